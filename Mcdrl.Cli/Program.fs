@@ -1,0 +1,4 @@
+module Mcdrl.Cli.Program
+
+[<EntryPoint>]
+let main _ = 0

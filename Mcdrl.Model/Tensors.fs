@@ -1,0 +1,35 @@
+namespace Mcdrl
+
+open TorchSharp
+
+type Tensor = torch.Tensor
+
+/// Tensor lifetime and the small vocabulary that every other file speaks.
+[<AutoOpen>]
+module Tensors =
+    /// Runs `f` in a scope: whatever tensors it makes are freed at the end, except its result.
+    /// Scopes belong to one thread; never hand a lazy value out of one.
+    let inline scoped ([<InlineIfLambda>] f: unit -> Tensor) : Tensor =
+        use _scope = torch.NewDisposeScope()
+        (f ()).MoveToOuterDisposeScope()
+
+    /// `scoped` for a result that is not a single tensor: `kept` lists the tensors that live on.
+    let inline scopedWith (kept: 'a -> Tensor seq) ([<InlineIfLambda>] f: unit -> 'a) : 'a =
+        use _scope = torch.NewDisposeScope()
+        let result = f ()
+
+        for tensor in kept result do
+            tensor.MoveToOuterDisposeScope() |> ignore
+
+        result
+
+    /// Composition of layers: `(f --> g) x = g (f x)`. The value between them is freed with the scope.
+    let inline (-->)
+        ([<InlineIfLambda>] f: Tensor -> Tensor)
+        ([<InlineIfLambda>] g: Tensor -> Tensor)
+        : Tensor -> Tensor =
+        fun x -> scoped (fun () -> g (f x))
+
+    /// The sizes of a tensor as text, `[2, 3, 224, 224]`, for error messages.
+    let shapeText (shape: int64 seq) =
+        shape |> Seq.map string |> String.concat ", " |> sprintf "[%s]"

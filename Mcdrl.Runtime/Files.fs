@@ -1,0 +1,76 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Runtime.InteropServices
+open System.Security.Cryptography
+
+/// File writes that leave either the old or the new file, whole.
+[<RequireQualifiedAccess>]
+module Files =
+    [<DllImport("libc", EntryPoint = "open", SetLastError = true)>]
+    extern int private openDirectory(string path, int flags)
+
+    [<DllImport("libc", EntryPoint = "fsync", SetLastError = true)>]
+    extern int private fsync(int descriptor)
+
+    [<DllImport("libc", EntryPoint = "close", SetLastError = true)>]
+    extern int private close(int descriptor)
+
+    /// Makes a rename in `directory` survive a power cut. .NET has no call for it.
+    let private syncDirectory directory =
+        if OperatingSystem.IsLinux() || OperatingSystem.IsMacOS() then
+            let descriptor = openDirectory (directory, 0)
+
+            if descriptor >= 0 then
+                fsync descriptor |> ignore
+                close descriptor |> ignore
+
+    /// The error of a file operation that the system refused.
+    let ioError (path: string) (problem: exn) =
+        McdrlError.resource
+            problem.Message
+            path
+            "Check that the folder exists, is writable and has free space"
+
+    /// Runs a file operation; the system's refusals become an error that names the path.
+    let attempt (path: string) (operation: unit -> 'a) : Result<'a, McdrlError> =
+        try
+            Ok(operation ())
+        with
+        | :? IOException as problem -> Error(ioError path problem)
+        | :? UnauthorizedAccessException as problem -> Error(ioError path problem)
+
+    /// Writes a sibling temporary file, flushes it to the disk and renames it over `path`.
+    /// On failure nothing is left behind and the old file is untouched.
+    let writeAtomically (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
+        attempt path (fun () ->
+            let full = Path.GetFullPath path
+
+            let directory =
+                Path.GetDirectoryName full |> Option.ofObj |> Option.defaultValue "."
+
+            Directory.CreateDirectory directory |> ignore
+
+            let temporary =
+                Path.Combine(directory, $".{Path.GetFileName full}.{Guid.NewGuid():N}.tmp")
+
+            try
+                using (new FileStream(temporary, FileMode.CreateNew, FileAccess.Write)) (fun stream ->
+                    write stream
+                    stream.Flush true)
+
+                File.Move(temporary, full, true)
+                syncDirectory directory
+            finally
+                File.Delete temporary)
+
+    /// `writeAtomically` for text, as UTF-8 without a byte order mark.
+    let writeText (path: string) (text: string) =
+        writeAtomically path (fun stream -> stream.Write(ReadOnlySpan(Text.Encoding.UTF8.GetBytes text)))
+
+    /// Lower-case hexadecimal sha256 of a file.
+    let sha256 (path: string) : Result<string, McdrlError> =
+        attempt path (fun () ->
+            use stream = File.OpenRead path
+            Convert.ToHexStringLower(SHA256.HashData stream))

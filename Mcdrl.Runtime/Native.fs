@@ -1,0 +1,5 @@
+namespace Mcdrl
+
+[<RequireQualifiedAccess>]
+module Native =
+    let load () : Result<unit, McdrlError> = Ok()

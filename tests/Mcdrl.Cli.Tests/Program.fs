@@ -1,0 +1,7 @@
+module Mcdrl.Cli.Tests.Program
+
+open Expecto
+
+[<EntryPoint>]
+let main argv =
+    ExpectoMtp.main (testList "Cli" []) argv
