@@ -1,0 +1,171 @@
+namespace Mcdrl
+
+open TorchSharp
+open type TorchSharp.torch.nn
+
+/// y = x Wᵀ + b. `weight` [outputs, inputs], `bias` [outputs].
+[<NoComparison; NoEquality>]
+type Linear = { weight: Tensor; bias: Tensor option }
+
+/// Normalisation over the last axis. `weight`, `bias` [width].
+[<NoComparison; NoEquality>]
+type LayerNorm = { weight: Tensor; bias: Tensor }
+
+/// `weight` [outputs, inputs, height, width], `bias` [outputs].
+[<NoComparison; NoEquality>]
+type Conv2d = { weight: Tensor; bias: Tensor option }
+
+/// Batch normalisation with fixed statistics. All fields [channels].
+[<NoComparison; NoEquality>]
+type BatchNorm =
+    {
+        weight: Tensor
+        bias: Tensor
+        running_mean: Tensor
+        running_var: Tensor
+    }
+
+/// Normalisation over groups of channels. `weight`, `bias` [channels].
+[<NoComparison; NoEquality>]
+type GroupNorm = { weight: Tensor; bias: Tensor }
+
+/// Multi-head attention with PyTorch's packed projections: `in_proj_weight` [3·width, width] holds q, k, v.
+[<NoComparison; NoEquality>]
+type Attention =
+    {
+        in_proj_weight: Tensor
+        in_proj_bias: Tensor
+        out_proj: Linear
+    }
+
+/// Layers are values; these functions apply them. All are pure and free what they make on the way.
+[<AutoOpen>]
+module Layers =
+    let private orNull (value: Tensor option) : Tensor =
+        match value with
+        | Some tensor -> tensor
+        | None -> Unchecked.defaultof<Tensor>
+
+    /// [..., inputs] → [..., outputs]
+    let linear (layer: Linear) (x: Tensor) =
+        functional.linear (x, layer.weight, orNull layer.bias)
+
+    /// Normalises the last axis, eps 1e-5. [..., width] → [..., width]
+    let layerNorm (layer: LayerNorm) (x: Tensor) =
+        functional.layer_norm (x, layer.weight.shape, layer.weight, layer.bias, 1e-5)
+
+    /// [B, inputs, h, w] → [B, outputs, h', w'], zero padding.
+    let conv2d (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
+        functional.conv2d (
+            x,
+            layer.weight,
+            orNull layer.bias,
+            strides = [| stride; stride |],
+            padding = [| padding; padding |]
+        )
+
+    /// Batch normalisation by the stored statistics (never the batch's). [B, C, h, w] → [B, C, h, w]
+    let batchNorm (eps: float) (layer: BatchNorm) (x: Tensor) =
+        functional.batch_norm (
+            x,
+            layer.running_mean,
+            layer.running_var,
+            layer.weight,
+            layer.bias,
+            training = false,
+            eps = eps
+        )
+
+    /// [B, C, h, w] → [B, C, h, w], eps 1e-5; C must be divisible by `groups`.
+    let groupNorm (groups: int64) (layer: GroupNorm) (x: Tensor) =
+        functional.group_norm (x, groups, layer.weight, layer.bias, 1e-5)
+
+    /// The Gaussian error linear unit, exact form.
+    let gelu (x: Tensor) = functional.gelu x
+
+    /// x·σ(1.702x), the activation that OpenAI's CLIP was trained with.
+    let quickGelu (x: Tensor) =
+        scoped (fun () -> x.mul(1.702.ToScalar()).sigmoid().mul x)
+
+    let relu (x: Tensor) = functional.relu x
+
+    /// Unit length along the last axis; a zero vector stays zero.
+    let unit (x: Tensor) =
+        functional.normalize (x, p = 2.0, dim = -1L)
+
+    /// The q, k or v part (0, 1, 2) of a packed projection.
+    let projection (part: int64) (layer: Attention) : Linear =
+        let width = layer.out_proj.weight.shape[0]
+
+        {
+            weight = layer.in_proj_weight.narrow (0L, part * width, width)
+            bias = Some(layer.in_proj_bias.narrow (0L, part * width, width))
+        }
+
+    /// [B, n, width] → [B, heads, n, width / heads]
+    let splitHeads (heads: int64) (x: Tensor) =
+        x.unflatten(-1L, [| heads; -1L |]).transpose(-3L, -2L)
+
+    /// [B, heads, n, width / heads] → [B, n, width]
+    let mergeHeads (x: Tensor) = x.transpose(-3L, -2L).flatten(-2L)
+
+    /// Scaled dot-product attention from `queries` [B, n, width] to `memory` [B, m, width] (both axes B may
+    /// broadcast). `bias` is added to the scores and broadcasts to [B, heads, n, m]; −∞ removes a key.
+    let attend (heads: int64) (bias: Tensor option) (layer: Attention) (queries: Tensor) (memory: Tensor) =
+        scoped (fun () ->
+            let q = linear (projection 0L layer) queries |> splitHeads heads
+            let k = linear (projection 1L layer) memory |> splitHeads heads
+            let v = linear (projection 2L layer) memory |> splitHeads heads
+            let attended = functional.scaled_dot_product_attention (q, k, v, orNull bias)
+            linear layer.out_proj (mergeHeads attended))
+
+/// First values of layers that are trained from nothing, in PyTorch's default distributions.
+[<RequireQualifiedAccess>]
+module Init =
+    let ones (shape: int64 list) = torch.ones (List.toArray shape)
+
+    let zeros (shape: int64 list) = torch.zeros (List.toArray shape)
+
+    /// U(±1/√inputs) for the weight and the bias.
+    let linear (inputs: int64) (outputs: int64) seed : Linear =
+        let bound = 1.0 / sqrt (float inputs)
+
+        {
+            weight = Seed.symmetric bound [ outputs; inputs ] (Seed.named "weight" seed)
+            bias = Some(Seed.symmetric bound [ outputs ] (Seed.named "bias" seed))
+        }
+
+    let layerNorm (width: int64) : LayerNorm =
+        {
+            weight = ones [ width ]
+            bias = zeros [ width ]
+        }
+
+    let groupNorm (channels: int64) : GroupNorm =
+        {
+            weight = ones [ channels ]
+            bias = zeros [ channels ]
+        }
+
+    /// U(±1/√(inputs·side²)) for the weight and the bias.
+    let conv2d (inputs: int64) (outputs: int64) (side: int64) seed : Conv2d =
+        let bound = 1.0 / sqrt (float (inputs * side * side))
+
+        {
+            weight = Seed.symmetric bound [ outputs; inputs; side; side ] (Seed.named "weight" seed)
+            bias = Some(Seed.symmetric bound [ outputs ] (Seed.named "bias" seed))
+        }
+
+    /// Xavier-uniform projections, zero biases.
+    let attention (width: int64) seed : Attention =
+        {
+            in_proj_weight =
+                Seed.symmetric (sqrt (6.0 / float (4L * width))) [ 3L * width; width ] (Seed.named "in" seed)
+            in_proj_bias = zeros [ 3L * width ]
+            out_proj =
+                {
+                    weight =
+                        Seed.symmetric (1.0 / sqrt (float width)) [ width; width ] (Seed.named "out" seed)
+                    bias = Some(zeros [ width ])
+                }
+        }

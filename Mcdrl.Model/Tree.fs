@@ -1,0 +1,147 @@
+namespace Mcdrl
+
+open System
+open System.Collections.Generic
+open FSharp.Reflection
+
+/// Walks records of tensors. A leaf is a `Tensor`; its path is the chain of field names and list positions
+/// (`layers.0.attn.in_proj_weight`), which is also its name in a weights file and in every error. Records,
+/// lists and options are entered; a union is transparent; anything else is a constant and kept as it is.
+[<RequireQualifiedAccess>]
+module Tree =
+    let private isGeneric (definition: Type) (kind: Type) =
+        kind.IsGenericType && kind.GetGenericTypeDefinition() = definition
+
+    let private join path name =
+        if path = "" then name else $"{path}.{name}"
+
+    let rec private walk
+        (visit: string -> Tensor -> Tensor)
+        (path: string)
+        (kind: Type)
+        (value: objnull)
+        : objnull =
+        let inside (fields: Reflection.PropertyInfo array) nameOf =
+            fields
+            |> Array.map (fun field -> walk visit (nameOf field) field.PropertyType (field.GetValue value))
+
+        match value with
+        | null -> null
+        | :? Tensor as leaf -> box (visit path leaf)
+        | _ when FSharpType.IsRecord kind ->
+            FSharpValue.MakeRecord(
+                kind,
+                inside (FSharpType.GetRecordFields kind) (fun field -> join path field.Name)
+            )
+        | _ when isGeneric typedefof<list<_>> kind ->
+            let item = kind.GetGenericArguments()[0]
+            let empty, cons = (let cases = FSharpType.GetUnionCases kind in cases[0], cases[1])
+
+            let items =
+                [|
+                    for index, item' in
+                        Seq.indexed (Seq.cast<objnull>(nonNull value :?> Collections.IEnumerable)) ->
+                        walk visit (join path (string index)) item item'
+                |]
+
+            Array.foldBack
+                (fun item (tail: objnull) -> FSharpValue.MakeUnion(cons, [| item; tail |]))
+                items
+                (FSharpValue.MakeUnion(empty, [||]))
+        | _ when FSharpType.IsUnion kind ->
+            let case, _ = FSharpValue.GetUnionFields(value, kind)
+            FSharpValue.MakeUnion(case, inside (case.GetFields()) (fun _ -> path))
+        | constant -> constant
+
+    /// The same structure with every leaf replaced by `f path leaf`, in depth-first field order.
+    let mapi (f: string -> Tensor -> Tensor) (tree: 'T) : 'T =
+        walk f "" typeof<'T> (box tree) |> unbox<'T>
+
+    /// The same structure with every leaf replaced by `f leaf`.
+    let map (f: Tensor -> Tensor) tree = mapi (fun _ leaf -> f leaf) tree
+
+    /// Paths and leaves, depth first in field order.
+    let leaves (tree: 'T) : (string * Tensor) list =
+        let found = List()
+
+        tree
+        |> mapi (fun path leaf ->
+            found.Add(path, leaf)
+            leaf)
+        |> ignore
+
+        List.ofSeq found
+
+    /// The leaves without their paths.
+    let tensors tree = leaves tree |> List.map snd
+
+    /// Pairs the leaves of two trees of the same structure: path, left, right.
+    let zip (left: 'T) (right: 'T) : (string * Tensor * Tensor) list =
+        List.map2 (fun (path, a) (_, b) -> path, a, b) (leaves left) (leaves right)
+
+    /// The number of weights in all leaves.
+    let count tree =
+        tree |> tensors |> List.sumBy (fun leaf -> leaf.numel ())
+
+    /// `template` with every leaf replaced by the tensor of that name in `source`. Leaves keep the source's
+    /// tensors when the element types agree and are widened or narrowed to the template's otherwise. Missing,
+    /// unexpected and mismatching names are reported together, as one `Model` fault about `origin`.
+    let load
+        (origin: string)
+        (template: 'T)
+        (source: IReadOnlyDictionary<string, Tensor>)
+        : Result<'T, McdrlError> =
+        let wanted = leaves template |> dict
+
+        let missing =
+            [
+                for name in wanted.Keys do
+                    if not (source.ContainsKey name) then
+                        name
+            ]
+
+        let unexpected =
+            [
+                for name in source.Keys do
+                    if not (wanted.ContainsKey name) then
+                        name
+            ]
+
+        let mismatching =
+            [
+                for KeyValue(name, expected) in wanted do
+                    match source.TryGetValue name with
+                    | true, found when found.shape <> expected.shape ->
+                        $"{name} is {shapeText found.shape} instead of {shapeText expected.shape}"
+                    | _ -> ()
+            ]
+
+        let section title names =
+            if List.isEmpty names then
+                []
+            else
+                let listed = String.concat "; " names
+                [ $"{title} ({List.length names}): {listed}" ]
+
+        match
+            section "missing tensors" missing
+            @ section "unexpected tensors" unexpected
+            @ section "wrong shapes" mismatching
+        with
+        | [] ->
+            template
+            |> mapi (fun name expected ->
+                let found = source[name]
+
+                if found.dtype = expected.dtype then
+                    found
+                else
+                    found.``to`` expected.dtype)
+            |> Ok
+        | faults ->
+            Error(
+                McdrlError.model
+                    (String.concat ". " faults)
+                    origin
+                    "Use a file written for this architecture and configuration"
+            )
