@@ -85,7 +85,7 @@ module Layers =
 
     /// x·σ(1.702x), the activation that OpenAI's CLIP was trained with.
     let quickGelu (x: Tensor) =
-        scoped (fun () -> x.mul(1.702.ToScalar()).sigmoid().mul x)
+        scoped (fun () -> x.mul(scalar 1.702).sigmoid().mul x)
 
     let relu (x: Tensor) = functional.relu x
 

@@ -66,5 +66,5 @@ module Seed =
         scoped (fun () ->
             torch
                 .rand(List.toArray shape, dtype = torch.float32, generator = source)
-                .mul((2.0 * bound).ToScalar())
-                .sub(bound.ToScalar()))
+                .mul(scalar (2.0 * bound))
+                .sub(scalar bound))

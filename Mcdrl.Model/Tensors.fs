@@ -7,6 +7,9 @@ type Tensor = torch.Tensor
 /// Tensor lifetime and the small vocabulary that every other file speaks.
 [<AutoOpen>]
 module Tensors =
+    /// A number as TorchSharp's scalar.
+    let scalar (value: float) : Scalar = value.ToScalar()
+
     /// Runs `f` in a scope: whatever tensors it makes are freed at the end, except its result.
     /// Scopes belong to one thread; never hand a lazy value out of one.
     let inline scoped ([<InlineIfLambda>] f: unit -> Tensor) : Tensor =

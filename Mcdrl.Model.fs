@@ -1,0 +1,476 @@
+// MCDRL, "Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation"
+// (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through.
+//
+// Symbols: B images, H×W cells, d joint width of image and text, K lesion classes (class 0 is background),
+// M confounders, N selected regions, S side of the network input. C dense map, F regions, Z dictionary, π prior.
+namespace Mcdrl
+
+open System
+open TorchSharp
+open type TorchSharp.torch.nn
+
+/// What an image tower says about a batch of images.
+[<NoComparison; NoEquality>]
+type TowerFeatures =
+    {
+        /// The dense map before alignment, [B, H, W, width].
+        Dense: Tensor
+        /// The image-level feature, [B, width].
+        Image: Tensor
+        /// Maps of earlier blocks, fine to coarse, [B, channels, h, w].
+        Skips: Tensor list
+    }
+
+/// Text embeddings of the prompts, computed once and kept with the model.
+[<NoComparison; NoEquality>]
+type Texts =
+    {
+        /// e_k, "A {class} in an endoscopic image", [K, d].
+        classes: Tensor
+        /// z_m, "An endoscopy image with {condition}", [M, d].
+        conditions: Tensor
+        /// t_{k,m}, "A {class} with {condition}", [K, M, d].
+        class_conditions: Tensor
+        /// "An endoscopic image of normal mucosa", [d].
+        normal: Tensor
+        /// log π, [M]; −∞ for a condition of no weight.
+        log_prior: Tensor
+    }
+
+/// MTRS: the regions that the class texts point at (Eq. 6).
+[<RequireQualifiedAccess>]
+module Regions =
+    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B, H, W, d] and [K, d] → [B, H, W, K] in [−1, 1]; zero vectors give 0.
+    let similarity (dense: Tensor) (classes: Tensor) =
+        scoped (fun () -> (unit dense).matmul((unit classes).t()))
+
+    /// N = round(α·cells), midpoints away from zero, at least 1 and at most all.
+    let count (alpha: float) (cells: int64) =
+        let wanted = Math.Round(alpha * float cells, MidpointRounding.AwayFromZero)
+        int64 (Math.Clamp(wanted, 1.0, float cells))
+
+    /// The cells of S^mask: the N largest of Ŝ = max_k S, ties to the lower index.
+    /// [B, H, W, K] → [B, N], row-major cell numbers in increasing order.
+    let select (alpha: float) (similarity: Tensor) =
+        scoped (fun () ->
+            let best = similarity.amax([| -1L |]).flatten 1L
+            let struct (_, order) = best.sort (1L, true, true)
+            let chosen = order.narrow (1L, 0L, count alpha best.shape[1])
+            let struct (cells, _) = chosen.sort 1L
+            cells)
+
+    let private index (cells: Tensor) (width: int64) =
+        cells.unsqueeze(-1L).expand(cells.shape[0], cells.shape[1], width)
+
+    /// F: the rows of C at `cells`. [B, H, W, d] → [B, N, d]
+    let gather (cells: Tensor) (dense: Tensor) =
+        scoped (fun () -> dense.flatten(1L, 2L).gather(1L, index cells dense.shape[3]))
+
+    /// Puts the rows of F back at their cells of `map`. [B, N, d] into [B, H, W, d] → [B, H, W, d]
+    let scatter (cells: Tensor) (map: Tensor) (regions: Tensor) =
+        scoped (fun () -> map.flatten(1L, 2L).scatter(1L, index cells map.shape[3], regions).view_as map)
+
+/// One layer of A: cross-attention from regions to confounders, then a feed-forward part, both pre-norm and
+/// with residuals. Without the residual the image would be erased: every row a mixture of M vectors.
+[<NoComparison; NoEquality>]
+type CausalLayer =
+    {
+        ln_1: LayerNorm
+        attn: Attention
+        ln_2: LayerNorm
+        c_fc: Linear
+        c_proj: Linear
+    }
+
+/// The causal intervention network A(F, Z) (Eq. 2, 8).
+[<NoComparison; NoEquality>]
+type Intervention = { layers: CausalLayer list }
+
+[<RequireQualifiedAccess>]
+module Intervention =
+    /// Attention heads of width 64; one head when d is smaller.
+    let heads (width: int64) = max 1L (width / 64L)
+
+    /// 10/3·d hidden units: at d = 768 a layer then has the 6.29 M weights of the paper's Table 5.
+    let hidden (width: int64) = (10L * width + 1L) / 3L
+
+    let create (width: int64) (depth: int) seed : Intervention =
+        let layer index =
+            let seed = Seed.split index seed
+
+            {
+                ln_1 = Init.layerNorm width
+                attn = Init.attention width (Seed.named "attn" seed)
+                ln_2 = Init.layerNorm width
+                c_fc = Init.linear width (hidden width) (Seed.named "c_fc" seed)
+                c_proj = Init.linear (hidden width) width (Seed.named "c_proj" seed)
+            }
+
+        { layers = List.init depth layer }
+
+    /// A(F, Z). Attention weights are π_m exp(s_m) / Σ_j π_j exp(s_j), so a dictionary of one gives A(F, z).
+    /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
+    let apply (network: Intervention) (logPrior: Tensor) (confounders: Tensor) (regions: Tensor) =
+        let step (x: Tensor) (layer: CausalLayer) =
+            scoped (fun () ->
+                let width = x.shape[2]
+                let queries = layerNorm layer.ln_1 x
+                let attended = attend (heads width) (Some logPrior) layer.attn queries confounders
+                let x = x.add attended
+                x.add ((layerNorm layer.ln_2 --> linear layer.c_fc --> gelu --> linear layer.c_proj) x))
+
+        scoped (fun () -> List.fold step (regions.alias ()) network.layers)
+
+/// How P(Y | do(F)) is computed. Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it.
+[<RequireQualifiedAccess>]
+type Marginalisation =
+    /// Σ_m π_m softmax(H(A(F, z_m))): Eq. 2.
+    | Exact
+    /// softmax(H(Σ_m π_m A(F, z_m))): Eq. 5 and 7.
+    | FeatureMean
+    /// softmax(Σ_m π_m H(A(F, z_m))): the normalised weighted geometric mean.
+    | Nwgm
+    /// softmax(H(A(F, Z))): Eq. 8, weights that depend on F, as the paper implements it.
+    | Attention
+
+/// Backdoor adjustment over the confounder dictionary, for any network A and any head H. `intervene logPrior z f`
+/// is A; `logits` is H without its softmax, [B', N, d] → [B', K + 1, ...] for any number B' of maps in the
+/// order condition by condition.
+[<RequireQualifiedAccess>]
+module Backdoor =
+    /// log π from weights ≥ 0 of any scale, [M]. A weight of zero gives −∞.
+    let logPrior (weights: float seq) =
+        scoped (fun () ->
+            let weights = torch.tensor (Seq.toArray weights, dtype = torch.float64)
+            weights.div(weights.sum ()).log().``to`` torch.float32)
+
+    /// π shaped to weigh the leading axis of something with `rank` axes.
+    let private weights (logPrior: Tensor) (like: Tensor) =
+        let shape = Array.create (int (like.dim ())) 1L
+        shape[0] <- -1L
+        logPrior.exp().``to``(like.dtype).view shape
+
+    /// Σ_m π_m x_m over the leading axis.
+    let expectation (logPrior: Tensor) (x: Tensor) =
+        scoped (fun () -> x.mul(weights logPrior x).sum 0L)
+
+    /// A(F, z_m) for every m at once, the confounders folded into the batch.
+    /// F [B, N, d], Z [M, d] → [M, B, N, d]
+    let underEach intervene (conditions: Tensor) (regions: Tensor) : Tensor =
+        scoped (fun () ->
+            let images, confounders = regions.shape[0], conditions.shape[0]
+            let copies = regions.repeat (confounders, 1L, 1L)
+            let single = conditions.repeat_interleave(images, 0L).unsqueeze 1L
+
+            let certain: Tensor =
+                torch.zeros (1L, dtype = regions.dtype, device = regions.device)
+
+            let intervened: Tensor = intervene certain single copies
+            intervened.unflatten (0L, [| confounders; images |]))
+
+    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these.
+    let logitsUnderEach intervene (logits: Tensor -> Tensor) (conditions: Tensor) (regions: Tensor) =
+        scoped (fun () ->
+            let intervened = underEach intervene conditions regions
+            (logits (intervened.flatten (0L, 1L))).unflatten(0L, intervened.shape[..1]))
+
+    /// Σ_m π_m softmax(l_m): [M, B, K + 1, ...] → [B, K + 1, ...] probabilities.
+    let exact (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () -> expectation logPrior (logits.softmax 2L))
+
+    /// softmax(Σ_m π_m l_m): [M, B, K + 1, ...] → [B, K + 1, ...] probabilities.
+    let nwgm (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () -> (expectation logPrior logits).softmax 1L)
+
+    /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...].
+    let adjust mode intervene (logits: Tensor -> Tensor) (texts: Texts) (regions: Tensor) =
+        scoped (fun () ->
+            match mode with
+            | Marginalisation.Exact ->
+                exact texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
+            | Marginalisation.Nwgm ->
+                nwgm texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
+            | Marginalisation.FeatureMean ->
+                let mean =
+                    expectation texts.log_prior (underEach intervene texts.conditions regions)
+
+                (logits mean).softmax 1L
+            | Marginalisation.Attention ->
+                let intervened: Tensor =
+                    intervene texts.log_prior (texts.conditions.unsqueeze 0L) regions
+
+                (logits intervened).softmax 1L)
+
+    /// How far the conditions disagree about each pixel: I(Y; Z | F) = H(Σ π_m p_m) − Σ π_m H(p_m) in nats.
+    /// Logits [M, B, K + 1, h, w] → [B, h, w] in [0, min(log M, log(K + 1))].
+    let disagreement (logPrior: Tensor) (logits: Tensor) =
+        let entropy (axis: int64) (p: Tensor) =
+            p.mul(p.clamp_min(scalar 1e-12).log()).sum(axis).neg()
+
+        scoped (fun () ->
+            let each = logits.softmax 2L
+            let mixed = expectation logPrior each
+            (entropy 1L mixed).sub(expectation logPrior (entropy 2L each)).clamp_min(scalar 0.0))
+
+    /// How much condition m alone would change the answer: KL(p_m ‖ Σ π p), mean over pixels, in nats.
+    /// Logits [M, B, K + 1, h, w] → [B, M].
+    let influence (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () ->
+            let each = logits.log_softmax 2L
+            let mixed = (exact logPrior logits).clamp_min(scalar 1e-12).log()
+            each.exp().mul(each.sub mixed).sum(2L).mean([| 2L; 3L |]).t().clamp_min(scalar 0.0))
+
+/// One refinement step of the head: doubles the detail with a map of an earlier tower block.
+[<NoComparison; NoEquality>]
+type Refinement =
+    {
+        skip_norm: GroupNorm
+        lateral: Conv2d
+        conv: Conv2d
+        norm: GroupNorm
+    }
+
+/// The segmentation head H: K + 1 logits per pixel. The paper preset has no refinements.
+[<NoComparison; NoEquality>]
+type Head =
+    {
+        ln: LayerNorm
+        conv_1: Conv2d
+        refinements: Refinement list
+        conv_2: Conv2d
+    }
+
+[<RequireQualifiedAccess>]
+module Head =
+    let private groups (channels: int64) =
+        List.find (fun count -> channels % count = 0L) [ 32L; 16L; 8L; 4L; 2L; 1L ]
+
+    /// `skipChannels` are the channels of the maps that the head may read, coarse to fine; empty for none.
+    let create (width: int64) (hidden: int64) (skipChannels: int64 list) (classes: int64) seed : Head =
+        let refinement index channels =
+            let seed = Seed.split index seed
+
+            {
+                skip_norm = Init.groupNorm channels
+                lateral = Init.conv2d channels hidden 1L (Seed.named "lateral" seed)
+                conv = Init.conv2d hidden hidden 3L (Seed.named "conv" seed)
+                norm = Init.groupNorm hidden
+            }
+
+        {
+            ln = Init.layerNorm width
+            conv_1 = Init.conv2d width hidden 3L (Seed.named "conv_1" seed)
+            refinements = List.mapi refinement skipChannels
+            conv_2 = Init.conv2d hidden (classes + 1L) 1L (Seed.named "conv_2" seed)
+        }
+
+    let private resized (size: int64 seq) (x: Tensor) =
+        if Seq.forall2 (=) size x.shape[2..] then
+            x.alias ()
+        else
+            functional.interpolate (
+                x,
+                size = Seq.toArray size,
+                mode = torch.InterpolationMode.Bilinear,
+                align_corners = false
+            )
+
+    let private refine (x: Tensor) (refinement: Refinement, skip: Tensor) =
+        scoped (fun () ->
+            let lateral =
+                (groupNorm (groups skip.shape[1]) refinement.skip_norm
+                 --> conv2d 1L 0L refinement.lateral)
+                    skip
+
+            let copies = x.shape[0] / skip.shape[0]
+            let upsampled = resized skip.shape[2..] x
+            let joined = upsampled.add (lateral.repeat (copies, 1L, 1L, 1L))
+
+            (conv2d 1L 1L refinement.conv
+             --> groupNorm (groups x.shape[1]) refinement.norm
+             --> gelu)
+                joined)
+
+    /// Logits at the network's input size. Map [B', H, W, d], where B' may be a multiple of the B images that
+    /// the skip maps (fine to coarse, [B, c, h, w]) belong to → [B', K + 1, S, S].
+    let logits (head: Head) (side: int64) (skips: Tensor list) (map: Tensor) =
+        scoped (fun () ->
+            let coarse = (layerNorm head.ln map).permute(0L, 3L, 1L, 2L)
+            let coarse = (conv2d 1L 1L head.conv_1 --> gelu) coarse
+            let used = skips |> List.rev |> List.truncate head.refinements.Length
+            let fine = List.zip head.refinements used |> List.fold refine coarse
+            fine |> conv2d 1L 0L head.conv_2 |> resized [ side; side ])
+
+/// The trained part of MCDRL.
+[<NoComparison; NoEquality>]
+type Network =
+    {
+        /// From the tower's width to the text's, for towers that were not trained with text.
+        projection: Linear option
+        intervention: Intervention
+        /// What unselected cells hold, [d]; `None` leaves the dense map there.
+        background: Tensor option
+        head: Head
+    }
+
+/// An image on its way through MCDRL: the aligned dense map and the regions the texts chose.
+[<NoComparison; NoEquality>]
+type Observation =
+    {
+        /// C, [B, H, W, d].
+        Dense: Tensor
+        /// F_vis, [B, d].
+        Image: Tensor
+        /// S, [B, H, W, K].
+        Similarity: Tensor
+        /// The selected cells, [B, N].
+        Cells: Tensor
+        /// F, [B, N, d].
+        Regions: Tensor
+        /// Earlier maps for the head, fine to coarse.
+        Skips: Tensor list
+    }
+
+/// What is intervened on while training. `Sampled` carries one confounder index per image, [B].
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type Intervening =
+    /// Progressive training: A is the identity, whatever Z is.
+    | Off
+    /// A(F, Z), Eq. 8.
+    | ByAttention
+    /// Σ π_m A(F, z_m), Eq. 7.
+    | ByFeatureMean
+    /// A(F, z_m) with m drawn from π per image: the unbiased estimate of Eq. 3.
+    | Sampled of confounder: Tensor
+
+[<RequireQualifiedAccess>]
+module Network =
+    let private aligned (model: Network) (x: Tensor) =
+        match model.projection with
+        | Some projection -> linear projection x
+        | None -> x.alias ()
+
+    /// Dense map, similarities, selected regions (Eq. 6). α = 1 keeps every cell.
+    let observe (model: Network) (texts: Texts) (alpha: float) (features: TowerFeatures) : Observation =
+        let dense = aligned model features.Dense
+        let similarity = Regions.similarity dense texts.classes
+        let cells = Regions.select alpha (similarity.detach ())
+
+        {
+            Dense = dense
+            Image = aligned model features.Image
+            Similarity = similarity
+            Cells = cells
+            Regions = Regions.gather cells dense
+            Skips = features.Skips
+        }
+
+    /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
+    let logits (model: Network) (side: int64) (observation: Observation) (regions: Tensor) =
+        scoped (fun () ->
+            let copies = regions.shape[0] / observation.Cells.shape[0]
+
+            let map =
+                match model.background with
+                | Some vector -> vector.expand_as observation.Dense
+                | None -> observation.Dense
+
+            let map =
+                Regions.scatter
+                    (observation.Cells.repeat (copies, 1L))
+                    (map.repeat (copies, 1L, 1L, 1L))
+                    regions
+
+            Head.logits model.head side observation.Skips map)
+
+    /// F_ca: the regions after the intervention (Eq. 7, 8). [B, N, d]
+    let intervene (model: Network) (texts: Texts) intervening (regions: Tensor) =
+        let network = Intervention.apply model.intervention
+
+        match intervening with
+        | Intervening.Off -> regions.alias ()
+        | Intervening.ByAttention -> network texts.log_prior (texts.conditions.unsqueeze 0L) regions
+        | Intervening.ByFeatureMean ->
+            scoped (fun () ->
+                Backdoor.expectation texts.log_prior (Backdoor.underEach network texts.conditions regions))
+        | Intervening.Sampled confounder ->
+            scoped (fun () ->
+                let drawn = texts.conditions.index_select(0L, confounder).unsqueeze 1L
+                network (torch.zeros (1L, dtype = regions.dtype, device = regions.device)) drawn regions)
+
+    /// P(Y | do(F)), [B, K + 1, S, S]. Without `active` the intervention is off, as in the first epochs.
+    let probabilities (model: Network) (texts: Texts) mode active (side: int64) (observation: Observation) =
+        let logits = logits model side observation
+
+        if active then
+            Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Regions
+        else
+            scoped (fun () -> (logits observation.Regions).softmax 1L)
+
+    /// Logits under do(condition = m) for every m, [M, B, K + 1, S, S].
+    let logitsUnderEach (model: Network) (texts: Texts) (side: int64) (observation: Observation) =
+        Backdoor.logitsUnderEach
+            (Intervention.apply model.intervention)
+            (logits model side observation)
+            texts.conditions
+            observation.Regions
+
+/// The losses (Eq. 9-12). Each is a scalar tensor ≥ 0.
+[<RequireQualifiedAccess>]
+module Loss =
+    /// L_seg (Eq. 10): cross-entropy, mean over pixels. Logits [B, K + 1, S, S], labels int64 [B, S, S].
+    let segmentation (logits: Tensor) (labels: Tensor) =
+        functional.cross_entropy (logits, labels)
+
+    /// Rows of a batch whose image shows a class (index 0 .. K − 1; −1 shows none).
+    let private shown (classes: Tensor) =
+        classes.ge(scalar 0.0).nonzero().flatten()
+
+    /// The mean over the images that show a class, or 0 when none does.
+    let private overShown (classes: Tensor) (like: Tensor) (loss: Tensor -> Tensor) =
+        scoped (fun () ->
+            let rows = shown classes
+
+            if rows.numel () = 0L then
+                like.sum().mul(scalar 0.0)
+            else
+                loss rows)
+
+    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², all vectors of unit length, mean over the images that
+    /// show a class. F_ca [B, N, d], t [K, M, d], classes int64 [B].
+    let causal (classConditions: Tensor) (classes: Tensor) (intervened: Tensor) =
+        overShown classes intervened (fun rows ->
+            let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |])
+
+            let target =
+                (unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))
+
+            pooled.sub(target).square().sum(-1L).mean())
+
+    /// L_contrast (Eq. 12): −log softmax_k(cos(F_vis, e_k) / τ) at the image's class, mean over the images that show
+    /// one; exactly 0 for K = 1. F_vis [B, d], e [K, d], classes int64 [B].
+    let contrast (tau: float) (texts: Tensor) (classes: Tensor) (image: Tensor) =
+        overShown classes image (fun rows ->
+            let cosines = (unit (image.index_select (0L, rows))).matmul((unit texts).t())
+            functional.cross_entropy (cosines.div (scalar tau), classes.index_select (0L, rows)))
+
+    /// 1 − soft Dice of each lesion class, mean over the images and classes; smoothing 1. Ours, not the paper's.
+    /// Logits [B, K + 1, S, S], labels int64 [B, S, S].
+    let dice (logits: Tensor) (labels: Tensor) =
+        scoped (fun () ->
+            let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
+            let truth = functional.one_hot(labels, logits.shape[1]).permute(0L, 3L, 1L, 2L)
+            let g = truth.slice(1L, 1L, logits.shape[1], 1L).``to`` p.dtype
+            let over (x: Tensor) = x.sum [| 2L; 3L |]
+            let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0)
+            let total = (over p).add(over g).add(scalar 1.0)
+            overlap.div(total).neg().add(scalar 1.0).mean())
+
+    /// Aligns cells with texts: cross-entropy of cos(C[h,w], text) / τ over normal mucosa and the K classes. Without it
+    /// Eq. 6 would rank noise for a tower that never saw text. C [B, H, W, d], labels int64 [B, H, W]
+    /// (0 normal, k class k).
+    let alignment (tau: float) (texts: Texts) (labels: Tensor) (dense: Tensor) =
+        scoped (fun () ->
+            let words = unit (torch.cat ([| texts.normal.unsqueeze 0L; texts.classes |], 0L))
+            let scores = (unit dense).matmul(words.t ()).div(scalar tau)
+            functional.cross_entropy (scores.flatten (0L, 2L), labels.flatten ()))
