@@ -1,5 +1,286 @@
 namespace Mcdrl
 
+open System
+open System.IO
+open System.Reflection
+open System.Runtime.InteropServices
+open System.Security.Cryptography
+open System.Text.RegularExpressions
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// What `Native.load` found and loaded.
+type Native =
+    {
+        /// Version of the managed TorchSharp assembly.
+        TorchSharp: string
+        /// Version that the loaded libtorch reports.
+        Libtorch: string
+        /// Folder that libtorch came from.
+        Folder: string
+        /// The library of TorchSharp itself, `libLibTorchSharp.so`, as shipped.
+        Bridge: string
+        /// Whether a copy of it was loaded that does without a libstdc++ version the system lacks.
+        Weakened: bool
+        /// Whether this libtorch has its CUDA part. Says nothing of devices.
+        Cuda: bool
+    }
+
+/// Loads libtorch before TorchSharp looks for it, so that it also works on Debian 12 and Ubuntu 22.04, whose
+/// libstdc++ lacks the GLIBCXX_3.4.32 that TorchSharp 0.107 insists on without using it.
 [<RequireQualifiedAccess>]
 module Native =
-    let load () : Result<unit, McdrlError> = Ok()
+    /// Environment variable that names another libtorch folder, e.g. one with CUDA.
+    [<Literal>]
+    let FolderVariable = "MCDRL_LIBTORCH"
+
+    let private bridgeName = "libLibTorchSharp.so"
+    let private torchSharp = typeof<torch.Tensor>.Assembly
+
+    let private torchSharpVersion =
+        torchSharp.GetName().Version
+        |> Option.ofObj
+        |> Option.map string
+        |> Option.defaultValue "unknown"
+
+    /// The libtorch that this TorchSharp was built for. `torch.__version__` can't be asked: it loads libtorch.
+    let private wantedLibtorch = "2.10.0"
+
+    let private missing what where =
+        McdrlError.usage
+            what
+            where
+            $"Install the packages again (dotnet fsi build.fsx build), or set {FolderVariable} to the folder of a libtorch {wantedLibtorch}"
+
+    let private refused (path: string) reason =
+        McdrlError.usage
+            $"libtorch {wantedLibtorch} does not load: {reason}"
+            path
+            "Run `mcdrl doctor`, which prints what it looked for and found"
+
+    /// The loader's own words, without .NET's general advice around them.
+    let private loaderText (problem: exn) =
+        problem.Message.Split '\n'
+        |> Array.map _.Trim()
+        |> Array.filter (fun line -> line.StartsWith '/' || line.StartsWith "lib")
+        |> Array.distinct
+        |> function
+            | [||] -> problem.Message
+            | lines -> String.concat "; " lines
+
+    let private tryLoad (path: string) =
+        try
+            Ok(NativeLibrary.Load path)
+        with
+        | :? DllNotFoundException as problem -> Error(loaderText problem)
+        | :? BadImageFormatException as problem -> Error(loaderText problem)
+
+    /// Where the native files may lie: next to the assemblies, in their `runtimes`, where .NET looks.
+    let private searched =
+        let besides (folder: string | null) =
+            match folder with
+            | null
+            | "" -> []
+            | folder -> [ folder; Path.Combine(folder, "runtimes", "linux-x64", "native") ]
+
+        let known =
+            match AppContext.GetData "NATIVE_DLL_SEARCH_DIRECTORIES" with
+            | :? string as folders ->
+                folders.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+                |> List.ofArray
+            | _ -> []
+
+        besides (Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location))
+        @ besides (Path.GetDirectoryName torchSharp.Location)
+        @ besides AppContext.BaseDirectory
+        @ known
+        |> List.map Path.TrimEndingDirectorySeparator
+        |> List.distinct
+
+    let private find name folders =
+        match folders |> List.tryFind (fun folder -> File.Exists(Path.Combine(folder, name))) with
+        | Some folder -> Ok folder
+        | None ->
+            Error(
+                missing
+                    $"{name} (libtorch {wantedLibtorch}, linux-x64) not found"
+                    (String.concat ", " folders)
+            )
+
+    let private libtorchFolder () =
+        match Environment.GetEnvironmentVariable FolderVariable with
+        | null
+        | "" -> find "libtorch_cpu.so" searched
+        | given ->
+            let full = Path.GetFullPath given
+            find "libtorch_cpu.so" [ full; Path.Combine(full, "lib") ]
+
+    /// libtorch's files in the order in which they need each other; those of its CUDA part only if it has one.
+    let private inOrder folder =
+        let all pattern =
+            Directory.GetFiles(folder, pattern) |> Array.sort |> List.ofArray
+
+        let one name =
+            let path = Path.Combine(folder, name)
+            if File.Exists path then [ path ] else []
+
+        all "libgomp*.so*"
+        @ [ Path.Combine(folder, "libc10.so"); Path.Combine(folder, "libtorch_cpu.so") ]
+        @ one "libc10_cuda.so"
+        @ one "libtorch_cuda.so"
+        @ [ Path.Combine(folder, "libtorch.so") ]
+
+    [<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
+    type private AbiVersion = delegate of unit -> uint64
+
+    /// The version a loaded libtorch_cpu states: one byte each for major, minor and patch, at the top.
+    let private statedVersion handle =
+        match NativeLibrary.TryGetExport(handle, "aoti_torch_abi_version") with
+        | true, entry ->
+            let version = Marshal.GetDelegateForFunctionPointer<AbiVersion>(entry).Invoke()
+            $"{version >>> 56}.{version >>> 48 &&& 0xffUL}.{version >>> 40 &&& 0xffUL}"
+        | false, _ -> "of an unknown version"
+
+    let private loadLibtorch folder =
+        let rec load paths stated =
+            match paths with
+            | [] -> Ok stated
+            | (path: string) :: rest ->
+                match tryLoad path with
+                | Error reason -> Error(refused path reason)
+                | Ok handle when path.EndsWith "libtorch_cpu.so" ->
+                    let version = statedVersion handle
+
+                    if version = wantedLibtorch then
+                        load rest version
+                    else
+                        Error(
+                            missing
+                                $"this libtorch is {version}, but TorchSharp {torchSharpVersion} needs {wantedLibtorch}"
+                                path
+                        )
+                | Ok _ -> load rest stated
+
+        load (inOrder folder) ""
+
+    let private cacheFolder () =
+        let home =
+            match Environment.GetEnvironmentVariable "XDG_CACHE_HOME" with
+            | null
+            | "" -> Path.Combine(Environment.GetFolderPath Environment.SpecialFolder.UserProfile, ".cache")
+            | given -> given
+
+        Path.Combine(Path.GetFullPath home, "mcdrl")
+
+    /// The file of the user's cache that holds exactly `image`, named by its sha256; whole or absent.
+    let private cached (image: byte[]) =
+        let name = $"libLibTorchSharp-{Convert.ToHexStringLower(SHA256.HashData image)}.so"
+        let path = Path.Combine(cacheFolder (), name)
+
+        let same =
+            File.Exists path
+            && Files.attempt path (fun () ->
+                ReadOnlySpan(File.ReadAllBytes path).SequenceEqual(ReadOnlySpan image))
+                =
+                Ok true
+
+        if same then
+            Ok path
+        else
+            Files.writeAtomically path _.Write(ReadOnlySpan image)
+            |> Result.map (fun () -> path)
+
+    /// Loads `image` from the cache, or where that can't be written from a folder of this process alone.
+    let private loadCopy (image: byte[]) =
+        match cached image with
+        | Ok path -> tryLoad path
+        | Error _ ->
+            let folder = Directory.CreateTempSubdirectory "mcdrl-"
+            let path = Path.Combine(folder.FullName, bridgeName)
+
+            try
+                File.WriteAllBytes(path, image)
+                tryLoad path
+            finally
+                folder.Delete true
+
+    let private missingVersion reason =
+        let found = Regex.Match(reason, "version `(GLIBCXX_[0-9.]+)' not found")
+        if found.Success then Some found.Groups[1].Value else None
+
+    /// The handle of TorchSharp's library and whether it is a weakened copy.
+    let private loadBridge (path: string) =
+        match tryLoad path with
+        | Ok handle -> Ok(handle, false)
+        | Error reason ->
+            match missingVersion reason with
+            | None -> Error(refused path reason)
+            | Some version ->
+                Files.attempt path (fun () -> File.ReadAllBytes path)
+                |> Result.bind (
+                    Elf.weaken version
+                    >> Result.bind loadCopy
+                    >> Result.mapError (fun why -> refused path $"{reason} ({why})")
+                )
+                |> Result.map (fun handle -> handle, true)
+
+    /// Gives TorchSharp the loaded library for each of its entry points, which would otherwise try the
+    /// unweakened file first, one by one; then lets it finish its own start.
+    let private announce (bridge: string) handle =
+        try
+            NativeLibrary.SetDllImportResolver(
+                torchSharp,
+                DllImportResolver(fun name _ _ -> if name = "LibTorchSharp" then handle else 0n)
+            )
+        with :? InvalidOperationException ->
+            // The application has a resolver of its own; TorchSharp then finds the library by its SONAME.
+            ()
+
+        try
+            torch.InitializeDeviceType DeviceType.CPU
+            Ok()
+        with
+        | :? TypeInitializationException as problem ->
+            Error(refused bridge (problem.GetBaseException().Message))
+        | :? NotSupportedException as problem -> Error(refused bridge problem.Message)
+
+    let private loadOnce () =
+        if
+            not (OperatingSystem.IsLinux())
+            || RuntimeInformation.ProcessArchitecture <> Architecture.X64
+        then
+            Error(
+                McdrlError.usage
+                    "libtorch is only packaged for Linux on x64"
+                    $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}"
+                    "Run Mcdrl on Linux x64"
+            )
+        else
+            match find bridgeName searched, libtorchFolder () with
+            | Error problem, _
+            | _, Error problem -> Error problem
+            | Ok bridgeFolder, Ok folder ->
+                let bridge = Path.Combine(bridgeFolder, bridgeName)
+                let cuda = File.Exists(Path.Combine(folder, "libtorch_cuda.so"))
+
+                result {
+                    let! version = loadLibtorch folder
+                    let! handle, weakened = loadBridge bridge
+                    do! announce bridge handle
+
+                    return
+                        {
+                            TorchSharp = torchSharpVersion
+                            Libtorch = version
+                            Folder = folder
+                            Bridge = bridge
+                            Weakened = weakened
+                            Cuda = cuda
+                        }
+                }
+
+    let private loaded = lazy (loadOnce ())
+
+    /// Loads libtorch once per process; call it before anything touches `torch`. Any number of threads may
+    /// call it, any number of times. Errors name the library, the version and the loader's own reason.
+    let load () : Result<Native, McdrlError> = loaded.Force()

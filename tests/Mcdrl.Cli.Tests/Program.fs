@@ -1,7 +1,12 @@
 module Mcdrl.Cli.Tests.Program
 
 open Expecto
+open Mcdrl
 
 [<EntryPoint>]
 let main argv =
-    ExpectoMtp.main (testList "Cli" []) argv
+    match Native.load () with
+    | Error problem ->
+        eprintfn "%s" (McdrlError.describe problem)
+        McdrlError.exitCode problem
+    | Ok _ -> ExpectoMtp.main (testList "Cli" []) argv

@@ -1,7 +1,12 @@
 module Mcdrl.Runtime.Tests.Program
 
 open Expecto
+open Mcdrl
 
 [<EntryPoint>]
 let main argv =
-    ExpectoMtp.main (testList "Runtime" []) argv
+    match Native.load () with
+    | Error problem ->
+        eprintfn "%s" (McdrlError.describe problem)
+        McdrlError.exitCode problem
+    | Ok _ -> ExpectoMtp.main (testList "Runtime" [ NativeTests.tests; DeviceTests.tests ]) argv
