@@ -1,0 +1,172 @@
+namespace Mcdrl
+
+open TorchSharp
+open type TorchSharp.torch.nn
+
+/// What one optimiser step sees.
+[<NoComparison; NoEquality>]
+type Batch =
+    {
+        Features: TowerFeatures
+        /// int64 [B, S, S], 0 background, k class k.
+        Labels: Tensor
+        /// int64 [B]: the class each image shows, 0 .. K − 1, or −1 for none.
+        Classes: Tensor
+        /// int64 [B]: a confounder drawn from π for each image.
+        Confounders: Tensor
+    }
+
+/// The parts of Eq. 9, before weighting, and their weighted sum.
+[<NoComparison; NoEquality>]
+type LossTerms =
+    {
+        Total: Tensor
+        Segmentation: Tensor
+        Causal: Tensor
+        Contrast: Tensor
+        Dice: Tensor
+        Alignment: Tensor
+    }
+
+/// The training objective (Eq. 9) as a pure function of weights and batch.
+[<RequireQualifiedAccess>]
+module Objective =
+    /// The lesion class with the most pixels, or −1. uint8 labels [S, S].
+    let classShown (classes: int) (labels: Tensor) : int64 =
+        use _scope = torch.NewDisposeScope()
+
+        let counts =
+            labels.flatten().``to``(torch.int64).bincount(null, minlength = int64 classes + 1L)
+
+        let lesions = counts.narrow (0L, 1L, int64 classes)
+
+        if lesions.sum().item<int64>() = 0L then
+            -1L
+        else
+            lesions.argmax().item<int64>()
+
+    /// The class of each cell of an H×W grid: the lesion class that covers most of it, if at least a quarter; else 0.
+    /// int64 [B, S, S] → int64 [B, H, W].
+    let labelsPerCell (classes: int) (height: int64) (width: int64) (labels: Tensor) =
+        scoped (fun () ->
+            let shares =
+                functional.adaptive_avg_pool2d (
+                    functional.one_hot(labels, int64 classes + 1L).permute(0L, 3L, 1L, 2L).``to``
+                        torch.float32,
+                    [| height; width |]
+                )
+
+            let struct (share, lesion) = shares.narrow(1L, 1L, int64 classes).max 1L
+            lesion.add(scalar 1.0).mul(share.ge(scalar 0.25).``to`` torch.int64))
+
+    /// One draw per image from π, int64 [B].
+    let drawConfounders (texts: Texts) seed (images: int) =
+        use source = Seed.generator seed
+
+        scoped (fun () -> texts.log_prior.exp().cpu().multinomial(int64 images, true, source))
+
+    let private intervening settings active (batch: Batch) =
+        match settings.Method.TrainingMode with
+        | _ when not active -> Intervening.Off
+        | TrainingMode.Never -> Intervening.Off
+        | TrainingMode.Attention -> Intervening.ByAttention
+        | TrainingMode.FeatureMean -> Intervening.ByFeatureMean
+        | TrainingMode.Sampled -> Intervening.Sampled batch.Confounders
+
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice and alignment. Before the intervention is
+    /// active the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
+    let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
+        let kept (terms: LossTerms, logits: Tensor) : Tensor seq =
+            [
+                terms.Total
+                terms.Segmentation
+                terms.Causal
+                terms.Contrast
+                terms.Dice
+                terms.Alignment
+                logits
+            ]
+
+        scopedWith kept (fun () ->
+            let weights = settings.Loss
+            let observation = Network.observe network texts settings.Method.Alpha batch.Features
+            let zero: Tensor = torch.zeros (1L, device = batch.Labels.device)
+
+            let term weight compute =
+                if weight > 0.0 then compute () else zero.squeeze ()
+
+            let intervened =
+                Network.intervene network texts (intervening settings active batch) observation.Regions
+
+            let logits = Network.logits network batch.Labels.shape[1] observation intervened
+            let grid = observation.Dense.shape
+            let segmentation = Loss.segmentation logits batch.Labels
+
+            let causal =
+                term (if active then weights.Causal else 0.0) (fun () ->
+                    Loss.causal texts.class_conditions batch.Classes intervened)
+
+            let contrast =
+                term weights.Contrast (fun () ->
+                    Loss.contrast weights.Tau texts.classes batch.Classes observation.Image)
+
+            let dice = term weights.Dice (fun () -> Loss.dice logits batch.Labels)
+
+            let alignment =
+                term weights.Alignment (fun () ->
+                    let cells = labelsPerCell (int texts.classes.shape[0]) grid[1] grid[2] batch.Labels
+                    Loss.alignment weights.AlignmentTau texts cells observation.Dense)
+
+            let total =
+                [
+                    weights.Causal, causal
+                    weights.Contrast, contrast
+                    weights.Dice, dice
+                    weights.Alignment, alignment
+                ]
+                |> List.fold
+                    (fun (sum: Tensor) (weight, part: Tensor) -> sum.add (part.mul (scalar weight)))
+                    segmentation
+
+            {
+                Total = total
+                Segmentation = segmentation
+                Causal = causal
+                Contrast = contrast
+                Dice = dice
+                Alignment = alignment
+            },
+            logits)
+
+    /// The first weights of a network for a tower of `towerWidth` channels and skip maps of `skipChannels` (fine to
+    /// coarse). `aligned` says that the tower's features already live in the text's space.
+    let createNetwork
+        (settings: Settings)
+        aligned
+        (towerWidth: int64)
+        (skipChannels: int64 list)
+        (texts: Texts)
+        seed
+        : Network =
+        let m = settings.Method
+        let classes, width = texts.classes.shape[0], texts.classes.shape[1]
+
+        {
+            projection =
+                if aligned then
+                    None
+                else
+                    Some(Init.linear towerWidth width (Seed.named "projection" seed))
+            intervention = Intervention.create width m.Layers (Seed.named "intervention" seed)
+            background =
+                match m.Unselected with
+                | Unselected.Dense -> None
+                | Unselected.Background -> Some(Seed.normal [ width ] (Seed.named "background" seed))
+            head =
+                Head.create
+                    width
+                    (int64 m.HeadWidth)
+                    (skipChannels |> List.rev |> List.truncate m.Refinements)
+                    classes
+                    (Seed.named "head" seed)
+        }

@@ -1,0 +1,175 @@
+namespace Mcdrl
+
+/// What the cells that MTRS did not select hold when the head reads the map.
+[<RequireQualifiedAccess>]
+type Unselected =
+    /// The dense map, untouched (paper preset).
+    | Dense
+    /// One learned vector.
+    | Background
+
+/// What A is given while training.
+[<RequireQualifiedAccess>]
+type TrainingMode =
+    | Attention
+    | FeatureMean
+    | Sampled
+    /// Never intervene: the baseline, tower and head alone.
+    | Never
+
+/// How the dense map is read off a CLIP tower's last block.
+[<RequireQualifiedAccess>]
+type DenseMode =
+    | Plain
+    | MaskClip
+    | Sclip
+
+type MethodSettings =
+    {
+        /// Side of the square network input in pixels.
+        InputSize: int
+        DenseMode: DenseMode
+        /// Share of cells that MTRS keeps, (0, 1]; 1 is "without MTRS".
+        Alpha: float
+        /// The dictionary: words that follow "An endoscopy image with".
+        Conditions: string list
+        /// Weight ≥ 0 of each condition; empty for uniform.
+        Prior: float list
+        /// Depth L of the intervention network.
+        Layers: int
+        Unselected: Unselected
+        TrainingMode: TrainingMode
+        /// What `segment` and `evaluate` use unless told otherwise.
+        Marginalisation: Marginalisation
+        /// Channels inside the head.
+        HeadWidth: int
+        /// How many earlier tower maps the head reads, 0 for none.
+        Refinements: int
+    }
+
+type LossSettings =
+    {
+        /// λ1 of Eq. 9.
+        Causal: float
+        /// λ2 of Eq. 9.
+        Contrast: float
+        /// τ of Eq. 12.
+        Tau: float
+        /// Weight of the Dice loss; 0 in the paper.
+        Dice: float
+        /// Weight of the cell-text alignment.
+        Alignment: float
+        AlignmentTau: float
+    }
+
+type OptimiserSettings =
+    {
+        Epochs: int
+        /// The intervention is off for this many epochs.
+        ActivationEpoch: int
+        WarmupEpochs: float
+        BatchSize: int
+        LearningRate: float
+        /// The tower's learning rate as a share of `LearningRate`.
+        TowerFactor: float
+        /// Upper tower blocks that are trained; 0 freezes the tower.
+        TrainedBlocks: int
+        WeightDecay: float
+        /// Largest norm of the whole gradient.
+        GradientClip: float
+        /// Decay of the running average of the weights that is kept as the model; 0 keeps the last weights.
+        Averaging: float
+    }
+
+type AugmentationSettings =
+    {
+        Flips: bool
+        QuarterTurns: bool
+        /// Largest rotation in degrees.
+        Rotation: float
+        /// Scale is drawn from [1 / (1 + s), 1 + s].
+        Scale: float
+        /// Largest shift as a share of the side.
+        Shift: float
+        /// Strength of brightness, contrast, saturation and tint changes, 0 for none.
+        Colour: float
+        /// Probability that an imaging condition is rendered onto the frame.
+        Conditions: float
+        /// Views of each frame that are drawn once and used in turn; 0 draws a new one every time. With a frozen
+        /// tower, features of the views are computed once and kept.
+        Views: int
+    }
+
+/// Everything that decides what training does, besides the data and the seed.
+type Settings =
+    {
+        Method: MethodSettings
+        Loss: LossSettings
+        Optimiser: OptimiserSettings
+        Augmentation: AugmentationSettings
+        /// Share of the source frames that is held back for choosing the epoch, per site.
+        Validation: float
+    }
+
+[<RequireQualifiedAccess>]
+module Settings =
+    /// Every value that is out of range, each with its key; the settings themselves when there is none.
+    let validate (settings: Settings) : Result<Settings, McdrlError> =
+        let check key holds what =
+            if holds then
+                []
+            else
+                [
+                    McdrlError.usage what key "Correct the value in the configuration or with --set"
+                ]
+
+        let within low high value = value >= low && value <= high
+
+        let m, l, o, a =
+            settings.Method, settings.Loss, settings.Optimiser, settings.Augmentation
+
+        List.concat
+            [
+                check "method.input_size" (within 32 2048 m.InputSize) "must lie between 32 and 2048"
+                check "method.alpha" (m.Alpha > 0.0 && m.Alpha <= 1.0) "must lie in (0, 1]"
+                check "method.conditions" (not m.Conditions.IsEmpty) "must name at least one condition"
+                check
+                    "method.prior"
+                    (m.Prior.IsEmpty
+                     || m.Prior.Length = m.Conditions.Length
+                        && List.forall (within 0.0 1e9) m.Prior
+                        && List.sum m.Prior > 0.0)
+                    "must be empty or give each condition a weight of at least 0, not all 0"
+                check "method.layers" (within 1 64 m.Layers) "must lie between 1 and 64"
+                check "method.head_width" (within 1 4096 m.HeadWidth) "must lie between 1 and 4096"
+                check "method.refinements" (within 0 16 m.Refinements) "must lie between 0 and 16"
+                check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
+                check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
+                check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"
+                check "loss.dice" (within 0.0 1e6 l.Dice) "must be at least 0"
+                check "loss.alignment" (within 0.0 1e6 l.Alignment) "must be at least 0"
+                check "loss.alignment_tau" (within 1e-4 1e4 l.AlignmentTau) "must be positive"
+                check "optimiser.epochs" (within 1 100000 o.Epochs) "must be at least 1"
+                check "optimiser.activation_epoch" (o.ActivationEpoch >= 0) "must be at least 0"
+                check "optimiser.warmup_epochs" (within 0.0 1e5 o.WarmupEpochs) "must be at least 0"
+                check "optimiser.batch_size" (within 1 4096 o.BatchSize) "must lie between 1 and 4096"
+                check "optimiser.learning_rate" (within 0.0 10.0 o.LearningRate) "must lie between 0 and 10"
+                check "optimiser.tower_factor" (within 0.0 1.0 o.TowerFactor) "must lie between 0 and 1"
+                check "optimiser.trained_blocks" (o.TrainedBlocks >= 0) "must be at least 0"
+                check "optimiser.weight_decay" (within 0.0 1.0 o.WeightDecay) "must lie between 0 and 1"
+                check "optimiser.gradient_clip" (within 1e-6 1e6 o.GradientClip) "must be positive"
+                check "optimiser.averaging" (o.Averaging >= 0.0 && o.Averaging < 1.0) "must lie in [0, 1)"
+                check "augmentation.rotation" (within 0.0 180.0 a.Rotation) "must lie between 0 and 180"
+                check "augmentation.scale" (within 0.0 4.0 a.Scale) "must lie between 0 and 4"
+                check "augmentation.shift" (within 0.0 1.0 a.Shift) "must lie between 0 and 1"
+                check "augmentation.colour" (within 0.0 1.0 a.Colour) "must lie between 0 and 1"
+                check "augmentation.conditions" (within 0.0 1.0 a.Conditions) "must lie between 0 and 1"
+                check "augmentation.views" (within 0 64 a.Views) "must lie between 0 and 64"
+                check
+                    "validation"
+                    (settings.Validation > 0.0 && settings.Validation < 1.0)
+                    "must lie in (0, 1)"
+            ]
+        |> McdrlError.ofList
+        |> Option.map Error
+        |> Option.defaultValue (Ok settings)
