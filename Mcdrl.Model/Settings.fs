@@ -21,7 +21,7 @@ type TrainingMode =
 [<RequireQualifiedAccess>]
 type DenseMode =
     | Plain
-    | MaskClip
+    | Maskclip
     | Sclip
 
 type MethodSettings =

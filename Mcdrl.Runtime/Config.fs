@@ -82,7 +82,8 @@ module Config =
 
     /// A preset with assignments `key=value` on top.
     let ofPreset name assignments =
-        presetText name |> Result.bind (fun text -> build $"preset {name}" text assignments)
+        presetText name
+        |> Result.bind (fun text -> build $"preset {name}" text assignments)
 
     /// A complete configuration file with assignments on top.
     let ofFile path assignments =

@@ -52,13 +52,20 @@ module RecordJson =
 
             result
         | _ when is typedefof<list<_>> kind ->
-            JsonArray [| for item in nonNull value :?> Collections.IEnumerable -> toNode (itemOf kind) item |]
+            JsonArray
+                [|
+                    for item in (nonNull value :?> Collections.IEnumerable) -> toNode (itemOf kind) item
+                |]
         | _ when isRecordMap kind ->
             let result = JsonObject()
             let item = kind.GetGenericArguments()[1]
 
-            for pair in nonNull value :?> Collections.IEnumerable do
-                let at name = pair.GetType().GetProperty(name: string) |> nonNull |> (fun p -> p.GetValue pair)
+            for pair in (nonNull value :?> Collections.IEnumerable) do
+                let at name =
+                    pair.GetType().GetProperty(name: string)
+                    |> nonNull
+                    |> (fun p -> p.GetValue pair)
+
                 result.Add(string (at "Key"), toNode item (at "Value"))
 
             result
@@ -89,14 +96,23 @@ module RecordJson =
             faults.Add(McdrlError.usage what where fix)
             null
 
-    let rec private ofElement (reading: Reading) (path: string) (kind: Type) (element: JsonElement) : objnull =
+    let rec private ofElement
+        (reading: Reading)
+        (path: string)
+        (kind: Type)
+        (element: JsonElement)
+        : objnull =
         let wrong expected =
             reading.Fault path $"{expected} is expected, not {element.GetRawText()}" "Correct the value"
 
-        let within name = if path = "" then name else $"{path}.{name}"
+        let within name =
+            if path = "" then name else $"{path}.{name}"
 
         if kind = typeof<string> then
-            if element.ValueKind = JsonValueKind.String then box (element.GetString()) else wrong "a text"
+            if element.ValueKind = JsonValueKind.String then
+                box (element.GetString())
+            else
+                wrong "a text"
         elif kind = typeof<bool> then
             match element.ValueKind with
             | JsonValueKind.True -> box true
@@ -148,7 +164,10 @@ module RecordJson =
                 [|
                     for property in element.EnumerateObject() ->
                         FSharpValue.MakeTuple(
-                            [| box property.Name; ofElement reading (within property.Name) item property.Value |],
+                            [|
+                                box property.Name
+                                ofElement reading (within property.Name) item property.Value
+                            |],
                             pair
                         )
                 |]
@@ -166,7 +185,9 @@ module RecordJson =
                 for name, repeated in element.EnumerateObject() |> Seq.countBy _.Name do
                     if not (Array.contains name known) then
                         let listed = String.concat ", " known
-                        reading.Fault (within name) "the key is unknown" $"Use only these keys here: {listed}" |> ignore
+
+                        reading.Fault (within name) "the key is unknown" $"Use only these keys here: {listed}"
+                        |> ignore
                     elif repeated > 1 then
                         reading.Fault (within name) "the key is given twice" "Give it once" |> ignore
 
@@ -177,19 +198,26 @@ module RecordJson =
                         | true, value -> ofElement reading (within (keyOf field)) field.PropertyType value
                         | false, _ -> reading.Fault (within (keyOf field)) "the key is missing" "Add it")
 
-                if reading.Faults.IsEmpty then FSharpValue.MakeRecord(kind, values) else null
+                if reading.Faults.IsEmpty then
+                    FSharpValue.MakeRecord(kind, values)
+                else
+                    null
         elif FSharpType.IsUnion kind then
             let cases = FSharpType.GetUnionCases kind
 
             let named =
                 if element.ValueKind = JsonValueKind.String then
-                    cases |> Array.tryFind (fun case -> dashed '-' case.Name = element.GetString())
+                    cases |> Array.tryFind (fun case -> element.ValueEquals(dashed '-' case.Name))
                 else
                     None
 
             match named with
             | Some case -> FSharpValue.MakeUnion(case, [||])
-            | None -> cases |> Array.map (fun case -> dashed '-' case.Name) |> String.concat ", " |> sprintf "one of %s" |> wrong
+            | None ->
+                let known =
+                    cases |> Array.map (fun case -> dashed '-' case.Name) |> String.concat ", "
+
+                wrong $"one of {known}"
         else
             wrong $"a {kind.Name}"
 
