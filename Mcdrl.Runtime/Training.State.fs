@@ -1,0 +1,222 @@
+namespace Mcdrl
+
+open System
+open System.Collections.Generic
+open System.Globalization
+open TorchSharp
+open TorchSharp.Modules
+
+/// Where a training run stands. The optimiser is the one thing that writes into tensors: into the leaves of
+/// `Network` and of the trained tower blocks, and into its own moments.
+[<NoComparison; NoEquality>]
+type TrainState =
+    {
+        Network: Network
+        /// The whole tower; only the trained blocks change.
+        Tower: Tower
+        /// Every trained leaf by its name, `network.…` or `tower.…`.
+        Trained: (string * Parameter) list
+        /// The running average of the trained leaves, in the same order; empty without averaging.
+        Average: Tensor list
+        Optimiser: AdamW
+        /// Optimiser steps done.
+        Step: int
+        /// The epoch whose weights are kept, and its validation Dice.
+        Best: (int * float) option
+    }
+
+[<RequireQualifiedAccess>]
+module TrainState =
+    let private parameter (leaf: Tensor) = new Parameter(leaf.detach().clone (), true)
+
+    /// Leaves that decay towards zero: weights of matrices and kernels, not norms, biases and embeddings.
+    let private decays (leaf: Tensor) = leaf.dim () > 1L
+
+    let private optimiser (settings: OptimiserSettings) (trained: (string * Parameter) list) =
+        let group isTower decay =
+            let members =
+                [|
+                    for name, leaf in trained do
+                        if name.StartsWith "tower." = isTower && decays leaf = decay then
+                            leaf
+                |]
+
+            if members.Length = 0 then
+                []
+            else
+                let options = AdamW.Options(weight_decay = if decay then settings.WeightDecay else 0.0)
+                [ AdamW.ParamGroup(members, options) ]
+
+        let groups = List.concat [ group false true; group false false; group true true; group true false ]
+        torch.optim.AdamW(List.toArray groups, lr = settings.LearningRate, weight_decay = settings.WeightDecay)
+
+    /// A run that has done nothing yet. `trains` says which tower leaves are trained.
+    let start (settings: OptimiserSettings) (device: torch.Device) trains (network: Network) (tower: Tower) : TrainState =
+        let network = network |> Tree.map (fun leaf -> parameter (leaf.``to`` device))
+
+        let tower =
+            tower
+            |> Tree.mapi (fun path leaf ->
+                let leaf = leaf.``to`` device
+                if trains path then parameter leaf else leaf)
+
+        let trained =
+            [
+                for path, leaf in Tree.leaves network do
+                    $"network.{path}", leaf
+                for path, leaf in Tree.leaves tower do
+                    $"tower.{path}", leaf
+            ]
+            |> List.choose (fun (name, leaf) ->
+                match leaf with
+                | :? Parameter as parameter -> Some(name, parameter)
+                | _ -> None)
+
+        {
+            Network = network
+            Tower = tower
+            Trained = trained
+            Average =
+                if settings.Averaging > 0.0 then
+                    trained |> List.map (fun (_, leaf) -> leaf.detach().clone ())
+                else
+                    []
+            Optimiser = optimiser settings trained
+            Step = 0
+            Best = None
+        }
+
+    /// The learning rates of this step, then one step of AdamW on clipped gradients, then the running average.
+    let advance (settings: OptimiserSettings) stepsPerEpoch (state: TrainState) (loss: Tensor) : TrainState =
+        let rate = Schedule.rate settings stepsPerEpoch state.Step
+
+        for group in state.Optimiser.ParamGroups do
+            let members = (group :?> AdamW.ParamGroup).Parameters
+
+            let isTower =
+                state.Trained
+                |> List.exists (fun (name, leaf) ->
+                    name.StartsWith "tower." && Seq.exists (fun other -> obj.ReferenceEquals(other, leaf)) members)
+
+            group.LearningRate <- if isTower then rate * settings.TowerFactor else rate
+
+        state.Optimiser.zero_grad ()
+        loss.backward ()
+
+        torch.nn.utils.clip_grad_norm_ (List.map snd state.Trained, settings.GradientClip)
+        |> ignore
+
+        state.Optimiser.step () |> ignore
+
+        if not state.Average.IsEmpty then
+            use _noGrad = torch.no_grad ()
+            let step = float state.Step
+            let kept = min settings.Averaging ((1.0 + step) / (10.0 + step))
+
+            for average, (_, leaf) in List.zip state.Average state.Trained do
+                average.mul_(scalar kept).add_ (leaf, scalar (1.0 - kept)) |> ignore
+
+        { state with Step = state.Step + 1 }
+
+    /// The trained leaves as they would be kept now: the running average, or the weights themselves.
+    let kept (state: TrainState) : (string * Tensor) list =
+        if state.Average.IsEmpty then
+            state.Trained |> List.map (fun (name, leaf) -> name, leaf :> Tensor)
+        else
+            List.map2 (fun (name, _) average -> name, average) state.Trained state.Average
+
+    /// Network and tower with the given trained leaves in place of the state's own.
+    let withLeaves (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) : Network * Tower =
+        let replace prefix path (leaf: Tensor) =
+            match leaves.TryGetValue $"{prefix}.{path}" with
+            | true, found -> found.``to`` leaf.device
+            | false, _ -> leaf
+
+        Tree.mapi (replace "network") state.Network, Tree.mapi (replace "tower") state.Tower
+
+    let private moments (state: TrainState) =
+        let states = state.Optimiser.state_dict().State
+
+        // The optimiser lists its states group by group, not in the order of `Trained`.
+        let parameters = List.ofSeq (state.Optimiser.parameters ())
+
+        state.Trained
+        |> List.map (fun (name, leaf) ->
+            let position = parameters |> List.findIndex (fun other -> obj.ReferenceEquals(other, leaf))
+            name, states[position] :?> AdamW.State)
+
+    /// Everything that the rest of the run depends on.
+    let save path (state: TrainState) : Result<unit, McdrlError> =
+        use _scope = torch.NewDisposeScope()
+
+        let tensors =
+            [
+                for name, leaf in state.Trained do
+                    name, leaf :> Tensor
+                for (name, _), average in List.zip (if state.Average.IsEmpty then [] else state.Trained) state.Average do
+                    $"average.{name}", average
+                for name, moment in moments state do
+                    $"exp_avg.{name}", moment.exp_avg
+                    $"exp_avg_sq.{name}", moment.exp_avg_sq
+                    $"steps.{name}", torch.tensor moment.step
+            ]
+
+        let best =
+            state.Best
+            |> Option.map (fun (epoch, dice) ->
+                [
+                    "best_epoch", string epoch
+                    "best_dice", dice.ToString("R", CultureInfo.InvariantCulture)
+                ])
+            |> Option.defaultValue []
+
+        Checkpoint.write path (Map.ofList (("step", string state.Step) :: best)) tensors
+
+    /// Puts a saved state into a freshly started one.
+    let restore path (state: TrainState) : Result<TrainState, McdrlError> =
+        Checkpoint.read path
+        |> Result.bind (fun (facts, tensors) ->
+            let wanted =
+                [
+                    for name, leaf in state.Trained do
+                        name, leaf :> Tensor
+                        $"exp_avg.{name}", leaf
+                        $"exp_avg_sq.{name}", leaf
+                        $"steps.{name}", torch.zeros (0L)
+                    if not state.Average.IsEmpty then
+                        for name, leaf in state.Trained do
+                            $"average.{name}", leaf
+                ]
+
+            let fits (name: string, leaf: Tensor) =
+                match tensors.TryFind name with
+                | Some found -> name.StartsWith "steps." || found.shape = leaf.shape
+                | None -> false
+
+            match List.filter (fits >> not) wanted with
+            | (name, _) :: _ ->
+                Error(McdrlError.model $"the tensor {name} is missing or of another shape" path "Start the run afresh")
+            | [] ->
+                use _noGrad = torch.no_grad ()
+                let copy (target: Tensor) name = target.copy_ tensors[name] |> ignore
+
+                for name, leaf in state.Trained do
+                    copy leaf name
+
+                for (name, _), average in List.zip (if state.Average.IsEmpty then [] else state.Trained) state.Average do
+                    copy average $"average.{name}"
+
+                for name, moment in moments state do
+                    copy moment.exp_avg $"exp_avg.{name}"
+                    copy moment.exp_avg_sq $"exp_avg_sq.{name}"
+                    moment.step <- tensors[$"steps.{name}"].item<int64> ()
+
+                let number (key: string) =
+                    facts.TryFind key |> Option.map (fun text -> Double.Parse(text, CultureInfo.InvariantCulture))
+
+                Ok
+                    { state with
+                        Step = number "step" |> Option.map int |> Option.defaultValue 0
+                        Best =
+                            Option.map2 (fun epoch dice -> int epoch, dice) (number "best_epoch") (number "best_dice")
+                    })
