@@ -9,4 +9,7 @@ let main argv =
     | Error problem ->
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
-    | Ok _ -> ExpectoMtp.main (testList "Runtime" [ NativeTests.tests; DeviceTests.tests ]) argv
+    | Ok _ ->
+        ExpectoMtp.main
+            (testList "Runtime" [ NativeTests.tests; DeviceTests.tests; SafetensorsTests.tests ])
+            argv

@@ -1,0 +1,259 @@
+namespace Mcdrl
+
+open System
+open System.Buffers.Binary
+open System.Collections.Generic
+open System.IO
+open System.Runtime.InteropServices
+open TorchSharp
+open FsToolkit.ErrorHandling
+
+/// Tensors by name and the file's string map. The tensors belong to the caller's dispose scope.
+[<NoComparison; NoEquality>]
+type SafetensorsContent =
+    {
+        Tensors: Map<string, Tensor>
+        Metadata: Map<string, string>
+    }
+
+/// How to read a file.
+type SafetensorsOptions =
+    {
+        /// F16 and BF16 come out as F32.
+        Widen: bool
+        /// A floating-point tensor with a NaN or an infinity is an error that names it.
+        RequireFinite: bool
+    }
+
+/// Reads and writes safetensors files by the format's full rules; the header is checked whole before any
+/// tensor is allocated, and the bytes of one tensor at a time go straight from the file to torch.
+[<RequireQualifiedAccess>]
+module Safetensors =
+    let private damaged path what =
+        McdrlError.model what path "The file is damaged or not safetensors: fetch or write it again"
+
+    let private bufferSize = 1 <<< 20
+
+    /// Opens a model file; a missing one is a `Model` error, a refusal of the system a `Resource` error.
+    let private opened (path: string) (work: FileStream -> Result<'a, McdrlError>) =
+        if Directory.Exists path then
+            Error(McdrlError.model "it is a folder" path "Name the .safetensors file inside it")
+        elif not (File.Exists path) then
+            Error(McdrlError.model "there is no such file" path "Check the path")
+        else
+            Files.attempt path (fun () ->
+                use stream =
+                    new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize)
+
+                work stream)
+            |> Result.bind id
+
+    /// The checked header and the position of the first data byte; `stream` is left there.
+    let private readHeader path (stream: FileStream) =
+        result {
+            let length = stream.Length
+            do! Result.requireTrue (damaged path $"{length} bytes are too few for a header") (length >= 8L)
+            let prefix = Array.zeroCreate<byte> 8
+            stream.ReadExactly prefix
+            let claimed = BinaryPrimitives.ReadUInt64LittleEndian prefix
+
+            do!
+                Result.requireTrue
+                    (damaged path $"the header claims {claimed} bytes, more than {SafetensorsHeader.largest}")
+                    (claimed <= uint64 SafetensorsHeader.largest)
+
+            let headerLength = int64 claimed
+
+            do!
+                Result.requireTrue
+                    (damaged path $"the header claims {headerLength} bytes, the file has {length}")
+                    (headerLength <= length - 8L)
+
+            let text = Array.zeroCreate<byte>(int headerLength)
+            stream.ReadExactly text
+            return! SafetensorsHeader.parse path (length - 8L - headerLength) (ReadOnlyMemory text)
+        }
+
+    /// The header alone: names, element types, shapes and metadata, without reading a tensor.
+    let header (path: string) : Result<SafetensorsHeader, McdrlError> = opened path (readHeader path)
+
+    let private isFinite (tensor: Tensor) =
+        use _scope = torch.NewDisposeScope()
+        tensor.isfinite().all().ToBoolean()
+
+    let private readTensor options path (stream: Stream) (entry: SafetensorsEntry) =
+        use scope = torch.NewDisposeScope()
+        let stored = torch.empty (List.toArray entry.Shape, dtype = entry.Dtype)
+
+        if entry.Length > 0L then
+            stored.ReadBytesFromStream(stream, bufferSize)
+
+        if options.RequireFinite && stored.is_floating_point () && not (isFinite stored) then
+            Error(
+                McdrlError.model
+                    "it holds a NaN or an infinity"
+                    $"{path}, tensor \"{entry.Name}\""
+                    "Use weights from a training run that converged"
+            )
+        else
+            match entry.Dtype with
+            | torch.ScalarType.Float16
+            | torch.ScalarType.BFloat16 when options.Widen -> Ok(stored.``to`` torch.ScalarType.Float32)
+            | _ -> Ok stored
+            |> Result.map scope.MoveToOuter
+
+    /// Runs work on torch; an exception of the native library becomes an error about `path`.
+    let private guarded path (work: unit -> Result<'a, McdrlError>) =
+        try
+            work ()
+        with
+        | :? ExternalException as problem ->
+            Error(McdrlError.resource problem.Message path "Free memory, or use a smaller file")
+        | :? OutOfMemoryException as problem ->
+            Error(McdrlError.resource problem.Message path "Free memory, or use a smaller file")
+
+    /// Reads a file as `options` say. Nothing is left allocated when it fails.
+    let readWith (options: SafetensorsOptions) (path: string) : Result<SafetensorsContent, McdrlError> =
+        opened path (fun stream ->
+            guarded path (fun () ->
+                result {
+                    let! header = readHeader path stream
+                    use scope = torch.NewDisposeScope()
+
+                    let! tensors =
+                        header.Entries
+                        |> List.traverseResultM (fun entry ->
+                            readTensor options path stream entry
+                            |> Result.map (fun tensor -> entry.Name, tensor))
+
+                    for _, tensor in tensors do
+                        scope.MoveToOuter tensor |> ignore
+
+                    return
+                        {
+                            Tensors = Map.ofList tensors
+                            Metadata = header.Metadata
+                        }
+                }))
+
+    /// Reads a file as it is stored: element types kept, values not looked at.
+    let read (path: string) : Result<SafetensorsContent, McdrlError> =
+        readWith { Widen = false; RequireFinite = false } path
+
+    let private describeTensors path (tensors: (string * Tensor) list) =
+        let unsupported =
+            [
+                for name, tensor in tensors do
+                    if (SafetensorsHeader.dtypeName tensor.dtype).IsNone then
+                        $"{name} ({tensor.dtype})"
+            ]
+
+        let repeated =
+            [
+                for name, group in List.groupBy fst tensors do
+                    if name = "__metadata__" || group.Length > 1 then
+                        name
+            ]
+
+        let refuse what names =
+            McdrlError.usage
+                $"""{what}: {String.concat ", " names}"""
+                path
+                "Give every tensor its own name and an element type that safetensors has"
+
+        match unsupported, repeated with
+        | _ :: _, _ -> Error(refuse "element types that the format lacks" unsupported)
+        | [], _ :: _ -> Error(refuse "names used twice or reserved" repeated)
+        | [], [] ->
+            // Wide elements first, so that every tensor starts at a multiple of its element size.
+            let ordered =
+                tensors
+                |> List.sortWith (fun (nameA, a) (nameB, b) ->
+                    match
+                        compare
+                            (SafetensorsHeader.elementSize b.dtype)
+                            (SafetensorsHeader.elementSize a.dtype)
+                    with
+                    | 0 -> String.CompareOrdinal(nameA, nameB)
+                    | order -> order)
+
+            let place start (name, tensor: Tensor) =
+                let length = tensor.numel () * SafetensorsHeader.elementSize tensor.dtype
+
+                {
+                    Name = name
+                    Dtype = tensor.dtype
+                    Shape = List.ofArray tensor.shape
+                    Begin = start
+                    Length = length
+                },
+                start + length
+
+            let entries, _ = List.mapFold place 0L ordered
+            Ok(entries, List.map snd ordered)
+
+    /// The JSON writer would put U+FFFD for half a surrogate pair, so that two names could become one.
+    let private isUnicode (text: string) =
+        let rec from index =
+            if index >= text.Length then
+                true
+            elif not (Char.IsSurrogate text[index]) then
+                from (index + 1)
+            else
+                index + 1 < text.Length
+                && Char.IsSurrogatePair(text[index], text[index + 1])
+                && from (index + 2)
+
+        from 0
+
+    let private writeTensor (stream: Stream) (tensor: Tensor) =
+        if tensor.numel () > 0L then
+            use _scope = torch.NewDisposeScope()
+            tensor.detach().cpu().contiguous().WriteBytesToStream(stream, bufferSize)
+
+    /// Writes a file atomically. Equal content gives equal bytes: tensors are laid out by element size, then
+    /// by name. A name used twice, or an element type that the format lacks, is a `Usage` error.
+    let write
+        (path: string)
+        (metadata: Map<string, string>)
+        (tensors: (string * Tensor) list)
+        : Result<unit, McdrlError> =
+        result {
+            let! entries, ordered = describeTensors path tensors
+
+            let texts =
+                List.map fst tensors
+                @ List.collect (fun (key, value) -> [ key; value ]) (Map.toList metadata)
+
+            do!
+                Result.requireTrue
+                    (McdrlError.usage
+                        "a name or a metadata text has half a surrogate pair"
+                        path
+                        "Use names and metadata that are valid Unicode")
+                    (List.forall isUnicode texts)
+
+            let header =
+                SafetensorsHeader.render
+                    {
+                        Entries = entries
+                        Metadata = metadata
+                    }
+
+            do!
+                Result.requireTrue
+                    (McdrlError.usage
+                        $"the header would have {header.Length} bytes, more than {SafetensorsHeader.largest}"
+                        path
+                        "Write fewer tensors or less metadata")
+                    (int64 header.Length <= SafetensorsHeader.largest)
+
+            return!
+                guarded path (fun () ->
+                    Files.writeAtomically path (fun stream ->
+                        let prefix = Array.zeroCreate<byte> 8
+                        BinaryPrimitives.WriteUInt64LittleEndian(Span prefix, uint64 header.Length)
+                        stream.Write prefix
+                        stream.Write header
+                        List.iter (writeTensor stream) ordered))
+        }
