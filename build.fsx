@@ -1,0 +1,320 @@
+// Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
+// (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
+open System
+open System.Diagnostics
+open System.IO
+open System.Xml.Linq
+
+let root = __SOURCE_DIRECTORY__
+
+/// What the demo trains and shows; paths are relative to the root.
+module Demo =
+    let data = "../shared/data/polypgen"
+    let weights = "../shared/weights/resnet50-imagenet"
+    let text = "../shared/weights/minilm-prompts"
+    let unseen = "c3"
+    let run = "out/demo/run"
+    let overlays = "out/demo/segmented"
+
+    let train =
+        [
+            yield! [ "train"; "--data"; data; "--leave-out"; unseen ]
+            yield! [ "--tower"; "resnet50"; "--weights"; weights; "--text"; text ]
+            yield! [ "--preset"; "best"; "--seed"; "1"; "--out"; run ]
+        ]
+
+    let evaluate = [ "evaluate"; "--model"; run; "--data"; data; "--site"; unseen ]
+
+    let segment =
+        [ "segment"; $"{data}/{unseen}/images"; "--model"; run; "--out"; overlays ]
+
+let fail message =
+    eprintfn "%s" message
+    exit 1
+
+let start (name: string) (arguments: string list) quiet =
+    let info =
+        ProcessStartInfo(
+            name,
+            arguments,
+            WorkingDirectory = root,
+            RedirectStandardOutput = quiet,
+            RedirectStandardError = quiet
+        )
+
+    info.Environment["DOTNET_NOLOGO"] <- "1"
+    info.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] <- "1"
+    Process.Start info
+
+/// Runs a program with its output shown; stops the build if it fails.
+let run name arguments =
+    use child = start name arguments false
+    child.WaitForExit()
+
+    if child.ExitCode <> 0 then
+        let line = String.concat " " (name :: arguments)
+        fail $"`{line}` ended with exit code {child.ExitCode}."
+
+/// Runs a program and returns its exit code and all it printed.
+let capture name arguments =
+    use child = start name arguments true
+    let errors = child.StandardError.ReadToEndAsync()
+    let output = child.StandardOutput.ReadToEnd()
+    child.WaitForExit()
+    child.ExitCode, output + errors.Result
+
+/// Runs a program silently; shows its output only if it fails, and then stops the build.
+let quietly what name arguments =
+    let clock = Stopwatch.StartNew()
+    let code, output = capture name arguments
+
+    if code <> 0 then
+        fail $"{what} failed:\n{output}"
+
+    printfn $"{what}: {clock.Elapsed.TotalSeconds:F0} s"
+
+/// Paket gets the feed from here, so that the repository names none.
+let useFeed () =
+    if String.IsNullOrEmpty(Environment.GetEnvironmentVariable "NUGET_FEED") then
+        let _, output = capture "dotnet" [ "nuget"; "list"; "source"; "--format"; "short" ]
+
+        match output.Split '\n' |> Array.tryFind _.StartsWith("E ") with
+        | Some line -> Environment.SetEnvironmentVariable("NUGET_FEED", line.Substring(2).Trim())
+        | None -> fail "No NuGet source is enabled (`dotnet nuget list source`), and NUGET_FEED is not set."
+
+let restore () =
+    useFeed ()
+    quietly "Restore of the tools" "dotnet" [ "tool"; "restore" ]
+    quietly "Restore of the packages" "dotnet" [ "paket"; "restore" ]
+
+/// No build server stays behind: it would keep the output of whoever called this script open.
+let alone = [ "-nodeReuse:false"; "-p:UseSharedCompilation=false" ]
+
+let writeLauncher () =
+    let path = Path.Combine(root, "bin", "mcdrl")
+    Directory.CreateDirectory(Path.Combine(root, "bin")) |> ignore
+
+    File.WriteAllText(
+        path,
+        "#!/bin/sh\n"
+        + "here=$(dirname \"$(readlink -f \"$0\")\")\n"
+        + "exec dotnet \"$here/../Mcdrl.Cli/bin/Release/net10.0/linux-x64/mcdrl.dll\" \"$@\"\n"
+    )
+
+    File.SetUnixFileMode(path, enum<UnixFileMode> 0o755)
+
+let build () =
+    restore ()
+    let clock = Stopwatch.StartNew()
+
+    [
+        "build"
+        "Mcdrl.sln"
+        "-c"
+        "Release"
+        "-v"
+        "quiet"
+        "-nologo"
+        "-clp:NoSummary"
+    ]
+    @ alone
+    |> run "dotnet"
+
+    writeLauncher ()
+    printfn $"Build: {clock.Elapsed.TotalSeconds:F0} s; the command is bin/mcdrl"
+
+let fsharp =
+    [
+        "build.fsx"
+        "scripts"
+        "Mcdrl.Model.fs"
+        "Mcdrl.Model"
+        "Mcdrl.Runtime"
+        "Mcdrl.Cli"
+        "tests"
+    ]
+
+let checkFormat () =
+    let code, output = capture "dotnet" ("fantomas" :: "--check" :: fsharp)
+
+    if code <> 0 then
+        fail $"Not formatted; run `dotnet fsi build.fsx format`:\n{output}"
+
+let format () =
+    restore ()
+    run "dotnet" ("fantomas" :: fsharp)
+
+/// The test projects and what makes each write its results as JUnit XML into a folder, as `results.xml`.
+let testProjects =
+    let expecto folder =
+        [
+            "--colours"
+            "0"
+            "--no-spinner"
+            "--junit-summary"
+            Path.Combine(folder, "results.xml")
+        ]
+
+    let xunit folder =
+        [
+            "--results-directory"
+            folder
+            "--report-xunit-junit"
+            "--report-xunit-junit-filename"
+            "results.xml"
+        ]
+
+    [
+        "Mcdrl.Model.Tests", expecto
+        "Mcdrl.Runtime.Tests", expecto
+        "Mcdrl.Cli.Tests", expecto
+        "Mcdrl.CSharpApi.Tests", xunit
+    ]
+
+type Tally =
+    {
+        Passed: int
+        Failed: int
+        Skipped: int
+    }
+
+let tallyOf (path: string) =
+    let has names (case: XElement) =
+        case.Elements()
+        |> Seq.exists (fun child -> List.contains child.Name.LocalName names)
+
+    let cases = XDocument.Load(path).Descendants "testcase" |> List.ofSeq
+    let failed, rest = cases |> List.partition (has [ "failure"; "error" ])
+    let skipped, passed = rest |> List.partition (has [ "skipped" ])
+
+    {
+        Passed = passed.Length
+        Failed = failed.Length
+        Skipped = skipped.Length
+    }
+
+/// A project that ends badly, or without having run anything, counts as one failure more.
+let runTests (project, arguments) =
+    let folder = Path.Combine(root, "out", "tests", project)
+
+    if Directory.Exists folder then
+        Directory.Delete(folder, true)
+
+    Directory.CreateDirectory folder |> ignore
+    let clock = Stopwatch.StartNew()
+
+    let code, output =
+        capture
+            "dotnet"
+            ([ "run"; "--no-build"; "-c"; "Release"; "--project"; $"tests/{project}"; "--" ]
+             @ arguments folder)
+
+    let results = Path.Combine(folder, "results.xml")
+
+    let counted =
+        if File.Exists results then
+            tallyOf results
+        else
+            { Passed = 0; Failed = 0; Skipped = 0 }
+
+    let ran = counted.Passed + counted.Failed > 0
+
+    let tally =
+        if counted.Failed = 0 && (code <> 0 || not ran) then
+            { counted with Failed = 1 }
+        else
+            counted
+
+    if tally.Failed > 0 then
+        printfn $"{output}"
+
+        if counted.Failed = 0 then
+            let reason =
+                if ran then
+                    $"ended with exit code {code}"
+                else
+                    "ran no test"
+
+            printfn $"{project} {reason}."
+
+    printfn
+        $"{project}: {tally.Passed} passed, {tally.Failed} failed, {tally.Skipped} skipped ({clock.Elapsed.TotalSeconds:F0} s)"
+
+    tally
+
+let test () =
+    build ()
+    checkFormat ()
+    let tallies = testProjects |> List.map runTests
+    let sum count = tallies |> List.sumBy count
+    let failed = sum _.Failed
+    printfn $"{sum _.Passed} passed, {failed} failed, {sum _.Skipped} skipped"
+
+    if failed > 0 then
+        exit 1
+
+let demo () =
+    match
+        [ Demo.data; Demo.weights; Demo.text ]
+        |> List.filter (fun path -> not (Directory.Exists(Path.Combine(root, path))))
+    with
+    | [] ->
+        build ()
+        let mcdrl = Path.Combine(root, "bin", "mcdrl")
+        run mcdrl Demo.train
+        run mcdrl Demo.evaluate
+        run mcdrl Demo.segment
+
+        printfn
+            $"The masks drawn on frames of {Demo.unseen}, a site that training never saw, are in {Demo.overlays}."
+    | absent ->
+        fail (
+            "The demo trains on real frames with pretrained weights, which are not part of this repository.\nIt needs "
+            + String.concat " and " absent
+            + "."
+        )
+
+let clean () =
+    for folder in [ "bin"; "out" ] do
+        let path = Path.Combine(root, folder)
+
+        if Directory.Exists path then
+            Directory.Delete(path, true)
+
+    for project in Directory.GetFiles(root, "*.??proj", SearchOption.AllDirectories) do
+        for folder in [ "bin"; "obj" ] do
+            let path = Path.Combine(Path.GetDirectoryName project, folder)
+
+            if Directory.Exists path then
+                Directory.Delete(path, true)
+
+let targets =
+    [
+        "build", "restore and compile everything, and make the command bin/mcdrl", build
+        "test", "build, check the format and run all tests", test
+        "demo", "build, train on three hospitals, and segment a fourth that was never seen", demo
+        "format", "format the F# sources with Fantomas", format
+        "clean", "delete all that the other targets made", clean
+    ]
+
+let help =
+    [
+        "Usage: dotnet fsi build.fsx <target>"
+        ""
+        for name, description, _ in targets do
+            $"  {name, -8}{description}"
+    ]
+    |> String.concat "\n"
+
+match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
+| []
+| [ "--help" ]
+| [ "help" ] -> printfn $"{help}"
+| [ name ] when targets |> List.exists (fun (target, _, _) -> target = name) ->
+    for target, _, action in targets do
+        if target = name then
+            action ()
+| other ->
+    let line = String.concat " " other
+    eprintfn $"Unknown target: {line}\n\n{help}"
+    exit 2
