@@ -105,23 +105,25 @@ let writeLauncher () =
 
 let build () =
     restore ()
-    let clock = Stopwatch.StartNew()
 
-    [
-        "build"
-        "Mcdrl.sln"
-        "-c"
-        "Release"
-        "-v"
-        "quiet"
-        "-nologo"
-        "-clp:NoSummary"
-    ]
-    @ alone
-    |> run "dotnet"
+    quietly
+        "Build"
+        "dotnet"
+        ([
+            "build"
+            "Mcdrl.sln"
+            "-c"
+            "Release"
+            "-v"
+            "quiet"
+            "-nologo"
+            "-tl:off"
+            "-clp:NoSummary"
+         ]
+         @ alone)
 
     writeLauncher ()
-    printfn $"Build: {clock.Elapsed.TotalSeconds:F0} s; the command is bin/mcdrl"
+    printfn "The command is bin/mcdrl."
 
 let fsharp =
     [
