@@ -1,0 +1,207 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Runtime.InteropServices
+open SkiaSharp
+
+/// How large an image may be. Checked against the file's header, before anything is allocated.
+type ImageLimits =
+    {
+        /// Largest width times height.
+        MaxPixels: int64
+        /// Largest width and largest height.
+        MaxSide: int
+        /// Largest file, in bytes.
+        MaxBytes: int64
+    }
+
+/// What an image file's header says.
+type ImageHeader =
+    {
+        /// Width of the upright picture.
+        Width: int
+        /// Height of the upright picture.
+        Height: int
+        Orientation: Orientation
+    }
+
+[<RequireQualifiedAccess>]
+module ImageLimits =
+    /// 100 megapixels, 32,768 a side, 512 MiB.
+    let standard =
+        {
+            MaxPixels = 100_000_000L
+            MaxSide = 32_768
+            MaxBytes = 512L * 1024L * 1024L
+        }
+
+    /// Whether a picture of this size may be read; `where` names the file.
+    let check limits where (width: int64) (height: int64) =
+        if width <= 0L || height <= 0L then
+            Error(
+                McdrlError.data
+                    $"the image is {width} x {height} pixels"
+                    where
+                    "Give an image with at least one pixel"
+            )
+        elif
+            width > int64 limits.MaxSide
+            || height > int64 limits.MaxSide
+            || width * height > limits.MaxPixels
+        then
+            Error(
+                McdrlError.resource
+                    $"the image is {width} x {height} pixels, over the limit of {limits.MaxPixels} pixels and {limits.MaxSide} a side"
+                    where
+                    "Give a smaller image"
+            )
+        else
+            Ok()
+
+    /// The bytes of a file, if it is not larger than allowed.
+    let readFile limits (path: string) : Result<byte[], McdrlError> =
+        if not (File.Exists path) then
+            Error(McdrlError.data "the file does not exist" path "Check the path")
+        else
+            Files.attempt path (fun () ->
+                use stream = File.OpenRead path
+
+                if stream.Length > limits.MaxBytes then
+                    Error(
+                        McdrlError.resource
+                            $"the file has {stream.Length} bytes, over the limit of {limits.MaxBytes}"
+                            path
+                            "Give a smaller file"
+                    )
+                else
+                    let bytes = Array.zeroCreate<byte> (int stream.Length)
+                    stream.ReadExactly(bytes, 0, bytes.Length)
+                    Ok bytes)
+            |> Result.bind id
+
+/// Image files (PNG, JPEG, WebP, BMP, GIF) to upright 8-bit colour pictures. Alpha is ignored, not multiplied
+/// in; grey is replicated; 16-bit and CMYK images are converted; of an animation the first frame is read.
+/// A damaged or truncated file is an error, never a half-grey picture.
+[<RequireQualifiedAccess>]
+module Images =
+    let private ofOrigin origin =
+        match origin with
+        | SKEncodedOrigin.TopRight -> Orientation.TopRight
+        | SKEncodedOrigin.BottomRight -> Orientation.BottomRight
+        | SKEncodedOrigin.BottomLeft -> Orientation.BottomLeft
+        | SKEncodedOrigin.LeftTop -> Orientation.LeftTop
+        | SKEncodedOrigin.RightTop -> Orientation.RightTop
+        | SKEncodedOrigin.RightBottom -> Orientation.RightBottom
+        | SKEncodedOrigin.LeftBottom -> Orientation.LeftBottom
+        | _ -> Orientation.TopLeft
+
+    let private damaged where what =
+        Error(McdrlError.data what where "Replace the file with an intact copy")
+
+    /// Opens the bytes, checks the size that the header claims, and hands codec and data on.
+    let private opened limits where (bytes: byte[]) (read: SKCodec -> Result<'a, McdrlError>) =
+        if bytes.Length = 0 then
+            damaged where "the file is empty"
+        else
+            use data = SKData.CreateCopy bytes
+
+            match SKCodec.Create data with
+            | null ->
+                Error(
+                    McdrlError.data
+                        "this is not an image that can be read (its first bytes belong to no known format)"
+                        where
+                        "Give a PNG, JPEG, WebP, BMP or GIF file"
+                )
+            | codec ->
+                use codec = codec
+
+                ImageLimits.check limits where (int64 codec.Info.Width) (int64 codec.Info.Height)
+                |> Result.bind (fun () -> read codec)
+
+    let private pixels where (codec: SKCodec) =
+        let width, height = codec.Info.Width, codec.Info.Height
+
+        let info = SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul)
+
+        let rgba = Array.zeroCreate<byte>(width * height * 4)
+        let pinned = GCHandle.Alloc(rgba, GCHandleType.Pinned)
+
+        let outcome =
+            try
+                codec.GetPixels(info, pinned.AddrOfPinnedObject())
+            finally
+                pinned.Free()
+
+        match outcome with
+        | SKCodecResult.Success ->
+            let rgb = Array.zeroCreate<byte>(width * height * 3)
+
+            for pixel in 0 .. width * height - 1 do
+                rgb[pixel * 3] <- rgba[pixel * 4]
+                rgb[pixel * 3 + 1] <- rgba[pixel * 4 + 1]
+                rgb[pixel * 3 + 2] <- rgba[pixel * 4 + 2]
+
+            let orientation = ofOrigin codec.EncodedOrigin
+            let uprightWidth, uprightHeight = Orientation.size orientation (width, height)
+
+            Ok
+                {
+                    Width = uprightWidth
+                    Height = uprightHeight
+                    Rgb = Orientation.apply orientation 3 (width, height) rgb
+                    Orientation = orientation
+                }
+        | SKCodecResult.IncompleteInput -> damaged where "the image is truncated: its pixels end too early"
+        | SKCodecResult.ErrorInInput -> damaged where "the image is damaged: its data contradicts itself"
+        | other -> damaged where $"the image can't be decoded ({other})"
+
+    /// Decodes an image held in memory; `where` names it in errors.
+    let decode limits where (bytes: byte[]) : Result<Picture, McdrlError> =
+        opened limits where bytes (pixels where)
+
+    /// Decodes an image file.
+    let read limits (path: string) : Result<Picture, McdrlError> =
+        ImageLimits.readFile limits path |> Result.bind (decode limits path)
+
+    /// Decodes an image from a stream, read to its end or to the byte limit.
+    let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
+        let tooLarge () =
+            McdrlError.resource
+                $"the stream has more than {limits.MaxBytes} bytes"
+                where
+                "Give a smaller image"
+
+        Files.attempt where (fun () ->
+            use memory = new MemoryStream()
+            let buffer = Array.zeroCreate 81920
+            let mutable count = stream.Read(buffer, 0, buffer.Length)
+
+            while count > 0 && memory.Length <= limits.MaxBytes do
+                memory.Write(buffer, 0, count)
+                count <- stream.Read(buffer, 0, buffer.Length)
+
+            if memory.Length > limits.MaxBytes then
+                Error(tooLarge ())
+            else
+                Ok(memory.ToArray()))
+        |> Result.bind id
+        |> Result.bind (decode limits where)
+
+    /// The upright size and orientation that an image file's header claims; no pixel is decoded.
+    let header limits (path: string) : Result<ImageHeader, McdrlError> =
+        ImageLimits.readFile limits path
+        |> Result.bind (fun bytes ->
+            opened limits path bytes (fun codec ->
+                let orientation = ofOrigin codec.EncodedOrigin
+
+                let width, height =
+                    Orientation.size orientation (codec.Info.Width, codec.Info.Height)
+
+                Ok
+                    {
+                        Width = width
+                        Height = height
+                        Orientation = orientation
+                    }))
