@@ -75,7 +75,7 @@ module ImageLimits =
                             "Give a smaller file"
                     )
                 else
-                    let bytes = Array.zeroCreate<byte> (int stream.Length)
+                    let bytes = Array.zeroCreate<byte>(int stream.Length)
                     stream.ReadExactly(bytes, 0, bytes.Length)
                     Ok bytes)
             |> Result.bind id

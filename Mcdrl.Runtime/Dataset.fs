@@ -1,0 +1,221 @@
+namespace Mcdrl
+
+open System
+open System.IO
+
+/// The frames of one site, in natural order of their names.
+type DatasetSite =
+    {
+        Name: string
+        /// Label (from 1) of the one class that the site's lesions belong to, where the dataset declares it.
+        Class: int option
+        Items: DatasetItem[]
+    }
+
+/// A dataset whose description is valid and whose frames all have exactly one mask.
+type Dataset =
+    {
+        Name: string
+        /// The dataset's folder, absolute, symbolic links resolved.
+        Folder: string
+        /// Lesion classes; label k of a map is the k-th class (from 1), label 0 is background.
+        Classes: string list
+        /// The label of each of the 256 mask values, where one is declared.
+        LabelOf: byte option[]
+        /// Brightness above which a mask's pixel counts as the higher of the two declared values.
+        Threshold: byte option
+        /// In the order of `dataset.json`.
+        Sites: DatasetSite list
+    }
+
+[<RequireQualifiedAccess>]
+module Dataset =
+    let private labelTable (values: (byte * byte) list) =
+        let table = Array.create 256 None
+
+        for value, label in values do
+            table[int value] <- Some label
+
+        table
+
+    /// A frame that two sites claim would leak from training into the test site.
+    let private claimedTwice (sites: DatasetSite list) =
+        sites
+        |> List.collect (fun site -> List.ofArray site.Items)
+        |> List.groupBy _.Image
+        |> List.choose (fun (image, claims) ->
+            if claims.Length < 2 then
+                None
+            else
+                let names = claims |> List.map _.Site |> String.concat ", "
+
+                Some(
+                    McdrlError.data
+                        $"the frame belongs to several sites: {names}"
+                        image
+                        "Give each site its own folder or prefix"
+                ))
+
+    /// The description and whatever pairs could be found, together with every structural fault.
+    let internal survey (path: string) : Result<Dataset * McdrlError list, McdrlError> =
+        DatasetPairs.root path
+        |> Result.bind (fun folder ->
+            match DatasetDescription.load folder with
+            | Error faults ->
+                McdrlError.ofList faults
+                |> Option.defaultValue (
+                    McdrlError.data "the description can't be read" folder "Correct dataset.json"
+                )
+                |> Error
+            | Ok description ->
+                let found =
+                    description.Sites
+                    |> List.map (fun site ->
+                        let items, faults = DatasetPairs.find folder site
+
+                        let label =
+                            site.Class
+                            |> Option.bind (fun name -> List.tryFindIndex ((=) name) description.Classes)
+                            |> Option.map ((+) 1)
+
+                        {
+                            Name = site.Site
+                            Class = label
+                            Items = Array.ofList items
+                        },
+                        faults)
+
+                let sites = List.map fst found
+
+                let dataset =
+                    {
+                        Name = description.Name
+                        Folder = folder
+                        Classes = description.Classes
+                        LabelOf = labelTable description.Values
+                        Threshold = description.Threshold
+                        Sites = sites
+                    }
+
+                Ok(dataset, List.collect snd found @ claimedTwice sites))
+
+    /// Loads a dataset: `path` is its folder or the `dataset.json` in it. Every structural fault is reported at
+    /// once; the pixels are read later, by `read` and `labels`.
+    let load (path: string) : Result<Dataset, McdrlError> =
+        survey path
+        |> Result.bind (fun (dataset, faults) ->
+            match McdrlError.ofList faults with
+            | None -> Ok dataset
+            | Some error -> Error error)
+
+    let private valuesText (dataset: Dataset) =
+        [
+            for value in 0..255 do
+                match dataset.LabelOf[value] with
+                | Some _ -> yield string value
+                | None -> ()
+        ]
+        |> String.concat ", "
+
+    /// What is wrong with a mask's values, and the likely cause.
+    let private unknownValues (dataset: Dataset) where (counts: int64[]) =
+        let unknown =
+            [
+                for value in 0..255 do
+                    if counts[value] > 0L && dataset.LabelOf[value].IsNone then
+                        yield value
+            ]
+
+        if unknown.IsEmpty then
+            None
+        else
+            let listed =
+                unknown
+                |> List.truncate 10
+                |> List.map (fun value -> $"{value} ({counts[value]} pixels)")
+                |> String.concat ", "
+
+            let more =
+                if unknown.Length > 10 then
+                    $" and {unknown.Length - 10} more"
+                else
+                    ""
+
+            let hint =
+                match unknown with
+                | [ 255 ] when dataset.Classes.Length = 1 ->
+                    $"If 255 means {dataset.Classes.Head}, declare \"masks\": {{ \"0\": \"background\", \"255\": \"{dataset.Classes.Head}\" }} in dataset.json (a label map 0=0,255=1)"
+                | _ when unknown.Length > 2 && dataset.Classes.Length = 1 ->
+                    "If the mask has soft edges, declare a \"threshold\" in dataset.json (128 is usual for JPEG masks)"
+                | _ -> "Declare these values under \"masks\" in dataset.json, or correct the mask"
+
+            Some(
+                McdrlError.data
+                    $"the mask holds the values {listed}{more}, but only {valuesText dataset} are declared"
+                    where
+                    hint
+            )
+
+    /// The mask as a label map in the frame file's own orientation, together with the faults of its values.
+    let private stored limits (dataset: Dataset) (item: DatasetItem) =
+        let raw =
+            match dataset.Threshold with
+            | None -> Masks.read limits item.Mask
+            | Some threshold ->
+                let values =
+                    [|
+                        for value in 0..255 do
+                            if dataset.LabelOf[value].IsSome then
+                                yield byte value
+                    |]
+
+                Masks.readThreshold limits threshold (Array.head values, Array.last values) item.Mask
+
+        raw
+        |> Result.bind (fun map ->
+            match unknownValues dataset item.Mask (LabelMap.histogram map) with
+            | Some fault -> Error fault
+            | None ->
+                Ok
+                    { map with
+                        Labels =
+                            map.Labels
+                            |> Array.map (fun value -> Option.defaultValue 0uy dataset.LabelOf[int value])
+                    })
+
+    /// A mask belongs to its frame's file as it is stored: same size, and turned upright together with it.
+    let private fitted (item: DatasetItem) orientation (width, height) (map: LabelMap) =
+        let fileWidth, fileHeight = Orientation.size orientation (width, height)
+
+        if map.Width <> fileWidth || map.Height <> fileHeight then
+            Error(
+                McdrlError.data
+                    $"the mask is {map.Width} x {map.Height} pixels, its frame {Path.GetFileName item.Image} is {fileWidth} x {fileHeight}"
+                    item.Mask
+                    "Give a mask of the frame's own size; masks are never resized silently"
+            )
+        else
+            Ok(LabelMap.upright orientation map)
+
+    /// The upright label map of a frame: 0 is background, k the k-th class. Unknown mask values and a size other
+    /// than the frame's are errors. Of the frame only the header is read.
+    let labels (dataset: Dataset) (item: DatasetItem) : Result<LabelMap, McdrlError> =
+        let limits = ImageLimits.standard
+
+        Images.header limits item.Image
+        |> Result.bind (fun header ->
+            stored limits dataset item
+            |> Result.bind (fitted item header.Orientation (header.Width, header.Height)))
+
+    /// A frame and its label map, both upright and of the same size. The faults of both files are reported
+    /// together.
+    let read (dataset: Dataset) (item: DatasetItem) : Result<Picture * LabelMap, McdrlError> =
+        let limits = ImageLimits.standard
+
+        match Images.read limits item.Image, stored limits dataset item with
+        | Ok picture, Ok map ->
+            fitted item picture.Orientation (picture.Width, picture.Height) map
+            |> Result.map (fun map -> picture, map)
+        | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
+        | Error error, Ok _
+        | Ok _, Error error -> Error error
