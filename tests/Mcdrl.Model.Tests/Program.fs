@@ -9,4 +9,4 @@ let main argv =
     | Error problem ->
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
-    | Ok _ -> ExpectoMtp.main (testList "Model" []) argv
+    | Ok _ -> ExpectoMtp.main (testList "Model" [ RastersTests.tests; ResizeTests.tests ]) argv
