@@ -3,6 +3,7 @@ module Mcdrl.Model.Tests.ResizeTests
 open Expecto
 open FsCheck
 open Mcdrl
+open Mcdrl.Tests
 open TorchSharp
 
 /// Share of the values that are off by more than one level, and the number of values that differ at all.
