@@ -104,7 +104,7 @@ module Layers =
 
     /// [B, n, width] → [B, heads, n, width / heads]
     let splitHeads (heads: int64) (x: Tensor) =
-        x.unflatten(-1L, [| heads; -1L |]).transpose(-3L, -2L)
+        x.unflatten(x.dim () - 1L, [| heads; -1L |]).transpose(-3L, -2L)
 
     /// [B, heads, n, width / heads] → [B, n, width]
     let mergeHeads (x: Tensor) = x.transpose(-3L, -2L).flatten(-2L)

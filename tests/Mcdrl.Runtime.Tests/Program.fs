@@ -11,5 +11,12 @@ let main argv =
         McdrlError.exitCode problem
     | Ok _ ->
         ExpectoMtp.main
-            (testList "Runtime" [ NativeTests.tests; DeviceTests.tests; SafetensorsTests.tests ])
+            (testList
+                "Runtime"
+                [
+                    NativeTests.tests
+                    DeviceTests.tests
+                    SafetensorsTests.tests
+                    ParityTests.tests
+                ])
             argv

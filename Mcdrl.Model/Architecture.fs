@@ -1,0 +1,109 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// The names and shapes of a set of weights, from which an architecture is read.
+[<NoComparison; NoEquality>]
+type Shapes =
+    {
+        /// The file, for errors.
+        Origin: string
+        Sizes: Map<string, int64 list>
+    }
+
+[<RequireQualifiedAccess>]
+module Shapes =
+    let ofTensors origin (tensors: Map<string, Tensor>) : Shapes =
+        {
+            Origin = origin
+            Sizes = tensors |> Map.map (fun _ tensor -> List.ofArray tensor.shape)
+        }
+
+    /// The part below `prefix.`, without it.
+    let below (prefix: string) (shapes: Shapes) : Shapes =
+        let start = prefix + "."
+
+        { shapes with
+            Sizes =
+                shapes.Sizes
+                |> Map.toSeq
+                |> Seq.filter (fun (name, _) -> name.StartsWith(start, System.StringComparison.Ordinal))
+                |> Seq.map (fun (name, size) -> name.Substring start.Length, size)
+                |> Map.ofSeq
+        }
+
+    let has name (shapes: Shapes) = shapes.Sizes.ContainsKey name
+
+    /// How many list positions stand directly below `prefix`: 12 for names prefix.0.x to prefix.11.x.
+    let count (prefix: string) (shapes: Shapes) =
+        (below prefix shapes).Sizes.Keys
+        |> Seq.map (fun name -> name.Split('.')[0])
+        |> Seq.distinct
+        |> Seq.length
+
+    /// The sizes of the named tensors, each with the rank asked for. All that are missing or of another rank are
+    /// reported together.
+    let require (wanted: (string * int) list) (shapes: Shapes) : Result<int64 list list, McdrlError> =
+        let problem (name, rank) =
+            match shapes.Sizes.TryFind name with
+            | None -> Some $"{name} is missing"
+            | Some size when size.Length <> rank -> Some $"{name} is {shapeText size}, not of {rank} axes"
+            | Some size when List.contains 0L size -> Some $"{name} is {shapeText size}, empty"
+            | Some _ -> None
+
+        match List.choose problem wanted with
+        | [] -> Ok [ for name, _ in wanted -> shapes.Sizes[name] ]
+        | problems ->
+            Error(
+                McdrlError.model
+                    ("the architecture can't be read off the shapes: " + String.concat "; " problems)
+                    shapes.Origin
+                    "Use CLIP weights in OpenAI's, open_clip's or Hugging Face's layout, or a torchvision ResNet-50"
+            )
+
+    /// A fault of the architecture as a whole.
+    let refuse what (shapes: Shapes) =
+        McdrlError.model
+            what
+            shapes.Origin
+            "Use weights of one of the architectures that `mcdrl encode --help` lists"
+
+/// Layers without memory (torch's meta device): shapes to load into and to count.
+[<RequireQualifiedAccess>]
+module Template =
+    let tensor (shape: int64 list) =
+        torch.empty (List.toArray shape, dtype = torch.float32, device = torch.META)
+
+    let linear (inputs: int64) (outputs: int64) : Linear =
+        {
+            weight = tensor [ outputs; inputs ]
+            bias = Some(tensor [ outputs ])
+        }
+
+    let layerNorm (width: int64) : LayerNorm =
+        {
+            weight = tensor [ width ]
+            bias = tensor [ width ]
+        }
+
+    /// A convolution without bias.
+    let conv2d (inputs: int64) (outputs: int64) (side: int64) : Conv2d =
+        {
+            weight = tensor [ outputs; inputs; side; side ]
+            bias = None
+        }
+
+    let batchNorm (channels: int64) : BatchNorm =
+        {
+            weight = tensor [ channels ]
+            bias = tensor [ channels ]
+            running_mean = tensor [ channels ]
+            running_var = tensor [ channels ]
+        }
+
+    let attention (width: int64) : Attention =
+        {
+            in_proj_weight = tensor [ 3L * width; width ]
+            in_proj_bias = tensor [ 3L * width ]
+            out_proj = linear width width
+        }

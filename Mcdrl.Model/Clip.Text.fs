@@ -1,0 +1,111 @@
+namespace Mcdrl
+
+open TorchSharp
+
+[<NoComparison; NoEquality>]
+type Embedding = { weight: Tensor }
+
+/// CLIP's text tower, at the top level of OpenAI's names.
+[<NoComparison; NoEquality>]
+type ClipText =
+    {
+        /// [context, width]
+        positional_embedding: Tensor
+        /// [width, embed]
+        text_projection: Tensor
+        /// log of the factor on cosine similarities, [].
+        logit_scale: Tensor
+        token_embedding: Embedding
+        transformer: Transformer
+        ln_final: LayerNorm
+    }
+
+/// What distinguishes one text tower from another.
+type ClipTextShape =
+    {
+        Context: int64
+        Vocabulary: int64
+        Width: int64
+        Layers: int
+        Hidden: int64
+        Embed: int64
+    }
+
+[<RequireQualifiedAccess>]
+module ClipText =
+    let shape (shapes: Shapes) : Result<ClipTextShape, McdrlError> =
+        shapes
+        |> Shapes.require
+            [
+                "positional_embedding", 2
+                "token_embedding.weight", 2
+                "text_projection", 2
+                "transformer.resblocks.0.mlp.c_fc.weight", 2
+            ]
+        |> Result.map (fun sizes ->
+            let positions, tokens, projection, hidden = sizes[0], sizes[1], sizes[2], sizes[3]
+
+            {
+                Context = positions[0]
+                Vocabulary = tokens[0]
+                Width = tokens[1]
+                Layers = Shapes.count "transformer.resblocks" shapes
+                Hidden = hidden[0]
+                Embed = projection[1]
+            })
+
+    let template (shape: ClipTextShape) : ClipText =
+        {
+            positional_embedding = Template.tensor [ shape.Context; shape.Width ]
+            text_projection = Template.tensor [ shape.Width; shape.Embed ]
+            logit_scale = Template.tensor []
+            token_embedding =
+                {
+                    weight = Template.tensor [ shape.Vocabulary; shape.Width ]
+                }
+            transformer = Transformer.template shape.Width shape.Hidden shape.Layers
+            ln_final = Template.layerNorm shape.Width
+        }
+
+    /// The number of tokens it takes.
+    let context (tower: ClipText) = int tower.positional_embedding.shape[0]
+
+    /// The number of ids that it knows; ids are 0 .. vocabulary − 1.
+    let vocabulary (tower: ClipText) = tower.token_embedding.weight.shape[0]
+
+    /// −∞ above the diagonal: a token sees itself and those before it. [n, n]
+    let private causal (length: int64) (like: Tensor) =
+        scoped (fun () ->
+            torch
+                .full(
+                    [| length; length |],
+                    System.Double.NegativeInfinity.ToScalar(),
+                    dtype = like.dtype,
+                    device = like.device
+                )
+                .triu(1L))
+
+    /// Text features, not of unit length: the output at each row's end token, which is its largest id (the first such).
+    /// What stands after it has no influence. Ids must lie below `vocabulary`, n be at most `context`.
+    /// I64 [B, n] → [B, embed]
+    let forward (tower: ClipText) (tokens: Tensor) =
+        scoped (fun () ->
+            let ends = tokens.argmax 1L // [B]
+            // Attention is causal, so nothing after the last end token needs computing.
+            let length = ends.max().ToInt64() + 1L
+            let tokens = tokens.narrow (1L, 0L, length)
+
+            let embedded =
+                tower.token_embedding.weight
+                    .index_select(0L, tokens.flatten ())
+                    .unflatten(0L, tokens.shape)
+                    .add(tower.positional_embedding.narrow (0L, 0L, length)) // [B, length, width]
+
+            let mask = causal length embedded
+            let output = Transformer.run (Some mask) tower.transformer.resblocks embedded
+            let rows = torch.arange (tokens.shape[0], device = tokens.device)
+
+            let pooled =
+                output.index ([| torch.TensorIndex.Tensor rows; torch.TensorIndex.Tensor ends |])
+
+            (layerNorm tower.ln_final pooled).matmul tower.text_projection)

@@ -1,0 +1,160 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// The image towers. The leaves below a case are named as in the files they come from (`visual.` left out).
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type Tower =
+    | ViT of VisionTransformer
+    | ClipResNet of ModifiedResNet
+    | ResNet50 of ResNet50
+
+[<RequireQualifiedAccess>]
+module Tower =
+    /// Colour normalisation of every CLIP.
+    let private clipMean, private clipStd =
+        [ 0.48145466; 0.4578275; 0.40821073 ], [ 0.26862954; 0.26130258; 0.27577711 ]
+
+    /// Which architecture it is; sizes other than the published ones are spelt out.
+    let name (tower: Tower) =
+        match tower with
+        | Tower.ViT tower ->
+            let width = tower.class_embedding.shape[0]
+            let depth = tower.transformer.resblocks.Length
+            let patch = VisionTransformer.patch tower
+            let resolution = VisionTransformer.inputSize tower
+
+            let size =
+                match width, depth with
+                | 768L, 12 -> $"ViT-B-{patch}"
+                | 1024L, 24 -> $"ViT-L-{patch}"
+                | _ -> $"ViT-{depth}x{width}-{patch}"
+
+            if resolution = 224L then size else $"{size}-{resolution}"
+        | Tower.ClipResNet tower ->
+            let blocks =
+                [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
+                |> List.map List.length
+
+            match tower.conv3.weight.shape[0], blocks with
+            | 64L, [ 3; 4; 6; 3 ] -> "RN50"
+            | 64L, [ 3; 4; 23; 3 ] -> "RN101"
+            | width, blocks ->
+                let listed = blocks |> List.map string |> String.concat "-"
+                $"RN-{listed}-{width}"
+        | Tower.ResNet50 _ -> "resnet50"
+
+    /// Channels of the dense map and of the image feature.
+    let width (tower: Tower) =
+        match tower with
+        | Tower.ViT tower -> tower.proj.shape[1]
+        | Tower.ClipResNet tower -> tower.attnpool.c_proj.weight.shape[0]
+        | Tower.ResNet50 _ -> 2048L
+
+    /// Channels of the skip maps, fine to coarse.
+    let skipChannels (tower: Tower) =
+        match tower with
+        | Tower.ViT tower -> List.replicate 3 tower.class_embedding.shape[0]
+        | Tower.ClipResNet tower ->
+            let width = tower.conv3.weight.shape[0]
+            [ 4L * width; 8L * width; 16L * width ]
+        | Tower.ResNet50 _ -> [ 256L; 512L; 1024L ]
+
+    /// Side in pixels of the images that it was pretrained on.
+    let inputSize (tower: Tower) =
+        match tower with
+        | Tower.ViT tower -> VisionTransformer.inputSize tower
+        | Tower.ClipResNet tower -> ModifiedResNet.inputSize tower
+        | Tower.ResNet50 tower -> tower.Facts.InputSize
+
+    /// The input's side must be a multiple of this many pixels.
+    let granularity (tower: Tower) =
+        match tower with
+        | Tower.ViT tower -> VisionTransformer.patch tower
+        | Tower.ClipResNet _
+        | Tower.ResNet50 _ -> 32L
+
+    /// Mean and standard deviation of each channel: the tower takes (rgb/255 − mean)/std.
+    let normalisation (tower: Tower) : float list * float list =
+        match tower with
+        | Tower.ViT _
+        | Tower.ClipResNet _ -> clipMean, clipStd
+        | Tower.ResNet50 tower -> tower.Facts.Mean, tower.Facts.Std
+
+    /// Whether its dense map and its text embeddings share a space.
+    let isAligned (tower: Tower) =
+        match tower with
+        | Tower.ViT _
+        | Tower.ClipResNet _ -> true
+        | Tower.ResNet50 _ -> false
+
+    /// What `assemble` needs besides the tensors, as text: empty for CLIP.
+    let facts (tower: Tower) : Map<string, string> =
+        match tower with
+        | Tower.ViT _
+        | Tower.ClipResNet _ -> Map.empty
+        | Tower.ResNet50 tower -> ResNet50.metadata tower.Facts
+
+    /// The names of its parts from the last to the first: a leaf belongs to a part whose name and a dot it begins with.
+    /// Training the last n blocks means the leaves of the first n parts.
+    let parts (tower: Tower) : string list =
+        match tower with
+        | Tower.ViT tower ->
+            [
+                for index in tower.transformer.resblocks.Length - 1 .. -1 .. 0 do
+                    $"transformer.resblocks.{index}"
+            ]
+        | Tower.ClipResNet _
+        | Tower.ResNet50 _ -> [ "layer4"; "layer3"; "layer2"; "layer1" ]
+
+    /// Outputs of a ResNet's four stages. Only they are kept.
+    let private throughStages (stages: (Tensor -> Tensor) list) (images: Tensor) : Tensor list =
+        scopedWith Seq.ofList (fun () -> List.scan (fun x stage -> stage x) images stages |> List.skip 2)
+
+    /// The features of normalised images [B, 3, h, w], h and w multiples of `granularity`. `mode` says how the dense map
+    /// of a CLIP tower is read; for resnet50 it has no meaning. Usable with and without gradients.
+    let forward (mode: DenseMode) (tower: Tower) (images: Tensor) : TowerFeatures =
+        let fromStages stages (features: Tensor list -> TowerFeatures) =
+            scopedWith
+                (fun (features: TowerFeatures) -> features.Dense :: features.Image :: features.Skips)
+                (fun () -> throughStages stages images |> features)
+
+        match tower with
+        | Tower.ViT tower -> VisionTransformer.forward mode tower images
+        | Tower.ClipResNet tower ->
+            fromStages (ModifiedResNet.stages tower) (ModifiedResNet.features mode tower)
+        | Tower.ResNet50 tower -> fromStages (ResNet50.stages tower) ResNet50.features
+
+    /// Fills a template and frees it. No scope: that would also free leaves that loading had to convert.
+    let private load origin tensors template =
+        let loaded = Tree.load origin template tensors
+        Tree.tensors template |> List.iter _.Dispose()
+        loaded
+
+    /// Builds the tower that the names and shapes describe. All missing, unexpected and mismatching names are reported
+    /// at once. `facts` is the file's string map, of which only resnet50 needs anything.
+    let assemble
+        (origin: string)
+        (facts: Map<string, string>)
+        (tensors: Map<string, Tensor>)
+        : Result<Tower, McdrlError> =
+        let shapes = Shapes.ofTensors origin tensors
+
+        if
+            Shapes.has "class_embedding" shapes
+            || Shapes.count "transformer.resblocks" shapes > 0
+        then
+            VisionTransformer.shape shapes
+            |> Result.bind (fun shape -> load origin tensors (VisionTransformer.template shape))
+            |> Result.map Tower.ViT
+        elif Shapes.count "attnpool" shapes > 0 then
+            ModifiedResNet.shape shapes
+            |> Result.bind (fun shape -> load origin tensors (ModifiedResNet.template shape))
+            |> Result.map Tower.ClipResNet
+        else
+            ResNet50.facts origin facts
+            |> Result.bind (fun facts ->
+                let classes = shapes.Sizes.TryFind "fc.weight" |> Option.bind List.tryHead
+
+                load origin tensors (ResNet50.template facts classes))
+            |> Result.map Tower.ResNet50

@@ -1,0 +1,225 @@
+namespace Mcdrl
+
+open System
+open System.Collections.Generic
+open System.IO
+open System.IO.Compression
+open System.Net
+open System.Text
+open System.Text.Json
+open System.Text.RegularExpressions
+open FsToolkit.ErrorHandling
+open Microsoft.ML.Tokenizers
+open TorchSharp
+
+/// CLIP's text as the numbers its text tower takes. Built from the vocabulary that belongs to the weights.
+[<NoComparison; NoEquality>]
+type ClipTokenizer =
+    private
+        {
+            Bpe: BpeTokenizer
+            Start: int64
+            End: int64
+        }
+
+/// Byte-pair encoding with `</w>` at a word's end (openai/CLIP, simple_tokenizer.py). Text is unescaped from HTML,
+/// its white space collapsed, and put in lower case. ftfy's repair of wrongly decoded text is left out.
+[<RequireQualifiedAccess>]
+module ClipTokenizer =
+    let private startText = "<|startoftext|>"
+    let private endText = "<|endoftext|>"
+    let private wordEnd = "</w>"
+
+    /// OpenAI's vocabulary keeps this many of the merges in its file.
+    let private openAiMerges = 49152 - 256 - 2
+
+    /// Larger than any CLIP vocabulary when unpacked; stops a file that unpacks without end.
+    let private largestText = 64 * 1024 * 1024
+
+    let private damaged path what =
+        McdrlError.model what path "Fetch the vocabulary file that belongs to the weights again"
+
+    let private words =
+        Regex(
+            @"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+            RegexOptions.IgnoreCase ||| RegexOptions.CultureInvariant
+        )
+
+    let private whiteSpace = Regex(@"\s+", RegexOptions.CultureInvariant)
+
+    /// One printable character for each byte: the printable ones of Latin-1, then those from U+0100 on.
+    let private byteSymbols =
+        let printable = [ 33..126 ] @ [ 161..172 ] @ [ 174..255 ]
+
+        [
+            for code in printable @ [ 256 .. 256 + 255 - printable.Length ] do
+                string (char code)
+        ]
+
+    let private create path (vocabulary: (string * int) list) (merges: string list) =
+        result {
+            let ids = dict vocabulary
+
+            let! start, stop =
+                match ids.TryGetValue startText, ids.TryGetValue endText with
+                | (true, start), (true, stop) -> Ok(start, stop)
+                | _ -> Error(damaged path $"it lacks {startText} or {endText}")
+
+            // The text tower finds the end of a prompt as the largest id.
+            do!
+                Result.requireTrue
+                    (damaged path $"{endText} is not its last token")
+                    (vocabulary |> List.forall (fun (_, id) -> id <= stop))
+
+            let specials = dict [ startText, start; endText, stop ] |> Dictionary
+
+            let options =
+                BpeOptions(vocabulary |> Seq.map (fun (token, id) -> token, id) |> Seq.map KeyValuePair)
+
+            options.Merges <- merges
+            options.EndOfWordSuffix <- wordEnd
+            options.ByteLevel <- true
+            options.SpecialTokens <- specials
+            options.PreTokenizer <- RegexPreTokenizer(words, specials)
+
+            let! bpe =
+                try
+                    Ok(BpeTokenizer.Create options)
+                with
+                | :? ArgumentException as problem -> Error(damaged path problem.Message)
+                | :? InvalidOperationException as problem -> Error(damaged path problem.Message)
+
+            return
+                {
+                    Bpe = bpe
+                    Start = int64 start
+                    End = int64 stop
+                }
+        }
+
+    let private readText (path: string) =
+        Files.attempt path (fun () ->
+            try
+                use file = File.OpenRead path
+
+                use content: Stream =
+                    if path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) then
+                        new GZipStream(file, CompressionMode.Decompress)
+                    else
+                        file
+
+                use held = new MemoryStream()
+                let buffer = Array.zeroCreate<byte> 65536
+                let mutable read = content.Read buffer
+
+                while read > 0 && held.Length <= int64 largestText do
+                    held.Write(buffer, 0, read)
+                    read <- content.Read buffer
+
+                if held.Length > int64 largestText then
+                    Error(damaged path $"it unpacks to more than {largestText} bytes")
+                else
+                    Ok(Encoding.UTF8.GetString(held.GetBuffer(), 0, int held.Length))
+            with :? InvalidDataException as problem ->
+                Error(damaged path problem.Message))
+        |> Result.bind id
+
+    let private isMerge (line: string) =
+        match line.Split ' ' with
+        | [| left; right |] -> left <> "" && right <> ""
+        | _ -> false
+
+    /// The merges of a file whose first line is a header.
+    let private mergesOf path (count: int option) (text: string) =
+        let lines = text.Split('\n') |> Array.map (fun line -> line.TrimEnd '\r')
+
+        let body =
+            match count with
+            | Some count -> lines |> Array.skip 1 |> Array.truncate count
+            | None -> lines |> Array.skip 1 |> Array.filter (fun line -> line <> "")
+
+        match Array.tryFindIndex (isMerge >> not) body, count with
+        | Some line, _ -> Error(damaged path $"line {line + 2} is not a pair of symbols")
+        | None, Some count when body.Length < count ->
+            Error(damaged path $"it has {body.Length} merges instead of {count}")
+        | None, _ -> Ok(List.ofArray body)
+
+    /// OpenAI's `bpe_simple_vocab_16e6.txt.gz` (or the same unpacked): ids 0..49407 follow from its merges.
+    let ofOpenAi (path: string) : Result<ClipTokenizer, McdrlError> =
+        result {
+            let! text = readText path
+            let! merges = mergesOf path (Some openAiMerges) text
+
+            let tokens =
+                byteSymbols
+                @ List.map (fun symbol -> symbol + wordEnd) byteSymbols
+                @ List.map (fun (merge: string) -> merge.Replace(" ", "")) merges
+                @ [ startText; endText ]
+
+            return! create path (List.mapi (fun id token -> token, id) tokens) merges
+        }
+
+    /// Hugging Face's pair of files: tokens with their ids as a JSON object, merges as text.
+    let ofVocabulary (vocabularyPath: string) (mergesPath: string) : Result<ClipTokenizer, McdrlError> =
+        result {
+            let! json = readText vocabularyPath
+            let! text = readText mergesPath
+            let! merges = mergesOf mergesPath None text
+
+            let! vocabulary =
+                try
+                    use document =
+                        JsonDocument.Parse(json, JsonDocumentOptions(AllowDuplicateProperties = false))
+
+                    Ok
+                        [
+                            for item in document.RootElement.EnumerateObject() do
+                                item.Name, item.Value.GetInt32()
+                        ]
+                with
+                | :? JsonException as problem -> Error(damaged vocabularyPath problem.Message)
+                | :? InvalidOperationException as problem -> Error(damaged vocabularyPath problem.Message)
+                | :? FormatException as problem -> Error(damaged vocabularyPath problem.Message)
+
+            return! create vocabularyPath vocabulary merges
+        }
+
+    let private clean (text: string) =
+        let plain = WebUtility.HtmlDecode(WebUtility.HtmlDecode text) |> string
+        whiteSpace.Replace(plain.Trim(), " ").Trim().ToLowerInvariant()
+
+    /// The ids of a text between the start and the end token.
+    let encode (tokenizer: ClipTokenizer) (text: string) : int64 list =
+        [
+            tokenizer.Start
+            for id in tokenizer.Bpe.EncodeToIds(clean text) do
+                int64 id
+            tokenizer.End
+        ]
+
+    /// One row of `context` ids a text, zero-padded, I64 [n, context]. Texts with more ids are a `Usage` error
+    /// that lists them: a prompt is never cut silently.
+    let batch (context: int) (tokenizer: ClipTokenizer) (texts: string list) : Result<Tensor, McdrlError> =
+        let rows = texts |> List.map (fun text -> text, encode tokenizer text)
+
+        let long =
+            rows
+            |> List.filter (fun (_, ids) -> ids.Length > context)
+            |> List.map (fun (text, ids) ->
+                McdrlError.usage
+                    $"it has {ids.Length} tokens, the text tower takes {context}"
+                    $"prompt \"{text}\""
+                    "Shorten it")
+
+        match McdrlError.ofList long with
+        | Some error -> Error error
+        | None ->
+            let padded =
+                [|
+                    for _, ids in rows do
+                        yield! ids
+                        yield! Array.zeroCreate<int64>(context - ids.Length)
+                |]
+
+            scoped (fun () -> torch.tensor(padded).reshape(int64 rows.Length, int64 context))
+            |> Ok
