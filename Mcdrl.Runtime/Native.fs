@@ -35,6 +35,7 @@ module Native =
     let FolderVariable = "MCDRL_LIBTORCH"
 
     let private bridgeName = "libLibTorchSharp.so"
+    let private cpuName = "libtorch_cpu.so"
     let private torchSharp = typeof<torch.Tensor>.Assembly
 
     let private torchSharpVersion =
@@ -75,14 +76,14 @@ module Native =
         | :? DllNotFoundException as problem -> Error(loaderText problem)
         | :? BadImageFormatException as problem -> Error(loaderText problem)
 
-    /// Where the native files may lie: next to the assemblies, in their `runtimes`, where .NET looks.
-    let private searched =
-        let besides (folder: string | null) =
-            match folder with
-            | null
-            | "" -> []
-            | folder -> [ folder; Path.Combine(folder, "runtimes", "linux-x64", "native") ]
+    let private besides (assembly: Assembly) =
+        Path.GetDirectoryName assembly.Location
+        |> Option.ofObj
+        |> Option.filter ((<>) "")
+        |> Option.toList
 
+    /// Where .NET looks for the libraries that TorchSharp asks for by name, in its order.
+    let private searchedByDotnet =
         let known =
             match AppContext.GetData "NATIVE_DLL_SEARCH_DIRECTORIES" with
             | :? string as folders ->
@@ -90,10 +91,18 @@ module Native =
                 |> List.ofArray
             | _ -> []
 
-        besides (Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location))
-        @ besides (Path.GetDirectoryName torchSharp.Location)
-        @ besides AppContext.BaseDirectory
-        @ known
+        known @ besides torchSharp |> List.map Path.TrimEndingDirectorySeparator
+
+    /// Where the native files may lie: next to the assemblies, in their `runtimes`, where .NET looks.
+    let private searched =
+        let near =
+            besides (Assembly.GetExecutingAssembly())
+            @ besides torchSharp
+            @ [ AppContext.BaseDirectory ]
+            |> List.collect (fun folder ->
+                [ folder; Path.Combine(folder, "runtimes", "linux-x64", "native") ])
+
+        near @ searchedByDotnet
         |> List.map Path.TrimEndingDirectorySeparator
         |> List.distinct
 
@@ -110,10 +119,10 @@ module Native =
     let private libtorchFolder () =
         match Environment.GetEnvironmentVariable FolderVariable with
         | null
-        | "" -> find "libtorch_cpu.so" searched
+        | "" -> find cpuName searched
         | given ->
             let full = Path.GetFullPath given
-            find "libtorch_cpu.so" [ full; Path.Combine(full, "lib") ]
+            find cpuName [ full; Path.Combine(full, "lib") ]
 
     /// libtorch's files in the order in which they need each other; those of its CUDA part only if it has one.
     let private inOrder folder =
@@ -125,7 +134,7 @@ module Native =
             if File.Exists path then [ path ] else []
 
         all "libgomp*.so*"
-        @ [ Path.Combine(folder, "libc10.so"); Path.Combine(folder, "libtorch_cpu.so") ]
+        @ [ Path.Combine(folder, "libc10.so"); Path.Combine(folder, cpuName) ]
         @ one "libc10_cuda.so"
         @ one "libtorch_cuda.so"
         @ [ Path.Combine(folder, "libtorch.so") ]
@@ -141,27 +150,35 @@ module Native =
             $"{version >>> 56}.{version >>> 48 &&& 0xffUL}.{version >>> 40 &&& 0xffUL}"
         | false, _ -> "of an unknown version"
 
+    /// Loads a libtorch folder; the handle of its libtorch_cpu. A file cut short would end the process with SIGBUS.
     let private loadLibtorch folder =
-        let rec load paths stated =
-            match paths with
-            | [] -> Ok stated
-            | (path: string) :: rest ->
-                match tryLoad path with
-                | Error reason -> Error(refused path reason)
-                | Ok handle when path.EndsWith "libtorch_cpu.so" ->
-                    let version = statedVersion handle
+        let load (path: string) =
+            Files.attempt path (fun () -> Elf.whole path)
+            |> Result.bind (Result.mapError (refused path))
+            |> Result.bind (fun () -> tryLoad path |> Result.mapError (refused path))
 
-                    if version = wantedLibtorch then
-                        load rest version
-                    else
-                        Error(
-                            missing
-                                $"this libtorch is {version}, but TorchSharp {torchSharpVersion} needs {wantedLibtorch}"
-                                path
-                        )
-                | Ok _ -> load rest stated
+        let wanted (path: string) handle =
+            match statedVersion handle with
+            | version when version = wantedLibtorch -> Ok handle
+            | version ->
+                Error(
+                    missing
+                        $"this libtorch is {version}, but TorchSharp {torchSharpVersion} needs {wantedLibtorch}"
+                        path
+                )
 
-        load (inOrder folder) ""
+        inOrder folder
+        |> List.fold
+            (fun before path ->
+                before
+                |> Result.bind (fun cpu ->
+                    load path
+                    |> Result.bind (fun handle ->
+                        if Path.GetFileName path = cpuName then
+                            wanted path handle
+                        else
+                            Ok cpu)))
+            (Ok 0n)
 
     let private cacheFolder () =
         let home =
@@ -225,8 +242,8 @@ module Native =
                 |> Result.map (fun handle -> handle, true)
 
     /// Gives TorchSharp the loaded library for each of its entry points, which would otherwise try the
-    /// unweakened file first, one by one; then lets it finish its own start.
-    let private announce (bridge: string) handle =
+    /// unweakened file first, one by one.
+    let private answerFor handle =
         try
             NativeLibrary.SetDllImportResolver(
                 torchSharp,
@@ -236,13 +253,23 @@ module Native =
             // The application has a resolver of its own; TorchSharp then finds the library by its SONAME.
             ()
 
-        try
-            torch.InitializeDeviceType DeviceType.CPU
-            Ok()
-        with
-        | :? TypeInitializationException as problem ->
-            Error(refused bridge (problem.GetBaseException().Message))
-        | :? NotSupportedException as problem -> Error(refused bridge problem.Message)
+    /// Lets TorchSharp finish its own start with the libtorch `cpu` that is loaded, not the application's.
+    let private start bridge folder cpu =
+        let initialise () =
+            try
+                torch.InitializeDeviceType DeviceType.CPU
+                Ok()
+            with
+            | :? TypeInitializationException as problem ->
+                Error(refused bridge (problem.GetBaseException().Message))
+            | :? NotSupportedException as problem -> Error(refused bridge problem.Message)
+
+        match find cpuName searchedByDotnet with
+        | Ok other when other <> folder ->
+            LinkMap.under $"{other}/{cpuName}" cpu initialise
+            |> Result.mapError (refused folder)
+            |> Result.bind id
+        | _ -> initialise ()
 
     let private loadOnce () =
         if
@@ -264,14 +291,15 @@ module Native =
                 let cuda = File.Exists(Path.Combine(folder, "libtorch_cuda.so"))
 
                 result {
-                    let! version = loadLibtorch folder
+                    let! cpu = loadLibtorch folder
                     let! handle, weakened = loadBridge bridge
-                    do! announce bridge handle
+                    answerFor handle
+                    do! start bridge folder cpu
 
                     return
                         {
                             TorchSharp = torchSharpVersion
-                            Libtorch = version
+                            Libtorch = wantedLibtorch
                             Folder = folder
                             Bridge = bridge
                             Weakened = weakened

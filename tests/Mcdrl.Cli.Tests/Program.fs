@@ -9,4 +9,5 @@ let main argv =
     | Error problem ->
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
-    | Ok _ -> ExpectoMtp.main (testList "Cli" [ AppTests.tests; DoctorVerbTests.tests ]) argv
+    | Ok _ ->
+        ExpectoMtp.main (testList "Cli" [ AppTests.tests; DoctorVerbTests.tests; ProcessTests.tests ]) argv

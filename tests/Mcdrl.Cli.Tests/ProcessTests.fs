@@ -1,0 +1,117 @@
+/// What can only be seen with `mcdrl` as a process of its own: the choice of libtorch, once per process.
+module Mcdrl.Cli.Tests.ProcessTests
+
+open System
+open System.Diagnostics
+open System.IO
+open Expecto
+open Mcdrl
+open Mcdrl.Cli.Tests.CommandLine
+
+let private started (libtorch: string) arguments =
+    let program = Path.Combine(AppContext.BaseDirectory, "mcdrl.dll")
+
+    let info =
+        ProcessStartInfo(
+            "dotnet",
+            program :: arguments,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    info.Environment[Native.FolderVariable] <- libtorch
+
+    use child =
+        Process.Start info
+        |> Option.ofObj
+        |> Option.defaultWith (fun () -> failtest "dotnet does not start")
+
+    let err = child.StandardError.ReadToEndAsync()
+    let out = child.StandardOutput.ReadToEnd()
+    child.WaitForExit()
+
+    {
+        Code = child.ExitCode
+        Out = out
+        Err = err.Result
+    }
+
+let private loaded () =
+    Expect.wantOk (Native.load ()) "libtorch loads here"
+
+let private libraries () =
+    DirectoryInfo((loaded ()).Folder).GetFiles "lib*.so*"
+    |> Array.filter (fun file ->
+        [ "libgomp"; "libc10.so"; "libtorch_cpu.so"; "libtorch.so" ]
+        |> List.exists (fun name -> file.Name.StartsWith name))
+
+let private inFolder test =
+    let folder = Directory.CreateTempSubdirectory "mcdrl-test-"
+
+    try
+        test folder.FullName
+    finally
+        folder.Delete true
+
+let private refused (folder: string) (reason: string) =
+    let outcome = started folder [ "doctor"; "--json" ]
+    Expect.equal outcome.Code 2 outcome.Err
+    let found = objects outcome |> Array.exactlyOne
+    let error = found.GetProperty("error").GetString() |> string
+
+    for text in [ reason; folder; "libtorch 2.10.0" ] do
+        Expect.stringContains error text "the real cause"
+        Expect.stringContains outcome.Err text "also for people"
+
+let tests =
+    testList
+        "process"
+        [
+            test "another libtorch is used instead of the one in the output folder" {
+                inFolder (fun folder ->
+                    let lib = Directory.CreateDirectory(Path.Combine(folder, "lib")).FullName
+
+                    for library in libraries () do
+                        File.Copy(library.FullName, Path.Combine(lib, library.Name))
+
+                    // The folder that holds `lib`, as libtorch is distributed, and the folder itself.
+                    for given in [ folder; lib ] do
+                        let outcome = started given [ "doctor"; "--json"; "--device"; "cpu" ]
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let found = objects outcome |> Array.exactlyOne
+
+                        Expect.equal
+                            (found.GetProperty("libtorch_folder").GetString())
+                            lib
+                            "the chosen folder"
+
+                        Expect.isGreaterThan (found.GetProperty("threads").GetInt32()) 0 "it computes")
+            }
+
+            test "a folder without libtorch" {
+                inFolder (fun folder ->
+                    refused folder "libtorch_cpu.so (libtorch 2.10.0, linux-x64) not found")
+            }
+
+            test "a library cut short is told before it ends the process" {
+                inFolder (fun folder ->
+                    for library in libraries () do
+                        File.CreateSymbolicLink(Path.Combine(folder, library.Name), library.FullName)
+                        |> ignore
+
+                    let cut = Path.Combine(folder, "libc10.so")
+                    let bytes = File.ReadAllBytes cut
+                    File.Delete cut
+                    File.WriteAllBytes(cut, Array.truncate 100000 bytes)
+                    refused folder "the file is cut short at 100000 bytes")
+            }
+
+            test "a library that isn't one" {
+                inFolder (fun folder ->
+                    for library in libraries () do
+                        File.WriteAllText(Path.Combine(folder, library.Name), "version https://git-lfs")
+
+                    refused folder "not a shared library")
+            }
+        ]
+    |> testSequenced
