@@ -1,20 +1,8 @@
 namespace Mcdrl
 
-open System
 open System.IO
 open System.Runtime.InteropServices
 open SkiaSharp
-
-/// How large an image may be. Checked against the file's header, before anything is allocated.
-type ImageLimits =
-    {
-        /// Largest width times height.
-        MaxPixels: int64
-        /// Largest width and largest height.
-        MaxSide: int
-        /// Largest file, in bytes.
-        MaxBytes: int64
-    }
 
 /// What an image file's header says.
 type ImageHeader =
@@ -25,60 +13,6 @@ type ImageHeader =
         Height: int
         Orientation: Orientation
     }
-
-[<RequireQualifiedAccess>]
-module ImageLimits =
-    /// 100 megapixels, 32,768 a side, 512 MiB.
-    let standard =
-        {
-            MaxPixels = 100_000_000L
-            MaxSide = 32_768
-            MaxBytes = 512L * 1024L * 1024L
-        }
-
-    /// Whether a picture of this size may be read; `where` names the file.
-    let check limits where (width: int64) (height: int64) =
-        if width <= 0L || height <= 0L then
-            Error(
-                McdrlError.data
-                    $"the image is {width} x {height} pixels"
-                    where
-                    "Give an image with at least one pixel"
-            )
-        elif
-            width > int64 limits.MaxSide
-            || height > int64 limits.MaxSide
-            || width * height > limits.MaxPixels
-        then
-            Error(
-                McdrlError.resource
-                    $"the image is {width} x {height} pixels, over the limit of {limits.MaxPixels} pixels and {limits.MaxSide} a side"
-                    where
-                    "Give a smaller image"
-            )
-        else
-            Ok()
-
-    /// The bytes of a file, if it is not larger than allowed.
-    let readFile limits (path: string) : Result<byte[], McdrlError> =
-        if not (File.Exists path) then
-            Error(McdrlError.data "the file does not exist" path "Check the path")
-        else
-            Files.attempt path (fun () ->
-                use stream = File.OpenRead path
-
-                if stream.Length > limits.MaxBytes then
-                    Error(
-                        McdrlError.resource
-                            $"the file has {stream.Length} bytes, over the limit of {limits.MaxBytes}"
-                            path
-                            "Give a smaller file"
-                    )
-                else
-                    let bytes = Array.zeroCreate<byte>(int stream.Length)
-                    stream.ReadExactly(bytes, 0, bytes.Length)
-                    Ok bytes)
-            |> Result.bind id
 
 /// Image files (PNG, JPEG, WebP, BMP, GIF) to upright 8-bit colour pictures. Alpha is ignored, not multiplied
 /// in; grey is replicated; 16-bit and CMYK images are converted; of an animation the first frame is read.
@@ -104,6 +38,8 @@ module Images =
         if bytes.Length = 0 then
             damaged where "the file is empty"
         else
+            let intact = if Png.isPng bytes then Png.verify where bytes else Ok()
+
             use data = SKData.CreateCopy bytes
 
             match SKCodec.Create data with
@@ -118,6 +54,7 @@ module Images =
                 use codec = codec
 
                 ImageLimits.check limits where (int64 codec.Info.Width) (int64 codec.Info.Height)
+                |> Result.bind (fun () -> intact)
                 |> Result.bind (fun () -> read codec)
 
     let private pixels where (codec: SKCodec) =

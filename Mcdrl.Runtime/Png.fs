@@ -77,6 +77,10 @@ module Png =
 
         next 8 []
 
+    /// Whether every chunk is there, up to the last, with a good checksum. Decoders stop caring once they have
+    /// all pixels.
+    let verify where (bytes: byte[]) : Result<unit, McdrlError> = chunks where bytes |> Result.map ignore
+
     let private header limits where (bytes: byte[]) offset =
         let width, height = int64 (word bytes offset), int64 (word bytes (offset + 4))
         let depth, colour = int bytes[offset + 8], int bytes[offset + 9]

@@ -18,5 +18,6 @@ let main argv =
                     DeviceTests.tests
                     SafetensorsTests.tests
                     ParityTests.tests
+                    ImagesTests.tests
                 ])
             argv
