@@ -19,5 +19,8 @@ let main argv =
                     SafetensorsTests.tests
                     ParityTests.tests
                     ImagesTests.tests
+                    PngTests.tests
+                    MasksTests.tests
+                    DatasetTests.tests
                 ])
             argv
