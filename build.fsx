@@ -276,6 +276,26 @@ let demo () =
             + "."
         )
 
+let pack () =
+    build ()
+
+    for project in [ "Mcdrl.Model"; "Mcdrl.Runtime"; "Mcdrl.CSharpApi" ] do
+        [
+            "pack"
+            project
+            "-c"
+            "Release"
+            "--no-build"
+            "-o"
+            "out/packages"
+            "-nologo"
+            "-tl:off"
+        ]
+        @ alone
+        |> quietly $"Package {project}" "dotnet"
+
+    printfn "The packages are in out/packages."
+
 let clean () =
     for folder in [ "bin"; "out" ] do
         let path = Path.Combine(root, folder)
@@ -295,6 +315,7 @@ let targets =
         "build", "restore and compile everything, and make the command bin/mcdrl", build
         "test", "build, check the format and run all tests", test
         "demo", "build, train on three hospitals, and segment a fourth that was never seen", demo
+        "pack", "build the NuGet packages of the C# API and of what it stands on", pack
         "format", "format the F# sources with Fantomas", format
         "clean", "delete all that the other targets made", clean
     ]

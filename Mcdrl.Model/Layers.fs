@@ -116,7 +116,12 @@ module Layers =
             let q = linear (projection 0L layer) queries |> splitHeads heads
             let k = linear (projection 1L layer) memory |> splitHeads heads
             let v = linear (projection 2L layer) memory |> splitHeads heads
-            let attended = functional.scaled_dot_product_attention (q, k, v, orNull bias)
+            // libtorch's choice of a kernel asks a mask for the last axis but one.
+            let mask =
+                bias
+                |> Option.map (fun bias -> if bias.dim () < 2L then bias.unsqueeze 0L else bias)
+
+            let attended = functional.scaled_dot_product_attention (q, k, v, orNull mask)
             linear layer.out_proj (mergeHeads attended))
 
 /// First values of layers that are trained from nothing, in PyTorch's default distributions.

@@ -10,4 +10,6 @@ let main argv =
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
     | Ok _ ->
-        ExpectoMtp.main (testList "Cli" [ AppTests.tests; DoctorVerbTests.tests; ProcessTests.tests ]) argv
+        ExpectoMtp.main
+            (testList "Cli" [ AppTests.tests; DoctorVerbTests.tests; ProcessTests.tests; ReadmeTests.tests ])
+            argv

@@ -9,4 +9,5 @@ let main argv =
     | Error problem ->
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
-    | Ok _ -> ExpectoMtp.main (testList "Model" [ RastersTests.tests; ResizeTests.tests ]) argv
+    | Ok _ ->
+        ExpectoMtp.main (testList "Model" [ LayersTests.tests; RastersTests.tests; ResizeTests.tests ]) argv

@@ -1,0 +1,116 @@
+/// What the README shows exists and runs.
+module Mcdrl.Cli.Tests.ReadmeTests
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.RegularExpressions
+open Expecto
+open Mcdrl.Cli
+
+let private root =
+    let rec climb (folder: DirectoryInfo | null) =
+        match folder with
+        | null -> failwith "no Mcdrl.sln above the tests"
+        | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) -> found.FullName
+        | inner -> climb inner.Parent
+
+    climb (DirectoryInfo AppContext.BaseDirectory)
+
+let private readme = lazy File.ReadAllText(Path.Combine(root, "README.md"))
+
+let private found pattern =
+    Regex.Matches(readme.Value, pattern, RegexOptions.Multiline)
+    |> Seq.map _.Groups[1].Value
+    |> Seq.distinct
+    |> List.ofSeq
+
+/// Runs a script of F# Interactive in the repository; exit code, stdout and stderr.
+let private script arguments =
+    let info =
+        ProcessStartInfo(
+            "dotnet",
+            "fsi" :: arguments,
+            WorkingDirectory = root,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    use child =
+        Process.Start info
+        |> Option.ofObj
+        |> Option.defaultWith (fun () -> failtest "dotnet does not start")
+
+    let err = child.StandardError.ReadToEndAsync()
+    let out = child.StandardOutput.ReadToEnd()
+    child.WaitForExit()
+    child.ExitCode, out, err.Result
+
+let tests =
+    testList
+        "README"
+        [
+            test "its table of verbs is the command's" {
+                let rows = found @"^\| `mcdrl ([a-z]+( [a-z]+)?)` \|"
+
+                Expect.equal
+                    (List.sort rows)
+                    (App.verbs |> List.map _.Name |> List.sort)
+                    "one row for each verb"
+            }
+
+            test "its targets are those of build.fsx" {
+                let code, out, err = script [ "build.fsx" ]
+                Expect.equal code 0 err
+
+                for target in found @"dotnet fsi build\.fsx ([a-z]+)" do
+                    Expect.isMatch out $@"(?m)^  {target} " "listed"
+            }
+
+            test "build.fsx refuses a target it doesn't have" {
+                let code, out, err = script [ "build.fsx"; "deploy" ]
+                Expect.equal code 2 "usage"
+                Expect.equal out "" "nothing on stdout"
+                Expect.stringContains err "Unknown target: deploy" "says which"
+            }
+
+            test "its F# runs in F# Interactive" {
+                let built =
+                    Path.Combine(
+                        root,
+                        "Mcdrl.Cli",
+                        "bin",
+                        "Release",
+                        "net10.0",
+                        "linux-x64",
+                        "Mcdrl.Runtime.dll"
+                    )
+
+                if not (File.Exists built) then
+                    skiptest "skipped, no Release build"
+
+                let code =
+                    Regex.Match(readme.Value, "```fsharp\n(.*?)```", RegexOptions.Singleline).Groups[1].Value
+
+                let folder = Directory.CreateTempSubdirectory "mcdrl-test-"
+
+                try
+                    let path = Path.Combine(folder.FullName, "readme.fsx")
+
+                    File.WriteAllText(
+                        path,
+                        code.Replace("scripts/load.fsx", Path.Combine(root, "scripts", "load.fsx"))
+                    )
+
+                    let exitCode, out, err = script [ path ]
+                    Expect.equal exitCode 0 err
+                    Expect.stringContains out "[3, 1, 4, 16]" "A(F, z) for every condition"
+                finally
+                    folder.Delete true
+            }
+
+            test "the files it names exist" {
+                for file in found @"\]\(([A-Za-z_.]+)\)" do
+                    Expect.isTrue (File.Exists(Path.Combine(root, file))) file
+            }
+        ]
