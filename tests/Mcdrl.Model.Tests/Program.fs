@@ -10,4 +10,15 @@ let main argv =
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
     | Ok _ ->
-        ExpectoMtp.main (testList "Model" [ LayersTests.tests; RastersTests.tests; ResizeTests.tests ]) argv
+        ExpectoMtp.main
+            (testList
+                "Model"
+                [
+                    LayersTests.tests
+                    RastersTests.tests
+                    ResizeTests.tests
+                    MetricsTests.tests
+                    PraNetTests.tests
+                    SummaryTests.tests
+                ])
+            argv

@@ -1,0 +1,181 @@
+namespace Mcdrl
+
+/// How the pixels of a predicted and a true region fall together.
+[<Struct>]
+type Counts =
+    {
+        /// Marked and true.
+        TruePositive: int64
+        /// Marked, not true.
+        FalsePositive: int64
+        /// Not marked, true.
+        FalseNegative: int64
+        /// Neither.
+        TrueNegative: int64
+    }
+
+    /// The counts of two images taken as one.
+    static member (+)(a: Counts, b: Counts) =
+        {
+            TruePositive = a.TruePositive + b.TruePositive
+            FalsePositive = a.FalsePositive + b.FalsePositive
+            FalseNegative = a.FalseNegative + b.FalseNegative
+            TrueNegative = a.TrueNegative + b.TrueNegative
+        }
+
+[<RequireQualifiedAccess>]
+module Counts =
+    let zero =
+        {
+            TruePositive = 0L
+            FalsePositive = 0L
+            FalseNegative = 0L
+            TrueNegative = 0L
+        }
+
+    /// Counts of two arrays of the same length; `marked` and `isTrue` say whether a pixel is in the region.
+    let private count length (marked: int -> bool) (isTrue: int -> bool) =
+        let tally = Array.zeroCreate<int64> 4
+
+        for pixel in 0 .. length - 1 do
+            let kind = (if marked pixel then 2 else 0) + (if isTrue pixel then 1 else 0)
+            tally[kind] <- tally[kind] + 1L
+
+        {
+            TruePositive = tally[3]
+            FalsePositive = tally[2]
+            FalseNegative = tally[1]
+            TrueNegative = tally[0]
+        }
+
+    /// Of two binary masks with the same number of pixels.
+    let ofMasks (prediction: bool[]) (truth: bool[]) =
+        count prediction.Length (fun i -> prediction[i]) (fun i -> truth[i])
+
+    /// Of one label against all others, in two label arrays with the same number of pixels.
+    let ofLabel (label: byte) (prediction: byte[]) (truth: byte[]) =
+        count prediction.Length (fun i -> prediction[i] = label) (fun i -> truth[i] = label)
+
+    /// Of everything that is not background (label 0).
+    let ofForeground (prediction: byte[]) (truth: byte[]) =
+        count prediction.Length (fun i -> prediction[i] <> 0uy) (fun i -> truth[i] <> 0uy)
+
+    /// The counts of the background where these are the counts of the foreground.
+    let complement (counts: Counts) =
+        {
+            TruePositive = counts.TrueNegative
+            FalsePositive = counts.FalseNegative
+            FalseNegative = counts.FalsePositive
+            TrueNegative = counts.TruePositive
+        }
+
+    let all (counts: Counts) =
+        counts.TruePositive
+        + counts.FalsePositive
+        + counts.FalseNegative
+        + counts.TrueNegative
+
+    /// Pixels of the true region.
+    let support (counts: Counts) =
+        counts.TruePositive + counts.FalseNegative
+
+/// What an image scores in which the true region is empty.
+[<RequireQualifiedAccess>]
+type EmptyTruth =
+    /// Nothing marked scores 1, anything marked 0. This project's convention, and MONAI's ignore_empty=False.
+    | Counted
+    /// Nothing marked is undefined (NaN), anything marked scores 0. As torchmetrics and nnU-Net.
+    | UndefinedIfRight
+    /// Always undefined (NaN), so false positives stay hidden. As MONAI's default.
+    | Undefined
+
+/// Overlap scores, 0 to 1; NaN where undefined.
+[<Struct>]
+type Score =
+    {
+        Dice: float
+        Iou: float
+        /// Share of pixels on which prediction and truth agree.
+        Accuracy: float
+    }
+
+/// Scores of one image or one set of counts. Definitions: Dice = 2tp/(2tp+fp+fn), IoU = tp/(tp+fp+fn),
+/// accuracy = (tp+tn)/all.
+[<RequireQualifiedAccess>]
+module Metrics =
+    let private overlap rule (counts: Counts) weight =
+        let truthEmpty = Counts.support counts = 0L
+        let predictionEmpty = counts.TruePositive + counts.FalsePositive = 0L
+
+        match rule with
+        | EmptyTruth.Counted when truthEmpty && predictionEmpty -> 1.0
+        | EmptyTruth.UndefinedIfRight when truthEmpty && predictionEmpty -> nan
+        | EmptyTruth.Undefined when truthEmpty -> nan
+        | EmptyTruth.Counted
+        | EmptyTruth.UndefinedIfRight
+        | EmptyTruth.Undefined ->
+            let hit = weight * float counts.TruePositive
+            hit / (hit + float (counts.FalsePositive + counts.FalseNegative))
+
+    let dice rule counts = overlap rule counts 2.0
+    let iou rule counts = overlap rule counts 1.0
+
+    /// NaN if there is no pixel.
+    let accuracy (counts: Counts) =
+        float (counts.TruePositive + counts.TrueNegative) / float (Counts.all counts)
+
+    let score rule counts =
+        {
+            Dice = dice rule counts
+            Iou = iou rule counts
+            Accuracy = accuracy counts
+        }
+
+    /// Mean of the numbers that are defined; NaN if none is.
+    let mean (values: float seq) =
+        let defined = values |> Seq.filter (System.Double.IsNaN >> not) |> Array.ofSeq
+        if defined.Length = 0 then nan else Array.average defined
+
+    /// Component-wise mean, undefined components left out.
+    let meanScore (scores: Score seq) =
+        let scores = Array.ofSeq scores
+
+        {
+            Dice = scores |> Seq.map _.Dice |> mean
+            Iou = scores |> Seq.map _.Iou |> mean
+            Accuracy = scores |> Seq.map _.Accuracy |> mean
+        }
+
+    /// Mean weighted by the size of each true region, undefined classes left out. 0 where all regions are empty
+    /// yet something is defined (only false positives), NaN where nothing is.
+    let weightedMean (score: Counts -> float) (counts: Counts seq) =
+        let defined =
+            counts
+            |> Seq.map (fun c -> score c, float (Counts.support c))
+            |> Seq.filter (fst >> System.Double.IsNaN >> not)
+            |> Array.ofSeq
+
+        let total = Array.sumBy snd defined
+
+        if defined.Length = 0 then
+            nan
+        elif total = 0.0 then
+            0.0
+        else
+            Array.sumBy (fun (value, weight) -> value * weight / total) defined
+
+    /// The counts of each lesion class 1…K of an image, in that order. The maps must have the same size.
+    let perClass (classes: int) (prediction: LabelMap) (truth: LabelMap) : Result<Counts[], McdrlError> =
+        if (prediction.Width, prediction.Height) <> (truth.Width, truth.Height) then
+            Error(
+                McdrlError.data
+                    $"the prediction is {prediction.Width} x {prediction.Height} pixels, the truth {truth.Width} x {truth.Height}"
+                    "metrics"
+                    "Bring the prediction back to the size of its image before it is scored"
+            )
+        else
+            Ok(Array.init classes (fun k -> Counts.ofLabel (byte (k + 1)) prediction.Labels truth.Labels))
+
+    /// Mean of background and foreground, as some libraries report it.
+    let backgroundForeground rule (counts: Counts) =
+        meanScore [ score rule counts; score rule (Counts.complement counts) ]
