@@ -1,0 +1,253 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open TorchSharp
+
+/// How an image becomes the network's input.
+type Preprocessing =
+    {
+        /// Always `squash-bicubic`: both sides to `input_size` by Pillow's antialiased bicubic, aspect not kept.
+        Resize: string
+        InputSize: int
+        /// Subtracted from RGB in [0, 1], one number per channel.
+        Mean: float list
+        /// Divided by, one number per channel.
+        Std: float list
+    }
+
+/// Where a model comes from.
+type Provenance =
+    {
+        Product: string
+        Created: string
+        Data: string
+        DataSha256: string
+        TrainedOn: string list
+        LeftOut: string option
+        WeightsSha256: string
+        Seed: uint64
+        Epoch: int
+        TrainingFrames: int
+    }
+
+/// A figure with the protocol it was measured by.
+type ReportedMetric =
+    {
+        Name: string
+        Value: float
+        Protocol: string
+    }
+
+/// `mcdrl.json` of a bundle.
+type Manifest =
+    {
+        /// Version of this layout; 1.
+        Format: int
+        Classes: string list
+        Tower: string
+        /// What the tower's weights file states about itself.
+        TowerFacts: Map<string, string>
+        /// Whether the intervention is on; it is off in a model that was stopped before it was activated.
+        Active: bool
+        Precision: string
+        Preprocessing: Preprocessing
+        Settings: Settings
+        Provenance: Provenance
+        Metrics: ReportedMetric list
+        /// sha256 of every other file.
+        Files: Map<string, string>
+    }
+
+/// A trained model, in memory.
+[<NoComparison; NoEquality>]
+type Model =
+    {
+        Manifest: Manifest
+        Tower: Tower
+        Network: Network
+        Texts: Texts
+    }
+
+/// A model as a folder: `mcdrl.json`, `weights.safetensors`, `text.safetensors` and a model card, `README.md`.
+[<RequireQualifiedAccess>]
+module Bundle =
+    let private manifestName = "mcdrl.json"
+    let private weightsName = "weights.safetensors"
+    let private textName = "text.safetensors"
+    let private cardName = "README.md"
+
+    let private prefixed prefix tree =
+        Tree.leaves tree |> List.map (fun (path, leaf) -> $"{prefix}.{path}", leaf)
+
+    let private card (manifest: Manifest) =
+        let p = manifest.Provenance
+        let listed = String.concat ", "
+
+        let metrics =
+            [ for metric in manifest.Metrics -> $"| {metric.Name} | {metric.Value:F4} | {metric.Protocol} |" ]
+
+        String.concat
+            "\n"
+            [
+                "# MCDRL lesion segmentation model"
+                ""
+                "**Not a medical device. Not for clinical use.**"
+                ""
+                $"Marks {listed manifest.Classes} in endoscopic frames. Tower {manifest.Tower}, input {manifest.Preprocessing.InputSize} px, written by {p.Product} on {p.Created}."
+                ""
+                "## Training"
+                ""
+                let leftOut = p.LeftOut |> Option.map (sprintf "; %s was never seen") |> Option.defaultValue ""
+                $"{p.TrainingFrames} frames of {p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
+                $"Training data sha256 {p.DataSha256}; tower weights sha256 {p.WeightsSha256}."
+                ""
+                "## Measured"
+                ""
+                "| metric | value | protocol |"
+                "|---|---|---|"
+                yield! metrics
+                ""
+                "Settings, preprocessing and prompts are in `mcdrl.json`. The licences of the training data and of the tower's weights apply to this model too."
+                ""
+            ]
+
+    /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
+    let write (folder: string) (model: Model) : Result<unit, McdrlError> =
+        let path name = Path.Combine(folder, name)
+        let file name = Files.sha256 (path name) |> Result.map (fun digest -> name, digest)
+
+        Safetensors.write
+            (path weightsName)
+            Map.empty
+            (prefixed "tower" model.Tower @ prefixed "network" model.Network)
+        |> Result.bind (fun () -> Safetensors.write (path textName) Map.empty (Tree.leaves model.Texts))
+        |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
+        |> Result.bind (fun () ->
+            match file weightsName, file textName, file cardName with
+            | Ok weights, Ok text, Ok card ->
+                { model.Manifest with
+                    Files = Map.ofList [ weights; text; card ]
+                }
+                |> RecordJson.render
+                |> Files.writeText (path manifestName)
+            | Error fault, _, _
+            | _, Error fault, _
+            | _, _, Error fault -> Error fault)
+
+    /// A fault of the manifest is a fault of the model file.
+    let private asModelFault error =
+        match error with
+        | McdrlError.Usage fault -> McdrlError.Model fault
+        | other -> other
+
+    let private readManifest (folder: string) : Result<Manifest, McdrlError> =
+        let path = Path.Combine(folder, manifestName)
+
+        if not (File.Exists path) then
+            Error(
+                McdrlError.model
+                    $"there is no {manifestName} here"
+                    folder
+                    "Name the folder of a model, for instance RUN/model of a training run"
+            )
+        else
+            Files.attempt path (fun () -> File.ReadAllText path)
+            |> Result.bind (RecordJson.parse<Manifest> path >> Result.mapError (McdrlError.flatten >> List.map asModelFault >> McdrlError.ofList >> Option.defaultValue McdrlError.Cancelled))
+
+    let private incompatible folder what =
+        Error(McdrlError.model what folder "Use a model written by a matching version of mcdrl")
+
+    let private verify folder (manifest: Manifest) : Result<unit, McdrlError> =
+        let damaged =
+            [ weightsName; textName; cardName ]
+            |> List.choose (fun name ->
+                match manifest.Files.TryFind name, Files.sha256 (Path.Combine(folder, name)) with
+                | Some expected, Ok found when expected = found -> None
+                | None, _ -> Some(McdrlError.model $"mcdrl.json has no sha256 for {name}" folder "Copy the model again, whole")
+                | Some _, Error _ -> Some(McdrlError.model $"{name} is missing" folder "Copy the model again, whole")
+                | Some _, Ok _ ->
+                    // The card is for people: an edited one does not change what the model computes.
+                    if name = cardName then
+                        None
+                    else
+                        Some(McdrlError.model $"sha256 mismatch of {name}" folder "Copy the model again, whole"))
+
+        if manifest.Format <> 1 then
+            incompatible folder $"the layout has version {manifest.Format}, not 1"
+        elif manifest.Preprocessing.Resize <> "squash-bicubic" then
+            incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
+        elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
+            incompatible folder "the preprocessing's input size is not the settings'"
+        elif manifest.Preprocessing.Mean.Length <> 3 || manifest.Preprocessing.Std.Length <> 3 then
+            incompatible folder "mean and std do not have three channels"
+        elif not (List.forall (fun value -> value > 0.0) manifest.Preprocessing.Std) then
+            incompatible folder "a std is not positive"
+        else
+            McdrlError.ofList damaged |> Option.map Error |> Option.defaultValue (Ok())
+
+    /// A folder of a model, or a training run's folder that holds one.
+    let private locate (folder: string) =
+        let inside = Run.bundleFolder folder
+
+        if not (File.Exists(Path.Combine(folder, manifestName))) && Directory.Exists inside then
+            inside
+        else
+            folder
+
+    let private withPrefix (prefix: string) (tensors: Map<string, Tensor>) =
+        tensors
+        |> Map.toSeq
+        |> Seq.filter (fun (name, _) -> name.StartsWith $"{prefix}.")
+        |> Seq.map (fun (name, tensor) -> name[prefix.Length + 1 ..], tensor)
+        |> Map.ofSeq
+
+    let private templateTexts (manifest: Manifest) (tensors: Map<string, Tensor>) : Texts =
+        let width = tensors.TryFind "normal" |> Option.map (fun leaf -> leaf.numel ()) |> Option.defaultValue 1L
+        let k, m = int64 manifest.Classes.Length, int64 manifest.Settings.Method.Conditions.Length
+
+        {
+            classes = torch.zeros (k, width)
+            conditions = torch.zeros (m, width)
+            class_conditions = torch.zeros (k, m, width)
+            normal = torch.zeros width
+            log_prior = torch.zeros m
+        }
+
+    let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
+        let textPath, weightsPath = Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+
+        Settings.validate manifest.Settings
+        |> Result.bind (fun _ -> Safetensors.read textPath)
+        |> Result.bind (fun content -> Tree.load textPath (templateTexts manifest content.Tensors) content.Tensors)
+        |> Result.bind (fun texts ->
+            Safetensors.read weightsPath
+            |> Result.bind (fun content ->
+                Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" content.Tensors)
+                |> Result.bind (fun tower ->
+                    let template =
+                        Objective.createNetwork
+                            manifest.Settings
+                            (Tower.isAligned tower)
+                            (Tower.width tower)
+                            (Tower.skipChannels tower)
+                            texts
+                            (Seed.create 0UL)
+
+                    Tree.load weightsPath template (withPrefix "network" content.Tensors)
+                    |> Result.map (fun network ->
+                        {
+                            Manifest = manifest
+                            Tower = tower
+                            Network = network
+                            Texts = texts
+                        }))))
+
+    /// Loads a bundle: everything is validated (layout, sha256, names, shapes, finite values) before anything is
+    /// handed out.
+    let load (folder: string) : Result<Model, McdrlError> =
+        let folder = locate folder
+
+        readManifest folder
+        |> Result.bind (fun manifest ->
+            verify folder manifest |> Result.bind (fun () -> assemble folder manifest))

@@ -1,0 +1,142 @@
+namespace Mcdrl
+
+open System
+open TorchSharp
+
+/// What a model says about one image.
+type Segmentation =
+    {
+        /// One label a pixel in the file's own orientation: 0 background, k the k-th of `Classes`.
+        Mask: LabelMap
+        /// The same, upright as the picture is seen.
+        Upright: LabelMap
+        /// Lesion classes of the model, label 1 first.
+        Classes: string list
+        Mode: Marginalisation
+        /// For each condition of the dictionary: how far the answer under this condition alone is from the adjusted
+        /// one, mean KL divergence in nats.
+        Influence: (string * float) list
+        /// I(Y; Z | F), mean over pixels in nats: how much the answer depends on the imaging condition.
+        Disagreement: float
+    }
+
+/// A loaded model on a device. One instance serves any number of threads.
+[<NoComparison; NoEquality>]
+type Segmenter =
+    private
+        {
+            Model: Model
+            Device: torch.Device
+            Mean: float32 array
+            Std: float32 array
+            /// Every tensor of the model, in one place for disposal.
+            Owned: Tensor list
+        }
+
+    member this.Manifest = this.Model.Manifest
+
+    interface IDisposable with
+        member this.Dispose() =
+            for tensor in this.Owned do
+                tensor.Dispose()
+
+[<RequireQualifiedAccess>]
+module Segmenter =
+    /// Prepares a model that is already in memory.
+    let ofModel (device: torch.Device) (model: Model) : Segmenter =
+        use _noGrad = torch.no_grad ()
+        let place (tree: 'T) = tree |> Tree.map (fun leaf -> leaf.detach().``to`` device)
+
+        let model =
+            { model with
+                Tower = place model.Tower
+                Network = place model.Network
+                Texts = place model.Texts
+            }
+
+        {
+            Model = model
+            Device = device
+            Mean = model.Manifest.Preprocessing.Mean |> List.map float32 |> List.toArray
+            Std = model.Manifest.Preprocessing.Std |> List.map float32 |> List.toArray
+            Owned = Tree.tensors model.Tower @ Tree.tensors model.Network @ Tree.tensors model.Texts
+        }
+
+    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`).
+    let load (folder: string) (device: string) : Result<Segmenter, McdrlError> =
+        Native.load ()
+        |> Result.bind (fun _ -> Device.parse device)
+        |> Result.bind (fun device -> Bundle.load folder |> Result.map (ofModel device))
+
+    /// The network's input for a picture, [1, 3, S, S].
+    let private input (segmenter: Segmenter) (picture: Picture) =
+        scoped (fun () ->
+            let side = segmenter.Model.Manifest.Preprocessing.InputSize
+            let levels = Resize.bicubic side side (Picture.toTensor picture)
+            let frame = levels.``to``(torch.float32).div(scalar 255.0).unsqueeze(0L).``to`` segmenter.Device
+            Views.normalised segmenter.Mean segmenter.Std frame)
+
+    let private observe (segmenter: Segmenter) picture =
+        let settings = segmenter.Model.Manifest.Settings.Method
+
+        input segmenter picture
+        |> Tower.forward settings.DenseMode segmenter.Model.Tower
+        |> Network.observe segmenter.Model.Network segmenter.Model.Texts settings.Alpha
+
+    let private modeOf (segmenter: Segmenter) mode =
+        mode |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation
+
+    /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
+    let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
+        use _inference = torch.inference_mode ()
+
+        scoped (fun () ->
+            let model = segmenter.Model
+            let side = int64 model.Manifest.Preprocessing.InputSize
+
+            (Network.probabilities model.Network model.Texts (modeOf segmenter mode) model.Manifest.Active side (observe segmenter picture))
+                .squeeze(0L)
+                .cpu ())
+
+    /// Probabilities together with what the single conditions would have answered.
+    let private explained (segmenter: Segmenter) mode picture =
+        let model = segmenter.Model
+        let side = int64 model.Manifest.Preprocessing.InputSize
+        let observation = observe segmenter picture
+        let prior = model.Texts.log_prior
+        let each = Network.logitsUnderEach model.Network model.Texts side observation
+
+        let probabilities =
+            match modeOf segmenter mode with
+            | Marginalisation.Exact -> Backdoor.exact prior each
+            | Marginalisation.Nwgm -> Backdoor.nwgm prior each
+            | Marginalisation.FeatureMean
+            | Marginalisation.Attention as mode ->
+                Network.probabilities model.Network model.Texts mode true side observation
+
+        probabilities.squeeze(0L).cpu (),
+        (Backdoor.influence prior each).squeeze(0L).cpu().data<float32>().ToArray() |> Array.map float,
+        (Backdoor.disagreement prior each).mean().cpu().item<float32> () |> float
+
+    /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
+    let segment (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : Segmentation =
+        use _inference = torch.inference_mode ()
+        use _scope = torch.NewDisposeScope()
+        let manifest = segmenter.Model.Manifest
+
+        let probabilities, influence, disagreement =
+            if manifest.Active then
+                explained segmenter mode picture
+            else
+                probabilities segmenter mode picture, [||], 0.0
+
+        let upright = Upsampling.labels picture.Height picture.Width probabilities
+
+        {
+            Mask = LabelMap.inFile picture.Orientation upright
+            Upright = upright
+            Classes = manifest.Classes
+            Mode = modeOf segmenter mode
+            Influence = List.zip manifest.Settings.Method.Conditions[.. influence.Length - 1] (List.ofArray influence)
+            Disagreement = disagreement
+        }
