@@ -33,7 +33,7 @@ type Texts =
         class_conditions: Tensor
         /// "An endoscopic image of normal mucosa", [d].
         normal: Tensor
-        /// log π, [M]; −∞ for a condition of no weight.
+        /// log π, [M], float64; −∞ for a condition of no weight.
         log_prior: Tensor
     }
 
@@ -111,11 +111,13 @@ module Intervention =
     /// A(F, Z). Attention weights are π_m exp(s_m) / Σ_j π_j exp(s_j), so a dictionary of one gives A(F, z).
     /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
     let apply (network: Intervention) (logPrior: Tensor) (confounders: Tensor) (regions: Tensor) =
+        let bias = logPrior.``to``(regions.dtype).unsqueeze 0L
+
         let step (x: Tensor) (layer: CausalLayer) =
             scoped (fun () ->
                 let width = x.shape[2]
                 let queries = layerNorm layer.ln_1 x
-                let attended = attend (heads width) (Some logPrior) layer.attn queries confounders
+                let attended = attend (heads width) (Some bias) layer.attn queries confounders
                 let x = x.add attended
                 x.add ((layerNorm layer.ln_2 --> linear layer.c_fc --> gelu --> linear layer.c_proj) x))
 
@@ -138,11 +140,11 @@ type Marginalisation =
 /// order condition by condition.
 [<RequireQualifiedAccess>]
 module Backdoor =
-    /// log π from weights ≥ 0 of any scale, [M]. A weight of zero gives −∞.
+    /// log π from weights ≥ 0 of any scale, [M], float64. A weight of zero gives −∞.
     let logPrior (weights: float seq) =
         scoped (fun () ->
             let weights = torch.tensor (Seq.toArray weights, dtype = torch.float64)
-            weights.div(weights.sum ()).log().``to`` torch.float32)
+            weights.div(weights.sum ()).log())
 
     /// π shaped to weigh the leading axis of something with `rank` axes.
     let private weights (logPrior: Tensor) (like: Tensor) =

@@ -28,10 +28,11 @@ module Tree =
         match value with
         | null -> null
         | :? Tensor as leaf -> box (visit path leaf)
-        | _ when FSharpType.IsRecord kind ->
+        | _ when FSharpType.IsRecord(kind, true) ->
             FSharpValue.MakeRecord(
                 kind,
-                inside (FSharpType.GetRecordFields kind) (fun field -> join path field.Name)
+                inside (FSharpType.GetRecordFields(kind, true)) (fun field -> join path field.Name),
+                true
             )
         | _ when isGeneric typedefof<list<_>> kind ->
             let item = kind.GetGenericArguments()[0]
@@ -48,9 +49,9 @@ module Tree =
                 (fun item (tail: objnull) -> FSharpValue.MakeUnion(cons, [| item; tail |]))
                 items
                 (FSharpValue.MakeUnion(empty, [||]))
-        | _ when FSharpType.IsUnion kind ->
-            let case, _ = FSharpValue.GetUnionFields(value, kind)
-            FSharpValue.MakeUnion(case, inside (case.GetFields()) (fun _ -> path))
+        | _ when FSharpType.IsUnion(kind, true) ->
+            let case, _ = FSharpValue.GetUnionFields(value, kind, true)
+            FSharpValue.MakeUnion(case, inside (case.GetFields()) (fun _ -> path), true)
         | constant -> constant
 
     /// The same structure with every leaf replaced by `f path leaf`, in depth-first field order.

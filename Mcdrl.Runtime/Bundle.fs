@@ -85,7 +85,9 @@ module Bundle =
         let listed = String.concat ", "
 
         let metrics =
-            [ for metric in manifest.Metrics -> $"| {metric.Name} | {metric.Value:F4} | {metric.Protocol} |" ]
+            [
+                for metric in manifest.Metrics -> $"| {metric.Name} | {metric.Value:F4} | {metric.Protocol} |"
+            ]
 
         String.concat
             "\n"
@@ -98,7 +100,11 @@ module Bundle =
                 ""
                 "## Training"
                 ""
-                let leftOut = p.LeftOut |> Option.map (sprintf "; %s was never seen") |> Option.defaultValue ""
+                let leftOut =
+                    p.LeftOut
+                    |> Option.map (sprintf "; %s was never seen")
+                    |> Option.defaultValue ""
+
                 $"{p.TrainingFrames} frames of {p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
                 $"Training data sha256 {p.DataSha256}; tower weights sha256 {p.WeightsSha256}."
                 ""
@@ -115,7 +121,9 @@ module Bundle =
     /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     let write (folder: string) (model: Model) : Result<unit, McdrlError> =
         let path name = Path.Combine(folder, name)
-        let file name = Files.sha256 (path name) |> Result.map (fun digest -> name, digest)
+
+        let file name =
+            Files.sha256 (path name) |> Result.map (fun digest -> name, digest)
 
         Safetensors.write
             (path weightsName)
@@ -153,7 +161,15 @@ module Bundle =
             )
         else
             Files.attempt path (fun () -> File.ReadAllText path)
-            |> Result.bind (RecordJson.parse<Manifest> path >> Result.mapError (McdrlError.flatten >> List.map asModelFault >> McdrlError.ofList >> Option.defaultValue McdrlError.Cancelled))
+            |> Result.bind (
+                RecordJson.parse<Manifest> path
+                >> Result.mapError (
+                    McdrlError.flatten
+                    >> List.map asModelFault
+                    >> McdrlError.ofList
+                    >> Option.defaultValue McdrlError.Cancelled
+                )
+            )
 
     let private incompatible folder what =
         Error(McdrlError.model what folder "Use a model written by a matching version of mcdrl")
@@ -164,14 +180,26 @@ module Bundle =
             |> List.choose (fun name ->
                 match manifest.Files.TryFind name, Files.sha256 (Path.Combine(folder, name)) with
                 | Some expected, Ok found when expected = found -> None
-                | None, _ -> Some(McdrlError.model $"mcdrl.json has no sha256 for {name}" folder "Copy the model again, whole")
-                | Some _, Error _ -> Some(McdrlError.model $"{name} is missing" folder "Copy the model again, whole")
+                | None, _ ->
+                    Some(
+                        McdrlError.model
+                            $"mcdrl.json has no sha256 for {name}"
+                            folder
+                            "Copy the model again, whole"
+                    )
+                | Some _, Error _ ->
+                    Some(McdrlError.model $"{name} is missing" folder "Copy the model again, whole")
                 | Some _, Ok _ ->
                     // The card is for people: an edited one does not change what the model computes.
                     if name = cardName then
                         None
                     else
-                        Some(McdrlError.model $"sha256 mismatch of {name}" folder "Copy the model again, whole"))
+                        Some(
+                            McdrlError.model
+                                $"sha256 mismatch of {name}"
+                                folder
+                                "Copy the model again, whole"
+                        ))
 
         if manifest.Format <> 1 then
             incompatible folder $"the layout has version {manifest.Format}, not 1"
@@ -179,7 +207,10 @@ module Bundle =
             incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
         elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
             incompatible folder "the preprocessing's input size is not the settings'"
-        elif manifest.Preprocessing.Mean.Length <> 3 || manifest.Preprocessing.Std.Length <> 3 then
+        elif
+            manifest.Preprocessing.Mean.Length <> 3
+            || manifest.Preprocessing.Std.Length <> 3
+        then
             incompatible folder "mean and std do not have three channels"
         elif not (List.forall (fun value -> value > 0.0) manifest.Preprocessing.Std) then
             incompatible folder "a std is not positive"
@@ -203,8 +234,13 @@ module Bundle =
         |> Map.ofSeq
 
     let private templateTexts (manifest: Manifest) (tensors: Map<string, Tensor>) : Texts =
-        let width = tensors.TryFind "normal" |> Option.map (fun leaf -> leaf.numel ()) |> Option.defaultValue 1L
-        let k, m = int64 manifest.Classes.Length, int64 manifest.Settings.Method.Conditions.Length
+        let width =
+            tensors.TryFind "normal"
+            |> Option.map (fun leaf -> leaf.numel ())
+            |> Option.defaultValue 1L
+
+        let k, m =
+            int64 manifest.Classes.Length, int64 manifest.Settings.Method.Conditions.Length
 
         {
             classes = torch.zeros (k, width)
@@ -215,11 +251,13 @@ module Bundle =
         }
 
     let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
-        let textPath, weightsPath = Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+        let textPath, weightsPath =
+            Path.Combine(folder, textName), Path.Combine(folder, weightsName)
 
         Settings.validate manifest.Settings
         |> Result.bind (fun _ -> Safetensors.read textPath)
-        |> Result.bind (fun content -> Tree.load textPath (templateTexts manifest content.Tensors) content.Tensors)
+        |> Result.bind (fun content ->
+            Tree.load textPath (templateTexts manifest content.Tensors) content.Tensors)
         |> Result.bind (fun texts ->
             Safetensors.read weightsPath
             |> Result.bind (fun content ->

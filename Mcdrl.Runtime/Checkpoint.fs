@@ -12,7 +12,9 @@ module Checkpoint =
 
     let private digest (facts: Map<string, string>) (tensors: (string * Tensor) list) =
         use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
-        let text (value: string) = hash.AppendData(Encoding.UTF8.GetBytes(value + "\n"))
+
+        let text (value: string) =
+            hash.AppendData(Encoding.UTF8.GetBytes(value + "\n"))
 
         for KeyValue(key, value) in facts do
             text $"{key}={value}"

@@ -22,7 +22,7 @@ module Frames =
             torch
                 .tensor(picture.Rgb, [| int64 picture.Height; int64 picture.Width; 3L |])
                 .permute(2L, 0L, 1L)
-                .contiguous ())
+                .contiguous())
 
     let private record side (dataset: Dataset) (item: DatasetItem) : Result<byte[], McdrlError> =
         match Images.read ImageLimits.standard item.Image, Dataset.labels dataset item with
@@ -31,7 +31,10 @@ module Frames =
             let frame = (Resize.bicubic side side (levels picture)).``to`` torch.uint8
 
             let marks =
-                Resize.nearest side side (torch.tensor (labels.Labels, [| int64 labels.Height; int64 labels.Width |]))
+                Resize.nearest
+                    side
+                    side
+                    (torch.tensor (labels.Labels, [| int64 labels.Height; int64 labels.Width |]))
 
             Ok(Array.append (frame.contiguous().bytes.ToArray()) (marks.contiguous().bytes.ToArray()))
         | Error fault, _
@@ -39,7 +42,15 @@ module Frames =
 
     /// Decodes and resizes every item, in parallel and in bounded memory, into a store at `path`; a store that is
     /// already there and made from the same `key` is used as it is.
-    let prepare path key side dataset (items: DatasetItem array) (report: Report) (cancel: CancellationToken) =
+    let prepare
+        path
+        key
+        side
+        dataset
+        (items: DatasetItem array)
+        (report: Report)
+        (cancel: CancellationToken)
+        =
         let ahead = 32
         let mutable batch: Result<byte[], McdrlError> array = [||]
 
@@ -48,7 +59,11 @@ module Frames =
                 let first = index
                 batch <- Array.zeroCreate (min ahead (items.Length - first))
 
-                Parallel.For(0, batch.Length, (fun offset -> batch[offset] <- record side dataset items[first + offset]))
+                Parallel.For(
+                    0,
+                    batch.Length,
+                    (fun offset -> batch[offset] <- record side dataset items[first + offset])
+                )
                 |> ignore
 
                 report
@@ -78,6 +93,6 @@ module Frames =
         use _scope = torch.NewDisposeScope()
         let record = torch.empty ([| 4L; side; side |], dtype = torch.uint8)
         frames.Store.Read(index, record.bytes)
-        let frame = record.narrow(0L, 0L, 3L).``to``(torch.float32).div (scalar 255.0)
-        let labels = record.select(0L, 3L).clone ()
+        let frame = record.narrow(0L, 0L, 3L).``to``(torch.float32).div(scalar 255.0)
+        let labels = record.select(0L, 3L).clone()
         frame.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope()

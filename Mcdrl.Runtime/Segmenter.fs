@@ -14,10 +14,10 @@ type Segmentation =
         Classes: string list
         Mode: Marginalisation
         /// For each condition of the dictionary: how far the answer under this condition alone is from the adjusted
-        /// one, mean KL divergence in nats.
+        /// one, mean KL divergence in nats. Empty for modes that never look at a single condition.
         Influence: (string * float) list
         /// I(Y; Z | F), mean over pixels in nats: how much the answer depends on the imaging condition.
-        Disagreement: float
+        Disagreement: float option
     }
 
 /// A loaded model on a device. One instance serves any number of threads.
@@ -45,7 +45,9 @@ module Segmenter =
     /// Prepares a model that is already in memory.
     let ofModel (device: torch.Device) (model: Model) : Segmenter =
         use _noGrad = torch.no_grad ()
-        let place (tree: 'T) = tree |> Tree.map (fun leaf -> leaf.detach().``to`` device)
+
+        let place (tree: 'T) =
+            tree |> Tree.map (fun leaf -> leaf.detach().``to`` device)
 
         let model =
             { model with
@@ -73,7 +75,10 @@ module Segmenter =
         scoped (fun () ->
             let side = segmenter.Model.Manifest.Preprocessing.InputSize
             let levels = Resize.bicubic side side (Picture.toTensor picture)
-            let frame = levels.``to``(torch.float32).div(scalar 255.0).unsqueeze(0L).``to`` segmenter.Device
+
+            let frame =
+                levels.``to``(torch.float32).div(scalar 255.0).unsqueeze(0L).``to`` segmenter.Device
+
             Views.normalised segmenter.Mean segmenter.Std frame)
 
     let private observe (segmenter: Segmenter) picture =
@@ -84,59 +89,59 @@ module Segmenter =
         |> Network.observe segmenter.Model.Network segmenter.Model.Texts settings.Alpha
 
     let private modeOf (segmenter: Segmenter) mode =
-        mode |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation
+        mode
+        |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation
+
+    /// The answer, and what each condition alone would have answered where the mode looks at them one by one.
+    let private answer (segmenter: Segmenter) mode picture : Tensor * Tensor option =
+        let model = segmenter.Model
+        let side = int64 model.Manifest.Preprocessing.InputSize
+        let observation = observe segmenter picture
+
+        let each () =
+            Network.logitsUnderEach model.Network model.Texts side observation
+
+        match mode, model.Manifest.Active with
+        | Marginalisation.Exact, true ->
+            let each = each ()
+            Backdoor.exact model.Texts.log_prior each, Some each
+        | Marginalisation.Nwgm, true ->
+            let each = each ()
+            Backdoor.nwgm model.Texts.log_prior each, Some each
+        | _, active -> Network.probabilities model.Network model.Texts mode active side observation, None
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
         use _inference = torch.inference_mode ()
-
-        scoped (fun () ->
-            let model = segmenter.Model
-            let side = int64 model.Manifest.Preprocessing.InputSize
-
-            (Network.probabilities model.Network model.Texts (modeOf segmenter mode) model.Manifest.Active side (observe segmenter picture))
-                .squeeze(0L)
-                .cpu ())
-
-    /// Probabilities together with what the single conditions would have answered.
-    let private explained (segmenter: Segmenter) mode picture =
-        let model = segmenter.Model
-        let side = int64 model.Manifest.Preprocessing.InputSize
-        let observation = observe segmenter picture
-        let prior = model.Texts.log_prior
-        let each = Network.logitsUnderEach model.Network model.Texts side observation
-
-        let probabilities =
-            match modeOf segmenter mode with
-            | Marginalisation.Exact -> Backdoor.exact prior each
-            | Marginalisation.Nwgm -> Backdoor.nwgm prior each
-            | Marginalisation.FeatureMean
-            | Marginalisation.Attention as mode ->
-                Network.probabilities model.Network model.Texts mode true side observation
-
-        probabilities.squeeze(0L).cpu (),
-        (Backdoor.influence prior each).squeeze(0L).cpu().data<float32>().ToArray() |> Array.map float,
-        (Backdoor.disagreement prior each).mean().cpu().item<float32> () |> float
+        scoped (fun () -> (fst (answer segmenter (modeOf segmenter mode) picture)).squeeze(0L).cpu())
 
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
     let segment (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : Segmentation =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let manifest = segmenter.Model.Manifest
+        let mode = modeOf segmenter mode
+        let prior = segmenter.Model.Texts.log_prior
+        let probabilities, each = answer segmenter mode picture
 
-        let probabilities, influence, disagreement =
-            if manifest.Active then
-                explained segmenter mode picture
-            else
-                probabilities segmenter mode picture, [||], 0.0
-
-        let upright = Upsampling.labels picture.Height picture.Width probabilities
+        let upright =
+            Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)
 
         {
             Mask = LabelMap.inFile picture.Orientation upright
             Upright = upright
             Classes = manifest.Classes
-            Mode = modeOf segmenter mode
-            Influence = List.zip manifest.Settings.Method.Conditions[.. influence.Length - 1] (List.ofArray influence)
-            Disagreement = disagreement
+            Mode = mode
+            Influence =
+                each
+                |> Option.map (fun each ->
+                    (Backdoor.influence prior each).flatten().cpu().data<float32>()
+                    |> Seq.map float
+                    |> Seq.zip manifest.Settings.Method.Conditions
+                    |> List.ofSeq)
+                |> Option.defaultValue []
+            Disagreement =
+                each
+                |> Option.map (fun each ->
+                    (Backdoor.disagreement prior each).mean().cpu().item<float32>() |> float)
         }

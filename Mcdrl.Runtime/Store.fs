@@ -85,5 +85,8 @@ type Store private (handle: Microsoft.Win32.SafeHandles.SafeFileHandle, recordBy
                         | Some store -> Ok store
                         | None ->
                             Error(
-                                McdrlError.resource "the file changed while it was being made" path "Run it again"
+                                McdrlError.resource
+                                    "the file changed while it was being made"
+                                    path
+                                    "Run it again"
                             )))

@@ -48,7 +48,10 @@ module Trainer =
         [
             for image in 0L .. truth.shape[0] - 1L do
                 let counts =
-                    Metrics.count classes (predicted[image].flatten().data<byte>().ToArray()) (truth[image].flatten().data<byte>().ToArray())
+                    Metrics.count
+                        classes
+                        (predicted[image].flatten().data<byte>().ToArray())
+                        (truth[image].flatten().data<byte>().ToArray())
 
                 Metrics.imageDice counts
         ]
@@ -57,21 +60,33 @@ module Trainer =
     let private predict settings active (course: Course) network (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
-            let observation = Network.observe network course.Texts settings.Method.Alpha features
 
-            (Network.probabilities network course.Texts settings.Method.Marginalisation active side observation)
+            let observation =
+                Network.observe network course.Texts settings.Method.Alpha features
+
+            (Network.probabilities
+                network
+                course.Texts
+                settings.Method.Marginalisation
+                active
+                side
+                observation)
                 .argmax(1L)
                 .cpu()
-                .``to`` torch.uint8)
+                .``to``
+                torch.uint8)
 
     let private validate (course: Course) (state: TrainState) active =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
         let settings = course.Request.Settings
-        let network, tower = TrainState.withLeaves (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
+
+        let network, tower =
+            TrainState.withLeaves (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
 
         [|
-            for members in Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Frames.Items.Length - 1 |] do
+            for members in
+                Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Frames.Items.Length - 1 |] do
                 use _scope = torch.NewDisposeScope()
                 let features, labels = Views.batch course.Validation tower 0 members
                 let predicted = predict settings active course network features
@@ -89,7 +104,9 @@ module Trainer =
         let labels = marks.``to``(course.Training.Device).``to`` torch.int64
 
         let shown =
-            [| for image in 0L .. marks.shape[0] - 1L -> Objective.classShown classes marks[image] |]
+            [|
+                for image in 0L .. marks.shape[0] - 1L -> Objective.classShown classes marks[image]
+            |]
 
         let draws = course.Seed |> Seed.named "confounders" |> Seed.split state.Step
 
@@ -98,11 +115,14 @@ module Trainer =
                 Features = features
                 Labels = labels
                 Classes = torch.tensor (shown, device = labels.device)
-                Confounders = (Objective.drawConfounders course.Texts draws members.Length).``to`` labels.device
+                Confounders =
+                    (Objective.drawConfounders course.Texts draws members.Length).``to`` labels.device
             }
 
-        let terms, logits = Objective.evaluate settings state.Network course.Texts active batch
-        let loss = terms.Total.item<float32> () |> float
+        let terms, logits =
+            Objective.evaluate settings state.Network course.Texts active batch
+
+        let loss = terms.Total.item<float32>() |> float
 
         if not (Double.IsFinite loss) then
             Error(
@@ -129,7 +149,9 @@ module Trainer =
         let active = Schedule.isActive course.Request.Settings epoch
         let batches = orderOf course epoch
         let total = course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch
-        let save state = TrainState.save (Run.checkpointFile course.Request.Out) state
+
+        let save state =
+            TrainState.save (Run.checkpointFile course.Request.Out) state
 
         let rec go index (losses: float list) (dices: float list) (state: TrainState) =
             if index = batches.Length then
@@ -165,7 +187,10 @@ module Trainer =
         |> Result.map (fun (state, losses, dices) -> state, epoch, active, losses, dices)
 
     /// After an epoch: validation, the best weights so far, the log, a checkpoint.
-    let private closeEpoch (course: Course) (state: TrainState, epoch, active, losses: float list, dices: float list) =
+    let private closeEpoch
+        (course: Course)
+        (state: TrainState, epoch, active, losses: float list, dices: float list)
+        =
         let settings = course.Request.Settings
         let dice = validate course state active
         course.Log.add_scalar ("validation/dice", float32 dice, state.Step)
@@ -175,10 +200,10 @@ module Trainer =
             course.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
 
         // A model that never intervened is kept only if the run never intervenes.
-        let counts = active || not (Schedule.isActive settings (settings.Optimiser.Epochs - 1))
+        let counts =
+            active || not (Schedule.isActive settings (settings.Optimiser.Epochs - 1))
 
-        let better =
-            counts && (state.Best |> Option.forall (fun (_, best) -> dice > best))
+        let better = counts && (state.Best |> Option.forall (fun (_, best) -> dice > best))
 
         let kept =
             if better then
@@ -196,7 +221,8 @@ module Trainer =
                 else
                     state
 
-            TrainState.save (Run.checkpointFile course.Request.Out) state |> Result.map (fun () -> state))
+            TrainState.save (Run.checkpointFile course.Request.Out) state
+            |> Result.map (fun () -> state))
 
     let rec private runEpochs (course: Course) saved (state: TrainState) =
         if state.Step >= course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch then

@@ -50,8 +50,13 @@ module Run =
         | version -> version.ToString 3
 
     let identityFile folder = Path.Combine(folder, "run.json")
-    let checkpointFile folder = Path.Combine(folder, "checkpoint.safetensors")
-    let bestFile folder = Path.Combine(folder, "best.safetensors")
+
+    let checkpointFile folder =
+        Path.Combine(folder, "checkpoint.safetensors")
+
+    let bestFile folder =
+        Path.Combine(folder, "best.safetensors")
+
     let framesFile folder = Path.Combine(folder, "frames.bin")
     let featuresFile folder = Path.Combine(folder, "features.bin")
     let tensorBoardFolder folder = Path.Combine(folder, "tensorboard")
@@ -64,7 +69,10 @@ module Run =
 
         try
             Directory.CreateDirectory folder |> ignore
-            let file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
+
+            let file =
+                new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
+
             file.SetLength 0L
             use writer = new StreamWriter(file, leaveOpen = true)
             writer.Write $"process {Environment.ProcessId} on {Environment.MachineName}"
@@ -101,9 +109,14 @@ module Run =
         match File.Exists file, resume with
         | true, false ->
             Error(
-                McdrlError.usage "the folder already holds a run" folder "Add --resume to go on with it, or choose another --out"
+                McdrlError.usage
+                    "the folder already holds a run"
+                    folder
+                    "Add --resume to go on with it, or choose another --out"
             )
-        | false, _ -> Files.writeText file (RecordJson.render identity) |> Result.map (fun () -> false)
+        | false, _ ->
+            Files.writeText file (RecordJson.render identity)
+            |> Result.map (fun () -> false)
         | true, true ->
             Files.attempt file (fun () -> File.ReadAllText file)
             |> Result.bind (RecordJson.parse<RunIdentity> file)

@@ -27,7 +27,8 @@ type TrainState =
 
 [<RequireQualifiedAccess>]
 module TrainState =
-    let private parameter (leaf: Tensor) = new Parameter(leaf.detach().clone (), true)
+    let private parameter (leaf: Tensor) =
+        new Parameter(leaf.detach().clone(), true)
 
     /// Leaves that decay towards zero: weights of matrices and kernels, not norms, biases and embeddings.
     let private decays (leaf: Tensor) = leaf.dim () > 1L
@@ -44,14 +45,28 @@ module TrainState =
             if members.Length = 0 then
                 []
             else
-                let options = AdamW.Options(weight_decay = if decay then settings.WeightDecay else 0.0)
+                let options =
+                    AdamW.Options(weight_decay = if decay then settings.WeightDecay else 0.0)
+
                 [ AdamW.ParamGroup(members, options) ]
 
-        let groups = List.concat [ group false true; group false false; group true true; group true false ]
-        torch.optim.AdamW(List.toArray groups, lr = settings.LearningRate, weight_decay = settings.WeightDecay)
+        let groups =
+            List.concat [ group false true; group false false; group true true; group true false ]
+
+        torch.optim.AdamW(
+            List.toArray groups,
+            lr = settings.LearningRate,
+            weight_decay = settings.WeightDecay
+        )
 
     /// A run that has done nothing yet. `trains` says which tower leaves are trained.
-    let start (settings: OptimiserSettings) (device: torch.Device) trains (network: Network) (tower: Tower) : TrainState =
+    let start
+        (settings: OptimiserSettings)
+        (device: torch.Device)
+        trains
+        (network: Network)
+        (tower: Tower)
+        : TrainState =
         let network = network |> Tree.map (fun leaf -> parameter (leaf.``to`` device))
 
         let tower =
@@ -78,7 +93,7 @@ module TrainState =
             Trained = trained
             Average =
                 if settings.Averaging > 0.0 then
-                    trained |> List.map (fun (_, leaf) -> leaf.detach().clone ())
+                    trained |> List.map (fun (_, leaf) -> leaf.detach().clone())
                 else
                     []
             Optimiser = optimiser settings trained
@@ -96,7 +111,8 @@ module TrainState =
             let isTower =
                 state.Trained
                 |> List.exists (fun (name, leaf) ->
-                    name.StartsWith "tower." && Seq.exists (fun other -> obj.ReferenceEquals(other, leaf)) members)
+                    name.StartsWith "tower."
+                    && Seq.exists (fun other -> obj.ReferenceEquals(other, leaf)) members)
 
             group.LearningRate <- if isTower then rate * settings.TowerFactor else rate
 
@@ -114,7 +130,7 @@ module TrainState =
             let kept = min settings.Averaging ((1.0 + step) / (10.0 + step))
 
             for average, (_, leaf) in List.zip state.Average state.Trained do
-                average.mul_(scalar kept).add_ (leaf, scalar (1.0 - kept)) |> ignore
+                average.mul_(scalar kept).add_(leaf, scalar (1.0 - kept)) |> ignore
 
         { state with Step = state.Step + 1 }
 
@@ -142,7 +158,9 @@ module TrainState =
 
         state.Trained
         |> List.map (fun (name, leaf) ->
-            let position = parameters |> List.findIndex (fun other -> obj.ReferenceEquals(other, leaf))
+            let position =
+                parameters |> List.findIndex (fun other -> obj.ReferenceEquals(other, leaf))
+
             name, states[position] :?> AdamW.State)
 
     /// Everything that the rest of the run depends on.
@@ -153,7 +171,8 @@ module TrainState =
             [
                 for name, leaf in state.Trained do
                     name, leaf :> Tensor
-                for (name, _), average in List.zip (if state.Average.IsEmpty then [] else state.Trained) state.Average do
+                for (name, _), average in
+                    List.zip (if state.Average.IsEmpty then [] else state.Trained) state.Average do
                     $"average.{name}", average
                 for name, moment in moments state do
                     $"exp_avg.{name}", moment.exp_avg
@@ -195,7 +214,12 @@ module TrainState =
 
             match List.filter (fits >> not) wanted with
             | (name, _) :: _ ->
-                Error(McdrlError.model $"the tensor {name} is missing or of another shape" path "Start the run afresh")
+                Error(
+                    McdrlError.model
+                        $"the tensor {name} is missing or of another shape"
+                        path
+                        "Start the run afresh"
+                )
             | [] ->
                 use _noGrad = torch.no_grad ()
                 let copy (target: Tensor) name = target.copy_ tensors[name] |> ignore
@@ -203,20 +227,25 @@ module TrainState =
                 for name, leaf in state.Trained do
                     copy leaf name
 
-                for (name, _), average in List.zip (if state.Average.IsEmpty then [] else state.Trained) state.Average do
+                for (name, _), average in
+                    List.zip (if state.Average.IsEmpty then [] else state.Trained) state.Average do
                     copy average $"average.{name}"
 
                 for name, moment in moments state do
                     copy moment.exp_avg $"exp_avg.{name}"
                     copy moment.exp_avg_sq $"exp_avg_sq.{name}"
-                    moment.step <- tensors[$"steps.{name}"].item<int64> ()
+                    moment.step <- tensors[$"steps.{name}"].item<int64>()
 
                 let number (key: string) =
-                    facts.TryFind key |> Option.map (fun text -> Double.Parse(text, CultureInfo.InvariantCulture))
+                    facts.TryFind key
+                    |> Option.map (fun text -> Double.Parse(text, CultureInfo.InvariantCulture))
 
                 Ok
                     { state with
                         Step = number "step" |> Option.map int |> Option.defaultValue 0
                         Best =
-                            Option.map2 (fun epoch dice -> int epoch, dice) (number "best_epoch") (number "best_dice")
+                            Option.map2
+                                (fun epoch dice -> int epoch, dice)
+                                (number "best_epoch")
+                                (number "best_dice")
                     })

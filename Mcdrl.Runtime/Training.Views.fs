@@ -25,14 +25,18 @@ module Views =
     let normalised (mean: float32 array) (std: float32 array) (frames: Tensor) =
         scoped (fun () ->
             let channel (values: float32 array) =
-                torch.tensor(values, device = frames.device).view (1L, 3L, 1L, 1L)
+                torch.tensor(values, device = frames.device).view(1L, 3L, 1L, 1L)
 
-            frames.sub(channel mean).div (channel std))
+            frames.sub(channel mean).div(channel std))
 
     /// The maps that the head reads: the coarsest `refinements` of the tower's.
     let private usedSkips (settings: Settings) (features: TowerFeatures) =
         { features with
-            Skips = features.Skips |> List.rev |> List.truncate settings.Method.Refinements |> List.rev
+            Skips =
+                features.Skips
+                |> List.rev
+                |> List.truncate settings.Method.Refinements
+                |> List.rev
         }
 
     /// Runs the tower on frames [B, 3, S, S] in [0, 1] and keeps what the network reads.
@@ -72,8 +76,12 @@ module Views =
             use _scope = torch.NewDisposeScope()
             let frame, labels = draw views (index / count) (index % count)
             let features = throughTower views tower (frame.unsqueeze 0L)
-            let values = parts features |> List.map (fun part -> part.cpu().contiguous().bytes.ToArray())
-            parts features |> List.map (fun part -> part.shape[1..]), Array.concat (values @ [ labels.bytes.ToArray() ])
+
+            let values =
+                parts features |> List.map (fun part -> part.cpu().contiguous().bytes.ToArray())
+
+            parts features |> List.map (fun part -> part.shape[1..]),
+            Array.concat (values @ [ labels.bytes.ToArray() ])
 
         let shapes, first = compute 0
 
@@ -92,7 +100,10 @@ module Views =
                 Ok(if index = 0 then first else snd (compute index))
 
         Store.openOrCreate path key first.Length total record
-        |> Result.map (fun store -> { views with Cache = Some(store, shapes) })
+        |> Result.map (fun store ->
+            { views with
+                Cache = Some(store, shapes)
+            })
 
     let private fromCache (views: Views) (store: Store) shapes (members: (int * int) array) =
         let side = int64 views.Frames.Side
@@ -113,11 +124,11 @@ module Views =
             |> List.mapFold
                 (fun (start: int64) (shape: int64 array) ->
                     let length = Array.fold (*) 1L shape
-                    let part = values.narrow(1L, start, length).reshape (Array.append [| -1L |] shape)
+                    let part = values.narrow(1L, start, length).reshape(Array.append [| -1L |] shape)
                     part.contiguous().``to`` views.Device, start + length)
                 0L
 
-        let labels = records.narrow(1L, bytes, side * side).view (-1L, side, side)
+        let labels = records.narrow(1L, bytes, side * side).view(-1L, side, side)
 
         match taken with
         | dense :: image :: skips ->
@@ -138,5 +149,9 @@ module Views =
             match views.Cache with
             | Some(store, shapes) -> fromCache views store shapes numbered
             | None ->
-                let frames, labels = numbered |> Array.map (fun (index, number) -> draw views index number) |> Array.unzip
+                let frames, labels =
+                    numbered
+                    |> Array.map (fun (index, number) -> draw views index number)
+                    |> Array.unzip
+
                 throughTower views tower (torch.stack frames), torch.stack labels)
