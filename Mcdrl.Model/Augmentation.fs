@@ -7,6 +7,19 @@ open type TorchSharp.torch.nn
 /// Random views of a frame and its labels, the same for every method compared.
 [<RequireQualifiedAccess>]
 module Augmentation =
+    /// The frame as it is.
+    let none: AugmentationSettings =
+        {
+            Flips = false
+            QuarterTurns = false
+            Rotation = 0.0
+            Scale = 0.0
+            Shift = 0.0
+            Colour = 0.0
+            Conditions = 0.0
+            Views = 1
+        }
+
     /// A linear map of the plane [a b; c d] and a shift, in coordinates of −1..1: where an output pixel looks.
     type private Placement =
         {

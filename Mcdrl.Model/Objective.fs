@@ -59,6 +59,28 @@ module Objective =
             let struct (share, lesion) = shares.narrow(1L, 1L, int64 classes).max 1L
             lesion.add(scalar 1.0).mul(share.ge(scalar 0.25).``to`` torch.int64))
 
+    /// Mean over images of the Dice of two label maps, uint8 [B, S, S]: in each image the mean over the classes that
+    /// either map shows, and 1 where neither shows any.
+    let meanDice (classes: int) (predicted: Tensor) (truth: Tensor) : float =
+        use _scope = torch.NewDisposeScope()
+
+        let marks (labels: Tensor) =
+            functional
+                .one_hot(labels.``to`` torch.int64, int64 classes + 1L)
+                .narrow(-1L, 1L, int64 classes)
+                .flatten(1L, 2L)
+                .``to``
+                torch.float32
+
+        let p, g = marks predicted, marks truth
+        let total = (p.sum 1L).add(g.sum 1L)
+        let dice = p.mul(g).sum(1L).mul(scalar 2.0).div(total.clamp_min (scalar 1.0))
+        let shown = total.gt(scalar 0.0).``to`` torch.float32
+        let count = shown.sum 1L
+        let mean = dice.mul(shown).sum(1L).div(count.clamp_min (scalar 1.0))
+        let empty = count.eq(scalar 0.0).``to`` torch.float32
+        mean.add(empty).mean().item<float32>() |> float
+
     /// One draw per image from π, int64 [B].
     let drawConfounders (texts: Texts) seed (images: int) =
         use source = Seed.generator seed

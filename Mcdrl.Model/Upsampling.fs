@@ -17,10 +17,18 @@ module Upsampling =
 
         let low = Array.init count (fun position -> min (source - 1L) (int64 (at position)))
         let high = low |> Array.map (fun position -> min (source - 1L) (position + 1L))
-        let weight = Array.init count (fun position -> float32 (at position - float low[position]))
+
+        let weight =
+            Array.init count (fun position -> float32 (at position - float low[position]))
+
         torch.tensor low, torch.tensor high, torch.tensor weight
 
-    let private blend (axis: int64) (shape: int64 array) (low: Tensor, high: Tensor, weight: Tensor) (x: Tensor) =
+    let private blend
+        (axis: int64)
+        (shape: int64 array)
+        (low: Tensor, high: Tensor, weight: Tensor)
+        (x: Tensor)
+        =
         scoped (fun () ->
             let device = x.device
             let from = x.index_select (axis, low.``to`` device)
@@ -41,10 +49,10 @@ module Upsampling =
 
     /// The most probable class of every pixel; ties go to the lower class. Probabilities [K + 1, S, S].
     let labels (height: int) (width: int) (probabilities: Tensor) : LabelMap =
-        let labels = Array.zeroCreate<byte> (height * width)
+        let labels = Array.zeroCreate<byte>(height * width)
 
         overBands height width probabilities (fun first values ->
-            let best = values.argmax(0L).``to``(torch.uint8).cpu().contiguous ()
+            let best = values.argmax(0L).``to``(torch.uint8).cpu().contiguous()
             best.bytes.CopyTo(Span(labels, first * width, int (best.numel ()))))
 
         {
@@ -55,7 +63,7 @@ module Upsampling =
 
     /// One map at full size, row by row. Map [S, S].
     let values (height: int) (width: int) (map: Tensor) : float32 array =
-        let enlarged = Array.zeroCreate<float32> (height * width)
+        let enlarged = Array.zeroCreate<float32>(height * width)
 
         overBands height width (map.unsqueeze 0L) (fun first values ->
             values.cpu().contiguous().data<float32>().CopyTo(enlarged, first * width))

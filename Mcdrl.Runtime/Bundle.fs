@@ -261,7 +261,7 @@ module Bundle =
         |> Result.bind (fun texts ->
             Safetensors.read weightsPath
             |> Result.bind (fun content ->
-                Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" content.Tensors)
+                Tower.assemble weightsPath manifest.TowerFacts (withPrefix "tower" content.Tensors)
                 |> Result.bind (fun tower ->
                     let template =
                         Objective.createNetwork

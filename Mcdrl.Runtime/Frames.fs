@@ -16,29 +16,13 @@ type Frames =
 
 [<RequireQualifiedAccess>]
 module Frames =
-    /// A decoded picture as levels, uint8 [3, height, width].
-    let levels (picture: Picture) =
-        scoped (fun () ->
-            torch
-                .tensor(picture.Rgb, [| int64 picture.Height; int64 picture.Width; 3L |])
-                .permute(2L, 0L, 1L)
-                .contiguous())
-
     let private record side (dataset: Dataset) (item: DatasetItem) : Result<byte[], McdrlError> =
-        match Images.read ImageLimits.standard item.Image, Dataset.labels dataset item with
-        | Ok picture, Ok labels ->
+        Dataset.read dataset item
+        |> Result.map (fun (picture, labels) ->
             use _scope = torch.NewDisposeScope()
-            let frame = (Resize.bicubic side side (levels picture)).``to`` torch.uint8
-
-            let marks =
-                Resize.nearest
-                    side
-                    side
-                    (torch.tensor (labels.Labels, [| int64 labels.Height; int64 labels.Width |]))
-
-            Ok(Array.append (frame.contiguous().bytes.ToArray()) (marks.contiguous().bytes.ToArray()))
-        | Error fault, _
-        | _, Error fault -> Error fault
+            let frame = (Resize.bicubic side side (Picture.toTensor picture)).``to`` torch.uint8
+            let marks = (Resize.nearest side side (LabelMap.toTensor labels)).``to`` torch.uint8
+            Array.append (frame.contiguous().bytes.ToArray()) (marks.contiguous().bytes.ToArray()))
 
     /// Decodes and resizes every item, in parallel and in bounded memory, into a store at `path`; a store that is
     /// already there and made from the same `key` is used as it is.

@@ -57,8 +57,12 @@ module Run =
     let bestFile folder =
         Path.Combine(folder, "best.safetensors")
 
-    let framesFile folder = Path.Combine(folder, "frames.bin")
-    let featuresFile folder = Path.Combine(folder, "features.bin")
+    let framesFile folder name =
+        Path.Combine(folder, $"frames-{name}.bin")
+
+    let featuresFile folder name =
+        Path.Combine(folder, $"features-{name}.bin")
+
     let tensorBoardFolder folder = Path.Combine(folder, "tensorboard")
     let bundleFolder folder = Path.Combine(folder, "model")
 
