@@ -109,9 +109,9 @@ module Augmentation =
 
         scoped (fun () ->
             let grey = frame.mean ([| 0L |], keepdim = true)
-            let saturated = grey.lerp (frame, scalar (1.0 + draw "saturation"))
+            let saturated = blend (1.0 + draw "saturation") grey frame
             let middle = saturated.mean ()
-            let contrasted = middle.lerp (saturated, scalar (1.0 + draw "contrast"))
+            let contrasted = blend (1.0 + draw "contrast") middle saturated
 
             let tints =
                 [| "red"; "green"; "blue" |]

@@ -63,7 +63,7 @@ module Conditions =
                 torch.tensor ([| 0.1f; 0.75f; 0.15f; 0.05f; 0.75f; 0.2f; 0.05f; 0.35f; 0.6f |])
 
             let banded = mix.view(3L, 3L).matmul(frame.flatten 1L).view_as frame
-            clipped (frame.lerp (banded, scalar strength)))
+            clipped (blend strength frame banded))
 
     /// White light of another colour temperature.
     let whiteLightImaging strength seed (frame: Tensor) =
@@ -145,7 +145,7 @@ module Conditions =
                 )
 
             let noise = Seed.normal (List.ofArray frame.shape) (Seed.named "noise" seed)
-            clipped ((frame.lerp (coarse.squeeze 0L, scalar 0.7)).add(noise.mul (scalar (0.08 * strength)))))
+            clipped ((blend 0.7 frame (coarse.squeeze 0L)).add(noise.mul (scalar (0.08 * strength)))))
 
     /// The conditions that can be done to the pixels of a frame without moving them, by their words.
     let byName: (string * (float -> Seed -> Tensor -> Tensor)) list =

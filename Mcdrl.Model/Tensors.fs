@@ -10,6 +10,11 @@ module Tensors =
     /// A number as TorchSharp's scalar.
     let scalar (value: float) : Scalar = value.ToScalar()
 
+    /// (1 − weight)·a + weight·b. TorchSharp's own `lerp` can't be called with a number from F#.
+    let blend (weight: float) (a: Tensor) (b: Tensor) : Tensor =
+        use difference = b.sub a
+        a.add (difference, scalar weight)
+
     /// Runs `f` in a scope: whatever tensors it makes are freed at the end, except its result.
     /// Scopes belong to one thread; never hand a lazy value out of one.
     let inline scoped ([<InlineIfLambda>] f: unit -> Tensor) : Tensor =

@@ -107,6 +107,14 @@ module Tower =
         | Tower.ClipResNet _
         | Tower.ResNet50 _ -> [ "layer4"; "layer3"; "layer2"; "layer1" ]
 
+    /// Whether the leaf at `path` is trained when the last `blocks` parts are: weights and biases, never running
+    /// statistics.
+    let isTrained (blocks: int) (tower: Tower) (path: string) =
+        not (path.Contains "running_")
+        && parts tower
+           |> List.truncate blocks
+           |> List.exists (fun part -> path.StartsWith(part + ".", System.StringComparison.Ordinal))
+
     /// Outputs of a ResNet's four stages. Only they are kept.
     let private throughStages (stages: (Tensor -> Tensor) list) (images: Tensor) : Tensor list =
         scopedWith Seq.ofList (fun () -> List.scan (fun x stage -> stage x) images stages |> List.skip 2)

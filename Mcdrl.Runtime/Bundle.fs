@@ -2,6 +2,7 @@ namespace Mcdrl
 
 open System
 open System.IO
+open FsToolkit.ErrorHandling
 open TorchSharp
 
 /// How an image becomes the network's input.
@@ -145,30 +146,20 @@ module Bundle =
 
     /// A fault of the manifest is a fault of the model file.
     let private asModelFault error =
-        match error with
-        | McdrlError.Usage fault -> McdrlError.Model fault
-        | other -> other
+        McdrlError.model (McdrlError.describe error) manifestName "Copy the model again, whole"
 
     let private readManifest (folder: string) : Result<Manifest, McdrlError> =
         let path = Path.Combine(folder, manifestName)
 
-        if not (File.Exists path) then
+        if File.Exists path then
+            Files.attempt path (fun () -> File.ReadAllText path)
+            |> Result.bind (RecordJson.parse<Manifest> path >> Result.mapError asModelFault)
+        else
             Error(
                 McdrlError.model
                     $"there is no {manifestName} here"
                     folder
                     "Name the folder of a model, for instance RUN/model of a training run"
-            )
-        else
-            Files.attempt path (fun () -> File.ReadAllText path)
-            |> Result.bind (
-                RecordJson.parse<Manifest> path
-                >> Result.mapError (
-                    McdrlError.flatten
-                    >> List.map asModelFault
-                    >> McdrlError.ofList
-                    >> Option.defaultValue McdrlError.Cancelled
-                )
             )
 
     let private incompatible folder what =
@@ -247,45 +238,44 @@ module Bundle =
             conditions = torch.zeros (m, width)
             class_conditions = torch.zeros (k, m, width)
             normal = torch.zeros width
-            log_prior = torch.zeros m
+            log_prior = torch.zeros (m, dtype = torch.float64)
         }
 
     let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
-        let textPath, weightsPath =
-            Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+        result {
+            let textPath, weightsPath = Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+            let! _ = Settings.validate manifest.Settings
+            let! text = Safetensors.read textPath
+            let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
+            let! weights = Safetensors.readWith { Widen = true; RequireFinite = true } weightsPath
+            let! tower = Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
 
-        Settings.validate manifest.Settings
-        |> Result.bind (fun _ -> Safetensors.read textPath)
-        |> Result.bind (fun content ->
-            Tree.load textPath (templateTexts manifest content.Tensors) content.Tensors)
-        |> Result.bind (fun texts ->
-            Safetensors.read weightsPath
-            |> Result.bind (fun content ->
-                Tower.assemble weightsPath manifest.TowerFacts (withPrefix "tower" content.Tensors)
-                |> Result.bind (fun tower ->
-                    let template =
-                        Objective.createNetwork
-                            manifest.Settings
-                            (Tower.isAligned tower)
-                            (Tower.width tower)
-                            (Tower.skipChannels tower)
-                            texts
-                            (Seed.create 0UL)
+            let template =
+                Objective.createNetwork
+                    manifest.Settings
+                    (Tower.isAligned tower)
+                    (Tower.width tower)
+                    (Tower.skipChannels tower)
+                    texts
+                    (Seed.create 0UL)
 
-                    Tree.load weightsPath template (withPrefix "network" content.Tensors)
-                    |> Result.map (fun network ->
-                        {
-                            Manifest = manifest
-                            Tower = tower
-                            Network = network
-                            Texts = texts
-                        }))))
+            let! network = Tree.load weightsPath template (withPrefix "network" weights.Tensors)
+
+            return
+                {
+                    Manifest = manifest
+                    Tower = tower
+                    Network = network
+                    Texts = texts
+                }
+        }
 
     /// Loads a bundle: everything is validated (layout, sha256, names, shapes, finite values) before anything is
     /// handed out.
     let load (folder: string) : Result<Model, McdrlError> =
-        let folder = locate folder
-
-        readManifest folder
-        |> Result.bind (fun manifest ->
-            verify folder manifest |> Result.bind (fun () -> assemble folder manifest))
+        result {
+            let folder = locate folder
+            let! manifest = readManifest folder
+            do! verify folder manifest
+            return! assemble folder manifest
+        }

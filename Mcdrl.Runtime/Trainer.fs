@@ -2,8 +2,12 @@ namespace Mcdrl
 
 open System
 open System.Diagnostics
+open System.Globalization
 open System.IO
+open System.Security.Cryptography
+open System.Text
 open System.Threading
+open FsToolkit.ErrorHandling
 open TorchSharp
 
 /// What training came to.
@@ -21,514 +25,258 @@ type TrainReport =
         Seconds: float
     }
 
-/// Trains MCDRL: the loop around the pure objective.
+/// Trains MCDRL on a dataset, from its files to a bundle.
 [<RequireQualifiedAccess>]
 module Trainer =
-    /// What stays the same from step to step.
-    [<NoComparison; NoEquality>]
-    type private Course =
-        {
-            Request: TrainRequest
-            Texts: Texts
-            Training: Views
-            Validation: Views
-            Seed: Seed
-            Report: Report
-            Cancel: CancellationToken
-            Log: Modules.SummaryWriter
-        }
-
-        member this.Frames = this.Training.Frames.Items.Length
-        member this.BatchSize = this.Request.Settings.Optimiser.BatchSize
-        member this.StepsPerEpoch = (this.Frames + this.BatchSize - 1) / this.BatchSize
-
-    let private predict settings active (course: Course) network (features: TowerFeatures) =
-        scoped (fun () ->
-            let side = int64 settings.Method.InputSize
-
-            let observation =
-                Network.observe network course.Texts settings.Method.Alpha features
-
-            (Network.probabilities
-                network
-                course.Texts
-                settings.Method.Marginalisation
-                active
-                side
-                observation)
-                .argmax(1L)
-                .cpu()
-                .``to``
-                torch.uint8)
-
-    let private validate (course: Course) (state: TrainState) active =
-        use _noGrad = torch.no_grad ()
-        use _scope = torch.NewDisposeScope()
-        let settings = course.Request.Settings
-
-        let network, tower =
-            TrainState.withLeaves (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
-
-        [|
-            for members in
-                Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Frames.Items.Length - 1 |] do
-                use _scope = torch.NewDisposeScope()
-                let features, labels = Views.batch course.Validation tower 0 members
-                let predicted = predict settings active course network features
-                Objective.meanDice (int course.Texts.classes.shape[0]) predicted labels, members.Length
-        |]
-        |> fun parts ->
-            (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
-            / (parts |> Array.sumBy (snd >> float))
-
-    let private step (course: Course) active epoch (members: int array) (state: TrainState) =
-        use _scope = torch.NewDisposeScope()
-        let settings = course.Request.Settings
-        let classes = int course.Texts.classes.shape[0]
-        let features, marks = Views.batch course.Training state.Tower epoch members
-        let labels = marks.``to``(course.Training.Device).``to`` torch.int64
-
-        let shown =
-            [|
-                for image in 0L .. marks.shape[0] - 1L -> Objective.classShown classes marks[image]
-            |]
-
-        let draws = course.Seed |> Seed.named "confounders" |> Seed.split state.Step
-
-        let batch =
-            {
-                Features = features
-                Labels = labels
-                Classes = torch.tensor (shown, device = labels.device)
-                Confounders =
-                    (Objective.drawConfounders course.Texts draws members.Length).``to`` labels.device
-            }
-
-        let terms, logits =
-            Objective.evaluate settings state.Network course.Texts active batch
-
-        let loss = terms.Total.item<float32>() |> float
-
-        if not (Double.IsFinite loss) then
-            Error(
-                McdrlError.model
-                    $"the loss became {loss} at step {state.Step} (epoch {epoch + 1})"
-                    course.Request.Out
-                    "Lower optimiser.learning_rate, then go on from the last checkpoint with --resume or start afresh"
-            )
-        else
-            let predicted = logits.detach().argmax(1L).cpu().``to`` torch.uint8
-            let dice = Objective.meanDice classes predicted marks
-            Ok(TrainState.advance settings.Optimiser course.StepsPerEpoch state terms.Total, loss, dice)
-
-    let private orderOf (course: Course) epoch =
-        course.Seed
-        |> Seed.named "order"
-        |> Seed.split epoch
-        |> Seed.permutation course.Frames
-        |> Array.chunkBySize course.BatchSize
-
-    /// The steps of one epoch that are still to be done, with a checkpoint every so many minutes.
-    let private runEpoch (course: Course) (saved: Stopwatch) (state: TrainState) =
-        let epoch = state.Step / course.StepsPerEpoch
-        let active = Schedule.isActive course.Request.Settings epoch
-        let batches = orderOf course epoch
-        let total = course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch
-
-        let save state =
-            TrainState.save (Run.checkpointFile course.Request.Out) state
-
-        let rec go index (losses: float list) (dices: float list) (state: TrainState) =
-            if index = batches.Length then
-                Ok(state, losses, dices)
-            elif course.Cancel.IsCancellationRequested then
-                save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
-            else
-                match step course active epoch batches[index] state with
-                | Error fault -> Error fault
-                | Ok(state, loss, dice) ->
-                    course.Log.add_scalar ("train/loss", float32 loss, state.Step)
-                    let losses, dices = loss :: losses, dice :: dices
-
-                    course.Report
-                        {
-                            Stage = "training"
-                            Done = state.Step
-                            Total = total
-                            Note =
-                                $"epoch {epoch + 1} of {course.Request.Settings.Optimiser.Epochs}, loss {List.average losses:F3}, Dice {List.average dices:F3}"
-                        }
-
-                    if
-                        index + 1 < batches.Length
-                        && saved.Elapsed.TotalMinutes >= course.Request.CheckpointMinutes
-                    then
-                        saved.Restart()
-                        save state |> Result.bind (fun () -> go (index + 1) losses dices state)
-                    else
-                        go (index + 1) losses dices state
-
-        go (state.Step % course.StepsPerEpoch) [] [] state
-        |> Result.map (fun (state, losses, dices) -> state, epoch, active, losses, dices)
-
-    /// After an epoch: validation, the best weights so far, the log, a checkpoint.
-    let private closeEpoch
-        (course: Course)
-        (state: TrainState, epoch, active, losses: float list, dices: float list)
-        =
-        let settings = course.Request.Settings
-        let dice = validate course state active
-        course.Log.add_scalar ("validation/dice", float32 dice, state.Step)
-
-        if not losses.IsEmpty then
-            course.Log.add_scalar ("train/epoch_loss", float32 (List.average losses), state.Step)
-            course.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
-
-        // A model that never intervened is kept only if the run never intervenes.
-        let counts =
-            active || not (Schedule.isActive settings (settings.Optimiser.Epochs - 1))
-
-        let better = counts && (state.Best |> Option.forall (fun (_, best) -> dice > best))
-
-        let kept =
-            if better then
-                Checkpoint.write (Run.bestFile course.Request.Out) Map.empty (TrainState.kept state)
-            else
-                Ok()
-
-        kept
-        |> Result.bind (fun () ->
-            let state =
-                if better then
-                    { state with
-                        Best = Some(epoch + 1, dice)
-                    }
-                else
-                    state
-
-            TrainState.save (Run.checkpointFile course.Request.Out) state
-            |> Result.map (fun () -> state))
-
-    let rec private runEpochs (course: Course) saved (state: TrainState) =
-        if state.Step >= course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch then
-            Ok state
-        else
-            runEpoch course saved state
-            |> Result.bind (closeEpoch course)
-            |> Result.bind (runEpochs course saved)
-
     let private sitesOf (dataset: Dataset) (leaveOut: string option) : Result<DatasetSite list, McdrlError> =
         let names = dataset.Sites |> List.map _.Name
-        let listed = String.concat ", " names
 
         match leaveOut with
         | None -> Ok dataset.Sites
         | Some site when not (List.contains site names) ->
-            Error(
-                McdrlError.usage
-                    "the dataset has no such site"
-                    $"--leave-out {site}"
-                    $"Choose one of {listed}"
-            )
+            let listed = String.concat ", " names
+            Error(McdrlError.usage "the dataset has no such site" $"--leave-out {site}" $"Choose one of {listed}")
         | Some _ when names.Length = 1 ->
-            Error(
-                McdrlError.usage
-                    "nothing is left to train on"
-                    "--leave-out"
-                    "Use a dataset with more than one site"
-            )
+            Error(McdrlError.usage "nothing is left to train on" "--leave-out" "Use a dataset with more than one site")
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
+
+    /// The weights, whose tower must be the one that the caller insists on.
+    let private loadWeights (request: TrainRequest) =
+        Weights.load request.Weights
+        |> Result.bind (fun weights ->
+            match request.Tower with
+            | Some wanted when wanted <> Tower.name weights.Tower ->
+                Error(
+                    McdrlError.usage
+                        $"the weights hold {Tower.name weights.Tower}, not {wanted}"
+                        weights.Path
+                        "Name the tower that the weights hold, or leave --tower out"
+                )
+            | _ -> Ok weights)
+
+    let private textsOf (request: TrainRequest) (weights: Weights) (classes: string list) =
+        let m = request.Settings.Method
+        let prior = if m.Prior.IsEmpty then None else Some m.Prior
+
+        TextTable.resolve weights request.Text (Prompts.all classes m.Conditions)
+        |> Result.map (Prompts.texts classes.Length m.Conditions.Length prior)
 
     /// sha256 over the names and contents of all frames and masks.
     let private digestOf (items: DatasetItem list) (cancel: CancellationToken) : Result<string, McdrlError> =
-        Files.attempt "dataset" (fun () ->
-            use hash =
-                Security.Cryptography.IncrementalHash.CreateHash
-                    Security.Cryptography.HashAlgorithmName.SHA256
+        Files.attempt "the dataset" (fun () ->
+            use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
 
             for item in items do
                 cancel.ThrowIfCancellationRequested()
-                hash.AppendData(Text.Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")
-                hash.AppendData(Security.Cryptography.SHA256.HashData(File.ReadAllBytes item.Image))
-                hash.AppendData(Security.Cryptography.SHA256.HashData(File.ReadAllBytes item.Mask))
+                hash.AppendData(Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")
+                hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Image))
+                hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Mask))
 
             Convert.ToHexStringLower(hash.GetHashAndReset()))
 
-    let private provenance
-        (request: TrainRequest)
-        (identity: RunIdentity)
-        (dataset: Dataset)
-        sites
-        (course: Course)
-        epoch
-        =
-        {
-            Product = $"mcdrl {Run.version}"
-            Created = DateTime.UtcNow.ToString("yyyy-MM-dd", Globalization.CultureInfo.InvariantCulture)
-            Data = dataset.Name
-            DataSha256 = identity.DataSha256
-            TrainedOn = sites |> List.map (fun (site: DatasetSite) -> site.Name)
-            LeftOut = request.LeaveOut
-            WeightsSha256 = identity.WeightsSha256
-            Seed = request.Seed
-            Epoch = epoch
-            TrainingFrames = course.Frames
+    let private identify (request: TrainRequest) (dataset: Dataset) items cancel : Result<RunIdentity, McdrlError> =
+        result {
+            let! weightsFile = Weights.locate request.Weights
+            let! weights = Files.sha256 weightsFile
+            let! text = request.Text |> Option.map Files.sha256 |> Option.sequenceResult
+            let! data = digestOf items cancel
+
+            return
+                {
+                    Version = Run.version
+                    Data = dataset.Name
+                    DataSha256 = data
+                    LeaveOut = request.LeaveOut
+                    WeightsSha256 = weights
+                    TextSha256 = text
+                    Seed = request.Seed
+                    Settings = request.Settings
+                }
         }
 
-    let private writeBundle
-        (identity: RunIdentity)
-        (dataset: Dataset)
-        sites
-        (course: Course)
-        (state: TrainState)
-        =
-        let request, settings = course.Request, course.Request.Settings
+    /// Frames brought to size; with a frozen tower and a fixed number of views, the tower's features of them too.
+    let private viewsOf (request: TrainRequest) (identity: RunIdentity) device dataset tower augmentation report cancel name members =
+        result {
+            let side = request.Settings.Method.InputSize
+            let frozen = request.Settings.Optimiser.TrainedBlocks = 0
+            let mean, std = Tower.normalisation tower
 
-        match state.Best with
-        | None ->
-            Error(
-                McdrlError.model
-                    "no epoch was ever validated"
-                    request.Out
-                    "Set optimiser.epochs to at least 1"
-            )
-        | Some(epoch, dice) ->
-            Checkpoint.read (Run.bestFile request.Out)
-            |> Result.bind (fun (_, leaves) ->
-                let network, tower = TrainState.withLeaves leaves state
-                let mean, std = Tower.normalisation tower
+            let! frames =
+                Frames.prepare
+                    (Run.framesFile request.Out name)
+                    $"{identity.DataSha256} {name} {side} {request.Settings.Validation} {request.Seed}"
+                    side
+                    dataset
+                    (List.toArray members)
+                    report
+                    cancel
 
-                let manifest: Manifest =
+            let views: Views =
+                {
+                    Frames = frames
+                    Settings =
+                        { request.Settings with
+                            Augmentation = augmentation
+                        }
+                    Seed = Seed.create request.Seed
+                    Mean = mean |> List.map float32 |> List.toArray
+                    Std = std |> List.map float32 |> List.toArray
+                    Device = device
+                    Cache = None
+                }
+
+            if frozen && augmentation.Views > 0 then
+                return! Views.cached (Run.featuresFile request.Out name) (RecordJson.render identity) tower views report cancel
+            else
+                return views
+        }
+
+    let private manifestOf (identity: RunIdentity) (dataset: Dataset) sites (course: Course) tower (epoch, dice) : Manifest =
+        let settings = identity.Settings
+        let mean, std = Tower.normalisation tower
+
+        {
+            Format = 1
+            Classes = dataset.Classes
+            Tower = Tower.name tower
+            TowerFacts = Tower.facts tower
+            Active = Schedule.isActive settings (epoch - 1)
+            Precision = "fp32"
+            Preprocessing =
+                {
+                    Resize = "squash-bicubic"
+                    InputSize = settings.Method.InputSize
+                    Mean = mean
+                    Std = std
+                }
+            Settings = settings
+            Provenance =
+                {
+                    Product = $"mcdrl {Run.version}"
+                    Created = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
+                    Data = dataset.Name
+                    DataSha256 = identity.DataSha256
+                    TrainedOn = sites |> List.map (fun (site: DatasetSite) -> site.Name)
+                    LeftOut = identity.LeaveOut
+                    WeightsSha256 = identity.WeightsSha256
+                    Seed = identity.Seed
+                    Epoch = epoch
+                    TrainingFrames = course.Frames
+                }
+            Metrics =
+                [
                     {
-                        Format = 1
-                        Classes = dataset.Classes
-                        Tower = Tower.name tower
-                        TowerFacts = Tower.facts tower
-                        Active = Schedule.isActive settings (epoch - 1)
-                        Precision = "fp32"
-                        Preprocessing =
-                            {
-                                Resize = "squash-bicubic"
-                                InputSize = settings.Method.InputSize
-                                Mean = mean
-                                Std = std
-                            }
-                        Settings = settings
-                        Provenance = provenance request identity dataset sites course epoch
-                        Metrics =
-                            [
-                                {
-                                    Name = "mean Dice, held-back source frames"
-                                    Value = dice
-                                    Protocol =
-                                        $"image-wise foreground Dice at {settings.Method.InputSize} px, empty-empty 1; used to choose the epoch"
-                                }
-                            ]
-                        Files = Map.empty
+                        Name = "mean Dice, held-back source frames"
+                        Value = dice
+                        Protocol =
+                            $"image-wise foreground Dice at {settings.Method.InputSize} px, empty-empty 1; used to choose the epoch"
                     }
+                ]
+            Files = Map.empty
+        }
 
-                let bundle = Run.bundleFolder request.Out
+    /// Writes the weights of the best epoch as a bundle.
+    let private writeBundle identity dataset sites (course: Course) (state: TrainState) =
+        result {
+            let folder = course.Request.Out
 
+            let! best =
+                state.Best
+                |> Result.requireSome (
+                    McdrlError.model "no epoch was ever validated" folder "Set optimiser.epochs to at least 1"
+                )
+
+            let! _, leaves = Checkpoint.read (Run.bestFile folder)
+            let network, tower = TrainState.withLeaves leaves state
+
+            do!
                 Bundle.write
-                    bundle
+                    (Run.bundleFolder folder)
                     {
-                        Manifest = manifest
+                        Manifest = manifestOf identity dataset sites course tower best
                         Tower = tower
                         Network = network
                         Texts = course.Texts
                     }
-                |> Result.map (fun () -> bundle, epoch, dice))
+
+            return best
+        }
 
     /// Frames, features and texts made ready; then the epochs; then the bundle.
-    let private run
-        (request: TrainRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        device
-        resume
-        identity
-        dataset
-        sites
-        =
-        let settings = request.Settings
-        let seed = Seed.create request.Seed
-        let clock = Stopwatch.StartNew()
+    let private run (request: TrainRequest) identity (dataset: Dataset) sites items device resume report cancel =
+        result {
+            let clock = Stopwatch.StartNew()
+            let settings = request.Settings
+            let seed = Seed.create request.Seed
 
-        let items =
-            sites |> List.collect (fun (site: DatasetSite) -> List.ofArray site.Items)
-
-        let training, validation =
-            Splits.holdOut
-                settings.Validation
-                (Seed.named "validation" seed)
-                (fun (item: DatasetItem) -> item.Site)
+            let training, validation =
                 items
+                |> Splits.holdOut settings.Validation (Seed.named "validation" seed) (fun (item: DatasetItem) -> item.Site)
 
-        Weights.loadTower request.Weights
-        |> Result.bind (fun tower ->
-            TextTable.texts
-                request.Weights
-                request.Text
-                dataset.Classes
-                settings.Method.Conditions
-                settings.Method.Prior
-            |> Result.bind (fun texts ->
-                let frames name members =
-                    let key =
-                        $"{identity.DataSha256} {name} {settings.Method.InputSize} {settings.Validation} {request.Seed}"
+            let! weights = loadWeights request
+            let! texts = textsOf request weights dataset.Classes
+            let tower = weights.Tower
+            let texts = texts |> Tree.map (fun leaf -> leaf.``to``(device: torch.Device))
 
-                    Frames.prepare
-                        (Run.framesFile request.Out name)
-                        key
-                        settings.Method.InputSize
-                        dataset
-                        members
-                        report
-                        cancel
+            let network =
+                Objective.createNetwork
+                    settings
+                    (Tower.isAligned tower)
+                    (Tower.width tower)
+                    (Tower.skipChannels tower)
+                    texts
+                    (Seed.named "network" seed)
 
-                match
-                    frames "training" (List.toArray training), frames "validation" (List.toArray validation)
-                with
-                | Error fault, _
-                | _, Error fault -> Error fault
-                | Ok trainingFrames, Ok validationFrames ->
-                    let mean, std = Tower.normalisation tower
-                    let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
+            let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
+            let state = TrainState.start settings.Optimiser device trains network tower
+            let views = viewsOf request identity device dataset state.Tower
+            let! trainingViews = views settings.Augmentation report cancel "training" training
+            let! validationViews = views Augmentation.none report cancel "validation" validation
 
-                    let views frames augmentation : Views =
-                        {
-                            Frames = frames
-                            Settings =
-                                { settings with
-                                    Augmentation = augmentation
-                                }
-                            Seed = seed
-                            Mean = mean |> List.map float32 |> List.toArray
-                            Std = std |> List.map float32 |> List.toArray
-                            Device = device
-                            Cache = None
-                        }
+            let course =
+                {
+                    Request = request
+                    Texts = texts
+                    Training = trainingViews
+                    Validation = validationViews
+                    Seed = seed
+                    Report = report
+                    Cancel = cancel
+                    Log = torch.utils.tensorboard.SummaryWriter(Run.tensorBoardFolder request.Out, createRunName = false)
+                }
 
-                    let network =
-                        Objective.createNetwork
-                            settings
-                            (Tower.isAligned tower)
-                            (Tower.width tower)
-                            (Tower.skipChannels tower)
-                            texts
-                            (Seed.named "network" seed)
+            let! state =
+                if resume then
+                    TrainState.restore (Run.checkpointFile request.Out) state
+                else
+                    Ok state
 
-                    let trains path =
-                        Tower.isTrained settings.Optimiser.TrainedBlocks tower path
+            let! state = Course.complete course (Stopwatch.StartNew()) state
+            let! epoch, dice = writeBundle identity dataset sites course state
 
-                    let state = TrainState.start settings.Optimiser device trains network tower
-                    let frozen = not (Tree.leaves tower |> List.exists (fst >> trains))
-
-                    let withCache name (views: Views) =
-                        if frozen && views.Settings.Augmentation.Views > 0 then
-                            let key =
-                                $"{identity.DataSha256} {identity.WeightsSha256} {request.Seed} {RecordJson.render views.Settings}"
-
-                            Views.cached
-                                (Run.featuresFile request.Out name)
-                                key
-                                state.Tower
-                                views
-                                report
-                                cancel
-                        else
-                            Ok views
-
-                    match
-                        withCache "training" (views trainingFrames settings.Augmentation),
-                        withCache "validation" (views validationFrames Augmentation.none)
-                    with
-                    | Error fault, _
-                    | _, Error fault -> Error fault
-                    | Ok training, Ok validation ->
-                        use log =
-                            torch.utils.tensorboard.SummaryWriter(
-                                Run.tensorBoardFolder request.Out,
-                                createRunName = false
-                            )
-
-                        let course =
-                            {
-                                Request = request
-                                Texts = texts
-                                Training = training
-                                Validation = validation
-                                Seed = seed
-                                Report = report
-                                Cancel = cancel
-                                Log = log
-                            }
-
-                        let started =
-                            if resume then
-                                TrainState.restore (Run.checkpointFile request.Out) state
-                            else
-                                Ok state
-
-                        started
-                        |> Result.bind (runEpochs course (Stopwatch.StartNew()))
-                        |> Result.bind (writeBundle identity dataset sites course)
-                        |> Result.map (fun (bundle, epoch, dice) ->
-                            {
-                                Bundle = bundle
-                                TrainingFrames = course.Frames
-                                ValidationFrames = validation.Frames.Items.Length
-                                Epochs = settings.Optimiser.Epochs
-                                BestEpoch = epoch
-                                ValidationDice = dice
-                                Seconds = clock.Elapsed.TotalSeconds
-                            })))
+            return
+                {
+                    Bundle = Run.bundleFolder request.Out
+                    TrainingFrames = training.Length
+                    ValidationFrames = validation.Length
+                    Epochs = settings.Optimiser.Epochs
+                    BestEpoch = epoch
+                    ValidationDice = dice
+                    Seconds = clock.Elapsed.TotalSeconds
+                }
+        }
 
     /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
     /// writes a bundle. A cancelled run keeps a checkpoint.
-    let train
-        (request: TrainRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<TrainReport, McdrlError> =
-        Native.load ()
-        |> Result.bind (fun _ -> Device.parse request.Device)
-        |> Result.bind (fun device ->
-            Dataset.load request.Data
-            |> Result.bind (fun dataset ->
-                sitesOf dataset request.LeaveOut |> Result.map (fun sites -> dataset, sites))
-            |> Result.bind (fun (dataset, sites) ->
-                let items = sites |> List.collect (fun site -> List.ofArray site.Items)
-
-                match
-                    Weights.digest request.Weights,
-                    digestOf items cancel,
-                    request.Text |> Option.map Files.sha256
-                with
-                | Error fault, _, _
-                | _, Error fault, _
-                | _, _, Some(Error fault) -> Error fault
-                | Ok weights, Ok data, text ->
-                    let identity: RunIdentity =
-                        {
-                            Version = Run.version
-                            Data = dataset.Name
-                            DataSha256 = data
-                            LeaveOut = request.LeaveOut
-                            WeightsSha256 = weights
-                            TextSha256 =
-                                text
-                                |> Option.bind (function
-                                    | Ok digest -> Some digest
-                                    | Error _ -> None)
-                            Seed = request.Seed
-                            Settings = request.Settings
-                        }
-
-                    Run.lock request.Out
-                    |> Result.bind (fun owned ->
-                        use _owned = owned
-
-                        Run.enter request.Out request.Resume identity
-                        |> Result.bind (fun resume ->
-                            run request report cancel device resume identity dataset sites))))
+    let train (request: TrainRequest) (report: Report) (cancel: CancellationToken) : Result<TrainReport, McdrlError> =
+        result {
+            let! _ = Native.load ()
+            let! device = Device.parse request.Device
+            let! dataset = Dataset.load request.Data
+            let! sites = sitesOf dataset request.LeaveOut
+            let items = sites |> List.collect (fun site -> List.ofArray site.Items)
+            let! identity = identify request dataset items cancel
+            use! _owned = Run.lock request.Out
+            let! resume = Run.enter request.Out request.Resume identity
+            return! run request identity dataset sites items device resume report cancel
+        }

@@ -12,6 +12,8 @@ type TrainRequest =
         Data: string
         /// The site that is never seen; `None` trains on all.
         LeaveOut: string option
+        /// The name that the tower must have, where the caller insists on one.
+        Tower: string option
         /// The tower's weights, a file or a folder.
         Weights: string
         /// An embeddings table, for a tower without a text tower.

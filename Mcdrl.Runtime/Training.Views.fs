@@ -106,18 +106,19 @@ module Views =
             })
 
     let private fromCache (views: Views) (store: Store) shapes (members: (int * int) array) =
+        let pixels = views.Frames.Side * views.Frames.Side
+        let valueBytes = 4 * int (floats shapes)
+        let record = Array.zeroCreate<byte>(valueBytes + pixels)
+        let count = int64 members.Length
+        let values = torch.empty ([| count; floats shapes |], dtype = torch.float32)
         let side = int64 views.Frames.Side
-        let bytes = 4L * floats shapes
+        let labels = torch.empty ([| count; side; side |], dtype = torch.uint8)
 
-        let records =
-            members
-            |> Array.map (fun (index, number) ->
-                let record = torch.empty ([| bytes + side * side |], dtype = torch.uint8)
-                store.Read(index * views.Settings.Augmentation.Views + number, record.bytes)
-                record)
-            |> torch.stack
-
-        let values = records.narrow(1L, 0L, bytes).contiguous().view torch.float32
+        members
+        |> Array.iteri (fun row (index, number) ->
+            store.Read(index * views.Settings.Augmentation.Views + number, Span record)
+            Span(record, 0, valueBytes).CopyTo(values.bytes.Slice(row * valueBytes))
+            Span(record, valueBytes, pixels).CopyTo(labels.bytes.Slice(row * pixels)))
 
         let taken, _ =
             shapes
@@ -127,8 +128,6 @@ module Views =
                     let part = values.narrow(1L, start, length).reshape(Array.append [| -1L |] shape)
                     part.contiguous().``to`` views.Device, start + length)
                 0L
-
-        let labels = records.narrow(1L, bytes, side * side).view(-1L, side, side)
 
         match taken with
         | dense :: image :: skips ->

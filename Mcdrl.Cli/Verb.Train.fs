@@ -1,0 +1,83 @@
+namespace Mcdrl.Cli
+
+open System.IO
+open Argu
+open Mcdrl
+
+type TrainArgument =
+    | [<Mandatory>] Data of folder: string
+    | Leave_Out of site: string
+    | [<Mandatory>] Weights of path: string
+    | Tower of name: string
+    | Text of file: string
+    | Preset of name: string
+    | Config of file: string
+    | Set of assignment: string
+    | [<Mandatory>] Out of folder: string
+    | Resume
+    | Seed of number: uint64
+    | Device of name: string
+    | Checkpoint_Minutes of minutes: float
+
+    interface IArgParserTemplate with
+        member argument.Usage =
+            match argument with
+            | Data _ -> "the dataset's folder, with a dataset.json."
+            | Leave_Out _ -> "a site that is never looked at, to be evaluated on later."
+            | Weights _ -> "the image tower's weights: a safetensors file, or a folder that holds one."
+            | Tower _ ->
+                "the tower that the weights must hold: RN50, ViT-B-16, ViT-L-14 or resnet50. Default: whichever it is."
+            | Text _ -> "an embeddings table of the prompts, for a tower without a text tower (resnet50)."
+            | Preset _ -> "paper (as published) or best (what we recommend, the default)."
+            | Config _ -> "a complete configuration file instead of a preset."
+            | Set _ -> "changes one setting, key=value, for instance method.alpha=0.25. May be repeated."
+            | Out _ -> "the run's folder: checkpoint, log, TensorBoard events and the model."
+            | Resume -> "goes on with the run in --out from its last checkpoint, bit for bit."
+            | Seed _ -> "decides every random choice. Default 1."
+            | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+            | Checkpoint_Minutes _ -> "minutes between checkpoints within an epoch. Default 5."
+
+/// `mcdrl train`
+[<RequireQualifiedAccess>]
+module TrainVerb =
+    let private settings (arguments: ParseResults<TrainArgument>) =
+        let assignments = arguments.GetResults Set
+
+        match arguments.TryGetResult Config, arguments.TryGetResult Preset with
+        | Some _, Some _ ->
+            Error(McdrlError.usage "--config and --preset are both given" "mcdrl train" "Give one of them")
+        | Some file, None -> Config.ofFile file assignments
+        | None, preset -> Config.ofPreset (Option.defaultValue "best" preset) assignments
+
+    let private run session (arguments: ParseResults<TrainArgument>) =
+        settings arguments
+        |> Result.bind (fun settings ->
+            let request: TrainRequest =
+                {
+                    Data = arguments.GetResult Data
+                    LeaveOut = arguments.TryGetResult Leave_Out
+                    Tower = arguments.TryGetResult Tower
+                    Weights = arguments.GetResult Weights
+                    Text = arguments.TryGetResult Text
+                    Settings = settings
+                    Out = Path.GetFullPath(arguments.GetResult Out)
+                    Resume = arguments.Contains Resume
+                    Seed = arguments.GetResult(Seed, defaultValue = 1UL)
+                    Device = arguments.GetResult(Device, defaultValue = "cpu")
+                    CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
+                }
+
+            ProgressBar.during session (fun report -> Trainer.train request report session.Cancel))
+        |> Result.map (fun report ->
+            Session.say session $"Trained on {report.TrainingFrames} frames in {report.Seconds:F0} s."
+
+            Session.say
+                session
+                $"Epoch {report.BestEpoch} of {report.Epochs} kept: mean Dice {report.ValidationDice:F3} on {report.ValidationFrames} held-back frames of the training sites."
+
+            Session.say session $"Model: {report.Bundle}"
+            Session.emit session (RecordJson.toObject report)
+            0)
+
+    let verb =
+        Verb.create<TrainArgument> "train" "trains on some sites of a dataset and writes a model" run

@@ -1,0 +1,204 @@
+namespace Mcdrl
+
+open System
+open System.Diagnostics
+open System.Threading
+open TorchSharp
+
+/// What stays the same from step to step of a run.
+[<NoComparison; NoEquality>]
+type Course =
+    {
+        Request: TrainRequest
+        Texts: Texts
+        Training: Views
+        Validation: Views
+        Seed: Seed
+        Report: Report
+        Cancel: CancellationToken
+        Log: Modules.SummaryWriter
+    }
+
+    member this.Frames = this.Training.Frames.Items.Length
+    member this.BatchSize = this.Request.Settings.Optimiser.BatchSize
+    member this.StepsPerEpoch = (this.Frames + this.BatchSize - 1) / this.BatchSize
+
+/// The training loop around the pure objective.
+[<RequireQualifiedAccess>]
+module Course =
+    let private predict settings active (course: Course) network (features: TowerFeatures) =
+        scoped (fun () ->
+            let side = int64 settings.Method.InputSize
+
+            let observation =
+                Network.observe network course.Texts settings.Method.Alpha features
+
+            (Network.probabilities
+                network
+                course.Texts
+                settings.Method.Marginalisation
+                active
+                side
+                observation)
+                .argmax(1L)
+                .cpu()
+                .``to``
+                torch.uint8)
+
+    let private validate (course: Course) (state: TrainState) active =
+        use _noGrad = torch.no_grad ()
+        use _scope = torch.NewDisposeScope()
+        let settings = course.Request.Settings
+
+        let network, tower =
+            TrainState.withLeaves (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
+
+        [|
+            for members in
+                Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Frames.Items.Length - 1 |] do
+                use _scope = torch.NewDisposeScope()
+                let features, labels = Views.batch course.Validation tower 0 members
+                let predicted = predict settings active course network features
+                Objective.meanDice (int course.Texts.classes.shape[0]) predicted labels, members.Length
+        |]
+        |> fun parts ->
+            (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
+            / (parts |> Array.sumBy (snd >> float))
+
+    let private step (course: Course) active epoch (members: int array) (state: TrainState) =
+        use _scope = torch.NewDisposeScope()
+        let settings = course.Request.Settings
+        let classes = int course.Texts.classes.shape[0]
+        let features, marks = Views.batch course.Training state.Tower epoch members
+        let labels = marks.``to``(course.Training.Device).``to`` torch.int64
+
+        let shown =
+            [|
+                for image in 0L .. marks.shape[0] - 1L -> Objective.classShown classes marks[image]
+            |]
+
+        let draws = course.Seed |> Seed.named "confounders" |> Seed.split state.Step
+
+        let batch =
+            {
+                Features = features
+                Labels = labels
+                Classes = torch.tensor (shown, device = labels.device)
+                Confounders =
+                    (Objective.drawConfounders course.Texts draws members.Length).``to`` labels.device
+            }
+
+        let terms, logits =
+            Objective.evaluate settings state.Network course.Texts active batch
+
+        let loss = terms.Total.item<float32>() |> float
+
+        if not (Double.IsFinite loss) then
+            Error(
+                McdrlError.model
+                    $"the loss became {loss} at step {state.Step} (epoch {epoch + 1})"
+                    course.Request.Out
+                    "Lower optimiser.learning_rate, then go on from the last checkpoint with --resume or start afresh"
+            )
+        else
+            let predicted = logits.detach().argmax(1L).cpu().``to`` torch.uint8
+            let dice = Objective.meanDice classes predicted marks
+            Ok(TrainState.advance settings.Optimiser course.StepsPerEpoch state terms.Total, loss, dice)
+
+    let private orderOf (course: Course) epoch =
+        course.Seed
+        |> Seed.named "order"
+        |> Seed.split epoch
+        |> Seed.permutation course.Frames
+        |> Array.chunkBySize course.BatchSize
+
+    /// The steps of one epoch that are still to be done, with a checkpoint every so many minutes.
+    let private runEpoch (course: Course) (saved: Stopwatch) (state: TrainState) =
+        let epoch = state.Step / course.StepsPerEpoch
+        let active = Schedule.isActive course.Request.Settings epoch
+        let batches = orderOf course epoch
+        let total = course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch
+
+        let save state =
+            TrainState.save (Run.checkpointFile course.Request.Out) state
+
+        let rec go index (losses: float list) (dices: float list) (state: TrainState) =
+            if index = batches.Length then
+                Ok(state, losses, dices)
+            elif course.Cancel.IsCancellationRequested then
+                save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
+            else
+                match step course active epoch batches[index] state with
+                | Error fault -> Error fault
+                | Ok(state, loss, dice) ->
+                    course.Log.add_scalar ("train/loss", float32 loss, state.Step)
+                    let losses, dices = loss :: losses, dice :: dices
+
+                    course.Report
+                        {
+                            Stage = "training"
+                            Done = state.Step
+                            Total = total
+                            Note =
+                                $"epoch {epoch + 1} of {course.Request.Settings.Optimiser.Epochs}, loss {List.average losses:F3}, Dice {List.average dices:F3}"
+                        }
+
+                    if
+                        index + 1 < batches.Length
+                        && saved.Elapsed.TotalMinutes >= course.Request.CheckpointMinutes
+                    then
+                        saved.Restart()
+                        save state |> Result.bind (fun () -> go (index + 1) losses dices state)
+                    else
+                        go (index + 1) losses dices state
+
+        go (state.Step % course.StepsPerEpoch) [] [] state
+        |> Result.map (fun (state, losses, dices) -> state, epoch, active, losses, dices)
+
+    /// After an epoch: validation, the best weights so far, the log, a checkpoint.
+    let private closeEpoch
+        (course: Course)
+        (state: TrainState, epoch, active, losses: float list, dices: float list)
+        =
+        let settings = course.Request.Settings
+        let dice = validate course state active
+        course.Log.add_scalar ("validation/dice", float32 dice, state.Step)
+
+        if not losses.IsEmpty then
+            course.Log.add_scalar ("train/epoch_loss", float32 (List.average losses), state.Step)
+            course.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
+
+        // A model that never intervened is kept only if the run never intervenes.
+        let counts =
+            active || not (Schedule.isActive settings (settings.Optimiser.Epochs - 1))
+
+        let better = counts && (state.Best |> Option.forall (fun (_, best) -> dice > best))
+
+        let kept =
+            if better then
+                Checkpoint.write (Run.bestFile course.Request.Out) Map.empty (TrainState.kept state)
+            else
+                Ok()
+
+        kept
+        |> Result.bind (fun () ->
+            let state =
+                if better then
+                    { state with
+                        Best = Some(epoch + 1, dice)
+                    }
+                else
+                    state
+
+            TrainState.save (Run.checkpointFile course.Request.Out) state
+            |> Result.map (fun () -> state))
+
+    /// Runs the epochs that are still to be done. A cancelled run leaves a checkpoint at the step it had reached.
+    let rec complete (course: Course) saved (state: TrainState) : Result<TrainState, McdrlError> =
+        if state.Step >= course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch then
+            Ok state
+        else
+            runEpoch course saved state
+            |> Result.bind (closeEpoch course)
+            |> Result.bind (complete course saved)
+
