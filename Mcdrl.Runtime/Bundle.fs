@@ -243,12 +243,18 @@ module Bundle =
 
     let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
         result {
-            let textPath, weightsPath = Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+            let textPath, weightsPath =
+                Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+
             let! _ = Settings.validate manifest.Settings
             let! text = Safetensors.read textPath
             let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
-            let! weights = Safetensors.readWith { Widen = true; RequireFinite = true } weightsPath
-            let! tower = Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
+
+            let! weights =
+                Safetensors.readWith { Widen = true; RequireFinite = true } weightsPath
+
+            let! tower =
+                Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
 
             let template =
                 Objective.createNetwork

@@ -35,9 +35,20 @@ module Trainer =
         | None -> Ok dataset.Sites
         | Some site when not (List.contains site names) ->
             let listed = String.concat ", " names
-            Error(McdrlError.usage "the dataset has no such site" $"--leave-out {site}" $"Choose one of {listed}")
+
+            Error(
+                McdrlError.usage
+                    "the dataset has no such site"
+                    $"--leave-out {site}"
+                    $"Choose one of {listed}"
+            )
         | Some _ when names.Length = 1 ->
-            Error(McdrlError.usage "nothing is left to train on" "--leave-out" "Use a dataset with more than one site")
+            Error(
+                McdrlError.usage
+                    "nothing is left to train on"
+                    "--leave-out"
+                    "Use a dataset with more than one site"
+            )
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
 
     /// The weights, whose tower must be the one that the caller insists on.
@@ -74,7 +85,12 @@ module Trainer =
 
             Convert.ToHexStringLower(hash.GetHashAndReset()))
 
-    let private identify (request: TrainRequest) (dataset: Dataset) items cancel : Result<RunIdentity, McdrlError> =
+    let private identify
+        (request: TrainRequest)
+        (dataset: Dataset)
+        items
+        cancel
+        : Result<RunIdentity, McdrlError> =
         result {
             let! weightsFile = Weights.locate request.Weights
             let! weights = Files.sha256 weightsFile
@@ -95,7 +111,18 @@ module Trainer =
         }
 
     /// Frames brought to size; with a frozen tower and a fixed number of views, the tower's features of them too.
-    let private viewsOf (request: TrainRequest) (identity: RunIdentity) device dataset tower augmentation report cancel name members =
+    let private viewsOf
+        (request: TrainRequest)
+        (identity: RunIdentity)
+        device
+        dataset
+        tower
+        augmentation
+        report
+        cancel
+        name
+        members
+        =
         result {
             let side = request.Settings.Method.InputSize
             let frozen = request.Settings.Optimiser.TrainedBlocks = 0
@@ -126,12 +153,26 @@ module Trainer =
                 }
 
             if frozen && augmentation.Views > 0 then
-                return! Views.cached (Run.featuresFile request.Out name) (RecordJson.render identity) tower views report cancel
+                return!
+                    Views.cached
+                        (Run.featuresFile request.Out name)
+                        (RecordJson.render identity)
+                        tower
+                        views
+                        report
+                        cancel
             else
                 return views
         }
 
-    let private manifestOf (identity: RunIdentity) (dataset: Dataset) sites (course: Course) tower (epoch, dice) : Manifest =
+    let private manifestOf
+        (identity: RunIdentity)
+        (dataset: Dataset)
+        sites
+        (course: Course)
+        tower
+        (epoch, dice)
+        : Manifest =
         let settings = identity.Settings
         let mean, std = Tower.normalisation tower
 
@@ -203,7 +244,17 @@ module Trainer =
         }
 
     /// Frames, features and texts made ready; then the epochs; then the bundle.
-    let private run (request: TrainRequest) identity (dataset: Dataset) sites items device resume report cancel =
+    let private run
+        (request: TrainRequest)
+        identity
+        (dataset: Dataset)
+        sites
+        items
+        device
+        resume
+        report
+        cancel
+        =
         result {
             let clock = Stopwatch.StartNew()
             let settings = request.Settings
@@ -211,12 +262,15 @@ module Trainer =
 
             let training, validation =
                 items
-                |> Splits.holdOut settings.Validation (Seed.named "validation" seed) (fun (item: DatasetItem) -> item.Site)
+                |> Splits.holdOut
+                    settings.Validation
+                    (Seed.named "validation" seed)
+                    (fun (item: DatasetItem) -> item.Site)
 
             let! weights = loadWeights request
             let! texts = textsOf request weights dataset.Classes
             let tower = weights.Tower
-            let texts = texts |> Tree.map (fun leaf -> leaf.``to``(device: torch.Device))
+            let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
                 Objective.createNetwork
@@ -242,7 +296,11 @@ module Trainer =
                     Seed = seed
                     Report = report
                     Cancel = cancel
-                    Log = torch.utils.tensorboard.SummaryWriter(Run.tensorBoardFolder request.Out, createRunName = false)
+                    Log =
+                        torch.utils.tensorboard.SummaryWriter(
+                            Run.tensorBoardFolder request.Out,
+                            createRunName = false
+                        )
                 }
 
             let! state =
@@ -268,7 +326,11 @@ module Trainer =
 
     /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
     /// writes a bundle. A cancelled run keeps a checkpoint.
-    let train (request: TrainRequest) (report: Report) (cancel: CancellationToken) : Result<TrainReport, McdrlError> =
+    let train
+        (request: TrainRequest)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<TrainReport, McdrlError> =
         result {
             let! _ = Native.load ()
             let! device = Device.parse request.Device

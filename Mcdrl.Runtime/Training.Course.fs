@@ -201,4 +201,3 @@ module Course =
             runEpoch course saved state
             |> Result.bind (closeEpoch course)
             |> Result.bind (complete course saved)
-
