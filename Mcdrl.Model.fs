@@ -111,7 +111,7 @@ module Intervention =
     /// A(F, Z). Attention weights are π_m exp(s_m) / Σ_j π_j exp(s_j), so a dictionary of one gives A(F, z).
     /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
     let apply (network: Intervention) (logPrior: Tensor) (confounders: Tensor) (regions: Tensor) =
-        let bias = logPrior.``to``(regions.dtype).unsqueeze 0L
+        let bias = logPrior.``to`` regions.dtype
 
         let step (x: Tensor) (layer: CausalLayer) =
             scoped (fun () ->
