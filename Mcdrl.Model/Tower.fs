@@ -114,6 +114,13 @@ module Tower =
         && parts tower
            |> List.truncate blocks
            |> List.exists (fun part -> path.StartsWith(part + ".", System.StringComparison.Ordinal))
+    /// Whether the leaf at `path` can be trained: the running statistics of batch normalisation can't, torch refuses
+    /// gradients for them.
+    let isTrainable (path: string) =
+        not (
+            path.EndsWith("running_mean", System.StringComparison.Ordinal)
+            || path.EndsWith("running_var", System.StringComparison.Ordinal)
+        )
 
     /// Outputs of a ResNet's four stages. Only they are kept.
     let private throughStages (stages: (Tensor -> Tensor) list) (images: Tensor) : Tensor list =

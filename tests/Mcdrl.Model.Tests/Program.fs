@@ -21,3 +21,14 @@ let main argv =
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
     | Ok _ -> ExpectoMtp.main (testList "Model" tests) argv
+    | Ok _ ->
+        ExpectoMtp.main
+            (testList
+                "Model"
+                [
+                    RastersTests.tests
+                    ResizeTests.tests
+                    ArchitectureTests.tests
+                    TowerTests.tests
+                ])
+            argv

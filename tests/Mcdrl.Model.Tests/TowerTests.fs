@@ -1,0 +1,235 @@
+module Mcdrl.Model.Tests.TowerTests
+
+open Expecto
+open FsCheck
+open FsCheck.FSharp
+open TorchSharp
+open Mcdrl
+
+/// Random weights for a template; variances stay positive.
+let private filled (template: 'T) : 'T =
+    template
+    |> Tree.mapi (fun path leaf ->
+        let values = torch.randn(leaf.shape).mul((0.2).ToScalar())
+
+        if path.EndsWith "running_var" then
+            values.abs().add((0.5).ToScalar())
+        else
+            values)
+
+let private vit () =
+    filled (
+        VisionTransformer.template
+            {
+                Width = 128L
+                Layers = 4
+                Patch = 8L
+                Grid = 3L
+                Hidden = 96L
+                Embed = 24L
+            }
+    )
+
+let private resNet () =
+    filled (
+        ModifiedResNet.template
+            {
+                Width = 8L
+                Blocks = [ 1; 1; 2; 1 ]
+                Grid = 2L
+                Embed = 24L
+            }
+    )
+
+let private inScope name work =
+    testCase name
+    <| fun () ->
+        use _scope = torch.NewDisposeScope()
+        torch.manual_seed 7L |> ignore
+        work ()
+
+let private gap (a: Tensor) (b: Tensor) =
+    Expect.equal a.shape b.shape "shape"
+    a.sub(b).abs().max().ToDouble()
+
+let private close what a b = Expect.isLessThan (gap a b) 2e-5 what
+
+let private modes = [ DenseMode.Plain; DenseMode.Maskclip; DenseMode.Sclip ]
+
+/// A block by its definition, with the attention matrix of each image and head given.
+let private blockWith (attention: Tensor -> Tensor) (block: Block) (x: Tensor) =
+    let heads = Transformer.heads x.shape[2]
+    let normed = layerNorm block.ln_1 x
+    let values = linear (projection 2L block.attn) normed |> splitHeads heads
+
+    let attended =
+        (attention normed).matmul values |> mergeHeads |> linear block.attn.out_proj
+
+    let x = x.add attended
+    x.add (linear block.mlp.c_proj (quickGelu (linear block.mlp.c_fc (layerNorm block.ln_2 x))))
+
+let private blocks =
+    testList
+        "blocks"
+        [
+            inScope "MaskCLIP's block is the block with the identity as attention" (fun () ->
+                let block = List.head (vit ()).transformer.resblocks
+                let x = torch.randn [| 2L; 10L; 128L |]
+                let identity (_: Tensor) = torch.eye(10L).expand(2L, 2L, 10L, 10L)
+                close "same" (Transformer.maskclipBlock block x) (blockWith identity block x))
+
+            inScope "the plain block by its definition" (fun () ->
+                let block = List.head (vit ()).transformer.resblocks
+                let x = torch.randn [| 2L; 10L; 128L |]
+
+                let attention (normed: Tensor) =
+                    let q = linear (projection 0L block.attn) normed |> splitHeads 2L
+                    let k = linear (projection 1L block.attn) normed |> splitHeads 2L
+                    q.matmul(k.transpose (-2L, -1L)).div((8.0).ToScalar()).softmax -1L
+
+                close "same" (Transformer.block None block x) (blockWith attention block x)
+
+                close
+                    "the first tokens alone"
+                    (Transformer.blockOfFirst 3L block x)
+                    ((Transformer.block None block x).narrow(1L, 0L, 3L)))
+
+            inScope "SCLIP's attention: rows sum to 2, and the block uses it" (fun () ->
+                let block = List.head (vit ()).transformer.resblocks
+                let x = torch.randn [| 2L; 10L; 128L |]
+                let weights = Transformer.sclipWeights block.attn (layerNorm block.ln_1 x)
+                Expect.equal weights.shape [| 2L; 2L; 10L; 10L |] "one matrix a head"
+                close "rows" (weights.sum -1L) (torch.full ([| 2L; 2L; 10L |], (2.0).ToScalar()))
+
+                close
+                    "block"
+                    (Transformer.sclipBlock block x)
+                    (blockWith (Transformer.sclipWeights block.attn) block x))
+        ]
+
+let private positions =
+    testList
+        "positions"
+        [
+            inScope "the learned grid's are the learned ones, bit for bit" (fun () ->
+                let learned = torch.randn [| 17L; 5L |]
+                Expect.equal (gap (Positions.forGrid 4L 4L learned) learned) 0.0 "identity")
+
+            testPropertyWithConfig
+                { FsCheckConfig.defaultConfig with
+                    maxTest = 40
+                }
+                "any grid: class row kept, constant positions stay constant"
+            <| Prop.forAll (Arb.fromGen (Gen.three (Gen.choose (1, 9)))) (fun (side, height, width) ->
+                use _scope = torch.NewDisposeScope()
+                let cells = torch.full ([| int64 (side * side); 3L |], (0.7).ToScalar())
+                let first = torch.full ([| 1L; 3L |], (-2.0).ToScalar())
+
+                let found =
+                    Positions.forGrid (int64 height) (int64 width) (torch.cat ([| first; cells |], 0L))
+
+                let wanted = torch.full ([| int64 (height * width); 3L |], (0.7).ToScalar())
+                close "grid" found (torch.cat ([| first; wanted |], 0L)))
+
+            inScope
+                "a map that rises to the right still does after interpolation, in row-major order"
+                (fun () ->
+                    let ramp =
+                        torch.arange(4L).to_type(torch.ScalarType.Float32).expand(4L, 4L).reshape(16L, 1L)
+
+                    let found =
+                        Positions.forGrid 2L 8L (torch.cat ([| torch.zeros (1L, 1L); ramp |], 0L))
+
+                    let rows = found.narrow(0L, 1L, 16L).view(2L, 8L)
+                    close "rows are equal" (rows.select (0L, 0L)) (rows.select (0L, 1L))
+                    Expect.isGreaterThan (rows.diff(1L, 1L).min().ToDouble()) 0.0 "rising")
+        ]
+
+let private towers () =
+    [
+        Tower.ViT(vit ()), 24L
+        Tower.ClipResNet(resNet ()), 64L
+        Tower.ResNet50(filled (ResNet50.template ResNet50.torchvision None)), 64L
+    ]
+
+let private features =
+    testList
+        "features"
+        [
+            inScope "the image feature does not depend on the mode" (fun () ->
+                for tower, side in towers () do
+                    let images = torch.randn [| 2L; 3L; side; side |]
+                    let plain = Tower.forward DenseMode.Plain tower images
+
+                    for mode in modes do
+                        let other = Tower.forward mode tower images
+                        let scale = plain.Image.abs().max().ToDouble()
+
+                        Expect.isLessThan
+                            (gap plain.Image other.Image / scale)
+                            1e-5
+                            $"{Tower.name tower} {mode}")
+
+            inScope "one image of a batch has the features that it has alone" (fun () ->
+                for tower, side in towers () do
+                    let images = torch.randn [| 3L; 3L; side; side |]
+
+                    for mode in modes do
+                        let together = Tower.forward mode tower images
+                        let alone = Tower.forward mode tower (images.narrow (0L, 1L, 1L))
+                        let scale = alone.Dense.abs().max().ToDouble()
+
+                        Expect.isLessThan
+                            (gap alone.Dense (together.Dense.narrow (0L, 1L, 1L)) / scale)
+                            1e-5
+                            "dense")
+
+            inScope "rows of the dense map are rows of the image" (fun () ->
+                for tower, side in towers () do
+                    let tall = torch.randn [| 1L; 3L; 2L * side; side |]
+                    let dense = (Tower.forward DenseMode.Maskclip tower tall).Dense
+                    Expect.equal dense.shape[1] (2L * dense.shape[2]) "height first")
+
+            inScope "gradients reach every leaf in plain mode, and no weight is written to" (fun () ->
+                for tower, side in towers () do
+                    let tower =
+                        tower
+                        |> Tree.mapi (fun path leaf -> leaf.detach().requires_grad_(Tower.isTrainable path))
+
+                    let before = Tree.tensors tower |> List.map (fun leaf -> leaf.detach().clone())
+
+                    let features =
+                        Tower.forward DenseMode.Plain tower (torch.randn [| 2L; 3L; side; side |])
+
+                    let loss = features.Dense.square().sum().add(features.Image.square().sum())
+                    loss.backward ()
+
+                    for (path, leaf), old in List.zip (Tree.leaves tower) before do
+                        Expect.equal (gap (leaf.detach ()) old) 0.0 path
+
+                        if Tower.isTrainable path then
+                            let hasGradient = leaf.grad |> Option.ofObj |> Option.isSome
+                            Expect.isTrue hasGradient $"{Tower.name tower}: {path}")
+
+            inScope "its parts are prefixes of its leaves" (fun () ->
+                for tower, _ in towers () do
+                    for part in Tower.parts tower do
+                        Expect.exists
+                            (Tree.leaves tower)
+                            (fun (path, _) -> path.StartsWith(part + "."))
+                            $"{Tower.name tower}: {part}")
+
+            inScope "leaves and facts give the tower back" (fun () ->
+                for tower, side in towers () do
+                    let again =
+                        Expect.wantOk
+                            (Tower.assemble "test" (Tower.facts tower) (Map.ofList (Tree.leaves tower)))
+                            "assembled"
+
+                    let images = torch.randn [| 1L; 3L; side; side |]
+                    let a = Tower.forward DenseMode.Maskclip tower images
+                    let b = Tower.forward DenseMode.Maskclip again images
+                    Expect.equal (gap a.Dense b.Dense) 0.0 (Tower.name tower))
+        ]
+
+let tests = testSequenced (testList "Tower" [ blocks; positions; features ])
