@@ -97,7 +97,8 @@ module ClipTokenizer =
                 }
         }
 
-    let private readText (path: string) =
+    /// A text file, packed by gzip or not.
+    let private unpack (path: string) =
         Files.attempt path (fun () ->
             try
                 use file = File.OpenRead path
@@ -123,6 +124,12 @@ module ClipTokenizer =
             with :? InvalidDataException as problem ->
                 Error(damaged path problem.Message))
         |> Result.bind id
+
+    let private readText path =
+        if File.Exists path then
+            unpack path
+        else
+            Error(damaged path "there is no such file")
 
     let private isMerge (line: string) =
         match line.Split ' ' with
@@ -185,7 +192,9 @@ module ClipTokenizer =
         }
 
     let private clean (text: string) =
-        let plain = WebUtility.HtmlDecode(WebUtility.HtmlDecode text) |> string
+        // Half a surrogate pair has no UTF-8; it becomes U+FFFD.
+        let valid = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes text)
+        let plain = WebUtility.HtmlDecode(WebUtility.HtmlDecode valid) |> string
         whiteSpace.Replace(plain.Trim(), " ").Trim().ToLowerInvariant()
 
     /// The ids of a text between the start and the end token.

@@ -12,4 +12,12 @@ let main argv =
     | Ok _ ->
         ExpectoMtp.main
             (testList "Cli" [ AppTests.tests; DoctorVerbTests.tests; ProcessTests.tests; ReadmeTests.tests ])
+            (testList
+                "Cli"
+                [
+                    AppTests.tests
+                    EncodeVerbTests.tests
+                    DoctorVerbTests.tests
+                    ProcessTests.tests
+                ])
             argv

@@ -17,6 +17,10 @@ let main argv =
                     NativeTests.tests
                     DeviceTests.tests
                     SafetensorsTests.tests
+                    ClipTokenizerTests.tests
+                    WeightsTests.tests
+                    TextTableTests.tests
+                    EncoderTests.tests
                     ParityTests.tests
                     ImagesTests.tests
                     PngTests.tests

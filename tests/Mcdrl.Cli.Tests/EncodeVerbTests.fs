@@ -1,0 +1,116 @@
+module Mcdrl.Cli.Tests.EncodeVerbTests
+
+open System
+open System.IO
+open Expecto
+open TorchSharp
+open Mcdrl
+open Mcdrl.Tests
+open Mcdrl.Cli.Tests.CommandLine
+
+let private inOutput work =
+    let path = Path.Combine(Path.GetTempPath(), $"mcdrl-{Guid.NewGuid():N}.safetensors")
+
+    try
+        work path
+    finally
+        File.Delete path
+
+let private fixture name = Shared.path $"fixtures/clip/{name}"
+
+let private parity name extra =
+    test name {
+        inOutput (fun out ->
+            use _scope = torch.NewDisposeScope()
+            let expected = fixture $"{name}.expected.safetensors"
+            let weights = fixture $"{name}.openai.safetensors"
+
+            let outcome =
+                mcdrl
+                    [
+                        "encode"
+                        "--weights"
+                        weights
+                        "--tensors"
+                        expected
+                        "--out"
+                        out
+                        "--json"
+                    ]
+
+            Expect.equal outcome.Code 0 outcome.Err
+            let line = Expect.wantSome (objects outcome |> Array.tryExactlyOne) "one object"
+
+            Expect.equal
+                (line.GetProperty("tensors").GetProperty("image_features").[1].GetInt32())
+                32
+                "width"
+
+            let found = (Expect.wantOk (Safetensors.read out) "readable").Tensors
+            let wanted = (Expect.wantOk (Safetensors.read expected) "readable").Tensors
+
+            for tensor in [ "image_features"; "text_features"; "dense_maskclip" ] @ extra do
+                let a, b = found[tensor], wanted[tensor]
+                Expect.isLessThan (a.sub(b).norm().ToDouble() / b.norm().ToDouble()) 1e-5 tensor)
+    }
+
+let tests =
+    testSequenced (
+        testList
+            "encode"
+            [
+                parity "vit-tiny" [ "dense_plain" ]
+                parity "rn-tiny" []
+
+                test "wrong usage" {
+                    for arguments in
+                        [
+                            []
+                            [ "--weights"; "w" ]
+                            [ "--weights"; "w"; "--out"; "o" ]
+                            [ "--weights"; "w"; "--out"; "o"; "--images"; "i"; "--tensors"; "t" ]
+                            [ "--weights"; "w"; "--out"; "o"; "--tensors"; "t"; "--colour" ]
+                        ] do
+                        Expect.equal (mcdrl ("encode" :: arguments)).Code 2 (String.concat " " arguments)
+                }
+
+                test "a weights file that is not there" {
+                    let outcome =
+                        mcdrl [ "encode"; "--weights"; "/nonexistent/w"; "--tensors"; "t"; "--out"; "o" ]
+
+                    Expect.equal outcome.Code 3 "model"
+                    Expect.stringContains outcome.Err "/nonexistent/w" "named"
+                }
+
+                test "a bad image among good ones: the rest is done, exit 1" {
+                    inOutput (fun out ->
+                        let folder = Directory.CreateTempSubdirectory "mcdrl-"
+
+                        try
+                            File.Copy(
+                                Shared.path "fixtures/preprocess/squash224.png",
+                                Path.Combine(folder.FullName, "good.png")
+                            )
+
+                            File.WriteAllText(Path.Combine(folder.FullName, "bad.png"), "")
+
+                            let outcome =
+                                mcdrl
+                                    [
+                                        "encode"
+                                        "--weights"
+                                        fixture "vit-tiny.openai.safetensors"
+                                        "--images"
+                                        folder.FullName
+                                        "--out"
+                                        out
+                                    ]
+
+                            Expect.equal outcome.Code 1 outcome.Err
+                            Expect.stringContains outcome.Err "bad.png" "named"
+                            Expect.isTrue (File.Exists out) "written"
+                        finally
+                            folder.Delete true)
+                }
+            ]
+    )
