@@ -107,13 +107,6 @@ module Tower =
         | Tower.ClipResNet _
         | Tower.ResNet50 _ -> [ "layer4"; "layer3"; "layer2"; "layer1" ]
 
-    /// Whether the leaf at `path` is trained when the last `blocks` parts are: weights and biases, never running
-    /// statistics.
-    let isTrained (blocks: int) (tower: Tower) (path: string) =
-        not (path.Contains "running_")
-        && parts tower
-           |> List.truncate blocks
-           |> List.exists (fun part -> path.StartsWith(part + ".", System.StringComparison.Ordinal))
     /// Whether the leaf at `path` can be trained: the running statistics of batch normalisation can't, torch refuses
     /// gradients for them.
     let isTrainable (path: string) =
@@ -121,6 +114,14 @@ module Tower =
             path.EndsWith("running_mean", System.StringComparison.Ordinal)
             || path.EndsWith("running_var", System.StringComparison.Ordinal)
         )
+
+    /// Whether the leaf at `path` is trained when the last `blocks` parts are: weights and biases, never running
+    /// statistics.
+    let isTrained (blocks: int) (tower: Tower) (path: string) =
+        isTrainable path
+        && parts tower
+           |> List.truncate blocks
+           |> List.exists (fun part -> path.StartsWith(part + ".", System.StringComparison.Ordinal))
 
     /// Outputs of a ResNet's four stages. Only they are kept.
     let private throughStages (stages: (Tensor -> Tensor) list) (images: Tensor) : Tensor list =

@@ -11,7 +11,6 @@ let main argv =
         McdrlError.exitCode problem
     | Ok _ ->
         ExpectoMtp.main
-            (testList "Cli" [ AppTests.tests; DoctorVerbTests.tests; ProcessTests.tests; ReadmeTests.tests ])
             (testList
                 "Cli"
                 [
@@ -19,5 +18,6 @@ let main argv =
                     EncodeVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
+                    ReadmeTests.tests
                 ])
             argv

@@ -12,6 +12,8 @@ let private tests =
         ResizeTests.tests
         MethodTests.tests
         MetricsTests.tests
+        ArchitectureTests.tests
+        TowerTests.tests
     ]
 
 [<EntryPoint>]
@@ -21,14 +23,3 @@ let main argv =
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
     | Ok _ -> ExpectoMtp.main (testList "Model" tests) argv
-    | Ok _ ->
-        ExpectoMtp.main
-            (testList
-                "Model"
-                [
-                    RastersTests.tests
-                    ResizeTests.tests
-                    ArchitectureTests.tests
-                    TowerTests.tests
-                ])
-            argv
