@@ -4,28 +4,37 @@ module Mcdrl.Cli.Tests.ProcessTests
 open System
 open System.Diagnostics
 open System.IO
+open System.Runtime.InteropServices
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Tests
 
-let private started (libtorch: string) arguments =
+[<DllImport("libc", EntryPoint = "kill")>]
+extern int private signal(int processId, int number)
+
+let private SIGTERM = 15
+
+let private infoOf arguments =
     let program = Path.Combine(AppContext.BaseDirectory, "mcdrl.dll")
 
-    let info =
-        ProcessStartInfo(
-            "dotnet",
-            program :: arguments,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true
-        )
+    ProcessStartInfo(
+        "dotnet",
+        program :: arguments,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true
+    )
 
+let private begun (info: ProcessStartInfo) =
+    Process.Start info
+    |> Option.ofObj
+    |> Option.defaultWith (fun () -> failtest "dotnet does not start")
+
+let private started (libtorch: string) arguments =
+    let info = infoOf arguments
     info.Environment[Native.FolderVariable] <- libtorch
 
-    use child =
-        Process.Start info
-        |> Option.ofObj
-        |> Option.defaultWith (fun () -> failtest "dotnet does not start")
-
+    use child = begun info
     let err = child.StandardError.ReadToEndAsync()
     let out = child.StandardOutput.ReadToEnd()
     child.WaitForExit()
@@ -112,6 +121,25 @@ let tests =
                         File.WriteAllText(Path.Combine(folder, library.Name), "version https://git-lfs")
 
                     refused folder "not a shared library")
+            }
+
+            test "SIGTERM stops a verb soon, and nothing is left behind" {
+                let images = Shared.path "data/polypgen/c3/images"
+                let weights = Shared.path "fixtures/clip/vit-tiny.openai.safetensors"
+
+                inFolder (fun folder ->
+                    let out = Path.Combine(folder, "o.safetensors")
+
+                    use child =
+                        begun (infoOf [ "encode"; "--weights"; weights; "--images"; images; "--out"; out ])
+
+                    let first = child.StandardError.ReadLine() |> string
+                    Expect.stringStarts first "encoding images" "it is at work"
+                    Expect.equal (signal (child.Id, SIGTERM)) 0 "sent"
+                    Expect.isTrue (child.WaitForExit 10000) "it stops"
+                    Expect.equal child.ExitCode 130 "stopped"
+                    Expect.stringContains (child.StandardError.ReadToEnd()) "Stopping." "says so"
+                    Expect.isEmpty (Directory.GetFileSystemEntries folder) "no file")
             }
         ]
     |> testSequenced
