@@ -11,10 +11,12 @@ let root = __SOURCE_DIRECTORY__
 module Demo =
     let data = "../shared/data/polypgen"
     let weights = "../shared/weights/resnet50-imagenet"
-    let text = "../shared/weights/minilm-prompts"
+    let text = "../shared/weights/minilm-prompts/text.safetensors"
     let unseen = "c3"
-    let run = "out/demo/run"
-    let overlays = "out/demo/segmented"
+    let folder = "out/demo"
+    let run = $"{folder}/run"
+    let model = $"{run}/model"
+    let overlays = $"{folder}/segmented"
 
     let train =
         [
@@ -23,14 +25,21 @@ module Demo =
             yield! [ "--preset"; "best"; "--seed"; "1"; "--out"; run ]
         ]
 
-    let evaluate = [ "evaluate"; "--model"; run; "--data"; data; "--site"; unseen ]
+    let evaluate = [ "evaluate"; "--model"; model; "--data"; data; "--site"; unseen ]
 
     let segment =
-        [ "segment"; $"{data}/{unseen}/images"; "--model"; run; "--out"; overlays ]
+        [ "segment"; $"{data}/{unseen}/images"; "--model"; model; "--out"; overlays ]
 
 let fail message =
     eprintfn "%s" message
     exit 1
+
+/// Deletes a folder of the repository if it is there.
+let remove (folder: string) =
+    let path = Path.Combine(root, folder)
+
+    if Directory.Exists path then
+        Directory.Delete(path, true)
 
 let start (name: string) (arguments: string list) quiet =
     let info =
@@ -193,9 +202,7 @@ let tallyOf (path: string) =
 let runTests (project, arguments) =
     let folder = Path.Combine(root, "out", "tests", project)
 
-    if Directory.Exists folder then
-        Directory.Delete(folder, true)
-
+    remove folder
     Directory.CreateDirectory folder |> ignore
     let clock = Stopwatch.StartNew()
 
@@ -264,10 +271,11 @@ let test () =
 let demo () =
     match
         [ Demo.data; Demo.weights; Demo.text ]
-        |> List.filter (fun path -> not (Directory.Exists(Path.Combine(root, path))))
+        |> List.filter (fun path -> not (Path.Exists(Path.Combine(root, path))))
     with
     | [] ->
         build ()
+        remove Demo.folder
         let mcdrl = Path.Combine(root, "bin", "mcdrl")
         run mcdrl Demo.train
         run mcdrl Demo.evaluate
@@ -304,17 +312,11 @@ let pack () =
 
 let clean () =
     for folder in [ "bin"; "out" ] do
-        let path = Path.Combine(root, folder)
-
-        if Directory.Exists path then
-            Directory.Delete(path, true)
+        remove folder
 
     for project in Directory.GetFiles(root, "*.??proj", SearchOption.AllDirectories) do
         for folder in [ "bin"; "obj" ] do
-            let path = Path.Combine(Path.GetDirectoryName project, folder)
-
-            if Directory.Exists path then
-                Directory.Delete(path, true)
+            remove (Path.Combine(Path.GetDirectoryName project, folder))
 
 let targets =
     [
