@@ -57,7 +57,7 @@ module Objective =
                 )
 
             let struct (share, lesion) = shares.narrow(1L, 1L, int64 classes).max 1L
-            lesion.add(1L.ToScalar ()).mul(share.ge(scalar 0.25).``to`` torch.int64))
+            lesion.add(1L.ToScalar()).mul(share.ge(scalar 0.25).``to`` torch.int64))
 
     /// Mean over images of the Dice of two label maps, uint8 [B, S, S]: in each image the mean over the classes that
     /// either map shows, and 1 where neither shows any.
