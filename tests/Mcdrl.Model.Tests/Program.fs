@@ -23,3 +23,17 @@ let main argv =
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
     | Ok _ -> ExpectoMtp.main (testList "Model" tests) argv
+    | Ok _ ->
+        ExpectoMtp.main
+            (testList
+                "Model"
+                [
+                    LayersTests.tests
+                    RastersTests.tests
+                    ResizeTests.tests
+                    MetricsTests.tests
+                    PraNetTests.tests
+                    SummaryTests.tests
+                    ContoursTests.tests
+                ])
+            argv

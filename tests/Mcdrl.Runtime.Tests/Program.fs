@@ -26,5 +26,6 @@ let main argv =
                     PngTests.tests
                     MasksTests.tests
                     DatasetTests.tests
+                    OverlayTests.tests
                 ])
             argv
