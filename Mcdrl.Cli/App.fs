@@ -7,7 +7,14 @@ open Mcdrl
 [<RequireQualifiedAccess>]
 module App =
     /// In the order of `mcdrl --help`.
-    let verbs = [ TrainVerb.verb; EvaluateVerb.verb; EncodeVerb.verb; DoctorVerb.verb ]
+    let verbs =
+        [
+            SegmentVerb.verb
+            TrainVerb.verb
+            EvaluateVerb.verb
+            EncodeVerb.verb
+            DoctorVerb.verb
+        ]
 
     let private help =
         [

@@ -146,8 +146,7 @@ module EvaluateVerb =
                                 [
                                     "answer", Json.text answer.Name
                                     "all", siteJson answer.All
-                                    "sites",
-                                    answer.Sites |> Seq.map siteJson |> Json.array
+                                    "sites", answer.Sites |> Seq.map siteJson |> Json.array
                                     "worst_site",
                                     (match answer.Worst with
                                      | Some worst -> Json.text worst.Site

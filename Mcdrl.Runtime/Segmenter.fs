@@ -4,7 +4,7 @@ open System
 open TorchSharp
 
 /// What a model says about one image.
-type Segmentation =
+type SegmentationResult =
     {
         /// One label a pixel in the file's own orientation: 0 background, k the k-th of `Classes`.
         Mask: LabelMap
@@ -116,7 +116,7 @@ module Segmenter =
         scoped (fun () -> (fst (answer segmenter (modeOf segmenter mode) picture)).squeeze(0L).cpu())
 
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
-    let segment (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : Segmentation =
+    let segment (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : SegmentationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let manifest = segmenter.Model.Manifest

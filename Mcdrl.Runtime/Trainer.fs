@@ -94,7 +94,8 @@ module Trainer =
         result {
             let! weightsFile = Weights.locate request.Weights
             let! weights = Files.sha256 weightsFile
-            let! text = request.Text |> Option.map Files.sha256 |> Option.sequenceResult
+            let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
+            let! text = textFile |> Option.map Files.sha256 |> Option.sequenceResult
             let! data = digestOf items cancel
 
             return

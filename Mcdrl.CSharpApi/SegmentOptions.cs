@@ -1,0 +1,33 @@
+namespace Mcdrl;
+
+/// <summary>How the answer is adjusted for imaging conditions.</summary>
+public enum AdjustmentMode
+{
+    /// <summary>The mode that the model recommends.</summary>
+    ModelDefault,
+
+    /// <summary>Backdoor adjustment: the mean, over all conditions, of the answer under each (Eq. 2).</summary>
+    Exact,
+
+    /// <summary>The answer to the mean of the features under all conditions (Eq. 5, 7).</summary>
+    FeatureMean,
+
+    /// <summary>The normalised weighted geometric mean of the answers under all conditions.</summary>
+    Nwgm,
+
+    /// <summary>Attention over the conditions, as the paper implements it (Eq. 8).</summary>
+    Attention,
+}
+
+/// <summary>Options of one call.</summary>
+public sealed record SegmentOptions
+{
+    /// <summary>How the answer is adjusted for imaging conditions.</summary>
+    public AdjustmentMode Mode { get; init; }
+
+    /// <summary>Largest width times height in pixels; a larger image throws <see cref="McdrlResourceException"/>.</summary>
+    public long MaxPixels { get; init; } = 100_000_000;
+
+    /// <summary>Largest width and largest height in pixels.</summary>
+    public int MaxSide { get; init; } = 32_768;
+}

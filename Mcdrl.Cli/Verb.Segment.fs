@@ -1,0 +1,81 @@
+namespace Mcdrl.Cli
+
+open System.Diagnostics
+open Argu
+open Mcdrl
+
+type SegmentArgument =
+    | [<MainCommand; Mandatory>] Images of path: string list
+    | [<Mandatory>] Model of folder: string
+    | Out of folder: string
+    | Mode of name: string
+    | Device of name: string
+
+    interface IArgParserTemplate with
+        member argument.Usage =
+            match argument with
+            | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
+            | Model _ -> "the model's folder (RUN/model of a training run)."
+            | Out _ -> "where masks, overlays and reports go. Default: segmented."
+            | Mode _ -> "exact, feature-mean, nwgm or attention. Default: the model's own."
+            | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+
+/// `mcdrl segment`
+[<RequireQualifiedAccess>]
+module SegmentVerb =
+    let private describe (report: ImageReport) =
+        let classes =
+            report.Classes
+            |> List.filter (fun found -> found.Area > 0L)
+            |> List.map (fun found -> $"{found.Name} {100.0 * found.Share:F1} %%")
+
+        if classes.IsEmpty then
+            "nothing marked"
+        else
+            String.concat ", " classes
+
+    let private show session (target: SegmentTarget, outcome: Result<ImageReport, McdrlError>) =
+        match outcome with
+        | Ok report ->
+            Session.say session $"{target.Input}: {describe report}"
+            Session.emit session (RecordJson.toObject report)
+        | Error fault ->
+            Session.warn session (McdrlError.describe fault)
+
+            Session.emit
+                session
+                (Json.object
+                    [
+                        "image", Json.text target.Input
+                        "error", Json.text (McdrlError.describe fault)
+                    ])
+
+    let private run session (arguments: ParseResults<SegmentArgument>) =
+        let out = arguments.GetResult(Out, defaultValue = "segmented")
+        let targets = Segmenting.plan (arguments.GetResult Images) out
+
+        match targets, MarginalisationName.parse (arguments.TryGetResult Mode) with
+        | Error fault, _
+        | _, Error fault -> Error fault
+        | Ok targets, Ok mode ->
+            Segmenter.load (arguments.GetResult Model) (arguments.GetResult(Device, defaultValue = "cpu"))
+            |> Result.bind (fun segmenter ->
+                use segmenter = segmenter
+                let clock = Stopwatch.StartNew()
+
+                ProgressBar.during session (fun report ->
+                    Segmenting.run segmenter mode ImageLimits.standard targets report session.Cancel)
+                |> Result.map (fun outcomes -> outcomes, clock.Elapsed.TotalSeconds))
+            |> Result.map (fun (outcomes, seconds) ->
+                Array.iter (show session) outcomes
+                let failed = outcomes |> Array.filter (snd >> Result.isError) |> Array.length
+                let done' = outcomes.Length - failed
+
+                Session.say
+                    session
+                    $"{done'} of {outcomes.Length} images in {seconds:F1} s ({float done' / seconds:F1} a second), results in {out}. {Segmenting.notice}"
+
+                if failed = 0 then 0 else 1)
+
+    let verb =
+        Verb.create<SegmentArgument> "segment" "marks lesions in images: mask, overlay and report of each" run
