@@ -116,7 +116,11 @@ module Segmenter =
         scoped (fun () -> (fst (answer segmenter (modeOf segmenter mode) picture)).squeeze(0L).cpu())
 
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
-    let segment (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : SegmentationResult =
+    let segment
+        (segmenter: Segmenter)
+        (mode: Marginalisation option)
+        (picture: Picture)
+        : SegmentationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let manifest = segmenter.Model.Manifest

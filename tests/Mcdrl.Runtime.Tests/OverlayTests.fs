@@ -113,7 +113,9 @@ let tests =
                     draw [ String.replicate 500 "m" ] (grey 90uy 50 50) (middle 1uy 50 50) None
 
                 let all = pixels endless
-                let column x = Array.init endless.Height (fun y -> all[y * endless.Width + x])
+
+                let column x =
+                    Array.init endless.Height (fun y -> all[y * endless.Width + x])
 
                 Expect.isTrue
                     (column (endless.Width - 3)
