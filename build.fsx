@@ -18,11 +18,21 @@ module Demo =
     let model = $"{run}/model"
     let overlays = $"{folder}/segmented"
 
+    /// The best preset cut to three epochs, so that a first look takes minutes.
     let train =
         [
             yield! [ "train"; "--data"; data; "--leave-out"; unseen ]
             yield! [ "--tower"; "resnet50"; "--weights"; weights; "--text"; text ]
-            yield! [ "--preset"; "best"; "--seed"; "1"; "--out"; run ]
+            yield!
+                [
+                    "--preset"
+                    "best"
+                    "--set"
+                    "optimiser.epochs=3"
+                    "--set"
+                    "optimiser.activation_epoch=1"
+                ]
+            yield! [ "--seed"; "1"; "--out"; run ]
         ]
 
     let evaluate = [ "evaluate"; "--model"; model; "--data"; data; "--site"; unseen ]

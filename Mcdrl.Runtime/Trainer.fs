@@ -244,6 +244,13 @@ module Trainer =
             return best
         }
 
+    /// Deletes the prepared frames and features, which only training reads.
+    let private forgetPrepared folder =
+        Files.attempt folder (fun () ->
+            for name in [ "training"; "validation" ] do
+                File.Delete(Run.framesFile folder name)
+                File.Delete(Run.featuresFile folder name))
+
     /// Frames, features and texts made ready; then the epochs; then the bundle.
     let private run
         (request: TrainRequest)
@@ -312,6 +319,7 @@ module Trainer =
 
             let! state = Course.complete course (Stopwatch.StartNew()) state
             let! epoch, dice = writeBundle identity dataset sites course state
+            do! forgetPrepared request.Out
 
             return
                 {

@@ -19,6 +19,8 @@ type TrainState =
         /// The running average of the trained leaves, in the same order; empty without averaging.
         Average: Tensor list
         Optimiser: AdamW
+        /// The share of the learning rate that each of the optimiser's parameter groups gets, in their order.
+        Shares: float list
         /// Optimiser steps done.
         Step: int
         /// The epoch whose weights are kept, and its validation Dice.
@@ -33,6 +35,7 @@ module TrainState =
     /// Leaves that decay towards zero: weights of matrices and kernels, not norms, biases and embeddings.
     let private decays (leaf: Tensor) = leaf.dim () > 1L
 
+    /// The optimiser over the trained leaves, and the share of the learning rate of each of its groups.
     let private optimiser (settings: OptimiserSettings) (trained: (string * Parameter) list) =
         let group isTower decay =
             let members =
@@ -42,22 +45,25 @@ module TrainState =
                             leaf
                 |]
 
+            let options =
+                AdamW.Options(weight_decay = (if decay then settings.WeightDecay else 0.0))
+
             if members.Length = 0 then
-                []
+                None
             else
-                let options =
-                    AdamW.Options(weight_decay = if decay then settings.WeightDecay else 0.0)
+                Some(AdamW.ParamGroup(members, options), (if isTower then settings.TowerFactor else 1.0))
 
-                [ AdamW.ParamGroup(members, options) ]
-
-        let groups =
-            List.concat [ group false true; group false false; group true true; group true false ]
+        let groups, shares =
+            [ group false true; group false false; group true true; group true false ]
+            |> List.choose id
+            |> List.unzip
 
         torch.optim.AdamW(
             List.toArray groups,
             lr = settings.LearningRate,
             weight_decay = settings.WeightDecay
-        )
+        ),
+        shares
 
     /// A run that has done nothing yet. `trains` says which tower leaves are trained.
     let start
@@ -87,6 +93,8 @@ module TrainState =
                 | :? Parameter as parameter -> Some(name, parameter)
                 | _ -> None)
 
+        let optimiser, shares = optimiser settings trained
+
         {
             Network = network
             Tower = tower
@@ -96,7 +104,8 @@ module TrainState =
                     trained |> List.map (fun (_, leaf) -> leaf.detach().clone())
                 else
                     []
-            Optimiser = optimiser settings trained
+            Optimiser = optimiser
+            Shares = shares
             Step = 0
             Best = None
         }
@@ -105,16 +114,8 @@ module TrainState =
     let advance (settings: OptimiserSettings) stepsPerEpoch (state: TrainState) (loss: Tensor) : TrainState =
         let rate = Schedule.rate settings stepsPerEpoch state.Step
 
-        for group in state.Optimiser.ParamGroups do
-            let members = (group :?> AdamW.ParamGroup).Parameters
-
-            let isTower =
-                state.Trained
-                |> List.exists (fun (name, leaf) ->
-                    name.StartsWith "tower."
-                    && Seq.exists (fun other -> obj.ReferenceEquals(other, leaf)) members)
-
-            group.LearningRate <- if isTower then rate * settings.TowerFactor else rate
+        for group, share in Seq.zip state.Optimiser.ParamGroups state.Shares do
+            group.LearningRate <- rate * share
 
         state.Optimiser.zero_grad ()
         loss.backward ()
