@@ -99,11 +99,29 @@ module VisionTransformer =
     let private project (tower: VisionTransformer) (x: Tensor) =
         scoped (fun () -> (layerNorm tower.ln_post x).matmul tower.proj)
 
-    /// Image features (the class token's, not of unit length), the dense map in the way of `mode`, and the token grids
-    /// after 1/4, 1/2 and 3/4 of the blocks. [B, 3, h, w], h and w multiples of the patch
-    /// → Dense [B, H, W, embed], Image [B, embed], Skips three of [B, width, H, W]
-    let forward (mode: DenseMode) (tower: VisionTransformer) (images: Tensor) : TowerFeatures =
-        scopedWith (fun features -> features.Dense :: features.Image :: features.Skips) (fun () ->
+    /// The class token's and the cells' output of the last block, in the way of `mode`. [B, cells + 1, width] →
+    /// [B, 1, width], [B, cells, width]
+    let private lastBlock (mode: DenseMode) (block: Block) (x: Tensor) =
+        let cells (x: Tensor) = x.narrow (1L, 1L, x.shape[1] - 1L)
+
+        match mode with
+        | DenseMode.Plain ->
+            let output = Transformer.block None block x
+            output.narrow (1L, 0L, 1L), cells output
+        | DenseMode.Maskclip -> Transformer.blockOfFirst 1L block x, Transformer.maskclipBlock block (cells x)
+        | DenseMode.Sclip -> Transformer.blockOfFirst 1L block x, cells (Transformer.sclipBlock block x)
+
+    /// `forward` in several ways at once: all blocks but the last run once.
+    let forwardAll (modes: DenseMode list) (tower: VisionTransformer) (images: Tensor) : TowerFeatures list =
+        let kept (all: TowerFeatures list) : Tensor seq =
+            seq {
+                for features in all do
+                    features.Dense
+                    features.Image
+                    yield! features.Skips
+            }
+
+        scopedWith kept (fun () ->
             let embedded, height, width = tokens tower images
             let blocks = tower.transformer.resblocks
             let depth = blocks.Length
@@ -113,28 +131,27 @@ module VisionTransformer =
                 upTo, Transformer.run None body[from .. upTo - 1] x
 
             let states =
-                skipDepths depth @ [ depth - 1 ] |> List.scan advance (0, embedded) |> List.tail
+                skipDepths depth @ [ depth - 1 ]
+                |> List.scan advance (0, embedded)
+                |> List.tail
+                |> List.map snd
 
-            let input = snd (List.last states)
-            let cellsOf (x: Tensor) = x.narrow (1L, 1L, height * width)
-            let classOf (x: Tensor) = x.narrow (1L, 0L, 1L)
+            let grid (x: Tensor) =
+                x.narrow(1L, 1L, height * width).transpose(1L, 2L).unflatten(2L, [| height; width |])
 
-            let first, cells =
-                match mode with
-                | DenseMode.Plain ->
-                    let output = Transformer.block None last input
-                    classOf output, cellsOf output
-                | DenseMode.Maskclip ->
-                    Transformer.blockOfFirst 1L last input, Transformer.maskclipBlock last (cellsOf input)
-                | DenseMode.Sclip ->
-                    Transformer.blockOfFirst 1L last input, cellsOf (Transformer.sclipBlock last input)
+            [
+                for mode in modes do
+                    let first, cells = lastBlock mode last (List.last states)
 
-            {
-                Dense = (project tower cells).unflatten(1L, [| height; width |])
-                Image = (project tower first).squeeze 1L
-                Skips =
-                    [
-                        for _, state in List.truncate 3 states ->
-                            (cellsOf state).transpose(1L, 2L).unflatten(2L, [| height; width |])
-                    ]
-            })
+                    {
+                        Dense = (project tower cells).unflatten(1L, [| height; width |])
+                        Image = (project tower first).squeeze 1L
+                        Skips = states |> List.truncate 3 |> List.map grid
+                    }
+            ])
+
+    /// Image features (the class token's, not of unit length), the dense map in the way of `mode`, and the token grids
+    /// after 1/4, 1/2 and 3/4 of the blocks. [B, 3, h, w], h and w multiples of the patch
+    /// → Dense [B, H, W, embed], Image [B, embed], Skips three of [B, width, H, W]
+    let forward (mode: DenseMode) (tower: VisionTransformer) (images: Tensor) : TowerFeatures =
+        List.head (forwardAll [ mode ] tower images)

@@ -44,17 +44,15 @@ module Encoder =
 
     let private extensions = [ ".png"; ".jpg"; ".jpeg"; ".webp"; ".bmp"; ".gif" ]
 
-    /// The dense maps that are written for a tower, by name.
-    let private denseModes (tower: Tower) =
-        match tower with
-        | Tower.ViT _ -> [ "dense_plain", DenseMode.Plain; "dense_maskclip", DenseMode.Maskclip ]
-        | Tower.ClipResNet _ -> [ "dense_maskclip", DenseMode.Maskclip ]
-        | Tower.ResNet50 _ -> [ "dense_plain", DenseMode.Plain ]
-
     /// Features of normalised images [n, 3, h, w], name by name.
     let private imageFeatures (tower: Tower) (images: Tensor) : (string * Tensor) list =
         let features =
-            [ for name, mode in denseModes tower -> name, Tower.forward mode tower images ]
+            match tower with
+            | Tower.ViT tower ->
+                VisionTransformer.forwardAll [ DenseMode.Plain; DenseMode.Maskclip ] tower images
+                |> List.zip [ "dense_plain"; "dense_maskclip" ]
+            | Tower.ClipResNet _ -> [ "dense_maskclip", Tower.forward DenseMode.Maskclip tower images ]
+            | Tower.ResNet50 _ -> [ "dense_plain", Tower.forward DenseMode.Plain tower images ]
 
         let _, first = List.head features
 

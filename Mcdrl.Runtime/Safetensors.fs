@@ -77,9 +77,13 @@ module Safetensors =
     /// The header alone: names, element types, shapes and metadata, without reading a tensor.
     let header (path: string) : Result<SafetensorsHeader, McdrlError> = opened path (readHeader path)
 
+    /// A NaN or an infinity makes the sum one, and the sum needs no memory; only a sum that overflowed needs a look at
+    /// every element.
     let private isFinite (tensor: Tensor) =
         use _scope = torch.NewDisposeScope()
-        tensor.isfinite().all().ToBoolean()
+
+        Double.IsFinite(tensor.sum().to_type(torch.ScalarType.Float64).ToDouble())
+        || tensor.isfinite().all().ToBoolean()
 
     let private readTensor options path (stream: Stream) (entry: SafetensorsEntry) =
         use scope = torch.NewDisposeScope()
@@ -88,7 +92,13 @@ module Safetensors =
         if entry.Length > 0L then
             stored.ReadBytesFromStream(stream, bufferSize)
 
-        if options.RequireFinite && stored.is_floating_point () && not (isFinite stored) then
+        let value =
+            match entry.Dtype with
+            | torch.ScalarType.Float16
+            | torch.ScalarType.BFloat16 when options.Widen -> stored.``to`` torch.ScalarType.Float32
+            | _ -> stored
+
+        if options.RequireFinite && value.is_floating_point () && not (isFinite value) then
             Error(
                 McdrlError.model
                     "it holds a NaN or an infinity"
@@ -96,11 +106,7 @@ module Safetensors =
                     "Use weights from a training run that converged"
             )
         else
-            match entry.Dtype with
-            | torch.ScalarType.Float16
-            | torch.ScalarType.BFloat16 when options.Widen -> Ok(stored.``to`` torch.ScalarType.Float32)
-            | _ -> Ok stored
-            |> Result.map scope.MoveToOuter
+            Ok(scope.MoveToOuter value)
 
     /// Runs work on torch; an exception of the native library becomes an error about `path`.
     let private guarded path (work: unit -> Result<'a, McdrlError>) =

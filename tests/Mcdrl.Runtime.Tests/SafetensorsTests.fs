@@ -215,6 +215,17 @@ let private accepted =
                         let error = Expect.wantError (Safetensors.readWith options path) "refused"
                         Expect.stringContains (McdrlError.describe error) "\"sick\"" "named")
 
+            testCase "finite values whose sum is not are accepted"
+            <| fun () ->
+                inFile [||] (fun path ->
+                    use _scope = torch.NewDisposeScope()
+                    let large = torch.full ([| 8L |], (3e38).ToScalar(), dtype = torch.float32)
+                    Expect.wantOk (Safetensors.write path Map.empty [ "large", large ]) "written"
+
+                    Expect.isOk
+                        (Safetensors.readWith { Widen = false; RequireFinite = true } path)
+                        "accepted")
+
             testCase "one name for two tensors, a reserved name and a complex tensor can't be written"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
