@@ -12,6 +12,9 @@ let private tests =
         ResizeTests.tests
         MethodTests.tests
         MetricsTests.tests
+        PraNetTests.tests
+        SummaryTests.tests
+        ContoursTests.tests
         ArchitectureTests.tests
         TowerTests.tests
     ]
@@ -23,17 +26,3 @@ let main argv =
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
     | Ok _ -> ExpectoMtp.main (testList "Model" tests) argv
-    | Ok _ ->
-        ExpectoMtp.main
-            (testList
-                "Model"
-                [
-                    LayersTests.tests
-                    RastersTests.tests
-                    ResizeTests.tests
-                    MetricsTests.tests
-                    PraNetTests.tests
-                    SummaryTests.tests
-                    ContoursTests.tests
-                ])
-            argv
