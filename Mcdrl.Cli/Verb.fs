@@ -13,7 +13,8 @@ type Verb =
         Summary: string
         /// Text of `mcdrl <name> --help`.
         Help: unit -> string
-        /// Parses the arguments after the name and runs; an `Ok` holds the exit code, 0 or 1.
+        /// Parses the arguments after the name and runs; an `Ok` holds the exit code: 0, 1, or 4 where
+        /// the verb itself reports on data.
         Run: Session -> string[] -> Result<int, McdrlError>
     }
 

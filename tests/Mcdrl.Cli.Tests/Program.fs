@@ -16,6 +16,7 @@ let main argv =
                 [
                     AppTests.tests
                     EncodeVerbTests.tests
+                    DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
                     ReadmeTests.tests

@@ -26,6 +26,7 @@ let main argv =
                     PngTests.tests
                     MasksTests.tests
                     DatasetTests.tests
+                    DatasetCheckTests.tests
                     OverlayTests.tests
                 ])
             argv

@@ -1,0 +1,112 @@
+namespace Mcdrl.Cli
+
+open Argu
+open Mcdrl
+
+type DataCheckArgument =
+    | [<MainCommand; Mandatory>] Dataset of folder: string
+
+    interface IArgParserTemplate with
+        member argument.Usage =
+            match argument with
+            | Dataset _ -> "the dataset's folder, or the dataset.json in it."
+
+/// `mcdrl data check`
+[<RequireQualifiedAccess>]
+module DataCheckVerb =
+    let private table session (found: DatasetReport) =
+        let say = Session.say session
+        let site, frames, usable, empty = "site", "frames", "usable", "empty"
+        say $"{found.Name} in {found.Folder}"
+        say ""
+        say $"{site, -14}{frames, 8}{usable, 8}{empty, 8}  frames (pixels) of each class"
+
+        for site in found.Sites do
+            let classes =
+                site.Classes
+                |> List.filter (fun occurrence -> occurrence.Frames > 0)
+                |> List.map (fun occurrence ->
+                    $"{occurrence.Class} {occurrence.Frames} ({occurrence.Pixels})")
+                |> String.concat ", "
+
+            say $"{site.Site, -14}{site.Frames, 8}{site.Usable, 8}{site.Empty, 8}  {classes}"
+
+        say ""
+
+    let private problemJson problem =
+        match problem with
+        | McdrlError.Usage fault
+        | McdrlError.Model fault
+        | McdrlError.Data fault
+        | McdrlError.Resource fault ->
+            Json.object
+                [
+                    "where", Json.text fault.Where
+                    "what", Json.text fault.What
+                    "fix", Json.text fault.Fix
+                ]
+        | McdrlError.Cancelled
+        | McdrlError.Several _ -> Json.object [ "what", Json.text (McdrlError.describe problem) ]
+
+    let private json (found: DatasetReport) =
+        Json.object
+            [
+                "name", Json.text found.Name
+                "folder", Json.text found.Folder
+                "sites",
+                Json.array
+                    [
+                        for site in found.Sites ->
+                            Json.object
+                                [
+                                    "site", Json.text site.Site
+                                    "frames", Json.whole (int64 site.Frames)
+                                    "usable", Json.whole (int64 site.Usable)
+                                    "empty", Json.whole (int64 site.Empty)
+                                    "classes",
+                                    Json.array
+                                        [
+                                            for occurrence in site.Classes ->
+                                                Json.object
+                                                    [
+                                                        "class", Json.text occurrence.Class
+                                                        "frames", Json.whole (int64 occurrence.Frames)
+                                                        "pixels", Json.whole occurrence.Pixels
+                                                    ]
+                                                :> _
+                                        ]
+                                ]
+                            :> _
+                    ]
+                "problems", Json.array [ for problem in found.Problems -> problemJson problem :> _ ]
+            ]
+
+    /// Data errors, whatever the family of a single problem.
+    let private unsound = 4
+
+    let private run session (arguments: ParseResults<DataCheckArgument>) =
+        ProgressBar.during session (fun report ->
+            DatasetCheck.run (arguments.GetResult Dataset) report session.Cancel)
+        |> Result.map (fun found ->
+            table session found
+            Session.emit session (json found)
+
+            for problem in found.Problems do
+                Session.warn session (McdrlError.describe problem)
+
+            match found.Problems.Length with
+            | 0 ->
+                Session.say session "No problem found."
+                0
+            | 1 ->
+                Session.say session "1 problem."
+                unsound
+            | count ->
+                Session.say session $"{count} problems."
+                unsound)
+
+    let verb =
+        Verb.create<DataCheckArgument>
+            "data check"
+            "reports every problem of a dataset at once, and what it holds"
+            run

@@ -1,0 +1,161 @@
+namespace Mcdrl
+
+open System
+open System.Threading
+open System.Threading.Tasks
+
+/// How often a class occurs in a site.
+type ClassOccurrence =
+    {
+        Class: string
+        /// Frames that hold it.
+        Frames: int
+        /// Its pixels in all of them.
+        Pixels: int64
+    }
+
+/// What a site holds.
+type SiteOccurrence =
+    {
+        Site: string
+        /// Frames that have a mask.
+        Frames: int
+        /// Of these, the ones whose frame and mask can be read and fit together.
+        Usable: int
+        /// Usable frames that are background only.
+        Empty: int
+        /// In the order of the dataset's classes, counted over the usable frames.
+        Classes: ClassOccurrence list
+    }
+
+/// What a dataset holds and everything that is wrong with it.
+type DatasetReport =
+    {
+        Name: string
+        Folder: string
+        Sites: SiteOccurrence list
+        /// Structure first, then file by file in the order of the sites; empty for a sound dataset.
+        Problems: McdrlError list
+    }
+
+/// Reads a dataset to its last pixel before hours of training depend on it.
+[<RequireQualifiedAccess>]
+module DatasetCheck =
+    let private occurrences (dataset: Dataset) (site: DatasetSite) (histograms: int64[] option[]) =
+        let usable = histograms |> Array.choose id
+
+        {
+            Site = site.Name
+            Frames = site.Items.Length
+            Usable = usable.Length
+            Empty =
+                usable
+                |> Array.filter (fun counts -> Array.sum counts = counts[0])
+                |> Array.length
+            Classes =
+                dataset.Classes
+                |> List.mapi (fun k name ->
+                    {
+                        Class = name
+                        Frames = usable |> Array.filter (fun counts -> counts[k + 1] > 0L) |> Array.length
+                        Pixels = usable |> Array.sumBy (fun counts -> counts[k + 1])
+                    })
+        }
+
+    /// A class that the site declares as its only one must be the only one in its masks.
+    let private otherClasses (dataset: Dataset) (site: DatasetSite) (item: DatasetItem) (counts: int64[]) =
+        match site.Class with
+        | None -> None
+        | Some own ->
+            let others =
+                dataset.Classes
+                |> List.mapi (fun k name -> k + 1, name)
+                |> List.filter (fun (label, _) -> label <> own && counts[label] > 0L)
+                |> List.map snd
+
+            if others.IsEmpty then
+                None
+            else
+                let names = String.concat ", " others
+
+                Some(
+                    McdrlError.data
+                        $"the mask holds {names}, but its site {site.Name} declares the class {dataset.Classes[own - 1]}"
+                        item.Mask
+                        "Correct the mask, or remove class from the site in dataset.json"
+                )
+
+    /// Reads every frame and mask, in parallel, one frame a processor in memory at a time. `Error` only where the
+    /// description itself can't be used, or on cancellation; all other faults are in the report.
+    let run (path: string) (report: Report) (cancel: CancellationToken) : Result<DatasetReport, McdrlError> =
+        Dataset.survey path
+        |> Result.bind (fun (dataset, structure) ->
+            let items =
+                dataset.Sites
+                |> List.collect (fun site ->
+                    site.Items |> Array.map (fun item -> site, item) |> List.ofArray)
+                |> Array.ofList
+
+            let outcomes: Result<int64[], McdrlError>[] =
+                Array.create items.Length (Error McdrlError.Cancelled)
+
+            let turn = obj ()
+            let mutable finished = 0
+
+            let check index =
+                if not cancel.IsCancellationRequested then
+                    outcomes[index] <-
+                        Dataset.read dataset (snd items[index])
+                        |> Result.map (snd >> LabelMap.histogram)
+
+                    lock turn (fun () ->
+                        finished <- finished + 1
+
+                        report
+                            {
+                                Stage = "checking"
+                                Done = finished
+                                Total = items.Length
+                                Note = (fst items[index]).Name
+                            })
+
+            Parallel.For(
+                0,
+                items.Length,
+                ParallelOptions(MaxDegreeOfParallelism = Environment.ProcessorCount),
+                check
+            )
+            |> ignore
+
+            if cancel.IsCancellationRequested then
+                Error McdrlError.Cancelled
+            else
+                let contents =
+                    [
+                        for index in 0 .. items.Length - 1 do
+                            match outcomes[index] with
+                            | Error fault -> yield! McdrlError.flatten fault
+                            | Ok counts ->
+                                let site, item = items[index]
+                                yield! otherClasses dataset site item counts |> Option.toList
+                    ]
+
+                let bySite =
+                    Array.zip items outcomes
+                    |> Array.map (fun ((site, _), outcome) -> site.Name, Result.toOption outcome)
+                    |> Array.groupBy fst
+                    |> Array.map (fun (site, found) -> site, Array.map snd found)
+                    |> Map.ofArray
+
+                Ok
+                    {
+                        Name = dataset.Name
+                        Folder = dataset.Folder
+                        Sites =
+                            dataset.Sites
+                            |> List.map (fun site ->
+                                Map.tryFind site.Name bySite
+                                |> Option.defaultValue [||]
+                                |> occurrences dataset site)
+                        Problems = List.collect McdrlError.flatten structure @ contents
+                    })
