@@ -1,5 +1,6 @@
 namespace Mcdrl.Cli
 
+open System
 open Argu
 open Mcdrl
 
@@ -20,6 +21,19 @@ type Verb =
 
 [<RequireQualifiedAccess>]
 module Verb =
+    /// The first flag that a parser doesn't have. Argu itself takes an unknown flag for a path where a verb takes
+    /// paths.
+    let private unknownFlag (parser: ArgumentParser<'Argument>) (arguments: string[]) =
+        let known =
+            parser.GetArgumentCases()
+            |> List.collect (fun case -> List.ofSeq case.CommandLineNames.Value)
+
+        arguments
+        |> Array.map (fun argument -> argument.Split('=')[0])
+        |> Array.tryFind (fun name ->
+            name.StartsWith("--", StringComparison.Ordinal)
+            && not (List.contains name known))
+
     /// A verb whose arguments are described by an Argu union. Each verb has a parser of its own, so that
     /// `Mandatory` is enforced (in Argu's subcommands it is not).
     let create<'Argument when 'Argument :> IArgParserTemplate>
@@ -41,12 +55,17 @@ module Verb =
             Help = fun () -> parser.Value.PrintUsage()
             Run =
                 fun session arguments ->
-                    try
-                        parser.Value.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
-                    with :? ArguParseException as problem ->
-                        let first = problem.Message.Split '\n' |> Array.head
-                        let reason = first.Replace("ERROR: ", "").Trim().TrimEnd '.'
+                    let refused reason =
                         session.Err.WriteLine(parser.Value.PrintUsage())
                         Error(McdrlError.usage reason $"mcdrl {name}" $"See `mcdrl {name} --help`")
-                    |> Result.bind (run session)
+
+                    match unknownFlag parser.Value arguments with
+                    | Some flag -> refused $"unrecognized argument: '{flag}'"
+                    | None ->
+                        try
+                            parser.Value.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
+                        with :? ArguParseException as problem ->
+                            let first = problem.Message.Split '\n' |> Array.head
+                            refused (first.Replace("ERROR: ", "").Trim().TrimEnd '.')
+                        |> Result.bind (run session)
         }
