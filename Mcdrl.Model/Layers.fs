@@ -78,7 +78,8 @@ module Layers =
 
     /// [B, C, h, w] → [B, C, h, w], eps 1e-5; C must be divisible by `groups`.
     let groupNorm (groups: int64) (layer: GroupNorm) (x: Tensor) =
-        functional.group_norm (x, groups, layer.weight, layer.bias, 1e-5)
+        // libtorch's backward of channels-last maps that need no gradient themselves writes to address 0.
+        scoped (fun () -> functional.group_norm (x.contiguous (), groups, layer.weight, layer.bias, 1e-5))
 
     /// The Gaussian error linear unit, exact form.
     let gelu (x: Tensor) = functional.gelu x
