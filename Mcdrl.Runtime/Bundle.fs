@@ -246,7 +246,7 @@ module Bundle =
             let textPath, weightsPath =
                 Path.Combine(folder, textName), Path.Combine(folder, weightsName)
 
-            let! _ = Settings.validate manifest.Settings
+            let! _ = Settings.validate manifest.Settings |> Result.mapError asModelFault
             let! text = Safetensors.read textPath
             let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
 
