@@ -74,16 +74,20 @@ module Trainer =
 
     /// sha256 over the names and contents of all frames and masks.
     let private digestOf (items: DatasetItem list) (cancel: CancellationToken) : Result<string, McdrlError> =
-        Files.attempt "the dataset" (fun () ->
-            use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
+        use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
 
-            for item in items do
-                cancel.ThrowIfCancellationRequested()
-                hash.AppendData(Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")
-                hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Image))
-                hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Mask))
+        let add (item: DatasetItem) =
+            if cancel.IsCancellationRequested then
+                Error McdrlError.Cancelled
+            else
+                Files.attempt item.Image (fun () ->
+                    hash.AppendData(Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")
+                    hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Image))
+                    hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Mask)))
 
-            Convert.ToHexStringLower(hash.GetHashAndReset()))
+        items
+        |> List.traverseResultM add
+        |> Result.map (fun _ -> Convert.ToHexStringLower(hash.GetHashAndReset()))
 
     let private identify
         (request: TrainRequest)
