@@ -28,5 +28,7 @@ let main argv =
                     DatasetTests.tests
                     DatasetCheckTests.tests
                     OverlayTests.tests
+                    BundleTests.tests
+                    TrainerTests.tests
                 ])
             argv

@@ -1,0 +1,256 @@
+module Mcdrl.Runtime.Tests.TrainerTests
+
+open System.IO
+open System.Threading
+open Expecto
+open Mcdrl
+
+let private weightsOf (request: TrainRequest) =
+    File.ReadAllBytes(Path.Combine(Run.bundleFolder request.Out, "weights.safetensors"))
+
+/// Trains until `steps` steps are done, then asks to stop.
+let private interrupted steps (request: TrainRequest) =
+    use stop = new CancellationTokenSource()
+
+    let report (progress: Progress) =
+        if progress.Stage = "training" && progress.Done = steps then
+            stop.Cancel()
+
+    Trainer.train request report stop.Token
+
+let private sameAfterInterruption (settings: Settings) folder =
+    let whole =
+        { World.request folder "whole" with
+            Settings = settings
+        }
+
+    let cut =
+        { whole with
+            Out = Path.Combine(folder, "cut")
+        }
+
+    World.ok (World.train whole) |> ignore
+
+    for steps in [ 2; 5; 6 ] do
+        let resume = steps > 2
+        let outcome = interrupted steps { cut with Resume = resume }
+        Expect.equal outcome (Error McdrlError.Cancelled) $"cancelled after step {steps}"
+        Expect.isFalse (Directory.Exists(Run.bundleFolder cut.Out)) "no model yet"
+
+    let report = World.ok (World.train { cut with Resume = true })
+    Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes"
+    report
+
+let private trainsTower =
+    { World.settings with
+        Method =
+            { World.settings.Method with
+                TrainingMode = TrainingMode.Sampled
+                Unselected = Unselected.Background
+                Marginalisation = Marginalisation.Exact
+            }
+        Optimiser =
+            { World.settings.Optimiser with
+                TrainedBlocks = 1
+                Averaging = 0.9
+            }
+    }
+
+let private usesCache =
+    { World.settings with
+        Augmentation =
+            { World.settings.Augmentation with
+                Views = 2
+            }
+    }
+
+let private resumed =
+    testList
+        "a run stopped in mid-epoch and resumed ends with the bytes of one never stopped"
+        [
+            testCase "tower blocks trained, weights averaged, confounders sampled, views drawn"
+            <| fun () ->
+                World.within (fun folder ->
+                    let report = sameAfterInterruption trainsTower folder
+                    Expect.equal (report.TrainingFrames, report.ValidationFrames) (10, 2) "frames"
+                    Expect.equal report.Epochs 3 "epochs")
+
+            testCase "frozen tower, its features of fixed views kept in a file"
+            <| fun () ->
+                World.within (fun folder ->
+                    sameAfterInterruption usesCache folder |> ignore
+                    let features = Run.featuresFile (Path.Combine(folder, "whole")) "training"
+                    // 10 frames, 2 views; dense, image and the one skip map that is read, and the labels.
+                    let record = 4 * (16 * 32 + 32 + 16 * 64) + 32 * 32
+                    Expect.equal (FileInfo(features).Length) (32L + 20L * int64 record) "the file's size")
+
+            testCase "the seed matters, and so do the trained blocks"
+            <| fun () ->
+                World.within (fun folder ->
+                    let make out change =
+                        let request = change (World.request folder out)
+                        World.ok (World.train request) |> ignore
+                        weightsOf request
+
+                    let first = make "one" id
+                    Expect.equal (make "two" id) first "equal calls, equal bytes"
+                    Expect.notEqual (make "three" (fun r -> { r with Seed = 4UL })) first "another seed"
+
+                    Expect.notEqual
+                        (make "four" (fun r -> { r with Settings = trainsTower }))
+                        first
+                        "other settings")
+        ]
+
+let private refusals =
+    testList
+        "refused"
+        [
+            testCase "a run is resumed only with what it was started with; the differing keys are named"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    Expect.isError (interrupted 4 request) "cancelled"
+                    let again = { request with Resume = true }
+
+                    let optimiser =
+                        { request.Settings.Optimiser with
+                            LearningRate = 0.02
+                            Epochs = 4
+                        }
+
+                    World.train
+                        { again with
+                            Settings =
+                                { request.Settings with
+                                    Optimiser = optimiser
+                                }
+                        }
+                    |> World.refusedWith
+                        3
+                        [ "settings.optimiser.learning_rate"; "settings.optimiser.epochs" ]
+
+                    World.train { again with Seed = 4UL } |> World.refusedWith 3 [ "in seed" ]
+
+                    World.train { again with LeaveOut = Some "b" }
+                    |> World.refusedWith 3 [ "leave_out" ]
+
+                    World.train request |> World.refusedWith 2 [ "--resume" ]
+                    let frame = Path.Combine(request.Data, "a", "images", "frame1.png")
+                    File.WriteAllBytes(frame, Crafted.png World.width World.height)
+                    World.train again |> World.refusedWith 3 [ "data_sha256" ])
+
+            testCase "a checkpoint with a flipped bit"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    Expect.isError (interrupted 4 request) "cancelled"
+                    let checkpoint = Run.checkpointFile request.Out
+                    let bytes = File.ReadAllBytes checkpoint
+                    File.WriteAllBytes(checkpoint, Crafted.flip (bytes.Length - 7) bytes)
+
+                    World.train { request with Resume = true }
+                    |> World.refusedWith 3 [ "sha256"; checkpoint ])
+
+            testCase "a folder in which another trainer is at work"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    use _owner = World.ok (Run.lock request.Out)
+                    World.train request |> World.refusedWith 2 [ "another process"; request.Out ])
+
+            testCase "a site that is not there, a tower that the weights do not hold"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    World.train { request with LeaveOut = Some "d" }
+                    |> World.refusedWith 2 [ "--leave-out d"; "a, b, c" ]
+
+                    World.train { request with Tower = Some "ViT-B-16" }
+                    |> World.refusedWith 2 [ "ViT-2x64-8-32"; "ViT-B-16" ])
+
+            testCase "a loss that is no number: the step is named"
+            <| fun () ->
+                World.within (fun folder ->
+                    let huge (embeddings: TorchSharp.torch.Tensor) =
+                        embeddings.narrow(0L, 1L, 3L).fill_(World.hugeNumber) |> ignore
+                        embeddings
+
+                    let request = World.request folder "run"
+                    World.writeTable (Option.get request.Text) huge
+                    // The conditions are first read when the intervention comes on: after three steps.
+                    World.train request
+                    |> World.refusedWith 3 [ "at step 3 (epoch 2)"; request.Out ])
+
+            testCase "a call cancelled before it began is cancelled"
+            <| fun () ->
+                World.within (fun folder ->
+                    let outcome =
+                        Trainer.train (World.request folder "run") Report.none (CancellationToken true)
+
+                    Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
+        ]
+
+let private leftOut =
+    testCase "files of the site left out are never read"
+    <| fun () ->
+        World.within (fun folder ->
+            let request = World.request folder "run"
+            World.ok (World.train request) |> ignore
+
+            let spoil site =
+                for file in
+                    Directory.GetFiles(
+                        Path.Combine(request.Data, site),
+                        "*.png",
+                        SearchOption.AllDirectories
+                    ) do
+                    File.WriteAllText(file, "not an image")
+
+            spoil "c"
+
+            let spoilt =
+                { request with
+                    Out = Path.Combine(folder, "spoilt")
+                }
+
+            World.ok (World.train spoilt) |> ignore
+            Expect.equal (weightsOf spoilt) (weightsOf request) "the same model"
+            let manifest = (World.ok (Bundle.load spoilt.Out)).Manifest
+            Expect.equal manifest.Provenance.TrainedOn [ "a"; "b" ] "trained on"
+            Expect.equal manifest.Provenance.LeftOut (Some "c") "left out"
+
+            spoil "b"
+
+            World.train
+                { request with
+                    Out = Path.Combine(folder, "third")
+                }
+            |> World.refusedWith 4 [ Path.Combine("b", "images") ])
+
+let private learns =
+    testCase "it learns: discs of a site that it never saw are found"
+    <| fun () ->
+        use segmenter = World.segmenter ()
+
+        let evaluation =
+            World.ok (
+                Evaluator.evaluate
+                    segmenter
+                    None
+                    Protocol.Micro
+                    (World.data ())
+                    [ "c" ]
+                    Report.none
+                    CancellationToken.None
+            )
+
+        let dice name =
+            (evaluation.Answers |> List.find (fun answer -> answer.Name = name)).All.Dice.Mean
+
+        Expect.isGreaterThan (dice "model") 0.5 "most of the discs"
+        Expect.isGreaterThan (dice "model") (dice "mean training mask") "more than the best fixed answer"
+
+let tests =
+    testSequenced (testList "Trainer" [ resumed; refusals; leftOut; learns ])
