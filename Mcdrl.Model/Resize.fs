@@ -18,29 +18,37 @@ module Resize =
     /// Pillow keeps its weights as multiples of 2^-22.
     let private fixedPoint = float (1 <<< 22)
 
+    /// The weights of one target pixel: the first source pixel that it reads, and a weight for each from there on.
+    let private taps (source: int) (target: int) (index: int) =
+        let scale = float source / float target
+        let stretch = max 1.0 scale
+        let support = 2.0 * stretch
+        let centre = (float index + 0.5) * scale
+        let first = max 0 (int (centre - support + 0.5))
+        let last = min source (int (centre + support + 0.5)) - 1
+
+        let raw =
+            Array.init (last - first + 1) (fun i -> cubic ((float (first + i) - centre + 0.5) / stretch))
+
+        let total = Array.sum raw
+
+        let weights =
+            raw
+            |> Array.map (fun weight ->
+                let scaled = weight / total * fixedPoint
+                Math.Truncate(scaled + 0.5 * float (sign scaled)) / fixedPoint)
+
+        first, weights
+
     /// Antialiased bicubic weights [target; source]: half-pixel centres, kernel widened by the scale when
     /// shrinking, each row normalised and rounded to 22 bits. In double precision a product with whole levels
     /// is then exact.
     let weights (source: int) (target: int) : float[,] =
-        let scale = float source / float target
-        let stretch = max 1.0 scale
-        let support = 2.0 * stretch
         let matrix = Array2D.zeroCreate target source
 
         for row in 0 .. target - 1 do
-            let centre = (float row + 0.5) * scale
-            let first = max 0 (int (centre - support + 0.5))
-            let last = min source (int (centre + support + 0.5)) - 1
-
-            let raw =
-                Array.init (last - first + 1) (fun i -> cubic ((float (first + i) - centre + 0.5) / stretch))
-
-            let total = Array.sum raw
-
-            raw
-            |> Array.iteri (fun i weight ->
-                let scaled = weight / total * fixedPoint
-                matrix[row, first + i] <- Math.Truncate(scaled + 0.5 * float (sign scaled)) / fixedPoint)
+            let first, values = taps source target row
+            values |> Array.iteri (fun i weight -> matrix[row, first + i] <- weight)
 
         matrix
 
@@ -48,57 +56,90 @@ module Resize =
     let private toLevels (x: Tensor) =
         x.add((0.5).ToScalar()).floor().clamp((0.0).ToScalar(), (255.0).ToScalar())
 
-    /// Pillow's `resize((width, height), BICUBIC)`, bit for bit: columns first, rounded to 8 bits after each
-    /// pass. `levels` is [...; H; W] with whole values 0…255 of any type; the result is float32
-    /// [...; height; width], whole values 0…255.
-    let bicubic (height: int) (width: int) (levels: Tensor) : Tensor =
+    /// The matrix is a band around its diagonal: this many rows at a time are multiplied with the part of the
+    /// source that they read, which for a large frame is a small part.
+    let private blockRows = 32
+
+    /// One pass along `dimension` (-1 columns, -2 rows) from `source` to `target` pixels, of which only `count` from
+    /// `offset` on are computed. Levels in, levels out.
+    let private pass (dimension: int64) source target offset count (x: Tensor) =
+        let block start rows =
+            let taps = Array.init rows (fun i -> taps source target (offset + start + i))
+            let first = taps |> Array.map fst |> Array.min
+
+            let last =
+                taps
+                |> Array.map (fun (begins, weights) -> begins + weights.Length)
+                |> Array.max
+
+            let stretch = last - first
+            let matrix = Array.zeroCreate<float>(rows * stretch)
+
+            taps
+            |> Array.iteri (fun row (begins, weights) ->
+                Array.blit weights 0 matrix (row * stretch + begins - first) weights.Length)
+
+            let matrix = torch.tensor(matrix).reshape(int64 rows, int64 stretch).``to`` x.device
+
+            let part =
+                x.narrow(dimension, int64 first, int64 stretch).``to`` torch.ScalarType.Float64
+
+            toLevels (
+                if dimension = -1L then
+                    part.matmul (matrix.t ())
+                else
+                    matrix.matmul part
+            )
+
+        if source = target && offset = 0 && count = target then
+            x
+        else
+            let blocks =
+                [|
+                    for start in 0..blockRows .. count - 1 -> block start (min blockRows (count - start))
+                |]
+
+            torch.cat (blocks, dimension)
+
+    /// Part of the resized frame: `count` rows and columns are given as (offset, count).
+    let private window (height, (top, rows)) (width, (left, columns)) (levels: Tensor) =
         scoped (fun () ->
             let sourceHeight = int levels.shape[levels.shape.Length - 2]
             let sourceWidth = int levels.shape[levels.shape.Length - 1]
 
-            let matrix source target =
-                torch.tensor(weights source target).``to`` levels.device
+            let resized =
+                levels
+                |> pass -1L sourceWidth width left columns
+                |> pass -2L sourceHeight height top rows
 
-            let columns (x: Tensor) =
-                if sourceWidth = width then
-                    x
-                else
-                    toLevels (x.matmul ((matrix sourceWidth width).t()))
+            resized.``to``(torch.ScalarType.Float32, copy = true).contiguous())
 
-            let rows (x: Tensor) =
-                if sourceHeight = height then
-                    x
-                else
-                    toLevels ((matrix sourceHeight height).matmul x)
-
-            let resized = levels.``to`` torch.ScalarType.Float64 |> columns |> rows
-            resized.``to``(torch.ScalarType.Float32).contiguous())
+    /// Pillow's `resize((width, height), BICUBIC)`, bit for bit: columns first, rounded to 8 bits after each
+    /// pass. `levels` is [...; H; W] with whole values 0…255 of any type; the result is float32
+    /// [...; height; width], whole values 0…255.
+    let bicubic (height: int) (width: int) (levels: Tensor) : Tensor =
+        window (height, (0, height)) (width, (0, width)) levels
 
     /// CLIP's own preprocessing geometry: the shorter side to `size` (the longer one rounded down), then the
-    /// centre square. [...; H; W] to [...; size; size], levels as in `bicubic`.
+    /// centre square, of which alone the values are computed. [...; H; W] to [...; size; size], levels as in
+    /// `bicubic`.
     let clipSquare (size: int) (levels: Tensor) : Tensor =
-        scoped (fun () ->
-            let height = int levels.shape[levels.shape.Length - 2]
-            let width = int levels.shape[levels.shape.Length - 1]
+        let height = int levels.shape[levels.shape.Length - 2]
+        let width = int levels.shape[levels.shape.Length - 1]
 
-            let longer side shorter =
-                int (int64 size * int64 side / int64 shorter)
+        let longer side shorter =
+            int (int64 size * int64 side / int64 shorter)
 
-            let newHeight, newWidth =
-                if height <= width then
-                    size, longer width height
-                else
-                    longer height width, size
+        let newHeight, newWidth =
+            if height <= width then
+                size, longer width height
+            else
+                longer height width, size
 
-            let offset side =
-                int64 (Math.Round(float (side - size) / 2.0, MidpointRounding.ToEven))
+        let offset side =
+            int (Math.Round(float (side - size) / 2.0, MidpointRounding.ToEven))
 
-            let resized = bicubic newHeight newWidth levels
-
-            resized
-                .narrow(-2L, offset newHeight, int64 size)
-                .narrow(-1L, offset newWidth, int64 size)
-                .contiguous())
+        window (newHeight, (offset newHeight, size)) (newWidth, (offset newWidth, size)) levels
 
     /// Smooth maps (probabilities, logits) [N; C; H; W] to [N; C; height; width]: bilinear, half-pixel centres,
     /// no antialiasing. Values stay within the range of the input.

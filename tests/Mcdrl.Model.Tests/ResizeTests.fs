@@ -98,6 +98,32 @@ let tests =
                 Expect.equal (difference fromTall middle) (0.0, 0.0) "the centre is cut out"
                 Expect.equal (difference fromSquare square) (0.0, 0.0) "nothing to do"
 
+            testProperty "the banded product is the product with the whole matrix"
+            <| fun (seed: int) (target: int) ->
+                let target = 1 + abs target % 90
+                use picture = levels 1 77 seed
+                use actual = Resize.bicubic 1 target picture
+                use matrix = torch.tensor (Resize.weights 77 target)
+                use exact = matrix.matmul (picture.reshape(77L).``to`` torch.ScalarType.Float64)
+
+                use rounded =
+                    exact.add((0.5).ToScalar()).floor().clamp((0.0).ToScalar(), (255.0).ToScalar())
+
+                difference (actual.reshape (int64 target)) rounded = (0.0, 0.0)
+
+            test "CLIP's square of a very long picture needs no more memory than the square" {
+                use line = levels 1 32768 12
+                use square = Resize.clipSquare 224 line
+                Expect.equal (List.ofArray square.shape) [ 1L; 224L; 224L ] "size"
+            }
+
+            test "the result is a tensor of its own, also where there is nothing to do" {
+                use picture = levels 5 5 13
+                let same = Resize.bicubic 5 5 picture
+                same.Dispose()
+                Expect.equal (picture.numel ()) 25L "the argument lives on"
+            }
+
             testProperty "nearest invents no label and keeps a map of the same size"
             <| fun (seed: int) (height: int) (width: int) ->
                 let height, width = 1 + abs height % 40, 1 + abs width % 40
