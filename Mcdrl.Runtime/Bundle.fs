@@ -256,6 +256,14 @@ module Bundle =
             let! tower =
                 Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
 
+            let side = Tower.granularity tower
+
+            do!
+                if int64 manifest.Preprocessing.InputSize % side = 0L then
+                    Ok()
+                else
+                    incompatible folder $"the input size is not a multiple of the tower's {side} pixels"
+
             let template =
                 Objective.createNetwork
                     manifest.Settings

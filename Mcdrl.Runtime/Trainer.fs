@@ -63,7 +63,18 @@ module Trainer =
                         weights.Path
                         "Name the tower that the weights hold, or leave --tower out"
                 )
-            | _ -> Ok weights)
+            | _ ->
+                let step = Tower.granularity weights.Tower
+
+                if int64 request.Settings.Method.InputSize % step = 0L then
+                    Ok weights
+                else
+                    Error(
+                        McdrlError.usage
+                            $"must be a multiple of {step} for {Tower.name weights.Tower}"
+                            "method.input_size"
+                            "Correct the value in the configuration or with --set"
+                    ))
 
     let private textsOf (request: TrainRequest) (weights: Weights) (classes: string list) =
         let m = request.Settings.Method
