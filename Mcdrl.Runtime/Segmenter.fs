@@ -68,7 +68,18 @@ module Segmenter =
     let load (folder: string) (device: string) : Result<Segmenter, McdrlError> =
         Native.load ()
         |> Result.bind (fun _ -> Device.parse device)
-        |> Result.bind (fun device -> Bundle.load folder |> Result.map (ofModel device))
+        |> Result.bind (fun device ->
+            // Frees what loading made besides; the file's tensors share memory with those that the segmenter owns.
+            use _scope = torch.NewDisposeScope()
+
+            Bundle.load folder
+            |> Result.map (fun model ->
+                let segmenter = ofModel device model
+
+                for tensor in segmenter.Owned do
+                    tensor.MoveToOuterDisposeScope() |> ignore
+
+                segmenter))
 
     /// The network's input for a picture, [1, 3, S, S].
     let private input (segmenter: Segmenter) (picture: Picture) =
