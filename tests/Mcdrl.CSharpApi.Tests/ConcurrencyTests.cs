@@ -1,0 +1,169 @@
+using TorchSharp;
+using Xunit;
+
+namespace Mcdrl.CSharpApi.Tests;
+
+public class ConcurrencyTests(TinyModel tiny)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Async_gives_the_same_mask_and_the_same_exceptions()
+    {
+        using var model = tiny.Load();
+        var expected = model.Segment(tiny.Image);
+        var found = await model.SegmentAsync(tiny.Image, cancellationToken: Token);
+        Assert.Equal(expected.Mask, found.Mask);
+        await Assert.ThrowsAsync<McdrlDataException>(() => model.SegmentAsync(tiny.Fresh(".png"), cancellationToken: Token));
+    }
+
+    [Fact]
+    public void A_bad_file_does_not_stop_a_batch()
+    {
+        using var model = tiny.Load();
+        var bad = tiny.Fresh(".png");
+        File.WriteAllText(bad, "no image");
+        var progress = new Recorder();
+        var items = model.SegmentBatch([tiny.Image, bad, tiny.Image], progress: progress, cancellationToken: Token);
+
+        Assert.Equal([tiny.Image, bad, tiny.Image], items.Select(item => item.Path));
+        Assert.Equal([true, false, true], items.Select(item => item.Found is not null));
+        Assert.Equal([false, true, false], items.Select(item => item.Error is not null));
+        Assert.Contains(bad, Assert.IsType<McdrlDataException>(items[1].Error).Message);
+        Assert.Equal([1, 2, 3], progress.Reports);
+    }
+
+    [Fact]
+    public async Task Cancelled_before_it_starts()
+    {
+        using var model = tiny.Load();
+        var stop = new CancellationToken(true);
+        var options = new SegmentOptions();
+        Assert.ThrowsAny<OperationCanceledException>(() => model.Segment(tiny.Image, options, stop));
+        Assert.ThrowsAny<OperationCanceledException>(() => model.SegmentBatch([tiny.Image], cancellationToken: stop));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => model.SegmentAsync(tiny.Image, cancellationToken: stop));
+        Assert.NotNull(model.Segment(tiny.Image));
+    }
+
+    [Fact]
+    public void A_batch_cancelled_midway_stops_before_the_next_file()
+    {
+        using var model = tiny.Load();
+        using var source = new CancellationTokenSource();
+        var progress = new Recorder { Reported = _ => source.Cancel() };
+
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => model.SegmentBatch([tiny.Image, tiny.Image], progress: progress, cancellationToken: source.Token));
+        Assert.Equal([1], progress.Reports);
+    }
+
+    [Fact]
+    public async Task Eight_threads_on_one_model_find_the_same()
+    {
+        using var model = tiny.Load();
+        var expected = model.Segment(tiny.Image);
+        var threads = Enumerable.Range(0, 8).Select(_ => OnThread(() =>
+        {
+            for (var round = 0; round < 5; round++)
+            {
+                Assert.Equal(expected.Mask, model.Segment(tiny.Image).Mask);
+            }
+        }));
+        await Task.WhenAll(threads);
+    }
+
+    [Fact]
+    public async Task A_call_under_way_ends_normally_when_the_model_is_disposed()
+    {
+        var model = tiny.Load();
+        var expected = model.Segment(tiny.Image);
+        using var held = new HeldStream(File.ReadAllBytes(tiny.Image));
+        var found = Task.Run(() => model.Segment(held), Token);
+        held.Reading.Wait(Token);
+        model.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => model.Segment(tiny.Image));
+        held.Go.Set();
+        Assert.Equal(expected.Mask, (await found).Mask);
+        model.Dispose();
+    }
+
+    [Fact]
+    public async Task Dispose_among_busy_threads_ends_them_all_with_ObjectDisposedException()
+    {
+        var model = tiny.Load();
+        using var busy = new CountdownEvent(4);
+        var threads = Enumerable.Range(0, 4).Select(_ => OnThread(() =>
+        {
+            model.Segment(tiny.Image);
+            busy.Signal();
+
+            while (true)
+            {
+                model.Segment(tiny.Image);
+            }
+        })).ToArray();
+
+        busy.Wait(Token);
+        model.Dispose();
+
+        foreach (var thread in threads)
+        {
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => thread);
+        }
+
+        Assert.Throws<ObjectDisposedException>(() => model.SegmentBatch([tiny.Image], cancellationToken: Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => model.SegmentAsync(tiny.Image, cancellationToken: Token));
+    }
+
+    [Fact]
+    public void Neither_calls_nor_failures_nor_models_leave_tensors_behind()
+    {
+        var before = torch.Tensor.TotalCount;
+
+        using (var model = tiny.Load())
+        {
+            var loaded = torch.Tensor.TotalCount;
+
+            for (var round = 0; round < 3; round++)
+            {
+                model.Segment(tiny.Image);
+                Assert.Throws<McdrlDataException>(() => model.Segment(tiny.Fresh(".png")));
+            }
+
+            Assert.Equal(loaded, torch.Tensor.TotalCount);
+        }
+
+        Assert.Equal(before, torch.Tensor.TotalCount);
+    }
+
+    private static Task OnThread(Action work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private sealed class Recorder : IProgress<int>
+    {
+        public List<int> Reports { get; } = [];
+
+        public Action<int> Reported { get; init; } = _ => { };
+
+        public void Report(int value)
+        {
+            Reports.Add(value);
+            Reported(value);
+        }
+    }
+
+    /// <summary>Gives its bytes only when told to.</summary>
+    private sealed class HeldStream(byte[] bytes) : MemoryStream(bytes)
+    {
+        public ManualResetEventSlim Reading { get; } = new();
+
+        public ManualResetEventSlim Go { get; } = new();
+
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            Reading.Set();
+            Go.Wait();
+            return base.Read(buffer, offset, count);
+        }
+    }
+}

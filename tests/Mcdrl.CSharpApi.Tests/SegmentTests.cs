@@ -1,0 +1,182 @@
+using System.Text.Json;
+using SkiaSharp;
+using Xunit;
+
+namespace Mcdrl.CSharpApi.Tests;
+
+public sealed class SegmentTests(TinyModel tiny) : IDisposable
+{
+    private readonly McdrlModel model = tiny.Load();
+
+    public void Dispose() => model.Dispose();
+
+    private static void AssertSame(Segmentation expected, Segmentation found)
+    {
+        Assert.Equal((expected.Width, expected.Height), (found.Width, found.Height));
+        Assert.Equal(expected.Mask, found.Mask);
+    }
+
+    [Fact]
+    public void Path_stream_and_memory_give_one_mask_of_the_images_size()
+    {
+        var bytes = File.ReadAllBytes(tiny.Image);
+        var found = model.Segment(tiny.Image);
+
+        Assert.Equal((50, 37, 50 * 37), (found.Width, found.Height, found.Mask.Length));
+        Assert.All(found.Mask.ToArray(), label => Assert.InRange(label, 0, 2));
+        Assert.True(found.Mask.ToArray().Distinct().Count() > 1, "this model marks something and not everything");
+
+        using var stream = File.OpenRead(tiny.Image);
+        AssertSame(found, model.Segment(stream));
+        AssertSame(found, model.Segment(bytes));
+    }
+
+    [Fact]
+    public void A_stream_is_read_from_where_it_stands()
+    {
+        var bytes = File.ReadAllBytes(tiny.Image);
+        using var stream = new MemoryStream([1, 2, 3, .. bytes]) { Position = 3 };
+        AssertSame(model.Segment(tiny.Image), model.Segment(stream));
+    }
+
+    [Fact]
+    public void Classes_and_regions_count_the_pixels_of_the_mask()
+    {
+        var found = model.Segment(tiny.Image);
+        var labels = found.Mask.ToArray();
+
+        Assert.Equal(["polyp", "ulcer"], found.Classes.Select(lesion => lesion.Name));
+        Assert.Equal([1, 2], found.Classes.Select(lesion => lesion.Label));
+
+        foreach (var lesion in found.Classes)
+        {
+            Assert.Equal(labels.Count(label => label == lesion.Label), lesion.Area);
+            Assert.Equal(lesion.Area / (50.0 * 37.0), lesion.Share, 12);
+            Assert.Equal(lesion.Area, lesion.Regions.Sum(region => region.Area));
+            Assert.Equal(lesion.Regions.Select(region => region.Area).OrderDescending(), lesion.Regions.Select(region => region.Area));
+
+            foreach (var region in lesion.Regions)
+            {
+                Assert.Equal(region.Left, region.Outline.Min(point => point.X));
+                Assert.Equal(region.Top, region.Outline.Min(point => point.Y));
+                Assert.Equal(region.Left + region.Width, region.Outline.Max(point => point.X));
+                Assert.Equal(region.Top + region.Height, region.Outline.Max(point => point.Y));
+            }
+        }
+    }
+
+    [Fact]
+    public void Conditions_are_reported_by_the_modes_that_look_at_them()
+    {
+        foreach (var mode in new[] { AdjustmentMode.ModelDefault, AdjustmentMode.Exact, AdjustmentMode.Nwgm })
+        {
+            var found = model.Segment(tiny.Image, new SegmentOptions { Mode = mode }, TestContext.Current.CancellationToken);
+            Assert.Equal(["blur", "mucus", "blood"], found.Conditions.Select(condition => condition.Name));
+            Assert.All(found.Conditions, condition => Assert.True(condition.Influence >= -1e-6));
+            Assert.InRange(Assert.NotNull(found.Disagreement), -1e-6, Math.Log(3));
+        }
+
+        foreach (var mode in new[] { AdjustmentMode.FeatureMean, AdjustmentMode.Attention })
+        {
+            var found = model.Segment(tiny.Image, new SegmentOptions { Mode = mode }, TestContext.Current.CancellationToken);
+            Assert.Empty(found.Conditions);
+            Assert.Null(found.Disagreement);
+        }
+    }
+
+    [Fact]
+    public void What_is_no_whole_image_is_refused_and_named()
+    {
+        var text = tiny.Fresh(".png");
+        File.WriteAllText(text, "no image");
+        var cut = tiny.Fresh(".png");
+        File.WriteAllBytes(cut, File.ReadAllBytes(tiny.Image)[..^40]);
+        var empty = tiny.Fresh(".png");
+        File.WriteAllBytes(empty, []);
+
+        foreach (var path in new[] { text, cut, empty, tiny.Fresh(".png"), tiny.Folder })
+        {
+            Assert.Contains(path, Assert.Throws<McdrlDataException>(() => model.Segment(path)).Message);
+        }
+
+        Assert.Throws<McdrlDataException>(() => model.Segment(File.ReadAllBytes(cut)));
+        Assert.Throws<McdrlDataException>(() => model.Segment(ReadOnlyMemory<byte>.Empty));
+        Assert.Throws<McdrlDataException>(() => model.Segment(new MemoryStream(File.ReadAllBytes(cut))));
+    }
+
+    [Fact]
+    public void An_image_over_the_limits_is_refused()
+    {
+        var token = TestContext.Current.CancellationToken;
+
+        foreach (var options in new[] { new SegmentOptions { MaxPixels = (50 * 37) - 1 }, new SegmentOptions { MaxSide = 49 } })
+        {
+            Assert.Throws<McdrlResourceException>(() => model.Segment(tiny.Image, options, token));
+        }
+
+        Assert.NotNull(model.Segment(tiny.Image, new SegmentOptions { MaxPixels = 50 * 37, MaxSide = 50 }, token));
+    }
+
+    [Fact]
+    public void Arguments_that_make_no_sense_are_refused()
+    {
+        var token = TestContext.Current.CancellationToken;
+        Assert.Throws<ArgumentNullException>(() => model.Segment((string)null!));
+        Assert.Throws<ArgumentNullException>(() => model.Segment((Stream)null!));
+        Assert.Throws<ArgumentNullException>(() => model.Segment(tiny.Image, null!, token));
+        Assert.Throws<ArgumentNullException>(() => model.SegmentBatch(null!, cancellationToken: token));
+        var unknown = new SegmentOptions { Mode = (AdjustmentMode)99 };
+        Assert.Throws<ArgumentOutOfRangeException>(() => model.Segment(tiny.Image, unknown, token));
+    }
+
+    [Fact]
+    public void Json_tells_classes_regions_and_conditions()
+    {
+        var found = model.Segment(tiny.Image);
+        var json = JsonDocument.Parse(found.ToJson()).RootElement;
+
+        Assert.Equal(50, json.GetProperty("width").GetInt32());
+        Assert.Equal(37, json.GetProperty("height").GetInt32());
+        Assert.Equal(3, json.GetProperty("conditions").GetArrayLength());
+        Assert.Equal(found.Disagreement, json.GetProperty("disagreement").GetDouble());
+
+        foreach (var (lesion, told) in found.Classes.Zip(json.GetProperty("classes").EnumerateArray()))
+        {
+            Assert.Equal(lesion.Name, told.GetProperty("name").GetString());
+            Assert.Equal(lesion.Area, told.GetProperty("area").GetInt64());
+            Assert.Equal(lesion.Regions.Count, told.GetProperty("regions").GetArrayLength());
+
+            foreach (var (region, shown) in lesion.Regions.Zip(told.GetProperty("regions").EnumerateArray()))
+            {
+                Assert.Equal(region.Left, shown.GetProperty("left").GetInt32());
+                Assert.Equal(region.Outline[0].X, shown.GetProperty("outline")[0].GetProperty("x").GetInt32());
+            }
+        }
+    }
+
+    [Fact]
+    public void Saved_files_decode_to_what_was_found()
+    {
+        var found = model.Segment(tiny.Image);
+        var mask = tiny.Fresh(".png");
+        var overlay = tiny.Fresh(".png");
+        found.SaveMask(mask);
+        found.SaveOverlay(overlay);
+
+        using var stored = SKBitmap.Decode(mask);
+        Assert.Equal(SKColorType.Gray8, stored.ColorType);
+        Assert.True(found.Mask.Span.SequenceEqual(stored.Bytes.Chunk(stored.RowBytes).SelectMany(row => row[..50]).ToArray()));
+
+        using var drawn = SKBitmap.Decode(overlay);
+        Assert.True(drawn.Width >= 50 && drawn.Height >= 37, $"{drawn.Width} x {drawn.Height}");
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_written_is_a_resource()
+    {
+        var found = model.Segment(tiny.Image);
+        var below = Path.Combine(tiny.Image, "mask.png");
+        Assert.Contains(below, Assert.Throws<McdrlResourceException>(() => found.SaveMask(below)).Message);
+        Assert.Throws<McdrlResourceException>(() => found.SaveOverlay(below));
+    }
+}
