@@ -69,8 +69,12 @@ module Weights =
                     path
                     "Use the safetensors file of the same weights, e.g. open_clip_model.safetensors"
             )
-        else
+        elif File.Exists path then
             Ok path
+        else
+            Error(
+                McdrlError.model "there is no such file or folder" path "Name the weights file or its folder"
+            )
 
     /// Only floating-point tensors can be weights.
     let private requireFloats path (tensors: Map<string, Tensor>) =
