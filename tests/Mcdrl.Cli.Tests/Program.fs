@@ -15,6 +15,9 @@ let main argv =
                 "Cli"
                 [
                     AppTests.tests
+                    SegmentVerbTests.tests
+                    TrainVerbTests.tests
+                    EvaluateVerbTests.tests
                     EncodeVerbTests.tests
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests

@@ -1,0 +1,69 @@
+module Mcdrl.Cli.Tests.EvaluateVerbTests
+
+open Expecto
+open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Runtime.Tests
+
+let private ofWorld extra =
+    mcdrl ([ "evaluate"; "--model"; World.bundle (); "--data"; World.data () ] @ extra)
+
+let tests =
+    testSequenced (
+        testList
+            "evaluate"
+            [
+                test "figures of the unseen site and of the trivial answers" {
+                    let outcome = ofWorld [ "--site"; "c"; "--per-image"; "--json" ]
+                    Expect.equal outcome.Code 0 outcome.Err
+                    let found = objects outcome |> Array.exactlyOne
+                    let answers = found.GetProperty "answers"
+                    Expect.equal (answers.GetArrayLength()) 3 "the model and two trivial answers"
+
+                    for answer in answers.EnumerateArray() do
+                        let site = answer.GetProperty("sites").EnumerateArray() |> Seq.exactlyOne
+                        Expect.equal (site.GetProperty("site").GetString()) "c" "the site asked for"
+                        Expect.equal (site.GetProperty("images").GetInt32()) 6 "its frames"
+
+                    Expect.equal (found.GetProperty("images").GetArrayLength()) 6 "each frame"
+                    Expect.equal (found.GetProperty("seen_sites").GetArrayLength()) 0 "c was not seen"
+                }
+
+                test "a site of the training is told" {
+                    let outcome = ofWorld [ "--site"; "a" ]
+                    Expect.equal outcome.Code 0 outcome.Err
+                    Expect.stringContains outcome.Out "trained on a" "told"
+                }
+
+                test "a mandatory argument is missing" {
+                    for arguments, absent in
+                        [ [ "--data"; "d" ], "--model"; [ "--model"; "m" ], "--data"; [], "--model" ] do
+                        let outcome = mcdrl ("evaluate" :: arguments)
+                        Expect.equal outcome.Code 2 absent
+                        Expect.equal outcome.Out "" "nothing on stdout"
+                        Expect.stringContains outcome.Err absent "named"
+                        Expect.isMatch outcome.Err "(?i)usage" "shows the usage"
+                }
+
+                test "what is not there" {
+                    for arguments, code, named in
+                        [
+                            [ "--model"; "/nonexistent/m"; "--data"; World.data () ], 3, "/nonexistent/m"
+                            [ "--model"; World.bundle (); "--data"; "/nonexistent/d" ], 4, "/nonexistent/d"
+                        ] do
+                        let outcome = mcdrl ("evaluate" :: arguments)
+                        Expect.equal outcome.Code code outcome.Err
+                        Expect.stringContains outcome.Err named "named"
+
+                    for extra in
+                        [
+                            [ "--site"; "z" ]
+                            [ "--protocol"; "z" ]
+                            [ "--mode"; "z" ]
+                            [ "--device"; "z" ]
+                        ] do
+                        let outcome = ofWorld extra
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err "z" "named"
+                }
+            ]
+    )

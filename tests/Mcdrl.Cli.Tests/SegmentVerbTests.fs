@@ -1,0 +1,98 @@
+module Mcdrl.Cli.Tests.SegmentVerbTests
+
+open System.IO
+open Expecto
+open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Runtime.Tests
+
+/// A folder with a good image, a bad one and a file that is none.
+let private withImages work =
+    Folder.temporary (fun folder ->
+        let images = Path.Combine(folder, "images")
+        Directory.CreateDirectory images |> ignore
+        File.Copy(Path.Combine(World.data (), "c", "images", "frame1.png"), Path.Combine(images, "good.png"))
+        File.WriteAllText(Path.Combine(images, "bad.png"), "no image")
+        File.WriteAllText(Path.Combine(images, "notes.txt"), "")
+        work images (Path.Combine(folder, "out")))
+
+let private segment arguments =
+    mcdrl ("segment" :: arguments @ [ "--model"; World.bundle () ])
+
+let tests =
+    testSequenced (
+        testList
+            "segment"
+            [
+                test "a bad image is reported, the good one is done: exit 1" {
+                    withImages (fun images out ->
+                        let outcome = segment [ images; "--out"; out; "--json" ]
+                        Expect.equal outcome.Code 1 outcome.Err
+                        Expect.stringContains outcome.Err "bad.png" "named"
+
+                        match objects outcome with
+                        | [| bad; good |] ->
+                            Expect.stringContains
+                                (bad.GetProperty("error").GetString() |> string)
+                                "bad.png"
+                                "why"
+
+                            Expect.stringEnds
+                                (good.GetProperty("image").GetString() |> string)
+                                "good.png"
+                                "which"
+
+                            Expect.equal (good.GetProperty("width").GetInt32()) World.width "its size"
+
+                            Expect.equal
+                                (good.GetProperty("classes").[0].GetProperty("name").GetString())
+                                "polyp"
+                                "its classes"
+                        | other -> failtest $"{other.Length} objects on stdout, not 2"
+
+                        Expect.equal
+                            (Directory.GetFiles out |> Array.map Path.GetFileName |> Array.sort)
+                            [| "good.json"; "good.mask.png"; "good.overlay.png" |]
+                            "only the good image's files")
+                }
+
+                test "only good images: exit 0; the summary on stdout is for people" {
+                    withImages (fun images out ->
+                        let outcome = segment [ Path.Combine(images, "g*.png"); "--out"; out ]
+                        Expect.equal outcome.Code 0 outcome.Err
+                        Expect.stringContains outcome.Out "1 of 1 images" "told"
+                        Expect.stringContains outcome.Out "not for clinical use" "told")
+                }
+
+                test "wrong usage is refused before any work" {
+                    withImages (fun images out ->
+                        for arguments, named in
+                            [
+                                [ "--out"; out ], "<path>"
+                                [ "/nonexistent/a.png"; "--out"; out ], "/nonexistent/a.png"
+                                [ Path.Combine(images, "x*.png"); "--out"; out ], "x*.png"
+                                [ images; "--out"; images ], "--out"
+                                [ images; "--out"; out; "--mode"; "median" ], "median"
+                                [ images; "--out"; out; "--device"; "gpu" ], "gpu"
+                            ] do
+                            let outcome = segment arguments
+                            Expect.equal outcome.Code 2 outcome.Err
+                            Expect.equal outcome.Out "" "nothing on stdout"
+                            Expect.stringContains outcome.Err named "named"
+
+                        Expect.equal (mcdrl [ "segment"; images ]).Code 2 "no model")
+                }
+
+                test "a model that is not there or damaged" {
+                    withImages (fun images out ->
+                        let outcome = mcdrl [ "segment"; images; "--out"; out; "--model"; "/nonexistent/m" ]
+                        Expect.equal outcome.Code 3 outcome.Err
+                        Expect.stringContains outcome.Err "/nonexistent/m" "named"
+                        let copy = Path.Combine(images, "model")
+                        World.copyTree (World.bundle ()) copy
+                        File.Delete(Path.Combine(copy, "weights.safetensors"))
+                        let outcome = mcdrl [ "segment"; images; "--out"; out; "--model"; copy ]
+                        Expect.equal outcome.Code 3 outcome.Err
+                        Expect.stringContains outcome.Err "weights.safetensors" "named")
+                }
+            ]
+    )

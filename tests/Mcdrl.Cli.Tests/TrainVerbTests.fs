@@ -1,0 +1,131 @@
+module Mcdrl.Cli.Tests.TrainVerbTests
+
+open System.IO
+open Expecto
+open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Runtime.Tests
+
+let private inWorld (folder: string) extra =
+    mcdrl
+        [
+            yield! [ "train"; "--data"; Path.Combine(folder, "data"); "--leave-out"; "c" ]
+            yield! [ "--weights"; Path.Combine(folder, "tower.safetensors") ]
+            yield! [ "--text"; Path.Combine(folder, "text.safetensors") ]
+            yield! [ "--out"; Path.Combine(folder, "run") ]
+
+            for setting in
+                [
+                    "method.input_size=32"
+                    """method.conditions=["blur","blood","mucus"]"""
+                    "method.layers=1"
+                    "method.head_width=8"
+                    "optimiser.epochs=1"
+                    "optimiser.activation_epoch=0"
+                    "optimiser.batch_size=4"
+                ] do
+                yield! [ "--set"; setting ]
+
+            yield! extra
+        ]
+
+let tests =
+    testSequenced (
+        testList
+            "train"
+            [
+                test "a run: the report on stdout, the model in the folder; then the folder is taken" {
+                    World.within (fun folder ->
+                        let outcome = inWorld folder [ "--json" ]
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let report = objects outcome |> Array.exactlyOne
+                        let run = Path.Combine(folder, "run")
+
+                        Expect.equal
+                            (report.GetProperty("bundle").GetString())
+                            (Path.Combine(run, "model"))
+                            "where"
+
+                        Expect.equal (report.GetProperty("best_epoch").GetInt32()) 1 "the only epoch"
+
+                        for file in [ "run.json"; "best.safetensors"; "tensorboard"; "model/mcdrl.json" ] do
+                            Expect.isTrue (Path.Exists(Path.Combine(run, file))) file
+
+                        let again = inWorld folder []
+                        Expect.equal again.Code 2 "taken"
+                        Expect.stringContains again.Err "--resume" "says what to do")
+                }
+
+                test "a mandatory argument is missing" {
+                    for absent in [ "--data"; "--weights"; "--out" ] do
+                        let given =
+                            [ "--data"; "--weights"; "--out" ]
+                            |> List.filter ((<>) absent)
+                            |> List.collect (fun flag -> [ flag; "x" ])
+
+                        let outcome = mcdrl ("train" :: given)
+                        Expect.equal outcome.Code 2 absent
+                        Expect.equal outcome.Out "" "nothing on stdout"
+                        Expect.stringContains outcome.Err absent "named"
+                        Expect.isMatch outcome.Err "(?i)usage" "shows the usage"
+                }
+
+                test "a bad setting is named" {
+                    for setting, named in
+                        [
+                            "method.alfa=1", "method.alfa"
+                            "method.alpha=7", "method.alpha"
+                            "optimiser.epochs=many", "optimiser.epochs"
+                            "method=1", "method"
+                            "alpha", "alpha"
+                        ] do
+                        World.within (fun folder ->
+                            let outcome = inWorld folder [ "--set"; setting ]
+                            Expect.equal outcome.Code 2 setting
+                            Expect.stringContains outcome.Err named "named"
+                            Expect.isFalse (Path.Exists(Path.Combine(folder, "run"))) "no run is begun")
+                }
+
+                test "an input size that the tower can't cut into cells" {
+                    World.within (fun folder ->
+                        let outcome = inWorld folder [ "--set"; "method.input_size=36" ]
+                        Expect.equal outcome.Code 2 outcome.Err
+
+                        Expect.stringContains
+                            outcome.Err
+                            "method.input_size: must be a multiple of 8"
+                            "which")
+                }
+
+                test "preset and configuration" {
+                    let code extra =
+                        let outcome =
+                            mcdrl ([ "train"; "--data"; "d"; "--weights"; "w"; "--out"; "o" ] @ extra)
+
+                        outcome.Code, outcome.Err
+
+                    for extra, named in
+                        [
+                            [ "--preset"; "worst" ], "--preset worst"
+                            [ "--preset"; "best"; "--config"; "c.json" ], "--config"
+                            [ "--config"; "/nonexistent/c.json" ], "/nonexistent/c.json"
+                        ] do
+                        let found, err = code extra
+                        Expect.equal found 2 err
+                        Expect.stringContains err named "named"
+                }
+
+                test "a dataset or weights that are not there" {
+                    World.within (fun folder ->
+                        Directory.Move(Path.Combine(folder, "data"), Path.Combine(folder, "moved"))
+                        let outcome = inWorld folder []
+                        Expect.equal outcome.Code 4 outcome.Err
+                        Expect.stringContains outcome.Err (Path.Combine(folder, "data")) "named")
+
+                    World.within (fun folder ->
+                        File.Delete(Path.Combine(folder, "tower.safetensors"))
+                        let outcome = inWorld folder []
+                        Expect.equal outcome.Code 3 outcome.Err
+                        Expect.stringContains outcome.Err "tower.safetensors" "named")
+                }
+            ]
+    )
