@@ -6,7 +6,9 @@ open System.Diagnostics
 open System.IO
 open System.Text.RegularExpressions
 open Expecto
+open Mcdrl
 open Mcdrl.Cli
+open Mcdrl.Runtime.Tests
 
 let private root =
     let rec climb (folder: DirectoryInfo | null) =
@@ -23,6 +25,12 @@ let private found pattern =
     Regex.Matches(readme.Value, pattern, RegexOptions.Multiline)
     |> Seq.map _.Groups[1].Value
     |> Seq.distinct
+    |> List.ofSeq
+
+/// The code blocks of a language.
+let private blocks language =
+    Regex.Matches(readme.Value, $"```{language}\n(.*?)```", RegexOptions.Singleline)
+    |> Seq.map _.Groups[1].Value
     |> List.ofSeq
 
 /// Runs a script of F# Interactive in the repository; exit code, stdout and stderr.
@@ -89,28 +97,37 @@ let tests =
                 if not (File.Exists built) then
                     skiptest "skipped, no Release build"
 
-                let code =
-                    Regex.Match(readme.Value, "```fsharp\n(.*?)```", RegexOptions.Singleline).Groups[1].Value
+                Folder.temporary (fun folder ->
+                    let path name = Path.Combine(folder, name)
 
-                let folder = Directory.CreateTempSubdirectory "mcdrl-test-"
+                    let code =
+                        [
+                            "scripts/load.fsx", Path.Combine(root, "scripts", "load.fsx")
+                            "run/model", World.bundle ()
+                            "frame.png", Path.Combine(World.data (), "c", "images", "frame1.png")
+                            "frame.mask.png", path "frame.mask.png"
+                        ]
+                        |> List.fold
+                            (fun (code: string) (name, real) -> code.Replace($"\"{name}\"", $"\"{real}\""))
+                            (blocks "fsharp" |> String.concat "\n")
 
-                try
-                    let path = Path.Combine(folder.FullName, "readme.fsx")
-
-                    File.WriteAllText(
-                        path,
-                        code.Replace("scripts/load.fsx", Path.Combine(root, "scripts", "load.fsx"))
-                    )
-
-                    let exitCode, out, err = script [ path ]
+                    File.WriteAllText(path "readme.fsx", code)
+                    let exitCode, out, err = script [ path "readme.fsx" ]
                     Expect.equal exitCode 0 err
+                    Expect.equal err "" "nothing went wrong"
                     Expect.stringContains out "[3, 1, 4, 16]" "A(F, z) for every condition"
-                finally
-                    folder.Delete true
+                    Expect.stringContains out "imaging condition: " "the figure of a frame"
+                    Expect.isTrue (File.Exists(path "frame.mask.png")) "its mask")
+            }
+
+            test "its dataset.json is a good one" {
+                let json = blocks "json" |> List.exactlyOne
+                let found = Expect.wantOk (DatasetDescription.parse "README.md" json) "parses"
+                Expect.equal (List.length found.Sites) 3 "sites"
             }
 
             test "the files it names exist" {
-                for file in found @"\]\(([A-Za-z_.]+)\)" do
+                for file in found @"\]\(([A-Za-z_./]+)\)" do
                     Expect.isTrue (File.Exists(Path.Combine(root, file))) file
             }
         ]
