@@ -207,20 +207,20 @@ module Backdoor =
     /// Logits [M, B, K + 1, h, w] → [B, h, w] in [0, min(log M, log(K + 1))].
     let disagreement (logPrior: Tensor) (logits: Tensor) =
         let entropy (axis: int64) (p: Tensor) =
-            p.mul(p.clamp_min(scalar 1e-12).log()).sum(axis).neg()
+            p.mul(p.maximum(scalar 1e-12).log()).sum(axis).neg()
 
         scoped (fun () ->
             let each = logits.softmax 2L
             let mixed = expectation logPrior each
-            (entropy 1L mixed).sub(expectation logPrior (entropy 2L each)).clamp_min(scalar 0.0))
+            (entropy 1L mixed).sub(expectation logPrior (entropy 2L each)).maximum(scalar 0.0))
 
     /// How much condition m alone would change the answer: KL(p_m ‖ Σ π p), mean over pixels, in nats.
     /// Logits [M, B, K + 1, h, w] → [B, M].
     let influence (logPrior: Tensor) (logits: Tensor) =
         scoped (fun () ->
             let each = logits.log_softmax 2L
-            let mixed = (exact logPrior logits).clamp_min(scalar 1e-12).log()
-            each.exp().mul(each.sub mixed).sum(2L).mean([| 2L; 3L |]).t().clamp_min(scalar 0.0))
+            let mixed = (exact logPrior logits).maximum(scalar 1e-12).log()
+            each.exp().mul(each.sub mixed).sum(2L).mean([| 2L; 3L |]).t().maximum(scalar 0.0))
 
 /// One refinement step of the head: doubles the detail with a map of an earlier tower block.
 [<NoComparison; NoEquality>]

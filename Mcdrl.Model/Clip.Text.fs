@@ -77,12 +77,8 @@ module ClipText =
     let private causal (length: int64) (like: Tensor) =
         scoped (fun () ->
             torch
-                .full(
-                    [| length; length |],
-                    System.Double.NegativeInfinity.ToScalar(),
-                    dtype = like.dtype,
-                    device = like.device
-                )
+                .ones([| length; length |], dtype = like.dtype, device = like.device)
+                .mul(scalar -infinity)
                 .triu(1L))
 
     /// Text features, not of unit length: the output at each row's end token, which is its largest id (the first such).

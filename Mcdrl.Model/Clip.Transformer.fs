@@ -69,7 +69,7 @@ module Transformer =
                     let split = linear (projection part attention) normed |> splitHeads heads
                     let scale = 1.0 / sqrt (float split.shape[3])
 
-                    split.matmul(split.transpose (-2L, -1L)).mul(scale.ToScalar()).softmax(-1L))
+                    split.matmul(split.transpose (-2L, -1L)).mul(scalar scale).softmax(-1L))
 
             (correlation 0L).add(correlation 1L))
 

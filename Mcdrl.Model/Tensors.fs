@@ -7,19 +7,21 @@ type Tensor = torch.Tensor
 /// Tensor lifetime and the small vocabulary that every other file speaks.
 [<AutoOpen>]
 module Tensors =
-    /// A number as TorchSharp's scalar.
-    let scalar (value: float) : Scalar = value.ToScalar()
-
-    /// (1 − weight)·a + weight·b. TorchSharp's own `lerp` can't be called with a number from F#.
-    let blend (weight: float) (a: Tensor) (b: Tensor) : Tensor =
-        use difference = b.sub a
-        a.add (difference, scalar weight)
+    /// A number as a tensor without axes, which takes the element type of what it is combined with. Not TorchSharp's
+    /// `Scalar`: the collector may free one while libtorch still reads it, as soon as two threads compute at once.
+    /// A tensor is held by its scope.
+    let scalar (value: float) : Tensor =
+        torch.tensor (value, dtype = torch.float64)
 
     /// Runs `f` in a scope: whatever tensors it makes are freed at the end, except its result.
     /// Scopes belong to one thread; never hand a lazy value out of one.
     let inline scoped ([<InlineIfLambda>] f: unit -> Tensor) : Tensor =
         use _scope = torch.NewDisposeScope()
         (f ()).MoveToOuterDisposeScope()
+
+    /// (1 − weight)·a + weight·b
+    let blend (weight: float) (a: Tensor) (b: Tensor) : Tensor =
+        scoped (fun () -> a.add ((b.sub a).mul(scalar weight)))
 
     /// `scoped` for a result that is not a single tensor: `kept` lists the tensors that live on.
     let inline scopedWith (kept: 'a -> Tensor seq) ([<InlineIfLambda>] f: unit -> 'a) : 'a =

@@ -227,7 +227,7 @@ module Encoder =
             let mean, std = Tower.normalisation tower
 
             (Resize.clipSquare (int (Tower.inputSize tower)) (Picture.toTensor picture))
-                .div((255.0).ToScalar())
+                .div(scalar 255.0)
                 .unsqueeze(0L)
                 .sub(channels mean)
                 .div(channels std))

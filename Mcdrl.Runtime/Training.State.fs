@@ -127,11 +127,12 @@ module TrainState =
 
         if not state.Average.IsEmpty then
             use _noGrad = torch.no_grad ()
+            use _scope = torch.NewDisposeScope()
             let step = float state.Step
             let kept = min settings.Averaging ((1.0 + step) / (10.0 + step))
 
             for average, (_, leaf) in List.zip state.Average state.Trained do
-                average.mul_(scalar kept).add_(leaf, scalar (1.0 - kept)) |> ignore
+                average.mul_(scalar kept).add_(leaf.mul (scalar (1.0 - kept))) |> ignore
 
         { state with Step = state.Step + 1 }
 
