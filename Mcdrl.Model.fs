@@ -118,8 +118,12 @@ module Intervention =
                 let width = x.shape[2]
                 let queries = layerNorm layer.ln_1 x
                 let attended = attend (heads width) (Some bias) layer.attn queries confounders
-                let x = x.add attended
-                x.add ((layerNorm layer.ln_2 --> linear layer.c_fc --> gelu --> linear layer.c_proj) x))
+                let x = x.add (attended, unity)
+
+                x.add (
+                    (layerNorm layer.ln_2 --> linear layer.c_fc --> gelu --> linear layer.c_proj) x,
+                    unity
+                ))
 
         scoped (fun () -> List.fold step (regions.alias ()) network.layers)
 
@@ -220,7 +224,7 @@ module Backdoor =
         scoped (fun () ->
             let each = logits.log_softmax 2L
             let mixed = (exact logPrior logits).maximum(scalar 1e-12).log()
-            each.exp().mul(each.sub mixed).sum(2L).mean([| 2L; 3L |]).t().maximum(scalar 0.0))
+            each.exp().mul(each.sub (mixed)).sum(2L).mean([| 2L; 3L |]).t().maximum(scalar 0.0))
 
 /// One refinement step of the head: doubles the detail with a map of an earlier tower block.
 [<NoComparison; NoEquality>]
@@ -286,7 +290,7 @@ module Head =
 
             let copies = x.shape[0] / skip.shape[0]
             let upsampled = resized skip.shape[2..] x
-            let joined = upsampled.add (lateral.repeat (copies, 1L, 1L, 1L))
+            let joined = upsampled.add (lateral.repeat (copies, 1L, 1L, 1L), unity)
 
             (conv2d 1L 1L refinement.conv
              --> groupNorm (groups x.shape[1]) refinement.norm
@@ -464,9 +468,9 @@ module Loss =
             let truth = functional.one_hot(labels, logits.shape[1]).permute(0L, 3L, 1L, 2L)
             let g = truth.slice(1L, 1L, logits.shape[1], 1L).``to`` p.dtype
             let over (x: Tensor) = x.sum [| 2L; 3L |]
-            let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0)
-            let total = (over p).add(over g).add(scalar 1.0)
-            overlap.div(total).neg().add(scalar 1.0).mean())
+            let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
+            let total = (over p).add(over g, unity).add(scalar 1.0, unity)
+            overlap.div(total).neg().add(scalar 1.0, unity).mean())
 
     /// Aligns cells with texts: cross-entropy of cos(C[h,w], text) / τ over normal mucosa and the K classes. Without it
     /// Eq. 6 would rank noise for a tower that never saw text. C [B, H, W, d], labels int64 [B, H, W]

@@ -95,7 +95,7 @@ module ClipText =
                 tower.token_embedding.weight
                     .index_select(0L, tokens.flatten ())
                     .unflatten(0L, tokens.shape)
-                    .add(tower.positional_embedding.narrow (0L, 0L, length)) // [B, length, width]
+                    .add(tower.positional_embedding.narrow (0L, 0L, length), unity) // [B, length, width]
 
             let mask = causal length embedded
             let output = Transformer.run (Some mask) tower.transformer.resblocks embedded

@@ -33,14 +33,14 @@ module Transformer =
                 --> quickGelu
                 --> linear block.mlp.c_proj
 
-            x.add (hidden x))
+            x.add (hidden x, unity))
 
     /// The block. `mask` is added to the scores. [B, n, width] → [B, n, width]
     let block (mask: Tensor option) (block: Block) (x: Tensor) =
         scoped (fun () ->
             let normed = layerNorm block.ln_1 x
 
-            x.add (attend (heads x.shape[2]) mask block.attn normed normed)
+            x.add (attend (heads x.shape[2]) mask block.attn normed normed, unity)
             |> feedForward block)
 
     /// The block's output for the first `count` tokens only. [B, n, width] → [B, count, width]
@@ -49,14 +49,14 @@ module Transformer =
             let normed = layerNorm block.ln_1 x
             let queries = normed.narrow (1L, 0L, count)
 
-            x.narrow(1L, 0L, count).add(attend (heads x.shape[2]) None block.attn queries normed)
+            x.narrow(1L, 0L, count).add(attend (heads x.shape[2]) None block.attn queries normed, unity)
             |> feedForward block)
 
     /// The block as MaskCLIP reads it: every token attends to itself alone. [B, n, width] → [B, n, width]
     let maskclipBlock (block: Block) (x: Tensor) =
         scoped (fun () ->
             let values = layerNorm block.ln_1 --> linear (projection 2L block.attn)
-            x.add ((values --> linear block.attn.out_proj) x) |> feedForward block)
+            x.add ((values --> linear block.attn.out_proj) x, unity) |> feedForward block)
 
     /// SCLIP's attention, softmax(q qᵀ/√d) + softmax(k kᵀ/√d): its rows sum to 2. `normed` is the block's ln_1 x.
     /// [B, n, width] → [B, heads, n, n]
@@ -71,7 +71,7 @@ module Transformer =
 
                     split.matmul(split.transpose (-2L, -1L)).mul(scalar scale).softmax(-1L))
 
-            (correlation 0L).add(correlation 1L))
+            (correlation 0L).add(correlation 1L, unity))
 
     /// The block with SCLIP's attention in place of its own. [B, n, width] → [B, n, width]
     let sclipBlock (block: Block) (x: Tensor) =
@@ -83,7 +83,8 @@ module Transformer =
 
             let attended = (sclipWeights block.attn normed).matmul values
 
-            x.add (linear block.attn.out_proj (mergeHeads attended)) |> feedForward block)
+            x.add (linear block.attn.out_proj (mergeHeads attended), unity)
+            |> feedForward block)
 
     /// Blocks in turn; what lies between them is freed on the way. [B, n, width] → [B, n, width]
     let run (mask: Tensor option) (blocks: Block list) (x: Tensor) =

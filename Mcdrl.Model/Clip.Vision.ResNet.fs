@@ -186,7 +186,7 @@ module ModifiedResNet =
                 | Some shortcut -> convNorm 1L 0L shortcut.``0`` shortcut.``1`` (pooled x)
                 | None -> x
 
-            relu ((main x).add identity))
+            relu ((main x).add(identity, unity)))
 
     let private stage stride (blocks: Bottleneck list) =
         blocks
@@ -211,7 +211,7 @@ module ModifiedResNet =
 
             torch
                 .cat([| mean; cells |], 1L)
-                .add(Positions.forGrid map.shape[2] map.shape[3] pool.positional_embedding))
+                .add(Positions.forGrid map.shape[2] map.shape[3] pool.positional_embedding, unity))
 
     /// Multi-head attention with the pool's projections. [B, m, C] and [B, n, C] → [B, m, embed]
     let private poolAttention (pool: AttentionPool) (queries: Tensor) (tokens: Tensor) =

@@ -88,7 +88,7 @@ module VisionTransformer =
         let cells = map.flatten(2L).transpose(1L, 2L) // [B, H·W, width]
         let first = tower.class_embedding.expand (cells.shape[0], 1L, -1L)
         let positions = Positions.forGrid height width tower.positional_embedding
-        let placed = torch.cat([| first; cells |], 1L).add positions
+        let placed = torch.cat([| first; cells |], 1L).add(positions, unity)
         scope.MoveToOuter(layerNorm tower.ln_pre placed), height, width
 
     /// After how many blocks the skip maps are taken: 1/4, 1/2 and 3/4 of the depth, before the last block.

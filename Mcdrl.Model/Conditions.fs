@@ -17,7 +17,7 @@ module Conditions =
         scoped (fun () ->
             let rows = (ramp frame.shape[1]).sub(scalar y).square().unsqueeze 1L
             let columns = (ramp frame.shape[2]).sub(scalar x).square().unsqueeze 0L
-            rows.add(columns).sqrt())
+            rows.add(columns, unity).sqrt())
 
     /// A lens out of focus: Gaussian, σ up to 3 % of the width.
     let blur strength (_: Seed) (frame: Tensor) =
@@ -39,7 +39,8 @@ module Conditions =
 
     /// Over-exposure: gain up to 1.7 and a lifted black level.
     let brightLighting strength (_: Seed) (frame: Tensor) =
-        scoped (fun () -> clipped (frame.mul(scalar (1.0 + 0.7 * strength)).add(scalar (0.08 * strength))))
+        scoped (fun () ->
+            clipped (frame.mul(scalar (1.0 + 0.7 * strength)).add(scalar (0.08 * strength), unity)))
 
     /// Too little light: gain down to 0.3.
     let dimLighting strength (_: Seed) (frame: Tensor) =
@@ -52,7 +53,10 @@ module Conditions =
 
         scoped (fun () ->
             let shade =
-                (distance (at "x") (at "y") frame).mul(scalar (0.75 * strength)).neg().add(scalar 1.15)
+                (distance (at "x") (at "y") frame)
+                    .mul(scalar (0.75 * strength))
+                    .neg()
+                    .add(scalar 1.15, unity)
 
             clipped (frame.mul (shade.clamp (scalar 0.1, scalar 1.15))))
 
@@ -88,12 +92,12 @@ module Conditions =
                 (distance (at "x") (at "y") frame)
                     .div(scalar reach)
                     .neg()
-                    .add(scalar 1.0)
+                    .add(scalar 1.0, unity)
                     .clamp(scalar 0.0, scalar 1.0)
 
             let colour = torch.tensor([| red; green; blue |]).view(3L, 1L, 1L)
             let weight = cover.mul (scalar opacity)
-            clipped (frame.add (colour.sub(frame).mul weight)))
+            clipped (frame.add (colour.sub(frame).mul weight, unity)))
 
     /// Pale, cloudy mucus.
     let mucus strength seed frame =
@@ -120,7 +124,7 @@ module Conditions =
                 away.div(scalar size).square().neg().exp()
 
             let light = Seq.init spots spot |> Seq.reduce (fun a b -> a.maximum b)
-            clipped (frame.add (light.mul (scalar 1.2))))
+            clipped (frame.add (light.mul (scalar 1.2), unity)))
 
     /// Sensor noise and blocks of a poor video link.
     let artifacts strength seed (frame: Tensor) =
@@ -145,7 +149,7 @@ module Conditions =
                 )
 
             let noise = Seed.normal (List.ofArray frame.shape) (Seed.named "noise" seed)
-            clipped ((blend 0.7 frame (coarse.squeeze 0L)).add(noise.mul (scalar (0.08 * strength)))))
+            clipped ((blend 0.7 frame (coarse.squeeze 0L)).add(noise.mul (scalar (0.08 * strength)), unity)))
 
     /// The conditions that can be done to the pixels of a frame without moving them, by their words.
     let byName: (string * (float -> Seed -> Tensor -> Tensor)) list =

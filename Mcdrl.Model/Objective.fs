@@ -57,7 +57,7 @@ module Objective =
                 )
 
             let struct (share, lesion) = shares.narrow(1L, 1L, int64 classes).max 1L
-            lesion.add(torch.tensor 1L).mul(share.ge(scalar 0.25).``to`` torch.int64))
+            lesion.add(torch.tensor 1L, unity).mul(share.ge(scalar 0.25).``to`` torch.int64))
 
     /// Mean over images of the Dice of two label maps, uint8 [B, S, S]: in each image the mean over the classes that
     /// either map shows, and 1 where neither shows any.
@@ -73,13 +73,13 @@ module Objective =
                 torch.float32
 
         let p, g = marks predicted, marks truth
-        let total = (p.sum 1L).add(g.sum 1L)
+        let total = (p.sum 1L).add(g.sum 1L, unity)
         let dice = p.mul(g).sum(1L).mul(scalar 2.0).div(total.maximum (scalar 1.0))
         let shown = total.gt(scalar 0.0).``to`` torch.float32
         let count = shown.sum 1L
         let mean = dice.mul(shown).sum(1L).div(count.maximum (scalar 1.0))
         let empty = count.eq(scalar 0.0).``to`` torch.float32
-        mean.add(empty).mean().item<float32>() |> float
+        mean.add(empty, unity).mean().item<float32>() |> float
 
     /// One draw per image from π, int64 [B].
     let drawConfounders (texts: Texts) seed (images: int) =
@@ -147,7 +147,7 @@ module Objective =
                     weights.Alignment, alignment
                 ]
                 |> List.fold
-                    (fun (sum: Tensor) (weight, part: Tensor) -> sum.add (part.mul (scalar weight)))
+                    (fun (sum: Tensor) (weight, part: Tensor) -> sum.add (part.mul (scalar weight), unity))
                     segmentation
 
             {

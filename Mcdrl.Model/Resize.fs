@@ -54,7 +54,7 @@ module Resize =
 
     /// To whole levels, halves up, clipped to 0…255.
     let private toLevels (x: Tensor) =
-        x.add(scalar 0.5).floor().clamp(scalar 0.0, scalar 255.0)
+        x.add(scalar 0.5, unity).floor().clamp(scalar 0.0, scalar 255.0)
 
     /// The matrix is a band around its diagonal: this many rows at a time are multiplied with the part of the
     /// source that they read, which for a large frame is a small part.

@@ -7,9 +7,12 @@ type Tensor = torch.Tensor
 /// Tensor lifetime and the small vocabulary that every other file speaks.
 [<AutoOpen>]
 module Tensors =
-    /// A number as a tensor without axes, which takes the element type of what it is combined with. Not TorchSharp's
-    /// `Scalar`: the collector may free one while libtorch still reads it, as soon as two threads compute at once.
-    /// A tensor is held by its scope.
+    /// The factor in `a.add (b, unity)`. Without it TorchSharp makes a `Scalar` for the 1, which
+    /// the collector may free while libtorch still reads it, as soon as another thread allocates. This one lives for ever.
+    let unity: Scalar = 1L.ToScalar()
+
+    /// A number as a tensor without axes, which takes the element type of what it is combined with. Not a `Scalar`, for
+    /// the reason given at `unity`: a tensor is held by its scope.
     let scalar (value: float) : Tensor =
         torch.tensor (value, dtype = torch.float64)
 
@@ -21,7 +24,7 @@ module Tensors =
 
     /// (1 − weight)·a + weight·b
     let blend (weight: float) (a: Tensor) (b: Tensor) : Tensor =
-        scoped (fun () -> a.add ((b.sub a).mul(scalar weight)))
+        scoped (fun () -> a.add ((b.sub a).mul(scalar weight), unity))
 
     /// `scoped` for a result that is not a single tensor: `kept` lists the tensors that live on.
     let inline scopedWith (kept: 'a -> Tensor seq) ([<InlineIfLambda>] f: unit -> 'a) : 'a =

@@ -211,7 +211,7 @@ module ResNet50 =
                 | Some shortcut -> convNorm tower stride 0L shortcut.``0`` shortcut.``1`` x
                 | None -> x
 
-            relu ((main x).add identity))
+            relu ((main x).add(identity, unity)))
 
     let private stage tower (stride: int64) (blocks: Bottleneck list) =
         blocks

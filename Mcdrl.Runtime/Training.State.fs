@@ -132,7 +132,7 @@ module TrainState =
             let kept = min settings.Averaging ((1.0 + step) / (10.0 + step))
 
             for average, (_, leaf) in List.zip state.Average state.Trained do
-                average.mul_(scalar kept).add_(leaf.mul (scalar (1.0 - kept))) |> ignore
+                average.mul_(scalar kept).add_(leaf.mul (scalar (1.0 - kept)), unity) |> ignore
 
         { state with Step = state.Step + 1 }
 
