@@ -335,7 +335,7 @@ let private lossTests =
             testCase "Dice loss is near 0 for the truth and near 1 for its opposite"
             <| fun () ->
                 let labels = torch.zeros (1L, 32L, 32L, dtype = torch.int64)
-                labels.narrow(1L, 0L, 16L).fill_(scalar 1.0) |> ignore
+                labels.narrow(1L, 0L, 16L).fill_(1.0.ToScalar()) |> ignore
 
                 let truth =
                     torch.nn.functional.one_hot(labels, 2L).permute(0L, 3L, 1L, 2L).``to`` torch.float64

@@ -3,6 +3,7 @@ module Mcdrl.Runtime.Tests.TrainerTests
 open System.IO
 open System.Threading
 open Expecto
+open TorchSharp
 open Mcdrl
 
 let private weightsOf (request: TrainRequest) =
@@ -174,7 +175,7 @@ let private refusals =
             <| fun () ->
                 World.within (fun folder ->
                     let huge (embeddings: TorchSharp.torch.Tensor) =
-                        embeddings.narrow(0L, 1L, 3L).fill_(World.hugeNumber) |> ignore
+                        embeddings.narrow(0L, 1L, 3L).fill_(World.hugeNumber.ToScalar()) |> ignore
                         embeddings
 
                     let request = World.request folder "run"

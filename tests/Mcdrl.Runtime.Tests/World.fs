@@ -172,7 +172,7 @@ let within (work: string -> 'a) : 'a =
 let train request =
     Trainer.train request Report.none CancellationToken.None
 
-let hugeNumber = scalar 3e38
+let hugeNumber = 3e38
 
 let private trainedFolder =
     lazy
