@@ -160,6 +160,10 @@ module RecordJson =
             let item = kind.GetGenericArguments()[1]
             let pair = FSharpType.MakeTupleType [| typeof<string>; item |]
 
+            for name, repeated in element.EnumerateObject() |> Seq.countBy _.Name do
+                if repeated > 1 then
+                    reading.Fault (within name) "the key is given twice" "Give it once" |> ignore
+
             let pairs =
                 [|
                     for property in element.EnumerateObject() ->
@@ -231,5 +235,9 @@ module RecordJson =
             match McdrlError.ofList reading.Faults with
             | Some faults -> Error faults
             | None -> Ok(unbox<'T> value)
-        with :? JsonException as problem ->
+        with
+        | :? JsonException as problem ->
+            Error(McdrlError.usage $"not valid JSON: {problem.Message}" origin "Correct the text")
+        // What .NET throws for an escaped half of a surrogate pair.
+        | :? InvalidOperationException as problem ->
             Error(McdrlError.usage $"not valid JSON: {problem.Message}" origin "Correct the text")
