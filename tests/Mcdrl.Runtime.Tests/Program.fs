@@ -30,5 +30,14 @@ let main argv =
                     OverlayTests.tests
                     BundleTests.tests
                     TrainerTests.tests
+                    RecordJsonTests.tests
+                    ConfigTests.tests
+                    StoreTests.tests
+                    FramesTests.tests
+                    CheckpointTests.tests
+                    SegmenterTests.tests
+                    BatchTests.tests
+                    EvaluatorTests.tests
+                    SegmentingTests.tests
                 ])
             argv
