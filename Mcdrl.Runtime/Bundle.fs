@@ -152,8 +152,14 @@ module Bundle =
         let path = Path.Combine(folder, manifestName)
 
         if File.Exists path then
-            Files.attempt path (fun () -> File.ReadAllText path)
-            |> Result.bind (RecordJson.parse<Manifest> path >> Result.mapError asModelFault)
+            ImageLimits.readFile
+                { ImageLimits.standard with
+                    MaxBytes = 1_000_000L
+                }
+                path
+            |> Result.map Text.Encoding.UTF8.GetString
+            |> Result.bind (RecordJson.parse<Manifest> path)
+            |> Result.mapError asModelFault
         else
             Error(
                 McdrlError.model

@@ -68,6 +68,14 @@ public class LoadTests(TinyModel tiny)
         Assert.Throws<McdrlModelException>(() => McdrlApi.Load(folder));
     }
 
+    [Fact]
+    public void A_manifest_beyond_all_measure_is_not_read()
+    {
+        var folder = tiny.CopyBundle();
+        File.AppendAllText(Path.Combine(folder, "mcdrl.json"), new string(' ', 1_000_000));
+        Assert.Contains("limit", Assert.Throws<McdrlModelException>(() => McdrlApi.Load(folder)).Message);
+    }
+
     [Theory]
     [InlineData("gpu")]
     [InlineData("")]
