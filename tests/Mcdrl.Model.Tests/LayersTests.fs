@@ -36,4 +36,20 @@ let tests =
                         let apart = (actual.sub expected).abs().max().item<float32>()
                         Expect.isLessThan apart 1e-5f $"bias {shapeText shape}, gradient {requiresGrad}"
             }
+
+            test "group norm learns from a channels-last map that needs no gradient" {
+                use _scope = torch.NewDisposeScope()
+                let layer = Init.groupNorm 8L |> Tree.map (fun leaf -> leaf.requires_grad_ true)
+                let rows = normal 5UL [ 2L; 16L; 8L ]
+                let last = rows.transpose(1L, 2L).unflatten(2L, [| 4L; 4L |])
+
+                let gradient (map: Tensor) =
+                    layer.weight.grad <- null
+                    (groupNorm 4L layer map).pow(3.0.ToScalar()).sum().backward()
+                    (nonNull layer.weight.grad).clone()
+
+                let expected = gradient (last.contiguous ())
+                let apart = ((gradient last).sub expected).abs().max().item<float32>()
+                Expect.isLessThan apart 1e-3f "whatever the layout in memory"
+            }
         ]

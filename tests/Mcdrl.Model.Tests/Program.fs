@@ -17,6 +17,13 @@ let private tests =
         ContoursTests.tests
         ArchitectureTests.tests
         TowerTests.tests
+        UpsamplingTests.tests
+        PromptsTests.tests
+        SettingsTests.tests
+        ConditionsTests.tests
+        AugmentationTests.tests
+        SplitsTests.tests
+        ObjectiveTests.tests
     ]
 
 [<EntryPoint>]

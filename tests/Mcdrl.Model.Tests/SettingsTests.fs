@@ -1,0 +1,106 @@
+module Mcdrl.Model.Tests.SettingsTests
+
+open Expecto
+open Mcdrl
+
+let private good =
+    match Config.ofPreset "paper" [] with
+    | Ok settings -> settings
+    | Error problem -> failwith (McdrlError.describe problem)
+
+let private faults settings =
+    match Settings.validate settings with
+    | Ok _ -> []
+    | Error problem ->
+        Expect.equal (McdrlError.exitCode problem) 2 "usage"
+
+        McdrlError.flatten problem
+        |> List.map (fun fault -> (McdrlError.describe fault).Split(':')[0])
+
+let private m change =
+    { good with
+        Method = change good.Method
+    }
+
+let private l change = { good with Loss = change good.Loss }
+
+let private o change =
+    { good with
+        Optimiser = change good.Optimiser
+    }
+
+let private a change =
+    { good with
+        Augmentation = change good.Augmentation
+    }
+
+let private prior weights =
+    m (fun m ->
+        { m with
+            Conditions = [ "a"; "b" ]
+            Prior = weights
+        })
+
+let tests =
+    testList
+        "Settings"
+        [
+            for key, settings in
+                [
+                    "method.input_size", m (fun m -> { m with InputSize = 31 })
+                    "method.alpha", m (fun m -> { m with Alpha = 0.0 })
+                    "method.alpha", m (fun m -> { m with Alpha = 1.01 })
+                    "method.alpha", m (fun m -> { m with Alpha = nan })
+                    "method.conditions", m (fun m -> { m with Conditions = [] })
+                    "method.prior", prior [ 1.0 ]
+                    "method.prior", prior [ 0.0; 0.0 ]
+                    "method.prior", prior [ -1.0; 2.0 ]
+                    "method.prior", prior [ nan; 1.0 ]
+                    "method.layers", m (fun m -> { m with Layers = 0 })
+                    "method.head_width", m (fun m -> { m with HeadWidth = 0 })
+                    "method.refinements", m (fun m -> { m with Refinements = -1 })
+                    "loss.causal", l (fun l -> { l with Causal = -0.1 })
+                    "loss.contrast", l (fun l -> { l with Contrast = nan })
+                    "loss.tau", l (fun l -> { l with Tau = 0.0 })
+                    "loss.dice", l (fun l -> { l with Dice = infinity })
+                    "loss.alignment", l (fun l -> { l with Alignment = -1.0 })
+                    "loss.alignment_tau", l (fun l -> { l with AlignmentTau = 0.0 })
+                    "optimiser.epochs", o (fun o -> { o with Epochs = 0 })
+                    "optimiser.activation_epoch", o (fun o -> { o with ActivationEpoch = -1 })
+                    "optimiser.warmup_epochs", o (fun o -> { o with WarmupEpochs = -1.0 })
+                    "optimiser.batch_size", o (fun o -> { o with BatchSize = 0 })
+                    "optimiser.learning_rate", o (fun o -> { o with LearningRate = nan })
+                    "optimiser.tower_factor", o (fun o -> { o with TowerFactor = 1.5 })
+                    "optimiser.trained_blocks", o (fun o -> { o with TrainedBlocks = -1 })
+                    "optimiser.weight_decay", o (fun o -> { o with WeightDecay = 2.0 })
+                    "optimiser.gradient_clip", o (fun o -> { o with GradientClip = 0.0 })
+                    "optimiser.averaging", o (fun o -> { o with Averaging = 1.0 })
+                    "augmentation.rotation", a (fun a -> { a with Rotation = 181.0 })
+                    "augmentation.scale", a (fun a -> { a with Scale = -0.1 })
+                    "augmentation.shift", a (fun a -> { a with Shift = 1.1 })
+                    "augmentation.colour", a (fun a -> { a with Colour = nan })
+                    "augmentation.conditions", a (fun a -> { a with Conditions = 2.0 })
+                    "augmentation.views", a (fun a -> { a with Views = 65 })
+                    "validation", { good with Validation = 0.0 }
+                    "validation", { good with Validation = 1.0 }
+                ]
+                |> List.indexed
+                |> List.map (fun (index, (key, settings)) -> $"{key}, case {index}", (key, settings)) do
+                testCase key
+                <| fun () -> Expect.equal (faults (snd settings)) [ fst settings ] "this key and no other"
+
+            testCase "good settings are returned, weighted conditions too"
+            <| fun () ->
+                for settings in [ good; prior [ 0.0; 3.0 ]; prior [] ] do
+                    Expect.equal (Settings.validate settings) (Ok settings) "as they are"
+
+            testCase "all faults at once"
+            <| fun () ->
+                let settings =
+                    { m (fun m -> { m with Alpha = 2.0 }) with
+                        Validation = nan
+                        Loss = { good.Loss with Tau = -1.0 }
+                    }
+
+                Expect.equal (faults settings) [ "method.alpha"; "loss.tau"; "validation" ] "three"
+        ]
