@@ -80,7 +80,14 @@ let private resumed =
             <| fun () ->
                 World.within (fun folder ->
                     sameAfterInterruption usesCache folder |> ignore
-                    let features = Run.featuresFile (Path.Combine(folder, "whole")) "training"
+                    // A finished run keeps no features; a stopped one does.
+                    let stopped =
+                        { World.request folder "stopped" with
+                            Settings = usesCache
+                        }
+
+                    Expect.isError (interrupted 2 stopped) "cancelled"
+                    let features = Run.featuresFile stopped.Out "training"
                     // 10 frames, 2 views; dense, image and the one skip map that is read, and the labels.
                     let record = 4 * (16 * 32 + 32 + 16 * 64) + 32 * 32
                     Expect.equal (FileInfo(features).Length) (32L + 20L * int64 record) "the file's size")
