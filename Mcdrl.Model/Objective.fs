@@ -147,7 +147,8 @@ module Objective =
                     weights.Alignment, alignment
                 ]
                 |> List.fold
-                    (fun (sum: Tensor) (weight, part: Tensor) -> sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
+                    (fun (sum: Tensor) (weight, part: Tensor) ->
+                        sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
                     segmentation
 
             {

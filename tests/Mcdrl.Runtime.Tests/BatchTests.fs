@@ -39,6 +39,7 @@ let tests =
                     let work number =
                         Interlocked.Increment(&started) |> ignore
                         stop.Cancel()
+                        Thread.Sleep 1
                         number
 
                     let results = Batch.run "long" Report.none stop.Token work [| 0..9999 |]
