@@ -218,13 +218,24 @@ module Backdoor =
             let mixed = expectation logPrior each
             (entropy 1L mixed).sub(expectation logPrior (entropy 2L each)).maximum(scalar 0.0))
 
-    /// How much condition m alone would change the answer: KL(p_m ‖ Σ π p), mean over pixels, in nats.
-    /// Logits [M, B, K + 1, h, w] → [B, M].
-    let influence (logPrior: Tensor) (logits: Tensor) =
+    /// −log Z_geo with Z_geo = Σ_k Π_m p_m(k)^π_m: how far the conditions are from one answer, in nats; 0 exactly where
+    /// all of them agree. Logits [M, B, K + 1, h, w] → [B, h, w], ≥ 0 and without bound.
+    let geometricDisagreement (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () ->
+            let mean = expectation logPrior (logits.log_softmax 2L)
+            mean.logsumexp(1L).neg().maximum(scalar 0.0))
+
+    /// How far the answer under condition m alone is from the adjusted one: KL(p_m ‖ Σ π p) of each pixel, in nats.
+    /// Logits [M, B, K + 1, h, w] → [M, B, h, w].
+    let divergence (logPrior: Tensor) (logits: Tensor) =
         scoped (fun () ->
             let each = logits.log_softmax 2L
             let mixed = (exact logPrior logits).maximum(scalar 1e-12).log()
-            each.exp().mul(each.sub (mixed)).sum(2L).mean([| 2L; 3L |]).t().maximum(scalar 0.0))
+            each.exp().mul(each.sub (mixed)).sum(2L).maximum(scalar 0.0))
+
+    /// The mean of `divergence` over pixels. Logits [M, B, K + 1, h, w] → [B, M].
+    let influence (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () -> (divergence logPrior logits).mean([| 2L; 3L |]).t())
 
 /// One refinement step of the head: doubles the detail with a map of an earlier tower block.
 [<NoComparison; NoEquality>]

@@ -60,6 +60,13 @@ module Counts =
     let ofForeground (prediction: byte[]) (truth: byte[]) =
         count prediction.Length (fun i -> prediction[i] <> 0uy) (fun i -> truth[i] <> 0uy)
 
+    /// Of each lesion label against all others, added up: one pair of masks, however many classes they show.
+    let ofLesions (prediction: byte[]) (truth: byte[]) =
+        Seq.append prediction truth
+        |> Seq.distinct
+        |> Seq.filter ((<>) 0uy)
+        |> Seq.fold (fun sum label -> sum + ofLabel label prediction truth) zero
+
     /// The counts of the background where these are the counts of the foreground.
     let complement (counts: Counts) =
         {

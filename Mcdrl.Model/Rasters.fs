@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Runtime.InteropServices
 open TorchSharp
 
 /// How the rows and columns of an image file lie with respect to the upright picture: the eight values of
@@ -176,4 +177,27 @@ module LabelMap =
             Width = width
             Height = height
             Labels = Orientation.revert orientation 1 (width, height) map.Labels
+        }
+
+/// One number a pixel.
+type ValueMap =
+    {
+        Width: int
+        Height: int
+        /// `Height * Width` numbers, row by row.
+        Values: float32[]
+    }
+
+[<RequireQualifiedAccess>]
+module ValueMap =
+    /// An upright map in the orientation of the file that it belongs to.
+    let inFile orientation (map: ValueMap) : ValueMap =
+        let width, height = Orientation.size orientation (map.Width, map.Height)
+        let bytes = MemoryMarshal.AsBytes(ReadOnlySpan map.Values).ToArray()
+        let turned = Orientation.revert orientation sizeof<float32> (width, height) bytes
+
+        {
+            Width = width
+            Height = height
+            Values = MemoryMarshal.Cast<byte, float32>(ReadOnlySpan turned).ToArray()
         }
