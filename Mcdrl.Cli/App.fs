@@ -60,7 +60,7 @@ module App =
             session.Out.WriteLine help
             Ok 0
         | [ "--version" ] ->
-            session.Out.WriteLine $"mcdrl {Doctor.version}"
+            session.Out.WriteLine $"mcdrl {Product.version}"
             Ok 0
         | _ ->
             match find arguments with

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Reflection
 open System.Runtime.InteropServices
 open System.Runtime.Intrinsics.X86
 open System.Text
@@ -40,13 +39,6 @@ type Diagnosis =
 module Doctor =
     [<DllImport("libc", EntryPoint = "gnu_get_libc_version")>]
     extern nativeint private libcVersion()
-
-    /// The version of the Mcdrl assemblies.
-    let version =
-        Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()
-        |> Option.ofObj
-        |> Option.map _.InformationalVersion
-        |> Option.defaultValue "unknown"
 
     let private glibc () =
         try
@@ -117,7 +109,7 @@ module Doctor =
             | Error _ -> []
 
         {
-            Mcdrl = version
+            Mcdrl = Product.version
             Runtime = RuntimeInformation.FrameworkDescription
             System = $"{RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}"
             Glibc = glibc ()

@@ -42,8 +42,6 @@ module Encoder =
     /// Images that go through the tower at once.
     let private chunk = 4
 
-    let private extensions = [ ".png"; ".jpg"; ".jpeg"; ".webp"; ".bmp"; ".gif" ]
-
     /// Features of normalised images [n, 3, h, w], name by name.
     let private imageFeatures (tower: Tower) (images: Tensor) : (string * Tensor) list =
         let features =
@@ -213,9 +211,7 @@ module Encoder =
                         AttributesToSkip = FileAttributes.ReparsePoint
                     )
                 )
-                |> Array.filter (fun path ->
-                    extensions
-                    |> List.exists (fun ending -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))
+                |> Array.filter Images.isNamedAsImage
                 |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)))
 
     /// A frame as the tower wants it, by CLIP's own preprocessing. [1, 3, S, S]
@@ -239,7 +235,7 @@ module Encoder =
             do!
                 Result.requireTrue
                     (McdrlError.data
-                        $"""it has no image file ({String.concat " " extensions})"""
+                        $"""it has no image file ({String.concat " " Images.extensions})"""
                         folder
                         "Name a folder of images")
                     (files.Length > 0)

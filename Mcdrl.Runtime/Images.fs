@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System
 open System.IO
 open System.Runtime.InteropServices
 open SkiaSharp
@@ -19,6 +20,14 @@ type ImageHeader =
 /// A damaged or truncated file is an error, never a half-grey picture.
 [<RequireQualifiedAccess>]
 module Images =
+    /// The endings of the file names of the formats that are read.
+    let extensions = [ ".png"; ".jpg"; ".jpeg"; ".webp"; ".bmp"; ".gif" ]
+
+    /// Whether a file's name ends as an image's does.
+    let isNamedAsImage (path: string) =
+        extensions
+        |> List.exists (fun ending -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+
     let private ofOrigin origin =
         match origin with
         | SKEncodedOrigin.TopRight -> Orientation.TopRight

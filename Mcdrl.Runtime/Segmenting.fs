@@ -60,17 +60,12 @@ type SegmentTarget =
 module Segmenting =
     let notice = "Research software, not for clinical use."
 
-    let private extensions = set [ ".png"; ".jpg"; ".jpeg"; ".webp"; ".bmp"; ".gif" ]
-
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
-
-    let private isImage (path: string) =
-        extensions.Contains((nonNull (Path.GetExtension path)).ToLowerInvariant())
 
     let private imagesIn (folder: string) pattern =
         Files.attempt folder (fun () ->
             Directory.EnumerateFiles(folder, pattern)
-            |> Seq.filter isImage
+            |> Seq.filter Images.isNamedAsImage
             |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b))
             |> List.ofSeq)
 
@@ -164,9 +159,7 @@ module Segmenting =
 
             match McdrlError.ofList (collisions @ inside) with
             | Some faults -> return! Error faults
-            | None ->
-                do! Files.attempt out (fun () -> Directory.CreateDirectory out |> ignore)
-                return targets
+            | None -> return targets
         }
 
     let private points (polygon: struct (int * int) array) =
@@ -234,6 +227,13 @@ module Segmenting =
         (cancel: CancellationToken)
         =
         targets
-        |> Array.ofList
-        |> Batch.run "segmenting" progress cancel (one segmenter mode limits)
-        |> Result.map (Array.zip (Array.ofList targets))
+        |> List.map (fun target ->
+            Path.GetDirectoryName target.Mask |> Option.ofObj |> Option.defaultValue ".")
+        |> List.distinct
+        |> List.traverseResultM (fun folder ->
+            Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
+        |> Result.bind (fun _ ->
+            targets
+            |> Array.ofList
+            |> Batch.run "segmenting" progress cancel (one segmenter mode limits)
+            |> Result.map (Array.zip (Array.ofList targets)))

@@ -115,7 +115,7 @@ module Trainer =
 
             return
                 {
-                    Version = Run.version
+                    Version = Product.release
                     Data = dataset.Name
                     DataSha256 = data
                     LeaveOut = request.LeaveOut
@@ -209,7 +209,7 @@ module Trainer =
             Settings = settings
             Provenance =
                 {
-                    Product = $"mcdrl {Run.version}"
+                    Product = $"mcdrl {Product.release}"
                     Created = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
                     Data = dataset.Name
                     DataSha256 = identity.DataSha256

@@ -45,12 +45,6 @@ type RunIdentity =
 /// The folder of a run: who owns it, what it is, and where its files lie.
 [<RequireQualifiedAccess>]
 module Run =
-    /// The product's version, recorded with everything it writes.
-    let version =
-        match typeof<RunIdentity>.Assembly.GetName().Version with
-        | null -> "0.0.0"
-        | version -> version.ToString 3
-
     let identityFile folder = Path.Combine(folder, "run.json")
 
     let checkpointFile folder =

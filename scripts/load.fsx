@@ -8,7 +8,7 @@
 #r "Mcdrl.Runtime.dll"
 
 match Mcdrl.Native.load () with
-| Ok native -> printfn $"Mcdrl {Mcdrl.Doctor.version}, libtorch {native.Libtorch}"
+| Ok native -> printfn $"Mcdrl {Mcdrl.Product.version}, libtorch {native.Libtorch}"
 | Error problem ->
     eprintfn "%s" (Mcdrl.McdrlError.describe problem)
     exit (Mcdrl.McdrlError.exitCode problem)

@@ -86,6 +86,7 @@ let tests =
                     withImages (fun images out ->
                         let outcome = mcdrl [ "segment"; images; "--out"; out; "--model"; "/nonexistent/m" ]
                         Expect.equal outcome.Code 3 outcome.Err
+                        Expect.isFalse (Directory.Exists out) "no output folder without a model"
                         Expect.stringContains outcome.Err "/nonexistent/m" "named"
                         let copy = Path.Combine(images, "model")
                         World.copyTree (World.bundle ()) copy

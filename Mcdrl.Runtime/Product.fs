@@ -1,0 +1,16 @@
+namespace Mcdrl
+
+open System.Reflection
+
+/// Which Mcdrl this is.
+[<RequireQualifiedAccess>]
+module Product =
+    /// The version of the assemblies: the release and, after a plus sign, the commit where the build knew it.
+    let version =
+        Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()
+        |> Option.ofObj
+        |> Option.map _.InformationalVersion
+        |> Option.defaultValue "0.0.0"
+
+    /// The release alone, recorded with everything that is written.
+    let release = version.Split('+')[0]
