@@ -14,6 +14,7 @@ let private tests =
         MetricsTests.tests
         PraNetTests.tests
         SummaryTests.tests
+        InterventionalTests.tests
         ExplanationTests.tests
         ContoursTests.tests
         ArchitectureTests.tests
