@@ -362,7 +362,8 @@ type Intervening =
 
 [<RequireQualifiedAccess>]
 module Network =
-    let private aligned (model: Network) (x: Tensor) =
+    /// From the tower's width to the text's: [..., width] → [..., d].
+    let aligned (model: Network) (x: Tensor) =
         match model.projection with
         | Some projection -> linear projection x
         | None -> x.alias ()

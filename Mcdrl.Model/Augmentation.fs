@@ -131,9 +131,8 @@ module Augmentation =
         else
             frame.alias ()
 
-    /// One random view. Frame [3, S, S] float32 in [0, 1] and labels [S, S] uint8 → the same shapes; what comes
-    /// from outside the frame is black background.
-    let view (settings: AugmentationSettings) seed (frame: Tensor) (labels: Tensor) : Tensor * Tensor =
+    /// Geometry and colour, without an imaging condition.
+    let private plain (settings: AugmentationSettings) seed (frame: Tensor) (labels: Tensor) =
         let place = placement settings (Seed.named "geometry" seed)
 
         let still x = (x: Tensor).alias()
@@ -145,13 +144,10 @@ module Augmentation =
             scoped (fun () ->
                 let frame = move torch.GridSampleMode.Bilinear frame
 
-                let frame =
-                    if settings.Colour > 0.0 then
-                        coloured settings.Colour (Seed.named "colour" seed) frame
-                    else
-                        frame
-
-                conditioned settings.Conditions (Seed.named "condition" seed) frame)
+                if settings.Colour > 0.0 then
+                    coloured settings.Colour (Seed.named "colour" seed) frame
+                else
+                    frame)
 
         let marked =
             scoped (fun () ->
@@ -159,3 +155,25 @@ module Augmentation =
                 (move torch.GridSampleMode.Nearest plane).squeeze(0L).round().``to`` torch.uint8)
 
         seen, marked
+
+    /// One random view. Frame [3, S, S] float32 in [0, 1] and labels [S, S] uint8 → the same shapes; what comes
+    /// from outside the frame is black background.
+    let view (settings: AugmentationSettings) seed (frame: Tensor) (labels: Tensor) : Tensor * Tensor =
+        let seen, marked = plain settings seed frame labels
+        use seen = seen
+        conditioned settings.Conditions (Seed.named "condition" seed) seen, marked
+
+    /// The same view as `view` draws, and beside it the view under `condition` in place of whatever condition it
+    /// was given: T_m(x), [3, S, S]. `None` where the condition is no operation on pixels.
+    let pair (settings: AugmentationSettings) seed (condition: string) (frame: Tensor) (labels: Tensor) =
+        let plainSeen, marked = plain settings seed frame labels
+        use plainSeen = plainSeen
+        let seen = conditioned settings.Conditions (Seed.named "condition" seed) plainSeen
+
+        let transformed =
+            Conditions.byName
+            |> List.tryFind (fst >> (=) condition)
+            |> Option.map (fun (_, operation) ->
+                operation Conditions.typical (Seed.named "transformed" seed) plainSeen)
+
+        seen, marked, transformed

@@ -151,6 +151,9 @@ module Conditions =
             let noise = Seed.normal (List.ofArray frame.shape) (Seed.named "noise" seed)
             clipped ((blend 0.7 frame (coarse.squeeze 0L)).add(noise.mul (scalar (0.08 * strength)), unity)))
 
+    /// The strength of a condition when only its name is given.
+    let typical = 0.6
+
     /// The conditions that can be done to the pixels of a frame without moving them, by their words.
     let byName: (string * (float -> Seed -> Tensor -> Tensor)) list =
         [

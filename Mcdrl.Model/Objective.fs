@@ -3,6 +3,16 @@ namespace Mcdrl
 open TorchSharp
 open type TorchSharp.torch.nn
 
+/// What the tower sees of frames that a condition was done to.
+[<NoComparison; NoEquality>]
+type Transformed =
+    {
+        /// F(T_m(x)) before alignment, [B, H, W, width].
+        Dense: Tensor
+        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the map means nothing.
+        Weight: Tensor
+    }
+
 /// What one optimiser step sees.
 [<NoComparison; NoEquality>]
 type Batch =
@@ -14,6 +24,8 @@ type Batch =
         Classes: Tensor
         /// int64 [B]: a confounder drawn from π for each image.
         Confounders: Tensor
+        /// The same frames with that confounder done to them, for grounded interventions.
+        Transformed: Transformed option
     }
 
 /// The parts of Eq. 9, before weighting, and their weighted sum.
@@ -26,6 +38,7 @@ type LossTerms =
         Contrast: Tensor
         Dice: Tensor
         Alignment: Tensor
+        Grounding: Tensor
     }
 
 /// The training objective (Eq. 9) as a pure function of weights and batch.
@@ -95,7 +108,7 @@ module Objective =
         | TrainingMode.FeatureMean -> Intervening.ByFeatureMean
         | TrainingMode.Sampled -> Intervening.Sampled batch.Confounders
 
-    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice and alignment. Before the intervention is
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. Before the intervention is
     /// active the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
     let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
         let kept (terms: LossTerms, logits: Tensor) : Tensor seq =
@@ -106,6 +119,7 @@ module Objective =
                 terms.Contrast
                 terms.Dice
                 terms.Alignment
+                terms.Grounding
                 logits
             ]
 
@@ -117,8 +131,8 @@ module Objective =
             let term weight compute =
                 if weight > 0.0 then compute () else zero.squeeze ()
 
-            let intervened =
-                Network.intervene network texts (intervening settings active batch) observation.Regions
+            let how = intervening settings active batch
+            let intervened = Network.intervene network texts how observation.Regions
 
             let logits = Network.logits network batch.Labels.shape[1] observation intervened
             let grid = observation.Dense.shape
@@ -139,12 +153,33 @@ module Objective =
                     let cells = labelsPerCell (int texts.classes.shape[0]) grid[1] grid[2] batch.Labels
                     Loss.alignment weights.AlignmentTau texts cells observation.Dense)
 
+            let grounding =
+                match batch.Transformed with
+                | Some transformed when weights.Grounding > 0.0 ->
+                    let predicted =
+                        match how with
+                        | Intervening.Sampled _ -> intervened.alias ()
+                        | Intervening.Off
+                        | Intervening.ByAttention
+                        | Intervening.ByFeatureMean ->
+                            Network.intervene
+                                network
+                                texts
+                                (Intervening.Sampled batch.Confounders)
+                                observation.Regions
+
+                    Network.aligned network transformed.Dense
+                    |> Regions.gather observation.Cells
+                    |> fun seen -> Grounding.loss transformed.Weight seen predicted
+                | _ -> zero.squeeze ()
+
             let total =
                 [
                     weights.Causal, causal
                     weights.Contrast, contrast
                     weights.Dice, dice
                     weights.Alignment, alignment
+                    weights.Grounding, grounding
                 ]
                 |> List.fold
                     (fun (sum: Tensor) (weight, part: Tensor) ->
@@ -158,6 +193,7 @@ module Objective =
                 Contrast = contrast
                 Dice = dice
                 Alignment = alignment
+                Grounding = grounding
             },
             logits)
 

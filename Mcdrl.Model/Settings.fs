@@ -60,6 +60,8 @@ type LossSettings =
         /// Weight of the cell-text alignment.
         Alignment: float
         AlignmentTau: float
+        /// λ3 of grounded interventions: how strongly A(F(x), z_m) is held to F(T_m(x)); 0 in the paper.
+        Grounding: float
     }
 
 type OptimiserSettings =
@@ -148,6 +150,11 @@ module Settings =
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"
                 check "loss.dice" (within 0.0 1e6 l.Dice) "must be at least 0"
                 check "loss.alignment" (within 0.0 1e6 l.Alignment) "must be at least 0"
+                check "loss.grounding" (within 0.0 1e6 l.Grounding) "must be at least 0"
+                check
+                    "augmentation.views"
+                    (l.Grounding = 0.0 || a.Views = 0)
+                    "must be 0 with loss.grounding, which draws a new pair of frames at every step"
                 check "loss.alignment_tau" (within 1e-4 1e4 l.AlignmentTau) "must be positive"
                 check "optimiser.epochs" (within 1 100000 o.Epochs) "must be at least 1"
                 check "optimiser.activation_epoch" (o.ActivationEpoch >= 0) "must be at least 0"

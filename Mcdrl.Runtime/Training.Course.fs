@@ -69,7 +69,22 @@ module Course =
         use _scope = torch.NewDisposeScope()
         let settings = course.Request.Settings
         let classes = int course.Texts.classes.shape[0]
-        let features, marks = Views.batch course.Training state.Tower epoch members
+        let draws = course.Seed |> Seed.named "confounders" |> Seed.split state.Step
+        let confounders = Objective.drawConfounders course.Texts draws members.Length
+
+        let features, marks, transformed =
+            if settings.Loss.Grounding > 0.0 then
+                let names = settings.Method.Conditions |> List.toArray
+                let drawn = confounders.data<int64>().ToArray() |> Array.map (fun m -> names[int m])
+
+                let features, marks, transformed =
+                    Views.pairs course.Training state.Tower epoch members drawn
+
+                features, marks, Some transformed
+            else
+                let features, marks = Views.batch course.Training state.Tower epoch members
+                features, marks, None
+
         let labels = marks.``to``(course.Training.Device).``to`` torch.int64
 
         let shown =
@@ -77,15 +92,13 @@ module Course =
                 for image in 0L .. marks.shape[0] - 1L -> Objective.classShown classes marks[image]
             |]
 
-        let draws = course.Seed |> Seed.named "confounders" |> Seed.split state.Step
-
         let batch =
             {
                 Features = features
                 Labels = labels
                 Classes = torch.tensor (shown, device = labels.device)
-                Confounders =
-                    (Objective.drawConfounders course.Texts draws members.Length).``to`` labels.device
+                Confounders = confounders.``to`` labels.device
+                Transformed = transformed
             }
 
         let terms, logits =

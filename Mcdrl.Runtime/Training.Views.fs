@@ -54,6 +54,21 @@ module Views =
         let frame, labels = Augmentation.view views.Settings.Augmentation seed frame labels
         frame.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope()
 
+    /// As `draw`, and the same view under `condition`, where that is an operation on pixels.
+    let private drawPair (views: Views) (index: int) (number: int) condition =
+        use _scope = torch.NewDisposeScope()
+        let frame, labels = Frames.read views.Frames index
+        let seed = views.Seed |> Seed.named "view" |> Seed.split index |> Seed.split number
+
+        let seen, marked, transformed =
+            Augmentation.pair views.Settings.Augmentation seed condition frame labels
+
+        seen.MoveToOuterDisposeScope(),
+        marked.MoveToOuterDisposeScope(),
+        (match transformed with
+         | Some frame -> frame.MoveToOuterDisposeScope(), 1.0f
+         | None -> seen.alias().MoveToOuterDisposeScope(), 0.0f)
+
     /// The number of the view of an item that `epoch` uses.
     let private numberIn (views: Views) (epoch: int) (index: int) =
         match views.Settings.Augmentation.Views with
@@ -154,3 +169,29 @@ module Views =
                     |> Array.unzip
 
                 throughTower views tower (torch.stack frames), torch.stack labels)
+
+    /// As `batch`, and the features of the same views under the conditions given, one an item.
+    let pairs (views: Views) (tower: Tower) (epoch: int) (members: int array) (conditions: string array) =
+        let kept (features: TowerFeatures, labels: Tensor, transformed: Transformed) : Tensor seq =
+            labels :: transformed.Dense :: transformed.Weight :: parts features
+
+        scopedWith kept (fun () ->
+            let frames, labels, transformed =
+                Array.map2
+                    (fun index condition -> drawPair views index (numberIn views epoch index) condition)
+                    members
+                    conditions
+                |> Array.unzip3
+
+            let others, weights = Array.unzip transformed
+
+            let seen =
+                use _noGrad = torch.no_grad ()
+                throughTower views tower (torch.stack others)
+
+            throughTower views tower (torch.stack frames),
+            torch.stack labels,
+            {
+                Dense = seen.Dense
+                Weight = torch.tensor (weights, device = views.Device)
+            })

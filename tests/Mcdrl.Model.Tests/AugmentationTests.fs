@@ -141,6 +141,26 @@ let tests =
                     Expect.isTrue (same marked labels) "labels"
                     Expect.isFalse (same seen frame) "frame"
 
+            testCase "a pair is the view and the same view under the condition named"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let frame, labels = sample ()
+
+                let settings = { everything with Conditions = 0.0 }
+                let seed = Seed.create 5UL
+                let seen, marked = Augmentation.view settings seed frame labels
+
+                let pairSeen, pairMarked, dimmed =
+                    Augmentation.pair settings seed "dim lighting" frame labels
+
+                Expect.isTrue (same seen pairSeen && same marked pairMarked) "the view"
+                let expected = Conditions.dimLighting Conditions.typical seed seen
+                Expect.isTrue (dimmed |> Option.exists (same expected)) "dimmed"
+
+                let _, _, moved = Augmentation.pair settings seed "a close-up view" frame labels
+
+                Expect.isNone moved "a condition that moves pixels has no pair"
+
             testCase "a view leaves its arguments and nothing else behind"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()

@@ -8,7 +8,15 @@ let private labels (rows: int list list) =
     torch.tensor (array2D (rows |> List.map (List.map byte)), dtype = torch.uint8)
 
 let private settings =
-    match Config.ofPreset "best" [ "method.refinements=1"; "method.layers=1"; "method.head_width=8" ] with
+    let changes =
+        [
+            "method.refinements=1"
+            "method.layers=1"
+            "method.head_width=8"
+            "loss.grounding=0.7"
+        ]
+
+    match Config.ofPreset "best" changes with
     | Ok settings -> settings
     | Error problem -> failwith (McdrlError.describe problem)
 
@@ -43,6 +51,12 @@ let private problem (settings: Settings) =
             Labels = marks
             Classes = torch.tensor [| 1L; 1L |]
             Confounders = torch.tensor [| 0L; 2L |]
+            Transformed =
+                Some
+                    {
+                        Dense = normal [ 2L; 4L; 4L; 8L ] 11UL
+                        Weight = torch.tensor [| 1.0f; 0.0f |]
+                    }
         }
 
     network, texts, batch
@@ -170,6 +184,7 @@ let private terms =
                             w.Contrast, terms.Contrast
                             w.Dice, terms.Dice
                             w.Alignment, terms.Alignment
+                            w.Grounding, terms.Grounding
                         ]
                         |> List.sumBy (fun (weight, term) ->
                             Expect.isGreaterThan (number term) 0.0f "each part counts"
@@ -221,6 +236,7 @@ let private terms =
                                 Contrast = 0.0
                                 Dice = 0.0
                                 Alignment = 0.0
+                                Grounding = 0.0
                             }
                     }
 
@@ -235,7 +251,7 @@ let private terms =
                 Objective.evaluate settings network texts true batch |> ignore
                 let before = torch.Tensor.TotalCount
                 Objective.evaluate settings network texts true batch |> ignore
-                Expect.equal torch.Tensor.TotalCount (before + 7L) "six terms and the logits"
+                Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         ]
 
 let private networks =

@@ -11,6 +11,7 @@ let private tests =
         RastersTests.tests
         ResizeTests.tests
         MethodTests.tests
+        GroundingTests.tests
         MetricsTests.tests
         PraNetTests.tests
         SummaryTests.tests

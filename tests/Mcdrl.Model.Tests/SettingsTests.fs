@@ -64,6 +64,7 @@ let tests =
                     "loss.tau", l (fun l -> { l with Tau = 0.0 })
                     "loss.dice", l (fun l -> { l with Dice = infinity })
                     "loss.alignment", l (fun l -> { l with Alignment = -1.0 })
+                    "loss.grounding", l (fun l -> { l with Grounding = -1.0 })
                     "loss.alignment_tau", l (fun l -> { l with AlignmentTau = 0.0 })
                     "optimiser.epochs", o (fun o -> { o with Epochs = 0 })
                     "optimiser.activation_epoch", o (fun o -> { o with ActivationEpoch = -1 })
