@@ -108,6 +108,11 @@ module Objective =
         | TrainingMode.FeatureMean -> Intervening.ByFeatureMean
         | TrainingMode.Sampled -> Intervening.Sampled batch.Confounders
 
+    /// Whether A is taught by transformed frames; the baseline, which never intervenes, is not.
+    let isGrounded (settings: Settings) =
+        settings.Loss.Grounding > 0.0
+        && settings.Method.TrainingMode <> TrainingMode.Never
+
     /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. Before the intervention is
     /// active the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
     let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
@@ -155,7 +160,7 @@ module Objective =
 
             let grounding =
                 match batch.Transformed with
-                | Some transformed when weights.Grounding > 0.0 ->
+                | Some transformed when isGrounded settings ->
                     let predicted =
                         match how with
                         | Intervening.Sampled _ -> intervened.alias ()

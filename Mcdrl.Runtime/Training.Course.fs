@@ -73,7 +73,7 @@ module Course =
         let confounders = Objective.drawConfounders course.Texts draws members.Length
 
         let features, marks, transformed =
-            if settings.Loss.Grounding > 0.0 then
+            if Objective.isGrounded settings then
                 let names = settings.Method.Conditions |> List.toArray
                 let drawn = confounders.data<int64>().ToArray() |> Array.map (fun m -> names[int m])
 

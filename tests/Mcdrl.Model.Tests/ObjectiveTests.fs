@@ -199,7 +199,17 @@ let private terms =
                 let _, heavier, _ = evaluated (causal 50.0) false
                 Expect.equal (number heavier.Total) (number terms.Total) "λ1"
                 Expect.equal (number terms.Causal) 0.0f "no causal term"
-                Expect.all (gradients network terms.Total) ((=) 0.0f) "no gradient for A"
+
+                let others = terms.Total.sub (terms.Grounding.mul (scalar settings.Loss.Grounding))
+                Expect.all (gradients network others) (fun norm -> norm < 1e-6f) "no gradient for A"
+
+            testCase "grounding teaches A alone, before activation too"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let network, terms, _ = evaluated settings false
+                Expect.isGreaterThan (gradients network terms.Grounding |> List.sum) 0.0f "A"
+
+                Expect.all (Tree.tensors network.head) (fun leaf -> isNull leaf.grad) "the head is not asked"
 
             testCase "after activation both matter"
             <| fun () ->
