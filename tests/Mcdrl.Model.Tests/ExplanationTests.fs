@@ -23,64 +23,10 @@ let private distance (a: Tensor) (b: Tensor) = a.sub(b).abs().max().item<float>(
 
 let private smallest (x: Tensor) = x.min().item<float>()
 
-/// Σ_m π_m KL(q ‖ p_m) of each pixel; q [B, K, h, w].
-let private towards (logPrior: Tensor) (q: Tensor) (logits: Tensor) =
-    let terms = q.mul((q.log ()).sub(logits.log_softmax 2L)).sum 2L
-    Backdoor.expectation logPrior terms
-
-/// Σ_m π_m KL(p_m ‖ q) of each pixel.
-let private away (logPrior: Tensor) (q: Tensor) (logits: Tensor) =
-    let log = logits.log_softmax 2L
-    Backdoor.expectation logPrior (log.exp().mul(log.sub (q.log ())).sum 2L)
-
-/// A probability map near `q`.
-let private perturbed (value: uint64) (q: Tensor) =
-    q.log().add(normal (List.ofArray q.shape) value, unity).softmax 1L
-
-let private same (logits: Tensor) =
-    logits.narrow(0L, 0L, 1L).expand_as logits
-
 let private disagreementTests =
     testList
         "disagreement"
         [
-            testProperty "−log Z_geo is ≥ 0, and 0 where all conditions agree (I-18)" (fun (value: uint64) ->
-                let prior, logits = problem value
-                let found = Backdoor.geometricDisagreement prior logits
-
-                found.shape = [| 2L; int64 side; int64 side |]
-                && smallest found > 0.0
-                && (Backdoor.geometricDisagreement prior (same logits)).max().item<float>() < 1e-12)
-
-            testCase
-                "conditions that contradict each other symmetrically disagree, although NWGM = exact (I-18)"
-            <| fun () ->
-                let logits = torch.tensor([| 3.0; 0.0; 0.0; 3.0 |]).view(2L, 1L, 2L, 1L, 1L)
-                let prior = Backdoor.logPrior [ 1.0; 1.0 ]
-                let gap = distance (Backdoor.exact prior logits) (Backdoor.nwgm prior logits)
-                Expect.isLessThan gap 1e-12 "the two answers are one"
-                let p = 1.0 / (1.0 + exp -3.0)
-                let expected = -log(2.0 * sqrt (p * (1.0 - p)))
-
-                Expect.floatClose
-                    Accuracy.high
-                    ((Backdoor.geometricDisagreement prior logits).item<float>())
-                    expected
-                    "−log Z_geo by hand"
-
-            testProperty
-                "NWGM minimises Σ π KL(q ‖ p_m), at −log Z_geo; exact minimises Σ π KL(p_m ‖ q), at I(Y; Z | F) (I-19)"
-                (fun (value: uint64) ->
-                    let prior, logits = problem value
-                    let nwgm, exact = Backdoor.nwgm prior logits, Backdoor.exact prior logits
-                    let geometric = Backdoor.geometricDisagreement prior logits
-                    let information = Backdoor.disagreement prior logits
-
-                    distance (towards prior nwgm logits) geometric < 1e-9
-                    && distance (away prior exact logits) information < 1e-9
-                    && smallest ((towards prior (perturbed (value + 1UL) nwgm) logits).sub geometric) > -1e-9
-                    && smallest ((away prior (perturbed (value + 1UL) exact) logits).sub information) > -1e-9)
-
             testProperty
                 "I(Y; Z | F) is the mean of the divergences, at most log M and log K"
                 (fun (value: uint64) ->

@@ -27,6 +27,21 @@ let private tests =
         AugmentationTests.tests
         SplitsTests.tests
         ObjectiveTests.tests
+        testSequenced (
+            testList
+                "laws"
+                [
+                    MarginalisationLaws.tests
+                    ExpectationLaws.tests
+                    SurrogateGapLaws.tests
+                    GeometricMeanLaws.tests
+                    AttentionLaws.tests
+                    QueryLaws.tests
+                    SelectionLaws.tests
+                    LossLaws.tests
+                    TrainingLaws.tests
+                ]
+        )
     ]
 
 [<EntryPoint>]
