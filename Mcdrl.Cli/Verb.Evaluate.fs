@@ -2,6 +2,7 @@ namespace Mcdrl.Cli
 
 open System.Text.Json.Nodes
 open Argu
+open FsToolkit.ErrorHandling
 open Mcdrl
 
 type EvaluateArgument =
@@ -12,6 +13,11 @@ type EvaluateArgument =
     | Mode of name: string
     | Device of name: string
     | Per_Image
+    | Interventional
+    | Against of folder: string
+    | Strength of float
+    | Images of count: int
+    | Seed of number: uint64
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -23,6 +29,13 @@ type EvaluateArgument =
             | Mode _ -> "exact, feature-mean, nwgm or attention. Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Per_Image -> "also print the scores of every frame."
+            | Interventional ->
+                "show the model each scene under every imaging condition: Dice per condition, invariance, confounding gap."
+            | Against _ -> "with --interventional: another model, on the very same frames."
+            | Strength _ ->
+                "with --interventional: strength of the conditions, above 0, at most 1. Default 0.7."
+            | Images _ -> "with --interventional: at most so many scenes of each site. Default: all."
+            | Seed _ -> "with --interventional: places what a condition leaves open. Default 1."
 
 /// `mcdrl evaluate`
 [<RequireQualifiedAccess>]
@@ -151,17 +164,14 @@ module EvaluateVerb =
                         ]
             ]
 
-    let private run session (arguments: ParseResults<EvaluateArgument>) =
-        let protocol = arguments.GetResult(Protocol, defaultValue = "imagewise")
+    let private figures session (arguments: ParseResults<EvaluateArgument>) device mode =
+        result {
+            let! protocol =
+                Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
 
-        match Protocol.parse protocol, MarginalisationName.parse (arguments.TryGetResult Mode) with
-        | Error fault, _
-        | _, Error fault -> Error fault
-        | Ok protocol, Ok mode ->
-            Segmenter.load (arguments.GetResult Model) (arguments.GetResult(Device, defaultValue = "cpu"))
-            |> Result.bind (fun segmenter ->
-                use segmenter = segmenter
+            use! segmenter = Segmenter.load (arguments.GetResult Model) device
 
+            let! found =
                 ProgressBar.during session (fun report ->
                     Evaluator.evaluate
                         segmenter
@@ -170,12 +180,86 @@ module EvaluateVerb =
                         (arguments.GetResult Data)
                         (arguments.GetResults Site)
                         report
-                        session.Cancel))
-            |> Result.map (fun found ->
-                let perImage = arguments.Contains Per_Image
-                show session perImage found
-                Session.emit session (json perImage found)
-                0)
+                        session.Cancel)
+
+            let perImage = arguments.Contains Per_Image
+            show session perImage found
+            Session.emit session (json perImage found)
+            return 0
+        }
+
+    let private interventional session (arguments: ParseResults<EvaluateArgument>) device mode =
+        let folder = arguments.GetResult Model
+
+        let request: InterventionalRequest =
+            {
+                Data = arguments.GetResult Data
+                Sites = arguments.GetResults Site
+                Strength = arguments.GetResult(Strength, defaultValue = 0.7)
+                Images = arguments.TryGetResult Images
+                Seed = arguments.GetResult(Seed, defaultValue = 1UL)
+            }
+
+        let evaluate models =
+            ProgressBar.during session (fun report ->
+                InterventionalEvaluator.evaluate models mode request report session.Cancel)
+
+        result {
+            use! model = Segmenter.load folder device
+
+            let! found =
+                match arguments.TryGetResult Against with
+                | None -> evaluate [ folder, model ]
+                | Some other ->
+                    Segmenter.load other device
+                    |> Result.bind (fun against ->
+                        use against = against
+                        evaluate [ folder, model; other, against ])
+
+            InterventionalOutput.show session found
+            Session.emit session (InterventionalOutput.json found)
+            return 0
+        }
+
+    /// An argument of one kind of evaluation given to the other would be ignored silently.
+    let private misplaced (arguments: ParseResults<EvaluateArgument>) =
+        let given =
+            if arguments.Contains Interventional then
+                [
+                    "--protocol", arguments.Contains Protocol
+                    "--per-image", arguments.Contains Per_Image
+                ]
+            else
+                [
+                    "--against", arguments.Contains Against
+                    "--strength", arguments.Contains Strength
+                    "--images", arguments.Contains Images
+                    "--seed", arguments.Contains Seed
+                ]
+
+        match given |> List.tryFind snd with
+        | None -> Ok()
+        | Some(name, _) ->
+            let needed =
+                if arguments.Contains Interventional then
+                    "it has no meaning with --interventional"
+                else
+                    "it needs --interventional"
+
+            Error(McdrlError.usage needed name "See `mcdrl evaluate --help`")
+
+    let private run session (arguments: ParseResults<EvaluateArgument>) =
+        result {
+            do! misplaced arguments
+            let! mode = MarginalisationName.parse (arguments.TryGetResult Mode)
+            let device = arguments.GetResult(Device, defaultValue = "cpu")
+
+            return!
+                if arguments.Contains Interventional then
+                    interventional session arguments device mode
+                else
+                    figures session arguments device mode
+        }
 
     let verb =
         Verb.create<EvaluateArgument> "evaluate" "scores a model on a dataset with masks, site by site" run

@@ -2,6 +2,10 @@ namespace Mcdrl
 
 open System
 
+/// How well the intervention network foretells a condition: cosine of its regions A(F(x), z_m) and of the untouched
+/// regions F(x), each with what the tower sees when the condition is done to the frame, F(T_m(x)). In [−1, 1].
+type GroundingScore = { Predicted: float; Unchanged: float }
+
 /// What a model says about one scene under one imaging condition. All label arrays of a scene have the same number
 /// of pixels; label 0 is background, k the k-th class.
 type InterventionalView =
@@ -17,6 +21,8 @@ type InterventionalView =
         /// Whether the training sites show this scene's class under this condition more often than other classes
         /// (`Some true`), or the condition goes with other classes there (`Some false`). `None` where they have no bias.
         Usual: bool option
+        /// `None` where the model has no such condition, or the condition moves what the regions show.
+        Grounding: GroundingScore option
     }
 
 /// The scores of one view. Dice counts a pixel only with the right class and is the mean over the classes that either
@@ -30,6 +36,7 @@ type ViewScore =
         /// Dice of this mask and the reference's: 1 where the condition changed nothing.
         Kept: float
         Usual: bool option
+        Grounding: GroundingScore option
     }
 
 /// One scene under the reference and under every condition.
@@ -52,6 +59,8 @@ type ConditionScore =
         LesionDice: Spread
         TruthProbability: Spread
         Kept: Spread
+        /// Cosine with the condition's features of what A foretells, and of no change. `None` where unknown.
+        Grounding: (Spread * Spread) option
     }
 
 /// How much of an answer is due to the imaging condition. Spreads run over scenes.
@@ -141,6 +150,7 @@ module Interventional =
                 TruthProbability = view.TruthProbability
                 Kept = kept
                 Usual = view.Usual
+                Grounding = view.Grounding
             }
 
         let masks = conditions |> List.map (fun (_, view) -> view.InReference)
@@ -169,6 +179,14 @@ module Interventional =
             LesionDice = spread _.LesionDice
             TruthProbability = spread _.TruthProbability
             Kept = spread _.Kept
+            Grounding =
+                match scores |> List.choose _.Grounding with
+                | [] -> None
+                | known ->
+                    Some(
+                        known |> Seq.map _.Predicted |> Summary.spread,
+                        known |> Seq.map _.Unchanged |> Summary.spread
+                    )
         }
 
     /// Mean of `value` under usual conditions minus under unusual ones, for each scene that has both.

@@ -174,7 +174,8 @@ module Evaluator =
 
             item, answers, classDice)
 
-    let private sitesOf (dataset: Dataset) (wanted: string list) =
+    /// The sites of these names, all for none.
+    let sitesOf (dataset: Dataset) (wanted: string list) =
         let names = dataset.Sites |> List.map _.Name
 
         match wanted |> List.filter (fun site -> not (List.contains site names)) with
@@ -187,7 +188,8 @@ module Evaluator =
                 McdrlError.usage "the dataset has no such site" $"--site {unknown}" $"Choose one of {listed}"
             )
 
-    let private requireClasses (segmenter: Segmenter) (dataset: Dataset) =
+    /// A model's labels mean something on a dataset only if both have the same classes in the same order.
+    let requireClasses (segmenter: Segmenter) (dataset: Dataset) =
         if segmenter.Manifest.Classes = dataset.Classes then
             Ok()
         else
@@ -199,6 +201,18 @@ module Evaluator =
                     dataset.Name
                     "Evaluate on a dataset with the model's classes in the model's order"
             )
+
+    /// All results, or all faults.
+    let complete (results: Result<'result, McdrlError> array) : Result<'result list, McdrlError> =
+        let faults =
+            results
+            |> Array.choose (function
+                | Error fault -> Some fault
+                | Ok _ -> None)
+
+        match McdrlError.ofList (List.ofArray faults) with
+        | Some faults -> Error faults
+        | None -> Ok(results |> Array.choose Result.toOption |> List.ofArray)
 
     /// Scores the model on `sites` (all when empty), next to two trivial answers: nothing marked, and the mean mask of
     /// the model's training sites where the dataset has them.
@@ -232,17 +246,7 @@ module Evaluator =
             let! judged =
                 Batch.run "evaluating" report cancel (judgeItem protocol segmenter mode dataset mean) items
 
-            let! judged =
-                match
-                    judged
-                    |> Array.choose (function
-                        | Error fault -> Some fault
-                        | Ok _ -> None)
-                    |> List.ofArray
-                    |> McdrlError.ofList
-                with
-                | Some faults -> Error faults
-                | None -> Ok(judged |> Array.choose Result.toOption |> List.ofArray)
+            let! judged = complete judged
 
             let names =
                 match judged with

@@ -81,33 +81,32 @@ module Segmenter =
 
                 segmenter))
 
-    /// The network's input for a picture, [1, 3, S, S].
-    let private input (segmenter: Segmenter) (picture: Picture) =
+    /// A picture as a network of this input size takes it, [3, side, side] in [0, 1].
+    let frame (side: int) (picture: Picture) : Tensor =
         scoped (fun () ->
-            let side = segmenter.Model.Manifest.Preprocessing.InputSize
             let levels = Resize.bicubic side side (Picture.toTensor picture)
+            levels.``to``(torch.float32).div(scalar 255.0))
 
-            let frame =
-                levels.``to``(torch.float32).div(scalar 255.0).unsqueeze(0L).``to`` segmenter.Device
-
-            Views.normalised segmenter.Mean segmenter.Std frame)
-
-    let private observe (segmenter: Segmenter) picture =
+    /// Frames [B, 3, S, S] in [0, 1] through the tower.
+    let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
         let settings = segmenter.Model.Manifest.Settings.Method
 
-        input segmenter picture
+        Views.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device)
         |> Tower.forward settings.DenseMode segmenter.Model.Tower
         |> Network.observe segmenter.Model.Network segmenter.Model.Texts settings.Alpha
+
+    let private observe (segmenter: Segmenter) picture =
+        (frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
+        |> observeFrames segmenter
 
     let private modeOf (segmenter: Segmenter) mode =
         mode
         |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation
 
     /// The answer, and what each condition alone would have answered where the mode looks at them one by one.
-    let private answer (segmenter: Segmenter) mode picture : Tensor * Tensor option =
+    let private answer (segmenter: Segmenter) mode observation : Tensor * Tensor option =
         let model = segmenter.Model
         let side = int64 model.Manifest.Preprocessing.InputSize
-        let observation = observe segmenter picture
 
         let each () =
             Network.logitsUnderEach model.Network model.Texts side observation
@@ -124,7 +123,87 @@ module Segmenter =
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
         use _inference = torch.inference_mode ()
-        scoped (fun () -> (fst (answer segmenter (modeOf segmenter mode) picture)).squeeze(0L).cpu())
+
+        scoped (fun () ->
+            let observation = observe segmenter picture
+            (fst (answer segmenter (modeOf segmenter mode) observation)).squeeze(0L).cpu())
+
+    /// How many frames go through the network at once.
+    let private together = 4
+
+    /// A(F, z_m) for every condition of the dictionary, [M, N, d], if the model intervenes at all.
+    let private foretold (segmenter: Segmenter) (reference: Observation) =
+        let model = segmenter.Model
+        let settings = model.Manifest.Settings.Method
+
+        if model.Manifest.Active && settings.TrainingMode <> TrainingMode.Never then
+            let apply = Intervention.apply model.Network.intervention
+
+            Some((Backdoor.underEach apply model.Texts.conditions reference.Regions).squeeze 1L)
+        else
+            None
+
+    /// How well A foretells the conditions that some frames show, at the reference's own cells.
+    let private grounding
+        (segmenter: Segmenter)
+        (reference: Observation)
+        foretold
+        names
+        (shown: Observation)
+        =
+        let dictionary = segmenter.Manifest.Settings.Method.Conditions
+
+        match foretold with
+        | None -> []
+        | Some(foretold: Tensor) ->
+            [
+                for row, name in List.indexed names do
+                    match List.tryFindIndex ((=) name) dictionary with
+                    | None -> ()
+                    | Some m ->
+                        let seen = Regions.gather reference.Cells (shown.Dense.narrow (0L, int64 row, 1L))
+
+                        let agreement regions =
+                            (Grounding.agreement regions seen).cpu().item<float32>() |> float
+
+                        name,
+                        {
+                            Predicted = agreement (foretold.narrow (0L, int64 m, 1L))
+                            Unchanged = agreement reference.Regions
+                        }
+            ]
+
+    /// One scene under no condition and under some: frames [3, S, S] in [0, 1], see `frame`. P(Y | do(F)) of the
+    /// reference and of each condition, [K + 1, S, S] on the CPU, which the caller disposes; and for the conditions
+    /// that are in the model's dictionary how well A foretells them from the reference alone.
+    let underConditions
+        (segmenter: Segmenter)
+        mode
+        (reference: Tensor)
+        (conditions: (string * Tensor) list)
+        : Tensor list * (string * GroundingScore) list =
+        use _inference = torch.inference_mode ()
+        let mode = modeOf segmenter mode
+        let kept (probabilities, _) : Tensor seq = probabilities
+
+        let probabilities observation =
+            (fst (answer segmenter mode observation)).cpu().unbind() |> List.ofArray
+
+        scopedWith kept (fun () ->
+            let observed = observeFrames segmenter (reference.unsqueeze 0L)
+            let foretold = foretold segmenter observed
+
+            let rest, groundings =
+                conditions
+                |> List.chunkBySize together
+                |> List.map (fun chunk ->
+                    scopedWith kept (fun () ->
+                        let names, frames = List.unzip chunk
+                        let shown = observeFrames segmenter (torch.stack (List.toArray frames))
+                        probabilities shown, grounding segmenter observed foretold names shown))
+                |> List.unzip
+
+            probabilities observed @ List.concat rest, List.concat groundings)
 
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
     let segment
@@ -137,7 +216,7 @@ module Segmenter =
         let manifest = segmenter.Model.Manifest
         let mode = modeOf segmenter mode
         let prior = segmenter.Model.Texts.log_prior
-        let probabilities, each = answer segmenter mode picture
+        let probabilities, each = answer segmenter mode (observe segmenter picture)
 
         let upright =
             Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)

@@ -23,6 +23,7 @@ let private view usual predicted truth =
         InReference = labels predicted
         TruthProbability = 0.5
         Usual = usual
+        Grounding = None
     }
 
 let private overlaps =
@@ -138,6 +139,28 @@ let private reports =
                 Expect.equal ((Option.get found.ConfoundingGap).Mean) 0.0 "no gap"
             }
 
+            test "grounding is the mean of the scenes that know it" {
+                let grounded score =
+                    { view None [ 1 ] [ 1 ] with
+                        Grounding = score
+                    }
+
+                let scene score =
+                    Interventional.scene 1 (grounded None) [ "blur", grounded score; "blood", grounded None ]
+
+                let known = { Predicted = 0.9; Unchanged = 0.5 }
+                let better = { Predicted = 0.7; Unchanged = 0.4 }
+
+                let found =
+                    Interventional.report [ scene (Some known); scene None; scene (Some better) ]
+
+                let predicted, unchanged = Option.get found.Conditions[0].Grounding
+                close predicted.Mean 0.8 "predicted"
+                close unchanged.Mean 0.45 "unchanged"
+                Expect.equal predicted.Count 2 "scenes that know it"
+                Expect.isNone found.Conditions[1].Grounding "unknown"
+            }
+
             test "without a bias, or without scenes, there is no gap" {
                 let plain = view None [ 1; 0 ] [ 1; 0 ]
                 let scene = Interventional.scene 1 plain [ "blur", plain; "blood", plain ]
@@ -183,6 +206,7 @@ let private scenes =
                     InReference = predicted
                     TruthProbability = float probability / 100.0
                     Usual = usual
+                    Grounding = None
                 })
             (Gen.choose (0, 100))
 
@@ -276,6 +300,7 @@ let private laws =
                                 TruthProbability = dice
                                 Kept = 1.0
                                 Usual = usual
+                                Grounding = None
                             }
 
                         let scene index ease : SceneScore =

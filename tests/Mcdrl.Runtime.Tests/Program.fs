@@ -38,6 +38,7 @@ let main argv =
                     SegmenterTests.tests
                     BatchTests.tests
                     EvaluatorTests.tests
+                    InterventionalEvaluatorTests.tests
                     SegmentingTests.tests
                 ])
             argv

@@ -1,0 +1,197 @@
+namespace Mcdrl.Cli
+
+open System
+open System.Text.Json.Nodes
+open Mcdrl
+
+/// The interventional report as a table and as JSON.
+[<RequireQualifiedAccess>]
+module InterventionalOutput =
+    let private percent (value: float) =
+        if Double.IsNaN value then "-" else $"{100.0 * value:F1}"
+
+    let private spread (s: Spread) =
+        if s.Count > 1 then
+            $"{percent s.Mean} ± {percent s.StandardDeviation}"
+        else
+            percent s.Mean
+
+    /// A row: a label, a cell for each model, and where there are two the second's figure minus the first's.
+    let private row (label: string) (values: Spread option list) =
+        let cells =
+            values
+            |> List.map (fun value -> value |> Option.map spread |> Option.defaultValue "-")
+            |> List.map (fun cell -> $"{cell, 16}")
+
+        let difference =
+            match values with
+            | [ Some first; Some second ] when not (Double.IsNaN(second.Mean - first.Mean)) ->
+                $"{100.0 * (second.Mean - first.Mean), 12:``+0.0;-0.0;0.0``}"
+            | _ -> ""
+
+        $"{label, -24}{String.concat String.Empty cells}{difference}"
+
+    let private rows (found: InterventionalEvaluation) =
+        let reports = found.Models |> List.map _.Report
+        let each label (part: InterventionalReport -> Spread option) = row label (reports |> List.map part)
+        let always label part = each label (part >> Some)
+
+        let conditions =
+            match reports with
+            | [] -> []
+            | first :: _ -> first.Conditions |> List.map _.Condition
+
+        [
+            always "reference" _.Reference.Dice
+
+            for index, condition in List.indexed conditions do
+                always condition (fun report -> report.Conditions[index].Dice)
+
+            ""
+            always "mean Dice" _.Dice
+            always "lesion Dice" _.LesionDice
+            each "worst condition" (fun report -> report.Worst |> Option.map _.Dice)
+            always "invariance" _.Invariance
+            always "lesion invariance" _.LesionInvariance
+
+            if reports |> List.exists _.ConfoundingGap.IsSome then
+                each "confounding gap" _.ConfoundingGap
+                each "  adjusted" _.AdjustedGap
+                each "  of the probability" _.ProbabilityGap
+        ]
+
+    /// Which conditions A foretells: its cosine with the condition's features, and that of no change.
+    let private groundings (found: InterventionalEvaluation) =
+        let cell (score: ConditionScore) =
+            match score.Grounding with
+            | Some(predicted, unchanged) -> $"{predicted.Mean:F3} ({unchanged.Mean:F3})"
+            | None -> "-"
+
+        match found.Models |> List.map _.Report.Conditions |> List.transpose with
+        | rows when rows |> List.exists (List.exists _.Grounding.IsSome) ->
+            let title = "foretold (no change)"
+
+            [
+                ""
+                $"{title, -24}cosine of features"
+
+                for scores in rows do
+                    let cells = scores |> List.map (fun score -> $"{cell score, 16}")
+                    $"{scores.Head.Condition, -24}{String.concat String.Empty cells}"
+            ]
+        | _ -> []
+
+    /// For people.
+    let show session (found: InterventionalEvaluation) =
+        let say = Session.say session
+        let sites = String.concat ", " found.Sites
+
+        say
+            $"{found.Images} scenes of {sites}: {found.Protocol}. Strength {found.Strength}, seed {found.Seed}."
+
+        if not found.LeftOut.IsEmpty then
+            let listed = String.concat ", " found.LeftOut
+            say $"Left out, for they can't be done to a recorded frame: {listed}."
+
+            say
+                "No confounding gap: which condition goes with which class at the training sites is not known."
+
+        for model in found.Models do
+            let mode = MarginalisationName.ofMode model.Mode
+            say $"Model {model.Model}, marginalisation {mode}."
+
+            if not model.Seen.IsEmpty then
+                let seen = String.concat ", " model.Seen
+                say $"  It was trained on {seen}: these are not figures for an unseen site."
+
+            model.Report.Worst
+            |> Option.iter (fun worst -> say $"  Worst condition: {worst.Condition}.")
+
+        say ""
+        let heads = [ "model"; "against" ] |> List.truncate found.Models.Length
+        let heads = heads |> List.map (fun head -> $"{head, 16}") |> String.concat ""
+        let difference = if found.Models.Length = 2 then "difference" else ""
+        let title = "in %"
+        say $"{title, -24}{heads}{difference, 12}"
+        rows found @ groundings found |> List.iter say
+
+    let private optional (value: 'value option) (write: 'value -> JsonNode | null) : JsonNode | null =
+        match value with
+        | Some value -> write value
+        | None -> null
+
+    let private mean (value: Spread) = Json.number value.Mean
+
+    let private condition (score: ConditionScore) : JsonNode | null =
+        Json.object
+            [
+                "dice", mean score.Dice
+                "std", Json.number score.Dice.StandardDeviation
+                "lesion_dice", mean score.LesionDice
+                "truth_probability", mean score.TruthProbability
+                "kept", mean score.Kept
+
+                "grounding",
+                optional score.Grounding (fun (predicted, unchanged) ->
+                    Json.object [ "predicted", mean predicted; "unchanged", mean unchanged ])
+            ]
+
+    let private fields (found: InterventionalFindings) =
+        let report = found.Report
+        let deviation (value: Spread) = Json.number value.StandardDeviation
+
+        [
+            "model", Json.text found.Model
+            "mode", Json.text (MarginalisationName.ofMode found.Mode)
+            "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
+            "mean_dice", mean report.Dice
+            "lesion_dice", mean report.LesionDice
+
+            "worst_condition",
+            optional report.Worst (fun worst ->
+                Json.object [ "name", Json.text worst.Condition; "dice", mean worst.Dice ])
+
+            "invariance", mean report.Invariance
+            "lesion_invariance", mean report.LesionInvariance
+            "confounding_gap", optional report.ConfoundingGap mean
+            "adjusted_gap", optional report.AdjustedGap mean
+            "probability_gap", optional report.ProbabilityGap mean
+
+            "std",
+            Json.object
+                [
+                    "mean_dice", deviation report.Dice
+                    "lesion_dice", deviation report.LesionDice
+                    "invariance", deviation report.Invariance
+                    "confounding_gap", optional report.ConfoundingGap deviation
+                    "adjusted_gap", optional report.AdjustedGap deviation
+                    "probability_gap", optional report.ProbabilityGap deviation
+                ]
+
+            "reference", condition report.Reference
+
+            "per_condition",
+            Json.object [ for score in report.Conditions -> score.Condition, condition score ]
+        ]
+
+    /// One object: the first model's figures, and the second's under `against`.
+    let json (found: InterventionalEvaluation) =
+        Json.object
+            [
+                "protocol", Json.text "interventional"
+                "protocol_description", Json.text found.Protocol
+                "strength", Json.number found.Strength
+                "seed", Json.whole (int64 found.Seed)
+                "images", Json.whole (int64 found.Images)
+                "sites", found.Sites |> Seq.map Json.text |> Json.array
+                "left_out", found.LeftOut |> Seq.map Json.text |> Json.array
+                "seconds", Json.number found.Seconds
+
+                match found.Models with
+                | first :: others ->
+                    yield! fields first
+
+                    for other in others do
+                        "against", Json.object (fields other)
+                | [] -> ()
+            ]
