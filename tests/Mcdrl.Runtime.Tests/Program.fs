@@ -40,5 +40,7 @@ let main argv =
                     EvaluatorTests.tests
                     InterventionalEvaluatorTests.tests
                     SegmentingTests.tests
+                    PageChartsTests.tests
+                    DemoPageTests.tests
                 ])
             argv
