@@ -90,10 +90,13 @@ module Page =
         ]
         |> String.concat ""
 
-    /// A frame under the outlines of label maps of its size, drawn in the order given. The class of an outline is
-    /// `first`, `second` or `truth`.
+    /// A frame under the outlines of label maps of one size, drawn in the order given; the picture may be smaller than
+    /// they are. The kind of an outline is `first`, `second` or `truth`.
     let outlined (image: PageImage) (outlines: (string * LabelMap) list) =
-        let width, height = string image.Width, string image.Height
+        let width, height =
+            match outlines with
+            | (_, map) :: _ -> string map.Width, string map.Height
+            | [] -> string image.Width, string image.Height
 
         let drawn =
             outlines

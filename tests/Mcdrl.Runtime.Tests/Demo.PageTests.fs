@@ -211,10 +211,12 @@ let tests =
                         "dash"
             }
 
-            test "an outline runs around what is marked, in the picture's pixels" {
+            test "an outline runs around what is marked, in the map's pixels" {
                 let svg =
                     Giraffe.ViewEngine.RenderView.AsString.htmlNode (
-                        Page.outlined (image "a") [ "truth", square 1uy; "first", square 0uy ]
+                        Page.outlined
+                            { image "a" with Width = 4; Height = 4 }
+                            [ "truth", square 1uy; "first", square 0uy ]
                     )
 
                 let path = Regex.Match(svg, "class=\"mark truth\" d=\"M([^Z]*)Z\"").Groups[1].Value
@@ -226,6 +228,13 @@ let tests =
                     ]
 
                 Expect.equal (List.min points, List.max points) (2.0, 6.0) "the square from 2 to 6"
+                Expect.stringContains svg "viewBox=\"0 0 8 8\"" "the picture is stretched to the map"
+
+                Expect.stringContains
+                    svg
+                    "width=\"8\" height=\"8\"></image>"
+                    "the picture is stretched to the map"
+
                 Expect.isFalse (svg.Contains "mark first") "no outline around nothing"
             }
         ]
