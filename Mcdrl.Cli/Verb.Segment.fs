@@ -8,6 +8,7 @@ type SegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
     | [<Mandatory>] Model of folder: string
     | Out of folder: string
+    | Explain
     | Mode of name: string
     | Device of name: string
 
@@ -17,6 +18,8 @@ type SegmentArgument =
             | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
             | Model _ -> "the model's folder (RUN/model of a training run)."
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
+            | Explain ->
+                "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Mode _ -> "exact, feature-mean, nwgm or attention. Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
 
@@ -64,7 +67,14 @@ module SegmentVerb =
                 let clock = Stopwatch.StartNew()
 
                 ProgressBar.during session (fun report ->
-                    Segmenting.run segmenter mode ImageLimits.standard targets report session.Cancel)
+                    Segmenting.run
+                        segmenter
+                        mode
+                        (arguments.Contains Explain)
+                        ImageLimits.standard
+                        targets
+                        report
+                        session.Cancel)
                 |> Result.map (fun outcomes -> outcomes, clock.Elapsed.TotalSeconds))
             |> Result.map (fun (outcomes, seconds) ->
                 Array.iter (show session) outcomes

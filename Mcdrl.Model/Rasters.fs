@@ -150,6 +150,24 @@ module LabelMap =
             Labels = bytes.data<byte>().ToArray()
         }
 
+    /// The map at another size: each pixel takes the label that lies under its centre.
+    let resized (width: int) (height: int) (map: LabelMap) : LabelMap =
+        if (width, height) = (map.Width, map.Height) then
+            map
+        else
+            let under size target position =
+                int ((int64 position * 2L + 1L) * int64 size / (2L * int64 target))
+
+            {
+                Width = width
+                Height = height
+                Labels =
+                    Array.init (width * height) (fun pixel ->
+                        let x = under map.Width width (pixel % width)
+                        let y = under map.Height height (pixel / width)
+                        map.Labels[y * map.Width + x])
+            }
+
     /// How often each of the 256 labels occurs.
     let histogram (map: LabelMap) : int64[] =
         let counts = Array.zeroCreate 256

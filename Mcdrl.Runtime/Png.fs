@@ -250,13 +250,16 @@ module Png =
                             damaged where "the PNG file's compressed data is damaged")
                 | _ -> damaged where "the PNG file does not begin with its header")
 
-    /// Writes an 8-bit PNG, one sample a pixel: grey, or indices into a palette of up to 256 colours.
-    let write
+    /// Writes rows of `rowBytes` bytes as they are.
+    let private writeRows
         (target: Stream)
-        (width: int)
-        (height: int)
-        (palette: (byte * byte * byte)[] option)
-        (samples: byte[])
+        width
+        height
+        depth
+        colourType
+        (palette: byte[] option)
+        rowBytes
+        (rows: byte[])
         =
         let chunk (name: string) (content: byte[]) =
             let body = Array.append (Text.Encoding.ASCII.GetBytes name) content
@@ -270,22 +273,42 @@ module Png =
         let ihdr = Array.zeroCreate<byte> 13
         BinaryPrimitives.WriteInt32BigEndian(Span(ihdr, 0, 4), width)
         BinaryPrimitives.WriteInt32BigEndian(Span(ihdr, 4, 4), height)
-        ihdr[8] <- 8uy
-        ihdr[9] <- if palette.IsSome then 3uy else 0uy
+        ihdr[8] <- depth
+        ihdr[9] <- colourType
 
         use packed = new MemoryStream()
 
         using (new ZLibStream(packed, CompressionLevel.Optimal, true)) (fun data ->
             for row in 0 .. height - 1 do
                 data.WriteByte 0uy
-                data.Write(samples, row * width, width))
+                data.Write(rows, row * rowBytes, rowBytes))
 
         target.Write(signature, 0, signature.Length)
         chunk "IHDR" ihdr
-
-        palette
-        |> Option.iter (fun colours ->
-            chunk "PLTE" (colours |> Array.collect (fun (red, green, blue) -> [| red; green; blue |])))
-
+        Option.iter (chunk "PLTE") palette
         chunk "IDAT" (packed.ToArray())
         chunk "IEND" [||]
+
+    /// Writes an 8-bit PNG, one sample a pixel: grey, or indices into a palette of up to 256 colours.
+    let write
+        (target: Stream)
+        (width: int)
+        (height: int)
+        (palette: (byte * byte * byte)[] option)
+        (samples: byte[])
+        =
+        let colours =
+            palette
+            |> Option.map (Array.collect (fun (red, green, blue) -> [| red; green; blue |]))
+
+        writeRows target width height 8uy (if palette.IsSome then 3uy else 0uy) colours width samples
+
+    /// Writes a 16-bit grey PNG, one sample a pixel.
+    let write16 (target: Stream) (width: int) (height: int) (samples: uint16[]) =
+        let rows = Array.zeroCreate<byte>(2 * samples.Length)
+
+        samples
+        |> Array.iteri (fun index sample ->
+            BinaryPrimitives.WriteUInt16BigEndian(Span(rows, 2 * index, 2), sample))
+
+        writeRows target width height 16uy 0uy None (2 * width) rows

@@ -20,6 +20,56 @@ type SegmentationResult =
         Disagreement: float option
     }
 
+/// What a model would answer had the image been taken under one condition of its dictionary.
+type ConditionAnswer =
+    {
+        Condition: string
+        /// π_m, its share of the adjusted answer; the shares sum to 1.
+        Weight: float
+        /// How far this answer is from the adjusted one: mean KL divergence in nats.
+        Influence: float
+        /// The mask under do(condition), upright.
+        Mask: LabelMap
+        /// Dice of this mask and the one given, all lesion classes together; 1 where both are empty.
+        Dice: float
+        /// Pixels in which the two differ.
+        Changed: int64
+    }
+
+/// Where the model looked.
+type RegionsSeen =
+    {
+        /// 1 for each cell of the tower's map that MTRS selected (Eq. 6), 0 for the others.
+        Selected: LabelMap
+        /// For each class: the cosine of each cell and the class's words, in [−1, 1].
+        Similarity: ValueMap list
+    }
+
+/// Why a model answers as it does. All maps are upright and, but for `Regions`, of the picture's size.
+type ExplanationResult =
+    {
+        /// The answer that is explained.
+        Segmentation: SegmentationResult
+        /// The conditions play a part: false for a model kept from the epochs before its intervention was switched on.
+        /// Then `Conditions` is empty, and all that compares conditions is 0.
+        Active: bool
+        /// The answer under every condition, in the order of the dictionary.
+        Conditions: ConditionAnswer list
+        /// I(Y; Z | F) of each pixel in nats, in [0, log(min(M, K + 1))].
+        MutualInformation: ValueMap
+        /// −log Z_geo of each pixel in nats, ≥ 0.
+        GeometricDisagreement: ValueMap
+        /// m for pixels that the m-th condition (from 1) would change most; 0 where none would change anything.
+        Strongest: LabelMap
+        /// KL divergence of the answer under that condition from the adjusted one, in nats.
+        StrongestInfluence: ValueMap
+        /// Pixels whose class changes under at least one condition that has weight.
+        Unstable: int64
+        /// From exact adjustment to attention, whatever the mode of the answer.
+        Gap: AttentionGap
+        Regions: RegionsSeen
+    }
+
 /// A loaded model on a device. One instance serves any number of threads.
 [<NoComparison; NoEquality>]
 type Segmenter =
@@ -103,22 +153,25 @@ module Segmenter =
         mode
         |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation
 
+    let private sideOf (segmenter: Segmenter) =
+        int64 segmenter.Model.Manifest.Preprocessing.InputSize
+
+    let private underEach (segmenter: Segmenter) observation =
+        Network.logitsUnderEach segmenter.Model.Network segmenter.Model.Texts (sideOf segmenter) observation
+
     /// The answer, and what each condition alone would have answered where the mode looks at them one by one.
     let private answer (segmenter: Segmenter) mode observation : Tensor * Tensor option =
         let model = segmenter.Model
-        let side = int64 model.Manifest.Preprocessing.InputSize
-
-        let each () =
-            Network.logitsUnderEach model.Network model.Texts side observation
 
         match mode, model.Manifest.Active with
         | Marginalisation.Exact, true ->
-            let each = each ()
+            let each = underEach segmenter observation
             Backdoor.exact model.Texts.log_prior each, Some each
         | Marginalisation.Nwgm, true ->
-            let each = each ()
+            let each = underEach segmenter observation
             Backdoor.nwgm model.Texts.log_prior each, Some each
-        | _, active -> Network.probabilities model.Network model.Texts mode active side observation, None
+        | _, active ->
+            Network.probabilities model.Network model.Texts mode active (sideOf segmenter) observation, None
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
@@ -205,6 +258,33 @@ module Segmenter =
 
             probabilities observed @ List.concat rest, List.concat groundings)
 
+    /// A number for each condition of the dictionary. [1, M]
+    let private perCondition (segmenter: Segmenter) (values: Tensor) =
+        values.flatten().cpu().``to``(torch.float64).data<float>()
+        |> Seq.zip segmenter.Manifest.Settings.Method.Conditions
+        |> List.ofSeq
+
+    let private result (segmenter: Segmenter) mode (picture: Picture) (probabilities: Tensor) each =
+        let prior = segmenter.Model.Texts.log_prior
+
+        let upright =
+            Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)
+
+        {
+            Mask = LabelMap.inFile picture.Orientation upright
+            Upright = upright
+            Classes = segmenter.Manifest.Classes
+            Mode = mode
+            Influence =
+                each
+                |> Option.map (Backdoor.influence prior >> perCondition segmenter)
+                |> Option.defaultValue []
+            Disagreement =
+                each
+                |> Option.map (fun each ->
+                    (Backdoor.disagreement prior each).mean().cpu().item<float32>() |> float)
+        }
+
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
     let segment
         (segmenter: Segmenter)
@@ -213,29 +293,145 @@ module Segmenter =
         : SegmentationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
-        let manifest = segmenter.Model.Manifest
         let mode = modeOf segmenter mode
-        let prior = segmenter.Model.Texts.log_prior
         let probabilities, each = answer segmenter mode (observe segmenter picture)
+        result segmenter mode picture probabilities each
 
-        let upright =
-            Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)
+    let private regionsSeen (observation: Observation) : RegionsSeen =
+        let similarity = observation.Similarity.squeeze(0L).cpu().``to`` torch.float32
+        let height, width = int similarity.shape[0], int similarity.shape[1]
 
         {
-            Mask = LabelMap.inFile picture.Orientation upright
-            Upright = upright
-            Classes = manifest.Classes
-            Mode = mode
-            Influence =
-                each
-                |> Option.map (fun each ->
-                    (Backdoor.influence prior each).flatten().cpu().data<float32>()
-                    |> Seq.map float
-                    |> Seq.zip manifest.Settings.Method.Conditions
-                    |> List.ofSeq)
-                |> Option.defaultValue []
-            Disagreement =
-                each
-                |> Option.map (fun each ->
-                    (Backdoor.disagreement prior each).mean().cpu().item<float32>() |> float)
+            Selected = Explanation.regionMask height width (observation.Cells.squeeze 0L)
+            Similarity =
+                [
+                    for index in 0L .. similarity.shape[2] - 1L ->
+                        {
+                            Width = width
+                            Height = height
+                            Values = similarity.select(2L, index).contiguous().data<float32>().ToArray()
+                        }
+                ]
         }
+
+    /// What comparing the conditions tells. Logits [M, 1, K + 1, S, S].
+    let private compared (segmenter: Segmenter) (picture: Picture) segmentation regions each attention =
+        let height, width = picture.Height, picture.Width
+        let prior = segmenter.Model.Texts.log_prior
+        let weights = prior.exp () |> perCondition segmenter |> List.map snd
+        let divergence = Backdoor.divergence prior each
+
+        let enlarged (map: Tensor) : ValueMap =
+            {
+                Width = width
+                Height = height
+                Values = Upsampling.values height width map
+            }
+
+        let struct (index, influence) = Explanation.mostInfluential prior divergence
+        let influence = influence.squeeze 0L
+        let named = index.squeeze(0L).add(scalar 1.0, unity).minimum(scalar 255.0)
+
+        let answers =
+            List.zip (Backdoor.influence prior each |> perCondition segmenter) weights
+            |> List.mapi (fun condition ((name, influence), weight) ->
+                let alone = (Explanation.under condition each).squeeze 0L
+                let mask = Upsampling.labels height width alone
+
+                {
+                    Condition = name
+                    Weight = weight
+                    Influence = influence
+                    Mask = mask
+                    Dice = Explanation.dice segmentation.Upright mask
+                    Changed = snd (Explanation.changes segmentation.Upright mask)
+                })
+
+        let isUnstable pixel label =
+            answers
+            |> List.exists (fun answer -> answer.Weight > 0.0 && answer.Mask.Labels[pixel] <> label)
+
+        {
+            Segmentation = segmentation
+            Active = true
+            Conditions = answers
+            MutualInformation = (Backdoor.disagreement prior each).squeeze 0L |> enlarged
+            GeometricDisagreement = (Backdoor.geometricDisagreement prior each).squeeze 0L |> enlarged
+            Strongest =
+                named.mul (influence.gt (scalar 0.0))
+                |> LabelMap.ofTensor
+                |> LabelMap.resized width height
+            StrongestInfluence = enlarged influence
+            Unstable =
+                segmentation.Upright.Labels
+                |> Seq.mapi isUnstable
+                |> Seq.sumBy (fun unstable -> if unstable then 1L else 0L)
+            Gap =
+                let exact = (Backdoor.exact prior each).squeeze 0L
+                Explanation.gap height width exact attention
+            Regions = regions
+        }
+
+    /// The explanation of an answer in which no condition played a part.
+    let private unconditional (picture: Picture) segmentation regions =
+        let nothing: LabelMap =
+            {
+                Width = picture.Width
+                Height = picture.Height
+                Labels = Array.zeroCreate (picture.Width * picture.Height)
+            }
+
+        let zero: ValueMap =
+            {
+                Width = picture.Width
+                Height = picture.Height
+                Values = Array.zeroCreate (picture.Width * picture.Height)
+            }
+
+        {
+            Segmentation = segmentation
+            Active = false
+            Conditions = []
+            MutualInformation = zero
+            GeometricDisagreement = zero
+            Strongest = nothing
+            StrongestInfluence = zero
+            Unstable = 0L
+            Gap =
+                {
+                    MeanTotalVariation = 0.0
+                    MaxTotalVariation = 0.0
+                    Dice = 1.0
+                    Flips = 0L
+                    FlipMap = nothing
+                    Mask = segmentation.Upright
+                }
+            Regions = regions
+        }
+
+    /// Segments a picture, as `segment` does, and says what the answer depends on.
+    let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
+        use _inference = torch.inference_mode ()
+        use _scope = torch.NewDisposeScope()
+        let model = segmenter.Model
+        let mode = modeOf segmenter mode
+        let observation = observe segmenter picture
+        let probabilities, each = answer segmenter mode observation
+        let segmentation = result segmenter mode picture probabilities each
+        let regions = regionsSeen observation
+
+        if model.Manifest.Active then
+            let each = each |> Option.defaultWith (fun () -> underEach segmenter observation)
+
+            let attention =
+                Network.probabilities
+                    model.Network
+                    model.Texts
+                    Marginalisation.Attention
+                    true
+                    (sideOf segmenter)
+                    observation
+
+            compared segmenter picture segmentation regions each (attention.squeeze 0L)
+        else
+            unconditional picture segmentation regions

@@ -43,6 +43,8 @@ type ImageReport =
         Disagreement: float option
         Mask: string
         Overlay: string
+        /// What the answer depends on; only if asked for.
+        Explanation: ExplanationReport option
         Notice: string
     }
 
@@ -53,6 +55,10 @@ type SegmentTarget =
         Mask: string
         Overlay: string
         Report: string
+        /// The picture sheet of an explanation.
+        Sheet: string
+        /// The folder of an explanation's maps.
+        Maps: string
     }
 
 /// Segments image files into masks, overlays and reports.
@@ -116,6 +122,8 @@ module Segmenting =
             Mask = at ".mask.png"
             Overlay = at ".overlay.png"
             Report = at ".json"
+            Sheet = at ".explained.png"
+            Maps = at ".explained"
         }
 
     /// Every image that the paths stand for and where its results go. Everything wrong with the paths is reported at
@@ -192,7 +200,11 @@ module Segmenting =
             })
 
     /// The report of a segmentation whose files go to `target`.
-    let report (target: SegmentTarget) (segmentation: SegmentationResult) : ImageReport =
+    let report
+        (target: SegmentTarget)
+        (segmentation: SegmentationResult)
+        (explanation: ExplanationReport option)
+        : ImageReport =
         {
             Image = target.Input
             Width = segmentation.Mask.Width
@@ -203,24 +215,36 @@ module Segmenting =
             Disagreement = segmentation.Disagreement
             Mask = nameOf target.Mask
             Overlay = nameOf target.Overlay
+            Explanation = explanation
             Notice = notice
         }
 
-    let private one segmenter mode limits (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+    let private one segmenter mode explain limits (target: SegmentTarget) : Result<ImageReport, McdrlError> =
         result {
             let! picture = Images.read limits target.Input
-            let segmentation = Segmenter.segment segmenter mode picture
-            let report = report target segmentation
+
+            let! segmentation, explanation =
+                if explain then
+                    let found = Segmenter.explain segmenter mode picture
+
+                    Explaining.write target.Maps target.Sheet (nameOf target.Input) picture found
+                    |> Result.map (fun report -> found.Segmentation, Some report)
+                else
+                    Ok(Segmenter.segment segmenter mode picture, None)
+
+            let report = report target segmentation explanation
             do! Masks.write target.Mask segmentation.Mask
             do! Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
             do! Files.writeText target.Report (RecordJson.render report)
             return report
         }
 
-    /// Segments all targets, some at once. A bad image does not stop the others: its error stands in its place.
+    /// Segments all targets, some at once; `explain` writes for each what its answer depends on. A bad image does not
+    /// stop the others: its error stands in its place.
     let run
         segmenter
         mode
+        explain
         limits
         (targets: SegmentTarget list)
         (progress: Report)
@@ -235,5 +259,5 @@ module Segmenting =
         |> Result.bind (fun _ ->
             targets
             |> Array.ofList
-            |> Batch.run "segmenting" progress cancel (one segmenter mode limits)
+            |> Batch.run "segmenting" progress cancel (one segmenter mode explain limits)
             |> Result.map (Array.zip (Array.ofList targets)))

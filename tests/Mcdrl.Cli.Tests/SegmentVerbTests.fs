@@ -55,6 +55,22 @@ let tests =
                             "only the good image's files")
                 }
 
+                test "--explain: a sheet, maps and the mask under every condition, told in the JSON" {
+                    withImages (fun images out ->
+                        let outcome =
+                            segment [ Path.Combine(images, "good.png"); "--out"; out; "--explain"; "--json" ]
+
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let told = (objects outcome).[0].GetProperty "explanation"
+                        Expect.equal (told.GetProperty("sheet").GetString()) "good.explained.png" "sheet"
+                        Expect.isTrue (File.Exists(Path.Combine(out, "good.explained.png"))) "sheet"
+                        Expect.equal (told.GetProperty("conditions").GetArrayLength()) 3 "conditions"
+
+                        for condition in told.GetProperty("conditions").EnumerateArray() do
+                            let mask = condition.GetProperty("mask").GetString() |> string
+                            Expect.isTrue (File.Exists(Path.Combine(out, mask))) mask)
+                }
+
                 test "only good images: exit 0; the summary on stdout is for people" {
                     withImages (fun images out ->
                         let outcome = segment [ Path.Combine(images, "g*.png"); "--out"; out ]

@@ -189,6 +189,37 @@ let tests =
                     "bytes allocated"
             }
 
+            test "16 bits are written as such, the high byte first" {
+                use stream = new IO.MemoryStream()
+                let samples = [| 0us; 1us; 256us; 0xABCDus; 65535us; 513us |]
+                Png.write16 stream 3 2 samples
+                let bytes = stream.ToArray()
+                Expect.isOk (Png.verify "made" bytes) "whole"
+                Expect.equal (bytes[24], bytes[25]) (16uy, 0uy) "16-bit grey"
+                let start = Array.findIndex ((=) (byte 'I')) bytes[26..] + 26
+                let packed = new IO.MemoryStream(bytes, start + 4, bytes.Length - start - 4)
+
+                use data =
+                    new IO.Compression.ZLibStream(packed, IO.Compression.CompressionMode.Decompress)
+
+                let rows = Array.zeroCreate<byte> 14
+                data.ReadExactly(rows, 0, 14)
+
+                let high, low = (fun s -> byte (s >>> 8)), (fun (s: uint16) -> byte s)
+
+                let expected =
+                    [|
+                        for row in 0..1 do
+                            0uy
+
+                            for sample in samples[3 * row .. 3 * row + 2] do
+                                high sample
+                                low sample
+                    |]
+
+                Expect.equal rows expected "filter byte and samples of each row"
+            }
+
             testProperty "no mutilated file crashes"
             <| fun (seed: int) ->
                 let generator = Random seed

@@ -39,6 +39,7 @@ let main argv =
                     BatchTests.tests
                     EvaluatorTests.tests
                     InterventionalEvaluatorTests.tests
+                    ExplainTests.tests
                     SegmentingTests.tests
                     PageChartsTests.tests
                     DemoPageTests.tests

@@ -69,7 +69,9 @@ let private plans =
 let private run targets =
     use segmenter = World.segmenter ()
 
-    World.ok (Segmenting.run segmenter None ImageLimits.standard targets Report.none CancellationToken.None)
+    World.ok (
+        Segmenting.run segmenter None false ImageLimits.standard targets Report.none CancellationToken.None
+    )
 
 let private runs =
     testList
@@ -132,6 +134,7 @@ let private runs =
                         Segmenting.run
                             segmenter
                             None
+                            false
                             ImageLimits.standard
                             targets
                             Report.none

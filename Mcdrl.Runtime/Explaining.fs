@@ -1,0 +1,258 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open FsToolkit.ErrorHandling
+
+/// A map of numbers in a 16-bit grey PNG of the mask's size: the number is `Black` + sample / 65535 · (`White` − `Black`).
+type MapReport =
+    {
+        File: string
+        /// What a sample of 0 stands for.
+        Black: float
+        /// What a sample of 65535 stands for.
+        White: float
+        Mean: float
+        Max: float
+    }
+
+/// The answer under one condition.
+type ConditionReport =
+    {
+        Condition: string
+        /// Its share of the adjusted answer.
+        Weight: float
+        /// Mean KL divergence from the adjusted answer in nats.
+        Influence: float
+        /// Dice of its mask and the mask given.
+        Dice: float
+        /// Pixels in which the two differ.
+        ChangedPixels: int64
+        /// The mask under do(condition).
+        Mask: string
+    }
+
+/// Attention against exact adjustment.
+type GapReport =
+    {
+        MeanTotalVariation: float
+        MaxTotalVariation: float
+        Dice: float
+        FlippedPixels: int64
+        /// 255 where the two masks differ.
+        Flips: string
+        /// The mask that attention gives.
+        Mask: string
+    }
+
+/// Where the model looked.
+type RegionsReport =
+    {
+        /// Rows and columns of cells.
+        Rows: int
+        Columns: int
+        SelectedCells: int
+        /// 255 where the cell was selected.
+        Selected: string
+        /// The cosine of cell and class words, the largest over the classes.
+        Similarity: MapReport
+    }
+
+/// What `segment --explain` says about an image. Files are named relative to the report.
+type ExplanationReport =
+    {
+        /// The conditions play a part in the answer.
+        Active: bool
+        /// The conclusions in plain words.
+        Summary: string
+        /// The condition that would change the answer most; absent where none would to speak of.
+        MostInfluential: string option
+        Conditions: ConditionReport list
+        /// I(Y; Z | F) in nats.
+        MutualInformation: MapReport
+        /// −log Z_geo in nats.
+        GeometricDisagreement: MapReport
+        /// m where the m-th of `Conditions` matters most, 0 where none matters: a palette PNG.
+        Strongest: string
+        /// Its KL divergence from the adjusted answer in nats.
+        StrongestInfluence: MapReport
+        /// Pixels whose class changes under at least one condition.
+        UnstablePixels: int64
+        Attention: GapReport
+        Regions: RegionsReport
+        /// The picture sheet.
+        Sheet: string
+    }
+
+/// Explanations as files.
+[<RequireQualifiedAccess>]
+module Explaining =
+    /// A name as part of a file's name: letters and digits, dashes for the rest.
+    let private slug (name: string) =
+        name
+        |> String.map (fun letter ->
+            if Char.IsLetterOrDigit letter then
+                Char.ToLowerInvariant letter
+            else
+                '-')
+
+    let private writeMap folder name black (map: ValueMap) : Result<MapReport, McdrlError> =
+        let highest = float (Array.max map.Values)
+        let white = if highest > black then highest else black + 1.0
+
+        let sample (value: float32) =
+            uint16 (Math.Round(65535.0 * Math.Clamp((float value - black) / (white - black), 0.0, 1.0)))
+
+        let report =
+            {
+                File = $"{nonNull (Path.GetFileName(folder: string))}/{name}"
+                Black = black
+                White = white
+                Mean = map.Values |> Array.averageBy float
+                Max = highest
+            }
+
+        Files.writeAtomically (Path.Combine(folder, name)) (fun stream ->
+            Png.write16 stream map.Width map.Height (Array.map sample map.Values))
+        |> Result.map (fun () -> report)
+
+    let private writeMask folder name (map: LabelMap) =
+        Masks.write (Path.Combine(folder, name)) map
+        |> Result.map (fun () -> $"{nonNull (Path.GetFileName(folder: string))}/{name}")
+
+    let private flags (map: LabelMap) : LabelMap =
+        { map with
+            Labels = map.Labels |> Array.map (fun label -> if label = 0uy then 0uy else 255uy)
+        }
+
+    /// The cells' maps at the picture's size.
+    let private best (width: int) (height: int) (regions: RegionsSeen) : ValueMap =
+        let columns, rows = regions.Selected.Width, regions.Selected.Height
+
+        let cell =
+            Array.init (columns * rows) (fun cell ->
+                regions.Similarity |> Seq.map (fun map -> map.Values[cell]) |> Seq.max)
+
+        {
+            Width = width
+            Height = height
+            Values =
+                Array.init (width * height) (fun pixel ->
+                    let x, y = pixel % width, pixel / width
+
+                    cell[int (int64 y * int64 rows / int64 height) * columns
+                         + int (int64 x * int64 columns / int64 width)])
+        }
+
+    let private writeConditions folder inFile (explanation: ExplanationResult) =
+        explanation.Conditions
+        |> List.mapi (fun index answer -> index + 1, answer)
+        |> List.traverseResultM (fun (number, answer) ->
+            writeMask folder $"do-{number:D2}-{slug answer.Condition}.png" (inFile answer.Mask)
+            |> Result.map (fun file ->
+                {
+                    Condition = answer.Condition
+                    Weight = answer.Weight
+                    Influence = answer.Influence
+                    Dice = answer.Dice
+                    ChangedPixels = answer.Changed
+                    Mask = file
+                }))
+
+    let private writeGap folder inFile (gap: AttentionGap) =
+        result {
+            let! flips = writeMask folder "flips.png" (flags (inFile gap.FlipMap))
+            let! mask = writeMask folder "attention.png" (inFile gap.Mask)
+
+            return
+                {
+                    MeanTotalVariation = gap.MeanTotalVariation
+                    MaxTotalVariation = gap.MaxTotalVariation
+                    Dice = gap.Dice
+                    FlippedPixels = gap.Flips
+                    Flips = flips
+                    Mask = mask
+                }
+        }
+
+    let private writeRegions
+        folder
+        (picture: Picture)
+        inFile
+        (valuesInFile: ValueMap -> ValueMap)
+        (regions: RegionsSeen)
+        =
+        result {
+            let selected =
+                regions.Selected
+                |> LabelMap.resized picture.Width picture.Height
+                |> inFile
+                |> flags
+
+            let! selected = writeMask folder "regions.png" selected
+            let similarity = best picture.Width picture.Height regions |> valuesInFile
+
+            let! similarity =
+                writeMap folder "similarity.png" (float (Array.min similarity.Values)) similarity
+
+            return
+                {
+                    Rows = regions.Selected.Height
+                    Columns = regions.Selected.Width
+                    SelectedCells = Array.sumBy int regions.Selected.Labels
+                    Selected = selected
+                    Similarity = similarity
+                }
+        }
+
+    /// Writes the sheet to `sheet` and all maps, in the orientation of the image's file, into `folder`. `name` is what
+    /// the image is called on the sheet.
+    let write
+        (folder: string)
+        (sheet: string)
+        (name: string)
+        (picture: Picture)
+        (explanation: ExplanationResult)
+        : Result<ExplanationReport, McdrlError> =
+        result {
+            let inFile = LabelMap.inFile picture.Orientation
+            let valuesInFile = ValueMap.inFile picture.Orientation
+
+            let map file values =
+                writeMap folder file 0.0 (valuesInFile values)
+
+            let! information = map "mutual-information.png" explanation.MutualInformation
+            let! geometric = map "geometric-disagreement.png" explanation.GeometricDisagreement
+            let! influence = map "strongest-influence.png" explanation.StrongestInfluence
+            let strongest = Path.Combine(folder, "strongest.png")
+
+            let colours =
+                [|
+                    0uy, 0uy, 0uy
+                    for index in 0 .. min 254 explanation.Conditions.Length - 1 do
+                        let colour = SheetPictures.ofCondition index
+                        colour.Red, colour.Green, colour.Blue
+                |]
+
+            do! Masks.writePalette strongest colours (inFile explanation.Strongest)
+            let! conditions = writeConditions folder inFile explanation
+            let! gap = writeGap folder inFile explanation.Gap
+            let! regions = writeRegions folder picture inFile valuesInFile explanation.Regions
+            do! Sheet.write sheet name picture explanation
+
+            return
+                {
+                    Active = explanation.Active
+                    Summary = Conclusions.sentences explanation |> String.concat " "
+                    MostInfluential = Conclusions.mostInfluential explanation |> Option.map _.Condition
+                    Conditions = conditions
+                    MutualInformation = information
+                    GeometricDisagreement = geometric
+                    Strongest = $"{nonNull (Path.GetFileName folder)}/strongest.png"
+                    StrongestInfluence = influence
+                    UnstablePixels = explanation.Unstable
+                    Attention = gap
+                    Regions = regions
+                    Sheet = nonNull (Path.GetFileName sheet)
+                }
+        }
