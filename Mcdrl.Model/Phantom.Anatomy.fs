@@ -16,24 +16,25 @@ module PhantomAnatomy =
         let folding =
             match scene.Anatomy with
             | Anatomy.Tube -> 1f
-            | Anatomy.Folds -> drawn "folding" 0.45 0.9
-            | Anatomy.Wall -> drawn "folding" 0.0 0.12
+            | Anatomy.Folds -> drawn "folding" 0.6 1.0
+            | Anatomy.Wall -> drawn "folding" 0.0 0.25
 
         let density =
             if tube then
-                drawn "density" 1.5 2.6
+                drawn "density" 1.1 2.1
             else
-                drawn "density" 2.0 3.6
+                drawn "density" 1.3 2.8
 
         let triangular = drawn "triangular" 0.0 0.28
         let turn = drawn "turn" 0.0 6.28
         let turnCos, turnSin = cos turn, sin turn
         let opening = drawn "opening" 0.05 0.16
-        let tilt = drawn "tilt" 0.0 0.7
-        let crest = drawn "crest" 0.25 0.6
-        let redness = float32 scene.Site.Redness * drawn "redness" 0.85 1.2
-        let mottle = drawn "mottle" 0.1 0.3
+        let tilt = drawn "tilt" 0.1 1.3
+        let crest = drawn "crest" 0.45 0.85
+        let redness = float32 scene.Site.Redness * drawn "redness" 0.75 1.35
+        let mottle = drawn "mottle" 0.15 0.42
         let grain = drawn "grain" 0.02 0.07
+        let swell = drawn "swell" 0.02 0.07
         let bumps = drawn "bumps" 0.0012 0.0035
         let pitch = fields.Pitch
         let fine = PhantomNoise.shown pitch 70f
@@ -71,18 +72,19 @@ module PhantomAnatomy =
                 let phase = along - MathF.Floor along
                 // From the groove up the lit face to the crest, then a sudden drop behind it.
                 let face = phase * phase * (3f - 2f * phase)
-                let edge = PhantomNoise.step 1f 0.93f phase
+                let edge = PhantomNoise.step 1f 0.86f phase
                 let uneven = 0.65f + 0.35f * PhantomNoise.at table 1.7f -y x
                 let raised = folding * uneven * face * edge
-                let mottling = PhantomNoise.fractal table 4f x y
+                let mottling = PhantomNoise.fractal table 2.7f x y
                 let bump = medium * PhantomNoise.at table 22f x y
                 let pores = fine * PhantomNoise.at table 70f x y
                 let dust = finer * PhantomNoise.at table 130f y x
 
                 fields.Height[index] <-
                     0.05f * raised * depth
-                    + 0.02f * PhantomNoise.at table 3.7f y x
-                    + bumps * (bump + 0.25f * pores)
+                    + swell * PhantomNoise.at table 1.9f y x
+                    + 0.016f * PhantomNoise.at table 4.3f y x
+                    + bumps * (bump + 0.4f * pores)
 
                 fields.Light[index] <- depth * (1f - folding * uneven * crest * (1f - face * edge))
 

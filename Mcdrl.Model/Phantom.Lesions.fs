@@ -8,10 +8,10 @@ module PhantomLesions =
     /// The colour (linear red, green, blue) that `Pale` mixes in, by class.
     let pigment (lesion: Lesion option) =
         match lesion with
-        | Some { Class = 1 } -> struct (0.62f, 0.52f, 0.30f)
+        | Some { Class = 1 } -> struct (0.68f, 0.48f, 0.24f)
         | Some { Class = 2 } -> struct (0.82f, 0.74f, 0.55f)
-        | Some { Class = 3 } -> struct (0.80f, 0.60f, 0.30f)
-        | Some { Class = 4 } -> struct (0.60f, 0.58f, 0.62f)
+        | Some { Class = 3 } -> struct (0.84f, 0.56f, 0.27f)
+        | Some { Class = 4 } -> struct (0.56f, 0.50f, 0.56f)
         | _ -> struct (0.75f, 0.5f, 0.35f)
 
     /// An ellipse with a wavy outline.
@@ -87,129 +87,138 @@ module PhantomLesions =
             0f
         else
             let square = rho * rho
-            MathF.Sqrt(1f - (if bluntness then square * square else square))
+            (1f - square)
+            * (if bluntness then
+                   1.75f - 0.75f * (1f - square)
+               else
+                   1.35f - 0.35f * (1f - square))
 
-    /// Light lost beside a raised edge.
+    /// Where the lesion's own look has replaced the mucosa's: 0 on the outline, 1 a little inside.
+    let private within rho = PhantomNoise.step 1f 0.84f rho
+
+    /// Light on and beside a raised edge: less in the corner that it makes with the mucosa.
     let private contact depth rho =
-        1f - depth * PhantomNoise.step 1.3f 1f rho * (if rho < 0.96f then 0f else 1f)
+        if rho < 1f then
+            1f - depth * PhantomNoise.step 0.72f 1f rho
+        else
+            1f - depth * PhantomNoise.step 1.32f 1f rho
+
+    /// Mixes `mine` in by `share`.
+    let inline private mix (share: float32) (mine: float32) (old: float32) = old + share * (mine - old)
+
+    let private drawn (seed: Seed) name low high =
+        seed |> Seed.named name |> Seed.between low high |> float32
 
     let private polyp seed (table: float32[]) (fields: PhantomFields) (lesion: Lesion) =
-        let drawn name low high =
-            seed |> Seed.named name |> Seed.between low high |> float32
-
-        let radius = float32 lesion.Radius
-
-        let shape =
-            outline seed (float32 lesion.X) (float32 lesion.Y) radius (drawn "aspect" 0.72 1.0) 0.14f 0.9f
-
-        let height = radius * drawn "height" 0.3 0.6
-        let redder = drawn "redder" 0.1 0.5
+        let drawn = drawn seed
+        let x, y, radius = float32 lesion.X, float32 lesion.Y, float32 lesion.Radius
+        let shape = outline seed x y radius (drawn "aspect" 0.7 1.0) 0.16f 0.9f
+        let height = radius * drawn "height" 0.35 0.75
+        let redder = drawn "redder" 0.05 0.4
+        let lumps = drawn "lumps" 1.6 3.2 / radius
+        let lumpy = drawn "lumpy" 0.0 0.22
         let pits = drawn "pits" 26.0 40.0
         let shown = PhantomNoise.shown fields.Pitch pits
         let label = byte (lesion.Class + 1)
 
         if Seed.uniform (Seed.named "stalk" seed) < 0.35 then
             let angle = drawn "stalk angle" 0.0 6.28
-            let reach = radius * drawn "stalk reach" 0.9 1.3
-            let steps = 14
+            let reach = radius * drawn "stalk reach" 0.6 0.9
+            let aspect = 0.3f * radius / reach
 
-            for step in 0..steps do
-                let along = reach * float32 step / float32 steps
+            let stalk =
+                { outline seed (x + 0.95f * radius * cos angle) (y + 0.95f * radius * sin angle) reach aspect 0f 1f with
+                    Cos = cos angle
+                    Sin = sin angle
+                }
 
-                let piece =
-                    outline
-                        seed
-                        (float32 lesion.X + along * cos angle)
-                        (float32 lesion.Y + along * sin angle)
-                        (radius * 0.34f)
-                        1f
-                        0f
-                        1f
+            over fields table stalk 1.3f (fun index _ _ rho ->
+                fields.Height[index] <- fields.Height[index] + 0.35f * radius * dome false rho
+                fields.Light[index] <- fields.Light[index] * contact 0.3f rho
 
-                over fields table piece 1f (fun index _ _ rho ->
-                    let raised = 0.35f * height * dome false rho
-                    fields.Height[index] <- MathF.Max(fields.Height[index], raised + 0.004f)
+                if rho < 0.94f then
                     fields.Labels[index] <- label)
 
         over fields table shape 1.35f (fun index x y rho ->
-            fields.Light[index] <- fields.Light[index] * contact 0.45f rho
+            let share = within rho
+            let lump = PhantomNoise.at table lumps x y
+            let pit = shown * PhantomNoise.at table pits x y
+            let rise = dome true rho
+
+            fields.Height[index] <-
+                fields.Height[index] * (1f - 0.7f * share)
+                + height * rise * (1f + lumpy * lump)
+                + 0.0026f * share * pit
+
+            fields.Light[index] <-
+                mix share (MathF.Max(fields.Light[index], 0.55f + 0.3f * rise)) fields.Light[index]
+                * contact 0.4f rho
+
+            fields.Blood[index] <-
+                mix
+                    share
+                    (MathF.Min(fields.Blood[index], 1.4f) * (1f + redder) + 0.25f * pit + 0.2f * lump)
+                    fields.Blood[index]
 
             if rho < 1f then
-                let pit = shown * PhantomNoise.at table pits x y
-                let rise = dome true rho
-                fields.Height[index] <- fields.Height[index] * 0.4f + height * rise + 0.0022f * pit
-                fields.Light[index] <- MathF.Max(fields.Light[index], 0.45f + 0.3f * rise)
-
-                fields.Blood[index] <-
-                    MathF.Min(fields.Blood[index], 1.4f) * (1f + redder)
-                    + 0.22f * pit
-                    + 0.15f * PhantomNoise.at table 9f x y
-
                 fields.Labels[index] <- label)
 
     let private tumor seed (table: float32[]) (fields: PhantomFields) (lesion: Lesion) =
-        let drawn name low high =
-            seed |> Seed.named name |> Seed.between low high |> float32
-
+        let drawn = drawn seed
         let radius = float32 lesion.Radius
 
         let shape =
             outline seed (float32 lesion.X) (float32 lesion.Y) radius (drawn "aspect" 0.7 0.95) 0.3f 1.6f
 
         let height = radius * drawn "height" 0.25 0.5
-        let ulcer = drawn "ulcer" 0.25 0.6
-        let redder = drawn "redder" 0.15 0.6
-        let lobes = drawn "lobes" 1.6 2.6 / radius
+        let ulcer = drawn "ulcer" 0.2 0.6
+        let redder = drawn "redder" 0.05 0.5
+        let necrosis = drawn "necrosis" 0.35 0.8
+        let lobes = drawn "lobes" 1.6 2.8 / radius
         let label = byte (lesion.Class + 1)
 
         over fields table shape 1.35f (fun index x y rho ->
-            fields.Light[index] <- fields.Light[index] * contact 0.5f rho
+            let share = within rho
+            let lobe = 1f - 1.7f * MathF.Abs(PhantomNoise.at table lobes x y)
+            let rough = PhantomNoise.fractal table 24f x y
+            let patch = PhantomNoise.fractal table (0.8f * lobes) -y x
+            let bed = PhantomNoise.step (ulcer + 0.1f) (ulcer - 0.2f) (rho + 0.3f * patch)
+            let rise = dome true rho * (0.6f + 0.4f * lobe)
+
+            fields.Height[index] <-
+                fields.Height[index] * (1f - 0.7f * share)
+                + height * (rise - 0.5f * bed)
+                + 0.006f * share * rough
+
+            fields.Light[index] <-
+                mix share (MathF.Max(fields.Light[index], 0.62f)) fields.Light[index]
+                * contact 0.45f rho
+                * (1f - 0.35f * share * MathF.Max(0f, -lobe))
+
+            fields.Blood[index] <-
+                mix
+                    share
+                    (1f + redder + 0.5f * patch + 0.4f * rough + 0.4f * MathF.Max(0f, -lobe))
+                    fields.Blood[index]
+
+            fields.Pale[index] <- share * (0.6f * bed * (0.7f + 0.5f * rough) + 0.12f * MathF.Max(0f, lobe))
+
+            fields.Dark[index] <-
+                necrosis
+                * PhantomNoise.step 0.2f 0.6f (PhantomNoise.fractal table 13f y x)
+                * PhantomNoise.step 0.95f 0.6f rho
+
+            fields.Gloss[index] <- 1f + 0.3f * share
 
             if rho < 1f then
-                let lobe = 1f - 1.6f * MathF.Abs(PhantomNoise.at table lobes x y)
-                let rough = PhantomNoise.fractal table 24f x y
-                let patch = PhantomNoise.fractal table (0.8f * lobes) -y x
-                let floor' = PhantomNoise.step (ulcer + 0.1f) (ulcer - 0.15f) (rho + 0.25f * patch)
-                let rise = dome true rho * (0.55f + 0.45f * lobe)
-
-                fields.Height[index] <-
-                    fields.Height[index] * 0.3f + height * (rise - 0.55f * floor') + 0.006f * rough
-
-                fields.Light[index] <- MathF.Max(fields.Light[index], 0.5f)
-
-                fields.Blood[index] <-
-                    1f
-                    + redder
-                    + 0.5f * patch
-                    + 0.3f * rough
-                    + 0.5f * (1f - floor') * MathF.Max(0f, -lobe)
-
-                fields.Pale[index] <- 0.75f * floor' * (0.6f + 0.4f * rough)
-
-                fields.Dark[index] <-
-                    0.75f
-                    * PhantomNoise.step 0.25f 0.55f (PhantomNoise.fractal table 13f y x)
-                    * PhantomNoise.step 0.95f 0.6f rho
-
-                fields.Gloss[index] <- 1.2f
                 fields.Labels[index] <- label)
 
     let private inflammation seed (table: float32[]) (fields: PhantomFields) (lesion: Lesion) =
-        let drawn name low high =
-            seed |> Seed.named name |> Seed.between low high |> float32
-
-        let shape =
-            outline
-                seed
-                (float32 lesion.X)
-                (float32 lesion.Y)
-                (float32 lesion.Radius)
-                (drawn "aspect" 0.6 0.95)
-                0.32f
-                1.3f
-
-        let redder = drawn "redder" 0.6 1.2
-        let exudate = drawn "exudate" 0.3 0.6
+        let drawn = drawn seed
+        let x, y, radius = float32 lesion.X, float32 lesion.Y, float32 lesion.Radius
+        let shape = outline seed x y radius (drawn "aspect" 0.6 0.95) 0.32f 1.3f
+        let redder = drawn "redder" 0.5 1.1
+        let exudate = drawn "exudate" 0.38 0.7
         let shown = PhantomNoise.shown fields.Pitch 48f
         let label = byte (lesion.Class + 1)
 
@@ -218,29 +227,24 @@ module PhantomLesions =
             let share = PhantomNoise.step 1.18f 0.75f ragged
             let granule = shown * PhantomNoise.at table 48f x y
             let coarse = PhantomNoise.fractal table 17f y x
-
-            let speck =
-                PhantomNoise.step exudate (exudate + 0.2f) (PhantomNoise.fractal table 21f -x y)
-
-            fields.Height[index] <- fields.Height[index] + share * (0.0035f * granule + 0.003f * coarse)
+            let speck = PhantomNoise.step exudate (exudate + 0.25f) (PhantomNoise.fractal table 21f -x y)
+            fields.Height[index] <- fields.Height[index] + share * (0.003f * granule + 0.003f * coarse)
 
             fields.Blood[index] <-
-                fields.Blood[index] + share * redder * (0.75f + 0.3f * coarse + 0.3f * granule)
+                fields.Blood[index] + share * redder * (0.75f + 0.35f * coarse + 0.35f * granule)
 
-            fields.Pale[index] <- 0.85f * share * speck
+            fields.Pale[index] <- 0.7f * share * speck
             fields.Gloss[index] <- 1f + 0.5f * share
 
             if ragged < 0.965f then
                 fields.Labels[index] <- label)
 
     let private nodule seed (table: float32[]) (fields: PhantomFields) (lesion: Lesion) =
-        let drawn name low high =
-            seed |> Seed.named name |> Seed.between low high |> float32
-
+        let drawn = drawn seed
         let radius = float32 lesion.Radius
         let count = 1 + Seed.below 3 (Seed.named "count" seed)
-        let pale = drawn "pale" 0.25 0.55
-        let relief = drawn "height" 0.35 0.6
+        let pale = drawn "pale" 0.15 0.42
+        let relief = drawn "height" 0.35 0.65
         let turn = drawn "group" 0.0 6.28
         let label = byte (lesion.Class + 1)
 
@@ -262,50 +266,64 @@ module PhantomLesions =
                     (float32 lesion.X + away * cos angle)
                     (float32 lesion.Y + away * sin angle)
                     size
-                    (seed |> Seed.named "aspect" |> Seed.between 0.86 1.0 |> float32)
-                    0.06f
+                    (seed |> Seed.named "aspect" |> Seed.between 0.82 1.0 |> float32)
+                    0.08f
                     0.8f
 
             over fields table shape 1.3f (fun index x y rho ->
-                fields.Light[index] <- fields.Light[index] * contact 0.3f rho
+                let share = within rho
+                let rise = dome false rho
+                let tone = PhantomNoise.fractal table 8f x y
+
+                fields.Height[index] <- fields.Height[index] * (1f - 0.6f * share) + size * relief * rise
+
+                fields.Light[index] <-
+                    mix share (MathF.Max(fields.Light[index], 0.6f + 0.3f * rise)) fields.Light[index]
+                    * contact 0.3f rho
+
+                fields.Blood[index] <- fields.Blood[index] * (1f - 0.28f * share) + 0.08f * share * tone
+
+                fields.Pale[index] <-
+                    MathF.Max(fields.Pale[index], pale * (0.75f + 0.35f * tone) * PhantomNoise.step 1f 0.45f rho)
+
+                fields.Gloss[index] <- 1f + 0.3f * share
 
                 if rho < 1f then
-                    let rise = dome false rho
-                    fields.Height[index] <- fields.Height[index] * 0.5f + size * relief * rise
-                    fields.Light[index] <- MathF.Max(fields.Light[index], 0.5f + 0.3f * rise)
-                    fields.Blood[index] <- 0.7f * fields.Blood[index] + 0.06f * PhantomNoise.at table 11f x y
-                    fields.Pale[index] <- pale * PhantomNoise.step 1f 0.6f rho
-                    fields.Gloss[index] <- 1.1f
                     fields.Labels[index] <- label)
 
     let private cyst seed (table: float32[]) (fields: PhantomFields) (lesion: Lesion) =
-        let drawn name low high =
-            seed |> Seed.named name |> Seed.between low high |> float32
-
-        let radius = float32 lesion.Radius
-
-        let shape =
-            outline seed (float32 lesion.X) (float32 lesion.Y) radius (drawn "aspect" 0.8 1.0) 0.05f 0.7f
-
-        let height = radius * drawn "height" 0.35 0.6
-        let pale = drawn "pale" 0.35 0.6
+        let drawn = drawn seed
+        let x, y, radius = float32 lesion.X, float32 lesion.Y, float32 lesion.Radius
+        let shape = outline seed x y radius (drawn "aspect" 0.75 1.0) 0.09f 0.7f
+        let height = radius * drawn "height" 0.35 0.65
+        let pale = drawn "pale" 0.2 0.5
         let mesh = drawn "mesh" 1.2 1.8 / radius
         let label = byte (lesion.Class + 1)
 
         over fields table shape 1.25f (fun index x y rho ->
-            fields.Light[index] <- fields.Light[index] * contact 0.35f rho
+            let share = within rho
+            let rise = dome false rho
+            // Fine vessels: the zero lines of a smooth noise, here and there.
+            let line = MathF.Abs(PhantomNoise.fractal table mesh x y)
+            let some = PhantomNoise.step -0.3f 0.3f (PhantomNoise.at table (0.7f * mesh) y x)
+            let vessel = share * some * PhantomNoise.step 0.07f 0.015f line
+            let rim = PhantomNoise.step 0.76f 0.92f rho * PhantomNoise.step 1.02f 0.94f rho
+            fields.Height[index] <- fields.Height[index] * (1f - 0.75f * share) + height * rise
+
+            fields.Light[index] <-
+                mix share (0.65f + 0.35f * rise) fields.Light[index]
+                * contact 0.3f rho
+                * (1f + 0.18f * rim)
+
+            fields.Blood[index] <-
+                mix share (0.35f * fields.Blood[index] + 0.28f) fields.Blood[index]
+                + 0.55f * vessel
+                + 0.2f * rim
+
+            fields.Pale[index] <- share * pale * (1f - 0.4f * rim) * (1f - 0.5f * vessel) * (0.6f + 0.4f * rise)
+            fields.Gloss[index] <- 1f + 0.9f * share
 
             if rho < 1f then
-                let rise = dome false rho
-                // Fine vessels: the zero lines of a smooth noise.
-                let line = MathF.Abs(PhantomNoise.fractal table mesh x y)
-                let vessel = PhantomNoise.step 0.085f 0.02f line
-                let rim = PhantomNoise.step 0.8f 0.93f rho * PhantomNoise.step 1.0f 0.95f rho
-                fields.Height[index] <- fields.Height[index] * 0.25f + height * rise
-                fields.Light[index] <- (0.6f + 0.4f * rise) * (1f - 0.25f * rim)
-                fields.Blood[index] <- 0.35f * fields.Blood[index] + 0.3f + 0.9f * vessel + 0.25f * rim
-                fields.Pale[index] <- pale * (1f - 0.6f * rim) * (1f - 0.6f * vessel)
-                fields.Gloss[index] <- 1.8f
                 fields.Labels[index] <- label)
 
     /// Draws the scene's lesion, if it has one, and marks its pixels with class + 1.

@@ -51,7 +51,7 @@ module PhantomLight =
         let lampX, lampY = drawn "lamp x" 0.38 0.62, drawn "lamp y" 0.36 0.6
         let reach = float32 scene.Optics.LampReach
         let wet = drawn "wet" 0.5 1.3 * (0.6f + 0.4f * imaging.Specular)
-        let limit = drawn "limit" 0.9955 0.9975 - 0.0022f * (imaging.Specular - 1f)
+        let limit = drawn "limit" 0.9972 0.9988 - 0.0016f * (imaging.Specular - 1f)
         let warmth = float32 scene.Optics.Warmth + imaging.Warmth
         let warmRed, warmBlue = MathF.Exp(0.55f * warmth), MathF.Exp(-1.1f * warmth)
         let struct (pigmentR, pigmentG, pigmentB) = PhantomLesions.pigment scene.Lesion
@@ -98,7 +98,7 @@ module PhantomLight =
                 let lampZ = 0.6f
                 let ray = 1f / MathF.Sqrt(away + lampZ * lampZ)
                 // Lambert's law, relative to flat tissue at the same place.
-                let facing = MathF.Max(0.08f, (lampZ - dx * lx - dy * ly) * normal / lampZ)
+                let facing = MathF.Max(0.3f, (lampZ - dx * lx - dy * ly) * normal / lampZ)
                 let mutable arriving = fields.Light[index] * facing / (1f + away / (reach * reach))
 
                 if imaging.Uneven > 0f then
