@@ -13,6 +13,7 @@ module App =
             TrainVerb.verb
             EvaluateVerb.verb
             EncodeVerb.verb
+            PhantomVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb
         ]

@@ -153,7 +153,7 @@ module PhantomCamera =
 
         let rgb = Array.zeroCreate<byte>(side * side * 3)
         let sharpening = 0.35f * float32 optics.Sharpening
-        let noise = float32 optics.Noise + 0.05f * imaging.Artifacts
+        let noise = float32 optics.Noise + 0.035f * imaging.Artifacts
 
         let mutable state =
             uint64 (Seed.uniform (Seed.named "noise" seed) * 9007199254740992.0) ||| 1UL

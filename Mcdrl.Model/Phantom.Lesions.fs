@@ -8,10 +8,10 @@ module PhantomLesions =
     /// The colour (linear red, green, blue) that `Pale` mixes in, by class.
     let pigment (lesion: Lesion option) =
         match lesion with
-        | Some { Class = 1 } -> struct (0.68f, 0.48f, 0.24f)
+        | Some { Class = 1 } -> struct (0.68f, 0.43f, 0.26f)
         | Some { Class = 2 } -> struct (0.82f, 0.74f, 0.55f)
-        | Some { Class = 3 } -> struct (0.84f, 0.56f, 0.27f)
-        | Some { Class = 4 } -> struct (0.56f, 0.50f, 0.56f)
+        | Some { Class = 3 } -> struct (0.82f, 0.50f, 0.25f)
+        | Some { Class = 4 } -> struct (0.52f, 0.42f, 0.50f)
         | _ -> struct (0.75f, 0.5f, 0.35f)
 
     /// An ellipse with a wavy outline.
@@ -87,6 +87,7 @@ module PhantomLesions =
             0f
         else
             let square = rho * rho
+
             (1f - square)
             * (if bluntness then
                    1.75f - 0.75f * (1f - square)
@@ -127,7 +128,14 @@ module PhantomLesions =
             let aspect = 0.3f * radius / reach
 
             let stalk =
-                { outline seed (x + 0.95f * radius * cos angle) (y + 0.95f * radius * sin angle) reach aspect 0f 1f with
+                { outline
+                      seed
+                      (x + 0.95f * radius * cos angle)
+                      (y + 0.95f * radius * sin angle)
+                      reach
+                      aspect
+                      0f
+                      1f with
                     Cos = cos angle
                     Sin = sin angle
                 }
@@ -152,7 +160,7 @@ module PhantomLesions =
 
             fields.Light[index] <-
                 mix share (MathF.Max(fields.Light[index], 0.55f + 0.3f * rise)) fields.Light[index]
-                * contact 0.4f rho
+                * contact 0.28f rho
 
             fields.Blood[index] <-
                 mix
@@ -192,7 +200,7 @@ module PhantomLesions =
 
             fields.Light[index] <-
                 mix share (MathF.Max(fields.Light[index], 0.62f)) fields.Light[index]
-                * contact 0.45f rho
+                * contact 0.33f rho
                 * (1f - 0.35f * share * MathF.Max(0f, -lobe))
 
             fields.Blood[index] <-
@@ -227,11 +235,15 @@ module PhantomLesions =
             let share = PhantomNoise.step 1.18f 0.75f ragged
             let granule = shown * PhantomNoise.at table 48f x y
             let coarse = PhantomNoise.fractal table 17f y x
-            let speck = PhantomNoise.step exudate (exudate + 0.25f) (PhantomNoise.fractal table 21f -x y)
+
+            let speck =
+                PhantomNoise.step exudate (exudate + 0.25f) (PhantomNoise.fractal table 21f -x y)
+
             fields.Height[index] <- fields.Height[index] + share * (0.003f * granule + 0.003f * coarse)
 
             fields.Blood[index] <-
-                fields.Blood[index] + share * redder * (0.75f + 0.35f * coarse + 0.35f * granule)
+                fields.Blood[index]
+                + share * redder * (0.75f + 0.35f * coarse + 0.35f * granule)
 
             fields.Pale[index] <- 0.7f * share * speck
             fields.Gloss[index] <- 1f + 0.5f * share
@@ -284,7 +296,10 @@ module PhantomLesions =
                 fields.Blood[index] <- fields.Blood[index] * (1f - 0.28f * share) + 0.08f * share * tone
 
                 fields.Pale[index] <-
-                    MathF.Max(fields.Pale[index], pale * (0.75f + 0.35f * tone) * PhantomNoise.step 1f 0.45f rho)
+                    MathF.Max(
+                        fields.Pale[index],
+                        pale * (0.75f + 0.35f * tone) * PhantomNoise.step 1f 0.45f rho
+                    )
 
                 fields.Gloss[index] <- 1f + 0.3f * share
 
@@ -296,7 +311,7 @@ module PhantomLesions =
         let x, y, radius = float32 lesion.X, float32 lesion.Y, float32 lesion.Radius
         let shape = outline seed x y radius (drawn "aspect" 0.75 1.0) 0.09f 0.7f
         let height = radius * drawn "height" 0.35 0.65
-        let pale = drawn "pale" 0.2 0.5
+        let pale = drawn "pale" 0.2 0.55
         let mesh = drawn "mesh" 1.2 1.8 / radius
         let label = byte (lesion.Class + 1)
 
@@ -316,11 +331,13 @@ module PhantomLesions =
                 * (1f + 0.18f * rim)
 
             fields.Blood[index] <-
-                mix share (0.35f * fields.Blood[index] + 0.28f) fields.Blood[index]
+                mix share (0.4f * fields.Blood[index] + 0.3f) fields.Blood[index]
                 + 0.55f * vessel
                 + 0.2f * rim
 
-            fields.Pale[index] <- share * pale * (1f - 0.4f * rim) * (1f - 0.5f * vessel) * (0.6f + 0.4f * rise)
+            fields.Pale[index] <-
+                share * pale * (1f - 0.4f * rim) * (1f - 0.5f * vessel) * (0.6f + 0.4f * rise)
+
             fields.Gloss[index] <- 1f + 0.9f * share
 
             if rho < 1f then

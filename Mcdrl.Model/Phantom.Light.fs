@@ -25,7 +25,7 @@ module PhantomLight =
                 + 0.4f * light.Green[index]
                 + 0.1f * light.Blue[index]
 
-        MathF.Pow(0.27f / MathF.Max(0.02f, sum / float32 light.Green.Length), 0.7f)
+        MathF.Pow(0.32f / MathF.Max(0.02f, sum / float32 light.Green.Length), 0.7f)
 
     /// The light that leaves the tissue towards the camera, exposed.
     let fall
@@ -111,16 +111,16 @@ module PhantomLight =
                 let pale = fields.Pale[index]
                 let bright = 1f - fields.Dark[index]
                 let mutable r = 0.8f * MathF.Exp(-0.36f * hb)
-                let mutable g = 0.58f * MathF.Exp(-0.98f * hb)
-                let mutable b = 0.47f * MathF.Exp(-1.12f * hb)
+                let mutable g = 0.58f * MathF.Exp(-1.08f * hb)
+                let mutable b = 0.47f * MathF.Exp(-1.26f * hb)
                 r <- r + pale * (pigmentR - r)
                 g <- g + pale * (pigmentG - g)
                 b <- b + pale * (pigmentB - b)
 
                 if mucus > 0f then
-                    r <- r + mucus * (0.62f - r)
-                    g <- g + mucus * (0.56f - g)
-                    b <- b + mucus * (0.34f - b)
+                    r <- r + mucus * (0.66f - r)
+                    g <- g + mucus * (0.55f - g)
+                    b <- b + mucus * (0.36f - b)
 
                 if blood > 0f then
                     r <- r * MathF.Exp(-0.45f * blood)

@@ -100,7 +100,7 @@ module PhantomVessels =
                     (at "x" -0.3 1.3)
                     (at "y" -0.3 1.3)
                     (at "heading" 0.0 6.28)
-                    (at "width" 0.004 0.011)
+                    (at "width" 0.004 0.014)
                     14 do
                 draw fields amount piece
 

@@ -17,6 +17,9 @@ module Files =
     [<DllImport("libc", EntryPoint = "close", SetLastError = true)>]
     extern int private close(int descriptor)
 
+    [<DllImport("libc", EntryPoint = "sync")>]
+    extern void private sync()
+
     /// Makes a rename in `directory` survive a power cut. .NET has no call for it.
     let private syncDirectory directory =
         if OperatingSystem.IsLinux() || OperatingSystem.IsMacOS() then
@@ -41,9 +44,7 @@ module Files =
         | :? IOException as problem -> Error(ioError path problem)
         | :? UnauthorizedAccessException as problem -> Error(ioError path problem)
 
-    /// Writes a sibling temporary file, flushes it to the disk and renames it over `path`.
-    /// On failure nothing is left behind and the old file is untouched.
-    let writeAtomically (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
+    let private replace durable (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
         attempt path (fun () ->
             let full = Path.GetFullPath path
 
@@ -58,12 +59,29 @@ module Files =
             try
                 using (new FileStream(temporary, FileMode.CreateNew, FileAccess.Write)) (fun stream ->
                     write stream
-                    stream.Flush true)
+                    stream.Flush durable)
 
                 File.Move(temporary, full, true)
-                syncDirectory directory
+
+                if durable then
+                    syncDirectory directory
             finally
                 File.Delete temporary)
+
+    /// Writes a sibling temporary file, flushes it to the disk and renames it over `path`.
+    /// On failure nothing is left behind and the old file is untouched.
+    let writeAtomically (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
+        replace true path write
+
+    /// `writeAtomically` without the wait for the disk, for one of very many files; call `settle` after the last of
+    /// them and before the file that vouches for them.
+    let writeManyAtomically (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
+        replace false path write
+
+    /// Waits until everything written so far is on the disk.
+    let settle () =
+        if OperatingSystem.IsLinux() || OperatingSystem.IsMacOS() then
+            sync ()
 
     /// `writeAtomically` for text, as UTF-8 without a byte order mark.
     let writeText (path: string) (text: string) =

@@ -19,6 +19,7 @@ let main argv =
                     TrainVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
+                    PhantomVerbTests.tests
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests

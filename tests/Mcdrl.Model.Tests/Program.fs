@@ -25,6 +25,7 @@ let private tests =
         SettingsTests.tests
         ConditionsTests.tests
         AugmentationTests.tests
+        PhantomTests.tests
         SplitsTests.tests
         ObjectiveTests.tests
         testSequenced (

@@ -37,6 +37,7 @@ let main argv =
                     CheckpointTests.tests
                     SegmenterTests.tests
                     BatchTests.tests
+                    PhantomDatasetTests.tests
                     EvaluatorTests.tests
                     InterventionalEvaluatorTests.tests
                     ExplainTests.tests
