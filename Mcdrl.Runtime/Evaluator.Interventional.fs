@@ -63,7 +63,7 @@ module InterventionalEvaluator =
         ofTruth.mul(lesion).sum().div(lesion.sum ()).item<float32>() |> float
 
     /// The scores of one model on a scene; `shown` are the reference and the scene under each condition.
-    let private score mode (interventions: Interventions) (scene: IntervenedScene) reference shown segmenter =
+    let private score mode (scene: IntervenedScene) reference shown segmenter =
         use _scope = torch.NewDisposeScope()
         let manifest = (segmenter: Segmenter).Manifest
 
@@ -88,7 +88,7 @@ module InterventionalEvaluator =
                 Usual = condition |> Option.bind scene.Usual
                 Grounding =
                     condition
-                    |> Option.filter (fun name -> List.contains name interventions.Still)
+                    |> Option.filter (fun _ -> shown.Still)
                     |> Option.bind (fun name -> List.tryFind (fst >> (=) name) groundings)
                     |> Option.map snd
             }
@@ -107,7 +107,7 @@ module InterventionalEvaluator =
             let shown =
                 interventions.Conditions |> List.map (fun name -> name, show (Some name))
 
-            segmenters |> List.map (score mode interventions scene (show None) shown))
+            segmenters |> List.map (score mode scene (show None) shown))
 
     /// At most `images` of a site's items, drawn with the seed, in their order.
     let private some images (seed: Seed) (site: DatasetSite) =
@@ -156,7 +156,7 @@ module InterventionalEvaluator =
                 |> Seq.collect (some request.Images (Seed.named "images" seed))
                 |> Array.ofSeq
 
-            let interventions = Interventions.ofFrames request.Strength seed dataset items
+            let! interventions = Interventions.ofDataset request.Strength seed dataset items
             let segmenters = List.map snd models
 
             let! scored =

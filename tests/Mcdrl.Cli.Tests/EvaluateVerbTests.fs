@@ -34,6 +34,67 @@ let tests =
                     Expect.stringContains outcome.Out "trained on a" "told"
                 }
 
+                test "every scene under every condition, two models side by side" {
+                    let outcome =
+                        ofWorld
+                            [
+                                "--interventional"
+                                "--against"
+                                World.bundle ()
+                                "--site"
+                                "c"
+                                "--images"
+                                "2"
+                                "--mode"
+                                "attention"
+                                "--json"
+                            ]
+
+                    Expect.equal outcome.Code 0 outcome.Err
+                    let found = objects outcome |> Array.exactlyOne
+                    let number (name: string) = found.GetProperty(name).GetDouble()
+                    Expect.equal (found.GetProperty("protocol").GetString()) "interventional" "protocol"
+                    Expect.equal (found.GetProperty("mode").GetString()) "attention" "mode"
+                    Expect.equal (number "strength", number "images") (0.7, 2.0) "what was done"
+                    let perCondition = found.GetProperty "per_condition"
+
+                    let dices =
+                        [
+                            for row in perCondition.EnumerateObject() ->
+                                row.Name, row.Value.GetProperty("dice").GetDouble()
+                        ]
+
+                    Expect.equal dices.Length 8 "conditions"
+                    let worst = found.GetProperty "worst_condition"
+                    let lowest = List.minBy snd dices
+                    Expect.equal (worst.GetProperty("name").GetString()) (fst lowest) "worst"
+                    Expect.equal (worst.GetProperty("dice").GetDouble()) (snd lowest) "its Dice"
+                    Expect.floatClose Accuracy.high (number "mean_dice") (List.averageBy snd dices) "mean"
+                    Expect.isTrue (0.0 <= number "invariance" && number "invariance" <= 1.0) "invariance"
+                    let gap = found.GetProperty("confounding_gap").ValueKind
+                    Expect.equal gap System.Text.Json.JsonValueKind.Null "no gap on recorded frames"
+                    let other = found.GetProperty "against"
+                    let same = other.GetProperty("mean_dice").GetDouble()
+                    Expect.equal same (number "mean_dice") "the same model, the same figure"
+                    Expect.stringContains outcome.Err "worst condition" "a table for people"
+                    Expect.stringContains outcome.Err "difference" "of the two"
+                }
+
+                test "arguments of one kind of evaluation are refused by the other" {
+                    for extra, named in
+                        [
+                            [ "--strength"; "0.5" ], "--strength"
+                            [ "--against"; World.bundle () ], "--against"
+                            [ "--interventional"; "--per-image" ], "--per-image"
+                            [ "--interventional"; "--protocol"; "micro" ], "--protocol"
+                            [ "--interventional"; "--strength"; "2" ], "--strength 2"
+                        ] do
+                        let outcome = ofWorld extra
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.equal outcome.Out "" "nothing on stdout"
+                        Expect.stringContains outcome.Err named "named"
+                }
+
                 test "a mandatory argument is missing" {
                     for arguments, absent in
                         [ [ "--data"; "d" ], "--model"; [ "--model"; "m" ], "--data"; [], "--model" ] do

@@ -39,6 +39,7 @@ let main argv =
                     BatchTests.tests
                     PhantomDatasetTests.tests
                     EvaluatorTests.tests
+                    InterventionsTests.tests
                     InterventionalEvaluatorTests.tests
                     ExplainTests.tests
                     SegmentingTests.tests
