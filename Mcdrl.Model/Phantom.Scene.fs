@@ -144,6 +144,10 @@ type PhantomFields =
         Geometry: PhantomGeometry
         /// Distance of neighbouring pixels in the scene, in sides.
         Pitch: float32
+        /// The scene's x of each column.
+        X: float32[]
+        /// The scene's y of each row.
+        Y: float32[]
         /// Relief towards the camera, in sides.
         Height: float32[]
         /// Share of the lamp's light that arrives, for depth and occlusion.
@@ -164,10 +168,17 @@ module PhantomFields =
     let create side (geometry: PhantomGeometry) =
         let plane value = Array.create (side * side) value
 
+        let places centre anchor =
+            Array.init side (fun index ->
+                float32 centre
+                + ((float32 index + 0.5f) / float32 side - float32 anchor) / float32 geometry.Zoom)
+
         {
             Side = side
             Geometry = geometry
             Pitch = float32 (1.0 / (float side * geometry.Zoom))
+            X = places geometry.CentreX geometry.AnchorX
+            Y = places geometry.CentreY geometry.AnchorY
             Height = plane 0f
             Light = plane 1f
             Blood = plane 1f
@@ -178,16 +189,10 @@ module PhantomFields =
         }
 
     /// The scene's x of a column.
-    let x (fields: PhantomFields) column =
-        float32 fields.Geometry.CentreX
-        + ((float32 column + 0.5f) / float32 fields.Side - float32 fields.Geometry.AnchorX)
-          / float32 fields.Geometry.Zoom
+    let x (fields: PhantomFields) column = fields.X[column]
 
     /// The scene's y of a row.
-    let y (fields: PhantomFields) row =
-        float32 fields.Geometry.CentreY
-        + ((float32 row + 0.5f) / float32 fields.Side - float32 fields.Geometry.AnchorY)
-          / float32 fields.Geometry.Zoom
+    let y (fields: PhantomFields) row = fields.Y[row]
 
     /// The columns and rows (first and last) that show the square of this half width around (x, y).
     let window (fields: PhantomFields) (x: float32) (y: float32) (reach: float32) =
