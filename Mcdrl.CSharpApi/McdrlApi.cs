@@ -20,4 +20,24 @@ public static class McdrlApi
         ArgumentNullException.ThrowIfNull(device);
         return new McdrlModel(SegmenterModule.load(modelFolder, device).OrThrow());
     }
+
+    /// <summary>What the embedded model is, for whoever sees its answers.</summary>
+    public static string EmbeddedModelNotice => EmbeddedModel.notice;
+
+    /// <summary>Loads the small model that comes with Mcdrl. It was trained on simulated endoscopy alone: it shows how Mcdrl
+    /// works, and marks lesions in real frames badly.</summary>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
+    /// <returns>The model; dispose it when done.</returns>
+    /// <exception cref="McdrlUsageException">The device is not there, or libtorch can't be loaded.</exception>
+    /// <exception cref="McdrlModelException">The model is missing or damaged.</exception>
+    public static McdrlModel LoadEmbedded(string device = "cpu") => Load(EmbeddedModel.folder().OrThrow(), device);
+
+    /// <summary>Marks lesions in an image file with the embedded model, which is loaded at the first call and kept.</summary>
+    /// <param name="path">The file (PNG, JPEG, WebP, BMP or GIF of any size).</param>
+    /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
+    /// <exception cref="McdrlModelException">The embedded model is missing or damaged.</exception>
+    /// <seealso cref="EmbeddedModelNotice"/>
+    public static Segmentation Segment(string path) => embedded.Value.Segment(path);
+
+    private static readonly Lazy<McdrlModel> embedded = new(() => LoadEmbedded());
 }

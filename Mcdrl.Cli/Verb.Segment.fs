@@ -6,7 +6,7 @@ open Mcdrl
 
 type SegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
-    | [<Mandatory>] Model of folder: string
+    | Model of folder: string
     | Out of folder: string
     | Explain
     | Mode of name: string
@@ -16,7 +16,8 @@ type SegmentArgument =
         member argument.Usage =
             match argument with
             | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
-            | Model _ -> "the model's folder (RUN/model of a training run)."
+            | Model _ ->
+                "the model's folder (RUN/model of a training run). Default: a small embedded model, for a first look."
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
@@ -53,6 +54,16 @@ module SegmentVerb =
                         "error", Json.text (McdrlError.describe fault)
                     ])
 
+    /// The model named, or the embedded one and a word about it.
+    let private modelFolder session (arguments: ParseResults<SegmentArgument>) =
+        match arguments.TryGetResult Model with
+        | Some folder -> Ok folder
+        | None ->
+            EmbeddedModel.folder ()
+            |> Result.map (fun folder ->
+                Session.say session EmbeddedModel.notice
+                folder)
+
     let private run session (arguments: ParseResults<SegmentArgument>) =
         let out = arguments.GetResult(Out, defaultValue = "segmented")
         let targets = Segmenting.plan (arguments.GetResult Images) out
@@ -61,7 +72,9 @@ module SegmentVerb =
         | Error fault, _
         | _, Error fault -> Error fault
         | Ok targets, Ok mode ->
-            Segmenter.load (arguments.GetResult Model) (arguments.GetResult(Device, defaultValue = "cpu"))
+            modelFolder session arguments
+            |> Result.bind (fun folder ->
+                Segmenter.load folder (arguments.GetResult(Device, defaultValue = "cpu")))
             |> Result.bind (fun segmenter ->
                 use segmenter = segmenter
                 let clock = Stopwatch.StartNew()
