@@ -120,3 +120,38 @@ module PhantomSites =
                 0.8
                 0.86
         ]
+
+    /// A hospital of no name, drawn from the range of hospitals there could be: what a model is pretrained on, so that
+    /// the five stay unseen. Without bias.
+    let drawn (seed: Seed) : PhantomSite =
+        let between name low high =
+            seed |> Seed.named name |> Seed.between low high
+
+        let apertures =
+            [ Aperture.Full; Aperture.Octagon; Aperture.Round; Aperture.Rounded ]
+
+        let aperture = apertures[Seed.below apertures.Length (Seed.named "aperture" seed)]
+
+        site
+            "drawn"
+            {
+                Aperture = aperture
+                Reach =
+                    if aperture = Aperture.Full then
+                        0.5
+                    else
+                        between "reach" 0.44 0.5
+                Warmth = between "warmth" -0.16 0.18
+                Gain = between "gain" 0.85 1.15
+                Noise = between "noise" 0.004 0.02
+                Softness = between "softness" 0.001 0.0035
+                Sharpening = between "sharpening" 0.0 1.2
+                Contrast = between "contrast" 0.88 1.22
+                LampReach = between "lamp reach" 0.5 0.85
+            }
+            (between "tube" 0.1 0.6, between "folds" 0.1 0.6, between "wall" 0.1 0.6)
+            0.1
+            (List.replicate usual.Length 1.0)
+            (between "redness" 0.8 1.2)
+            (between "vascularity" 0.3 1.0)
+            0.0

@@ -256,6 +256,21 @@ let private biased =
                     for kind, weight in List.indexed site.Classes do
                         let expected = (1.0 - site.Normal) * weight / List.sum site.Classes
                         Expect.isLessThan (abs (share (Some kind) - expected)) 0.03 $"{site.Name} {kind}"
+
+            testCase "a drawn hospital is none of the five, differs from the next, and has no bias"
+            <| fun () ->
+                let drawn =
+                    [ for number in 0UL .. 49UL -> PhantomSites.drawn (Seed.create number) ]
+
+                Expect.equal (drawn |> List.distinct |> List.length) 50 "each its own"
+
+                for site in drawn do
+                    Expect.isFalse
+                        (Phantom.sites |> List.exists (fun known -> known.Optics = site.Optics))
+                        "unseen"
+
+                    let condition, _ = Phantom.condition site true (Some 1) (Seed.create 3UL)
+                    Expect.isFalse (List.contains condition (Phantom.usual 1)) "no usual condition"
         ]
 
 let tests = testList "Phantom" [ drawing; undoing; biased ]
