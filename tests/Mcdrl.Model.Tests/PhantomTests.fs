@@ -259,8 +259,7 @@ let private biased =
 
             testCase "a drawn hospital is none of the five, differs from the next, and has no bias"
             <| fun () ->
-                let drawn =
-                    [ for number in 0UL .. 49UL -> PhantomSites.drawn (Seed.create number) ]
+                let drawn = [ for number in 0UL .. 49UL -> PhantomSites.drawn (Seed.create number) ]
 
                 Expect.equal (drawn |> List.distinct |> List.length) 50 "each its own"
 
