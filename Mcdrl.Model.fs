@@ -484,11 +484,15 @@ module Loss =
             let total = (over p).add(over g, unity).add(scalar 1.0, unity)
             overlap.div(total).neg().add(scalar 1.0, unity).mean())
 
-    /// Aligns cells with texts: cross-entropy of cos(C[h,w], text) / τ over normal mucosa and the K classes. Without it
-    /// Eq. 6 would rank noise for a tower that never saw text. C [B, H, W, d], labels int64 [B, H, W]
-    /// (0 normal, k class k).
+    /// Cross-entropy of cos(C[h,w], text) / τ over texts of normal mucosa and of the K classes, in this order.
+    /// Texts [K + 1, d], labels int64 [B, H, W] (0 normal, k class k), C [B, H, W, d].
+    let alignmentTo (tau: float) (texts: Tensor) (labels: Tensor) (dense: Tensor) =
+        scoped (fun () ->
+            let scores = (unit dense).matmul((unit texts).t()).div(scalar tau)
+            functional.cross_entropy (scores.flatten (0L, 2L), labels.flatten ()))
+
+    /// Aligns cells with texts (`alignmentTo`). Without it Eq. 6 would rank noise for a tower that never saw text.
+    /// C [B, H, W, d], labels int64 [B, H, W] (0 normal, k class k).
     let alignment (tau: float) (texts: Texts) (labels: Tensor) (dense: Tensor) =
         scoped (fun () ->
-            let words = unit (torch.cat ([| texts.normal.unsqueeze 0L; texts.classes |], 0L))
-            let scores = (unit dense).matmul(words.t ()).div(scalar tau)
-            functional.cross_entropy (scores.flatten (0L, 2L), labels.flatten ()))
+            alignmentTo tau (torch.cat ([| texts.normal.unsqueeze 0L; texts.classes |], 0L)) labels dense)

@@ -300,6 +300,11 @@ let demo () =
             + "."
         )
 
+/// Replaces models/mini; half an hour on two cores.
+let pretrain () =
+    build ()
+    run (Path.Combine(root, "bin", "mcdrl")) [ "pretrain"; "--out"; "models/mini"; "--seed"; "1" ]
+
 let pack () =
     build ()
 
@@ -333,6 +338,7 @@ let targets =
         "build", "restore and compile everything, and make the command bin/mcdrl", build
         "test", "build, check the format and run all tests", test
         "demo", "build, train on three hospitals, and segment a fourth that was never seen", demo
+        "pretrain", "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)", pretrain
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
         "format", "format the F# sources with Fantomas", format
         "clean", "delete all that the other targets made", clean
@@ -343,7 +349,7 @@ let help =
         "Usage: dotnet fsi build.fsx <target>"
         ""
         for name, description, _ in targets do
-            $"  {name, -8}{description}"
+            $"  {name, -10}{description}"
     ]
     |> String.concat "\n"
 

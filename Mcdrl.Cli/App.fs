@@ -14,6 +14,7 @@ module App =
             EvaluateVerb.verb
             EncodeVerb.verb
             PhantomVerb.verb
+            PretrainVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb
         ]

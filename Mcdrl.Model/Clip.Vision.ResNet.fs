@@ -58,7 +58,7 @@ type AttentionPool =
     }
 
 /// CLIP's ResNet, below `visual.` in OpenAI's names: a stem of three convolutions, average pooling in place of strides,
-/// attention in place of the last pooling.
+/// attention in place of the last pooling. Small towers end earlier: their upper stages are empty.
 [<NoComparison; NoEquality>]
 type ModifiedResNet =
     {
@@ -80,7 +80,7 @@ type ModifiedResNetShape =
     {
         /// Channels after the stem.
         Width: int64
-        /// Blocks of the four stages.
+        /// Blocks of the stages, one to four.
         Blocks: int list
         /// Cells a side at the pretrained resolution.
         Grid: int64
@@ -101,15 +101,16 @@ module ModifiedResNet =
             ]
         |> Result.bind (fun sizes ->
             let conv3, positions, out = sizes[0], sizes[1], sizes[2]
-            let blocks = [ for stage in 1..4 -> Shapes.count $"layer{stage}" shapes ]
+            let counts = [ for stage in 1..4 -> Shapes.count $"layer{stage}" shapes ]
+            let blocks = counts |> List.takeWhile (fun count -> count > 0)
 
             match Positions.side positions[0] with
             | None ->
                 Error(
                     Shapes.refuse $"{positions[0]} positions are not a square grid and a mean token" shapes
                 )
-            | Some _ when List.contains 0 blocks ->
-                Error(Shapes.refuse $"one of layer1 to layer4 has no block: {blocks}" shapes)
+            | Some _ when blocks.IsEmpty || List.sum blocks < List.sum counts ->
+                Error(Shapes.refuse $"a stage below the last has no block: {counts}" shapes)
             | Some grid ->
                 Ok
                     {
@@ -119,14 +120,21 @@ module ModifiedResNet =
                         Embed = out[0]
                     })
 
+    /// How many times smaller the map is after so many stages: the stem divides by 4, every stage but the first by 2.
+    let private reduction (stages: int) = 2L <<< stages
+
     let template (shape: ModifiedResNetShape) : ModifiedResNet =
         let width = shape.Width
-        let channels = 32L * width
+        let channels = width * reduction shape.Blocks.Length
 
         let stage number =
             let planes = width <<< number
             let inputs = if number = 0 then width else 2L * planes
-            Bottleneck.templates inputs planes shape.Blocks[number]
+
+            shape.Blocks
+            |> List.tryItem number
+            |> Option.map (Bottleneck.templates inputs planes)
+            |> Option.defaultValue []
 
         {
             conv1 = Template.conv2d 3L (width / 2L) 3L
@@ -149,61 +157,68 @@ module ModifiedResNet =
                 }
         }
 
-    /// The side in pixels of the images that it was pretrained on; the map is 32 times smaller.
+    /// The blocks of each stage that it has.
+    let blocks (tower: ModifiedResNet) =
+        [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
+        |> List.filter (List.isEmpty >> not)
+
+    /// Pixels a cell of the last map; 32 for a tower of four stages.
+    let stride (tower: ModifiedResNet) = reduction (blocks tower).Length
+
+    /// The side in pixels of the images that it was pretrained on.
     let inputSize (tower: ModifiedResNet) =
         let positions = tower.attnpool.positional_embedding.shape[0]
-        32L * (Positions.side positions |> Option.defaultValue 1L)
+        stride tower * (Positions.side positions |> Option.defaultValue 1L)
 
-    let private convNorm stride padding conv norm =
-        conv2d stride padding conv --> batchNorm eps norm
+    let private convNorm normalise stride padding conv norm =
+        conv2d stride padding conv --> normalise eps norm
 
     let private halved (x: Tensor) = functional.avg_pool2d (x, 2L)
 
-    let private stem (tower: ModifiedResNet) =
-        convNorm 2L 1L tower.conv1 tower.bn1
+    let private stem normalise (tower: ModifiedResNet) =
+        convNorm normalise 2L 1L tower.conv1 tower.bn1
         --> relu
-        --> convNorm 1L 1L tower.conv2 tower.bn2
+        --> convNorm normalise 1L 1L tower.conv2 tower.bn2
         --> relu
-        --> convNorm 1L 1L tower.conv3 tower.bn3
+        --> convNorm normalise 1L 1L tower.conv3 tower.bn3
         --> relu
         --> halved
 
     /// [B, C, h, w] → [B, 4·planes, h/stride, w/stride], stride 1 or 2.
-    let private bottleneck (stride: int) (block: Bottleneck) (x: Tensor) =
+    let private bottleneck normalise (stride: int) (block: Bottleneck) (x: Tensor) =
         scoped (fun () ->
             let pooled = if stride = 1 then id else halved
 
             let main =
-                convNorm 1L 0L block.conv1 block.bn1
+                convNorm normalise 1L 0L block.conv1 block.bn1
                 --> relu
-                --> convNorm 1L 1L block.conv2 block.bn2
+                --> convNorm normalise 1L 1L block.conv2 block.bn2
                 --> relu
                 --> pooled
-                --> convNorm 1L 0L block.conv3 block.bn3
+                --> convNorm normalise 1L 0L block.conv3 block.bn3
 
             let identity =
                 match block.downsample with
-                | Some shortcut -> convNorm 1L 0L shortcut.``0`` shortcut.``1`` (pooled x)
+                | Some shortcut -> convNorm normalise 1L 0L shortcut.``0`` shortcut.``1`` (pooled x)
                 | None -> x
 
             relu ((main x).add(identity, unity)))
 
-    let private stage stride (blocks: Bottleneck list) =
+    let private stage normalise stride (blocks: Bottleneck list) =
         blocks
-        |> List.mapi (fun index -> bottleneck (if index = 0 then stride else 1))
+        |> List.mapi (fun index -> bottleneck normalise (if index = 0 then stride else 1))
         |> List.reduce (-->)
 
-    /// The stem and the four stages, each a function of the map before it.
-    let stages (tower: ModifiedResNet) : (Tensor -> Tensor) list =
-        [
-            stem tower
-            stage 1 tower.layer1
-            stage 2 tower.layer2
-            stage 2 tower.layer3
-            stage 2 tower.layer4
-        ]
+    /// The stem and the stages, each a function of the map before it. `normalise eps layer` is batch normalisation.
+    let stagesWith normalise (tower: ModifiedResNet) : (Tensor -> Tensor) list =
+        stem normalise tower
+        :: (blocks tower
+            |> List.mapi (fun number -> stage normalise (if number = 0 then 1 else 2)))
 
-    /// The mean token and the cells of layer4, positions added. [B, C, H, W] → [B, H·W + 1, C]
+    /// The stem and the stages with the stored statistics.
+    let stages (tower: ModifiedResNet) = stagesWith batchNorm tower
+
+    /// The mean token and the cells of the last map, positions added. [B, C, H, W] → [B, H·W + 1, C]
     let private poolTokens (pool: AttentionPool) (map: Tensor) =
         scoped (fun () ->
             let cells = map.flatten(2L).transpose(1L, 2L)
@@ -254,7 +269,7 @@ module ModifiedResNet =
             |> mergeHeads
             |> linear pool.c_proj)
 
-    /// Features from the maps of layer1 to layer4. MaskCLIP's dense map is c_proj(v_proj(x)) at every cell, without
+    /// Features from the maps of the stages. MaskCLIP's dense map is c_proj(v_proj(x)) at every cell, without
     /// positions; the plain one asks the pool with every cell as DenseCLIP does.
     let features (mode: DenseMode) (tower: ModifiedResNet) (maps: Tensor list) : TowerFeatures =
         let map = List.last maps

@@ -76,6 +76,19 @@ module Layers =
             eps = eps
         )
 
+    /// Batch normalisation by the batch's own statistics, as in pretraining: the stored ones are neither read nor
+    /// written. [B, C, h, w] → [B, C, h, w]
+    let batchNormByBatch (eps: float) (layer: BatchNorm) (x: Tensor) =
+        functional.batch_norm (
+            x,
+            orNull None,
+            orNull None,
+            layer.weight,
+            layer.bias,
+            training = true,
+            eps = eps
+        )
+
     /// [B, C, h, w] → [B, C, h, w], eps 1e-5; C must be divisible by `groups`.
     let groupNorm (groups: int64) (layer: GroupNorm) (x: Tensor) =
         // libtorch's backward of channels-last maps that need no gradient themselves writes to address 0.

@@ -32,9 +32,7 @@ module Tower =
 
             if resolution = 224L then size else $"{size}-{resolution}"
         | Tower.ClipResNet tower ->
-            let blocks =
-                [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
-                |> List.map List.length
+            let blocks = ModifiedResNet.blocks tower |> List.map List.length
 
             match tower.conv3.weight.shape[0], blocks with
             | 64L, [ 3; 4; 6; 3 ] -> "RN50"
@@ -57,7 +55,7 @@ module Tower =
         | Tower.ViT tower -> List.replicate 3 tower.class_embedding.shape[0]
         | Tower.ClipResNet tower ->
             let width = tower.conv3.weight.shape[0]
-            [ 4L * width; 8L * width; 16L * width ]
+            [ for stage in 2 .. (ModifiedResNet.blocks tower).Length -> width <<< stage ]
         | Tower.ResNet50 _ -> [ 256L; 512L; 1024L ]
 
     /// Side in pixels of the images that it was pretrained on.
@@ -71,7 +69,7 @@ module Tower =
     let granularity (tower: Tower) =
         match tower with
         | Tower.ViT tower -> VisionTransformer.patch tower
-        | Tower.ClipResNet _
+        | Tower.ClipResNet tower -> ModifiedResNet.stride tower
         | Tower.ResNet50 _ -> 32L
 
     /// Mean and standard deviation of each channel: the tower takes (rgb/255 − mean)/std.
@@ -104,7 +102,11 @@ module Tower =
                 for index in tower.transformer.resblocks.Length - 1 .. -1 .. 0 do
                     $"transformer.resblocks.{index}"
             ]
-        | Tower.ClipResNet _
+        | Tower.ClipResNet tower ->
+            [
+                for stage in (ModifiedResNet.blocks tower).Length .. -1 .. 1 do
+                    $"layer{stage}"
+            ]
         | Tower.ResNet50 _ -> [ "layer4"; "layer3"; "layer2"; "layer1" ]
 
     /// Whether the leaf at `path` can be trained: the running statistics of batch normalisation can't, torch refuses
@@ -123,13 +125,11 @@ module Tower =
            |> List.truncate blocks
            |> List.exists (fun part -> path.StartsWith(part + ".", System.StringComparison.Ordinal))
 
-    /// Outputs of a ResNet's four stages. Only they are kept.
+    /// Outputs of a ResNet's stages. Only they are kept.
     let private throughStages (stages: (Tensor -> Tensor) list) (images: Tensor) : Tensor list =
         scopedWith Seq.ofList (fun () -> List.scan (fun x stage -> stage x) images stages |> List.skip 2)
 
-    /// The features of normalised images [B, 3, h, w], h and w multiples of `granularity`. `mode` says how the dense map
-    /// of a CLIP tower is read; for resnet50 it has no meaning. Usable with and without gradients.
-    let forward (mode: DenseMode) (tower: Tower) (images: Tensor) : TowerFeatures =
+    let private forwardBy normalise (mode: DenseMode) (tower: Tower) (images: Tensor) : TowerFeatures =
         let fromStages stages (features: Tensor list -> TowerFeatures) =
             scopedWith
                 (fun (features: TowerFeatures) -> features.Dense :: features.Image :: features.Skips)
@@ -138,8 +138,38 @@ module Tower =
         match tower with
         | Tower.ViT tower -> VisionTransformer.forward mode tower images
         | Tower.ClipResNet tower ->
-            fromStages (ModifiedResNet.stages tower) (ModifiedResNet.features mode tower)
+            fromStages (ModifiedResNet.stagesWith normalise tower) (ModifiedResNet.features mode tower)
         | Tower.ResNet50 tower -> fromStages (ResNet50.stages tower) ResNet50.features
+
+    /// The features of normalised images [B, 3, h, w], h and w multiples of `granularity`. `mode` says how the dense map
+    /// of a CLIP tower is read; for resnet50 it has no meaning. Usable with and without gradients.
+    let forward (mode: DenseMode) (tower: Tower) (images: Tensor) : TowerFeatures =
+        forwardBy batchNorm mode tower images
+
+    /// `forward` for pretraining: a CLIP ResNet normalises by the batch's own statistics.
+    let forwardByBatch (mode: DenseMode) (tower: Tower) (images: Tensor) : TowerFeatures =
+        forwardBy batchNormByBatch mode tower images
+
+    /// Mean and variance of what enters each batch normalisation when the tower looks at these images and normalises by
+    /// the batch, by the path of the leaf that stores them; empty for a tower without.
+    let batchStatistics (tower: Tower) (images: Tensor) : (string * float32[]) list =
+        let paths = Tree.leaves tower
+        let found = System.Collections.Generic.List<string * float32[]>()
+
+        let note (leaf: Tensor) (value: Tensor) =
+            let path = paths |> List.find (fun (_, other) -> obj.ReferenceEquals(other, leaf)) |> fst
+            found.Add(path, value.cpu().data<float32>().ToArray())
+
+        let observing eps (layer: BatchNorm) (x: Tensor) =
+            scoped (fun () ->
+                let axes = [| 0L; 2L; 3L |]
+                note layer.running_mean (x.mean axes)
+                note layer.running_var (x.var (axes, unbiased = false))
+                batchNormByBatch eps layer x)
+
+        use _scope = torch.NewDisposeScope()
+        forwardBy observing DenseMode.Maskclip tower images |> ignore
+        List.ofSeq found
 
     /// Fills a template and frees it. No scope: that would also free leaves that loading had to convert.
     let private load origin tensors template =

@@ -47,15 +47,6 @@ module ClipTokenizer =
 
     let private whiteSpace = Regex(@"\s+", RegexOptions.CultureInvariant)
 
-    /// One printable character for each byte: the printable ones of Latin-1, then those from U+0100 on.
-    let private byteSymbols =
-        let printable = [ 33..126 ] @ [ 161..172 ] @ [ 174..255 ]
-
-        [
-            for code in printable @ [ 256 .. 256 + 255 - printable.Length ] do
-                string (char code)
-        ]
-
     let private create path (vocabulary: (string * int) list) (merges: string list) =
         result {
             let ids = dict vocabulary
@@ -151,6 +142,16 @@ module ClipTokenizer =
             Error(damaged path $"it has {body.Length} merges instead of {count}")
         | None, _ -> Ok(List.ofArray body)
 
+    /// The tokenizer of a vocabulary that is at hand; ids are positions in its tokens.
+    let ofTokens (vocabulary: Vocabulary) : Result<ClipTokenizer, McdrlError> =
+        create
+            "vocabulary"
+            (List.mapi (fun id token -> token, id) vocabulary.Tokens)
+            [
+                for left, right in vocabulary.Merges do
+                    $"{left} {right}"
+            ]
+
     /// OpenAI's `bpe_simple_vocab_16e6.txt.gz` (or the same unpacked): ids 0..49407 follow from its merges.
     let ofOpenAi (path: string) : Result<ClipTokenizer, McdrlError> =
         result {
@@ -158,8 +159,8 @@ module ClipTokenizer =
             let! merges = mergesOf path (Some openAiMerges) text
 
             let tokens =
-                byteSymbols
-                @ List.map (fun symbol -> symbol + wordEnd) byteSymbols
+                Vocabulary.bytes
+                @ List.map (fun symbol -> symbol + wordEnd) Vocabulary.bytes
                 @ List.map (fun (merge: string) -> merge.Replace(" ", "")) merges
                 @ [ startText; endText ]
 

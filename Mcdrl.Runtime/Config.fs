@@ -70,21 +70,26 @@ module Config =
             | Error fault -> Some fault)
         |> McdrlError.ofList
 
-    let private build origin (text: string) (assignments: string list) =
-        RecordJson.parse<Settings> origin text
+    let private build<'T> (validate: 'T -> Result<'T, McdrlError>) origin (text: string) assignments =
+        RecordJson.parse<'T> origin text
         |> Result.bind (fun settings ->
             let root = RecordJson.toObject settings
 
             match assignments |> List.map (assign root) |> collect with
             | Some fault -> Error fault
-            | None -> RecordJson.parse<Settings> "--set" (root.ToJsonString()))
-        |> Result.bind Settings.validate
+            | None -> RecordJson.parse<'T> "--set" (root.ToJsonString()))
+        |> Result.bind validate
 
     /// A preset with assignments `key=value` on top.
     let ofPreset name assignments =
         presetText name
-        |> Result.bind (fun text -> build $"preset {name}" text assignments)
+        |> Result.bind (fun text -> build Settings.validate $"preset {name}" text assignments)
 
     /// A complete configuration file with assignments on top.
     let ofFile path assignments =
-        fileText path |> Result.bind (fun text -> build path text assignments)
+        fileText path |> Result.bind (fun text -> build Settings.validate path text assignments)
+
+    /// The recipe of the small CLIP that comes with the product, with assignments on top.
+    let pretraining assignments =
+        presetText "mini"
+        |> Result.bind (fun text -> build PretrainingSettings.validate "preset mini" text assignments)

@@ -43,6 +43,9 @@ let private tests =
                     TrainingLaws.tests
                 ]
         )
+        CaptionsTests.tests
+        VocabularyTests.tests
+        PretrainingTests.tests
     ]
 
 [<EntryPoint>]

@@ -45,5 +45,6 @@ let main argv =
                     SegmentingTests.tests
                     PageChartsTests.tests
                     DemoPageTests.tests
+                    PretrainerTests.tests
                 ])
             argv

@@ -1,0 +1,174 @@
+namespace Mcdrl
+
+open System
+open System.Threading
+open System.Threading.Tasks
+open TorchSharp
+open TorchSharp.Modules
+
+/// What stays the same from step to step of pretraining.
+[<NoComparison; NoEquality>]
+type PretrainingCourse =
+    {
+        Settings: PretrainingSettings
+        World: PretrainingWorld
+        Tokenizer: ClipTokenizer
+        Device: torch.Device
+        Seed: Seed
+        Report: Report
+        Cancel: CancellationToken
+    }
+
+/// The loop around the pure loss (`Pretraining.loss`).
+[<RequireQualifiedAccess>]
+module PretrainingCourse =
+    /// Steps whose mean loss is reported.
+    let private window = 50
+
+    /// Frames that the running statistics are taken from, in batches.
+    let private calibrationBatches = 16
+
+    /// Matrices and kernels decay towards zero; norms, biases, positions and embeddings don't.
+    let private decays (path: string) (leaf: Tensor) =
+        leaf.dim () > 1L && not (path.Contains("embedding", StringComparison.Ordinal))
+
+    /// The weights as parameters, and their optimiser.
+    let private start (course: PretrainingCourse) (clip: Clip) =
+        let clip =
+            clip
+            |> Tree.mapi (fun path leaf ->
+                let leaf = leaf.``to`` course.Device
+
+                if Tower.isTrainable path then
+                    new Parameter(leaf.detach().clone(), true)
+                else
+                    leaf)
+
+        let decaying, free =
+            Tree.leaves clip
+            |> List.choose (fun (path, leaf) ->
+                match leaf with
+                | :? Parameter as parameter -> Some(path, parameter)
+                | _ -> None)
+            |> List.partition (fun (path, leaf) -> decays path leaf)
+
+        let group members decay =
+            AdamW.ParamGroup(members |> List.map snd |> Array.ofList, AdamW.Options(weight_decay = System.Nullable decay))
+
+        let optimiser =
+            torch.optim.AdamW(
+                [| group decaying course.Settings.WeightDecay; group free 0.0 |],
+                lr = course.Settings.LearningRate,
+                beta2 = 0.98
+            )
+
+        clip, optimiser
+
+    let private advance (settings: PretrainingSettings) (optimiser: AdamW) step (loss: Tensor) =
+        for group in optimiser.ParamGroups do
+            group.LearningRate <- Pretraining.rate settings step
+
+        optimiser.zero_grad ()
+        loss.backward ()
+
+        torch.nn.utils.clip_grad_norm_ (optimiser.parameters (), settings.GradientClip)
+        |> ignore
+
+        optimiser.step () |> ignore
+
+    let private step (course: PretrainingCourse) (clip: Clip) optimiser index frames =
+        use _scope = torch.NewDisposeScope()
+        let settings = course.Settings
+        let seed = course.Seed |> Seed.named "captions" |> Seed.split index
+
+        PretrainingBatches.ofFrames
+            settings
+            course.World
+            course.Tokenizer
+            clip.visual
+            course.Device
+            seed
+            frames
+        |> Result.bind (fun batch ->
+            let loss = Pretraining.loss settings clip batch
+            let value = loss.item<float32>() |> float
+
+            if Double.IsFinite value then
+                advance settings optimiser index loss
+                Ok value
+            else
+                Error(
+                    McdrlError.usage
+                        $"the loss became {value} at step {index + 1}"
+                        "learning_rate"
+                        "Lower it with --set learning_rate=…"
+                ))
+
+    let private framesOf (course: PretrainingCourse) part index =
+        PretrainingBatches.frames
+            course.World
+            course.Settings.InputSize
+            (course.Seed |> Seed.named part)
+            (index * course.Settings.BatchSize)
+            course.Settings.BatchSize
+
+    let private calibrated (course: PretrainingCourse) (clip: Clip) =
+        use _noGrad = torch.no_grad ()
+        use _scope = torch.NewDisposeScope()
+
+        let statistics =
+            [
+                for index in 0 .. calibrationBatches - 1 do
+                    framesOf course "calibration" index
+                    |> PretrainingBatches.images clip.visual course.Device
+                    |> Tower.batchStatistics clip.visual
+            ]
+
+        let calibrated = Pretraining.withStatistics statistics clip
+
+        calibrated
+        |> Tree.map (fun leaf -> leaf.detach().cpu().clone().MoveToOuterDisposeScope())
+
+    /// Trains from first weights to the last step; the result lies on the CPU, in the caller's scope.
+    let run (course: PretrainingCourse) (first: Clip) : Result<Clip, McdrlError> =
+        use scope = torch.NewDisposeScope()
+        let clip, optimiser = start course first
+        use _optimiser = optimiser
+        let steps = course.Settings.Steps
+
+        // The next frames are rendered while this thread computes a step.
+        let render index =
+            Task.Run(fun () -> framesOf course "frames" (min index (steps - 1)))
+
+        let rec go index (next: Task<PretrainingFrame array>) (losses: float list) =
+            if course.Cancel.IsCancellationRequested then
+                Error McdrlError.Cancelled
+            elif index = steps then
+                Ok()
+            else
+                let frames = next.Result
+                let next = render (index + 1)
+
+                match step course clip optimiser index frames with
+                | Error fault -> Error fault
+                | Ok loss ->
+                    let losses = List.truncate window (loss :: losses)
+
+                    course.Report
+                        {
+                            Stage = "pretraining"
+                            Done = index + 1
+                            Total = steps
+                            Note = $"loss {List.average losses:F3}"
+                        }
+
+                    go (index + 1) next losses
+
+        go 0 (render 0) []
+        |> Result.map (fun () ->
+            let trained = calibrated course clip
+
+            for leaf in Tree.tensors trained do
+                scope.MoveToOuter leaf |> ignore
+
+            trained)

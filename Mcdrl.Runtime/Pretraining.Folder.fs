@@ -1,0 +1,168 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
+open FsToolkit.ErrorHandling
+
+/// How a pretrained CLIP came about and what it can do.
+type PretrainingRecord =
+    {
+        Product: string
+        Seed: uint64
+        Settings: PretrainingSettings
+        Classes: string list
+        Conditions: string list
+        ImageWeights: int64
+        TextWeights: int64
+        /// The towers' names.
+        Tower: string
+        ZeroShot: ZeroShotReport
+    }
+
+/// A pretrained CLIP as a folder that `Weights.load` reads: `model.safetensors` under OpenAI's names, `vocab.json`,
+/// `merges.txt`, `recipe.json` and a card, `README.md`.
+[<RequireQualifiedAccess>]
+module PretrainingFolder =
+    let weightsName = "model.safetensors"
+    let recipeName = "recipe.json"
+    let cardName = "README.md"
+
+    let private vocabularyJson (vocabulary: Vocabulary) =
+        let json = JsonObject()
+
+        vocabulary.Tokens
+        |> List.iteri (fun id token -> json.Add(token, JsonValue.Create id))
+
+        json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
+
+    let private percent (share: float) = $"{100.0 * share:F1} %%"
+
+    /// The measured figures as Markdown.
+    let figures (record: PretrainingRecord) : string list =
+        let z = record.ZeroShot
+        let k, m = record.Classes.Length, record.Conditions.Length
+
+        let named names shares =
+            List.map2 (fun name share -> $"{name} {percent share}") names shares
+            |> String.concat ", "
+
+        [
+            "| zero-shot | right | chance | frames |"
+            "|---|---|---|---|"
+            $"| lesion class | {percent z.ClassAccuracy} | {percent (1.0 / float k)} | {z.LesionFrames} |"
+            $"| imaging condition | {percent z.ConditionAccuracy} | {percent (1.0 / float m)} | {z.ConditionFrames} |"
+            ""
+            $"By class: {named record.Classes z.PerClass}."
+            ""
+            $"By condition: {named record.Conditions z.PerCondition}."
+            ""
+            "Share of a frame's lesion cells among the cells that Eq. 6 keeps, by which prompts choose the cells:"
+            ""
+            "| α | all class prompts (Eq. 6) | the frame's class | another class (shuffled) | condition prompts | random cells |"
+            "|---|---|---|---|---|---|"
+            for rate in z.HitRates do
+                $"| {rate.Alpha:F1} | {rate.AllClasses:F3} | {rate.OwnClass:F3} | {rate.OtherClass:F3} | {rate.Conditions:F3} | {rate.Random:F3} |"
+        ]
+
+    let private card (record: PretrainingRecord) (digests: (string * string) list) =
+        let s = record.Settings
+
+        let aligned =
+            if s.Alignment > 0.0 then
+                $"plus {s.Alignment} × a cell-text loss: cross-entropy of each cell's cosines to the prompts of normal mucosa and of the classes (temperature {s.AlignmentTau}), with the phantom's own masks as truth. So the dense map has seen masks of phantom frames, no other frames"
+            else
+                "and nothing else: no mask was seen"
+
+        String.concat
+            "\n"
+            [
+                "# mini: a small CLIP of endoscopic phantoms"
+                ""
+                "**Not a medical device. Not for clinical use.** It has seen rendered frames only, never a patient's."
+                ""
+                $"An image tower ({record.Tower}, {record.ImageWeights} weights, input {s.InputSize} px, {s.InputSize / 8} × {s.InputSize / 8} cells) and a text tower ({s.TextLayers} layers of width {s.TextWidth}, {record.TextWeights} weights, at most {s.Context} tokens) with a joint width of {s.Embed}, in OpenAI's key layout, with a vocabulary of its own."
+                ""
+                "## Recipe"
+                ""
+                $"{s.Steps} steps of {s.BatchSize} frames, {s.Captions} captions each; seed {record.Seed}; written by {record.Product}. All settings are in `{recipeName}`."
+                ""
+                $"Frames come from the phantom: all sites, {record.Classes.Length} classes and {record.Conditions.Length} conditions drawn independently of each other, {percent s.Normal} without a lesion, {percent s.Plain} without a condition. Each frame is rendered once and never repeated."
+                ""
+                "Captions come from a grammar of lesion, place, size and condition that contains the method's own prompts. The loss is CLIP's symmetric one with several positives: a caption counts as a positive of every frame of the batch of which it is true, so no true pair is pushed apart; "
+                + aligned
+                + "."
+                ""
+                "Because classes, conditions and sites of the phantom are all known to it, figures on phantom sites that it is used for say nothing about unseen lesion kinds."
+                ""
+                "Reproduce with `dotnet fsi build.fsx pretrain` (same machine, same bytes)."
+                ""
+                "## Measured"
+                ""
+                $"On {record.ZeroShot.Frames} frames of the same distribution that pretraining never saw."
+                ""
+                yield! figures record
+                ""
+                "## Files"
+                ""
+                "| file | sha256 |"
+                "|---|---|"
+                for name, digest in digests do
+                    $"| {name} | {digest} |"
+                ""
+            ]
+
+    let private swap (made: string) (folder: string) =
+        Files.attempt folder (fun () ->
+            let aside = $"{made}.old"
+
+            if Directory.Exists folder then
+                Directory.Move(folder, aside)
+
+            Directory.Move(made, folder)
+
+            if Directory.Exists aside then
+                Directory.Delete(aside, true))
+
+    /// Replaces `folder` by a new one, all at once. `record` is asked for its figures when the weights are on the disk,
+    /// with the folder they lie in, so that what is measured is what was written.
+    let write
+        (folder: string)
+        (vocabulary: Vocabulary)
+        (clip: Clip)
+        (measured: string -> Result<PretrainingRecord, McdrlError>)
+        : Result<PretrainingRecord, McdrlError> =
+        let folder = Path.GetFullPath(folder).TrimEnd Path.DirectorySeparatorChar
+
+        let made =
+            Path.Combine(
+                Path.GetDirectoryName folder |> Option.ofObj |> Option.defaultValue "/",
+                $".{Path.GetFileName folder}.{Guid.NewGuid():N}.tmp"
+            )
+
+        let inside name = Path.Combine(made, name)
+
+        let written =
+            result {
+                do! Safetensors.write (inside weightsName) Map.empty (Pretraining.named clip)
+                do! Files.writeText (inside "vocab.json") (vocabularyJson vocabulary)
+                do! Files.writeText (inside "merges.txt") (Vocabulary.mergesText vocabulary)
+                let! record = measured made
+                do! Files.writeText (inside recipeName) (RecordJson.render record)
+
+                let! digests =
+                    [ weightsName; "vocab.json"; "merges.txt"; recipeName ]
+                    |> List.traverseResultM (fun name ->
+                        Files.sha256 (inside name) |> Result.map (fun digest -> name, digest))
+
+                do! Files.writeText (inside cardName) (card record digests)
+                do! swap made folder
+                return record
+            }
+
+        if written.IsError && Directory.Exists made then
+            Files.attempt made (fun () -> Directory.Delete(made, true))
+            |> Result.bind (fun () -> written)
+        else
+            written
