@@ -77,7 +77,7 @@ module Pretrainer =
                         ZeroShotMeasuring.measure world weights measuringSeed request.Frames report cancel
                         |> Result.map (fun zeroShot ->
                             {
-                                Product = $"mcdrl {Run.version}"
+                                Product = $"mcdrl {Product.release}"
                                 Seed = request.Seed
                                 Settings = request.Settings
                                 Classes = world.Classes

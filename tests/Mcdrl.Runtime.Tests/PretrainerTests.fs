@@ -82,18 +82,6 @@ let private request folder : PretrainingRequest =
 let private pretrain request =
     Pretrainer.pretrain world request Report.none CancellationToken.None
 
-/// The model that comes with the product.
-let private shipped =
-    lazy
-        (let rec climb (folder: DirectoryInfo | null) =
-            match folder with
-            | null -> failtest "no Mcdrl.sln above the tests"
-            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) ->
-                Path.Combine(found.FullName, "models", "mini")
-            | inner -> climb inner.Parent
-
-         climb (DirectoryInfo System.AppContext.BaseDirectory))
-
 let private vocabulary =
     Captions.all Phantom.classes Phantom.conditions
     @ Prompts.all Phantom.classes Phantom.conditions
@@ -192,40 +180,4 @@ let tests =
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                     Expect.isEmpty (Directory.GetFileSystemEntries folder) "nothing is written")
-
-            testCase "models/mini: the card's digests are the files', and it is small"
-            <| fun () ->
-                let card = File.ReadAllText(Path.Combine(shipped.Value, PretrainingFolder.cardName))
-
-                for name in [ "model.safetensors"; "vocab.json"; "merges.txt"; "recipe.json" ] do
-                    let path = Path.Combine(shipped.Value, name)
-                    Expect.stringContains card $"| {name} | {get (Files.sha256 path)} |" name
-
-                let bytes =
-                    Directory.GetFiles shipped.Value |> Array.sumBy (fun path -> FileInfo(path).Length)
-
-                Expect.isLessThanOrEqual bytes (16L * 1024L * 1024L) "at most 16 MiB"
-
-            testCase "models/mini reads frames that it never saw, by text alone"
-            <| fun () ->
-                use _scope = torch.NewDisposeScope()
-                let weights = get (Weights.load shipped.Value)
-                let settings = get (Config.pretraining [])
-
-                let found =
-                    ZeroShotMeasuring.measure
-                        (PhantomWorld.pretraining settings)
-                        weights
-                        (Seed.create 77UL)
-                        192
-                        Report.none
-                        CancellationToken.None
-                    |> get
-
-                Expect.isGreaterThanOrEqual found.ClassAccuracy 0.8 "lesion class"
-                Expect.isGreaterThanOrEqual found.ConditionAccuracy 0.5 "imaging condition"
-
-                for rate in found.HitRates do
-                    if rate.Alpha < 0.45 then
-                        Expect.isGreaterThan rate.AllClasses (rate.Random + 0.3) $"α {rate.Alpha}"
         ]
