@@ -338,7 +338,9 @@ let targets =
         "build", "restore and compile everything, and make the command bin/mcdrl", build
         "test", "build, check the format and run all tests", test
         "demo", "build, train on three hospitals, and segment a fourth that was never seen", demo
-        "pretrain", "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)", pretrain
+        "pretrain",
+        "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
+        pretrain
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
         "format", "format the F# sources with Fantomas", format
         "clean", "delete all that the other targets made", clean

@@ -119,7 +119,11 @@ module Captions =
         else
             "a"
 
-    let private sentence text claims = { Text = text; Claims = Set.ofList claims }
+    let private sentence text claims =
+        {
+            Text = text
+            Claims = Set.ofList claims
+        }
 
     let private ofLesion (lesion: VisibleLesion) =
         let shows, at, sized =
@@ -217,5 +221,4 @@ module Captions =
                         if Set.isSubset caption.Claims frame then 1.0f else 0.0f
             |]
 
-        scoped (fun () ->
-            torch.tensor(marks).reshape(int64 frames.Length, int64 captions.Length))
+        scoped (fun () -> torch.tensor(marks).reshape(int64 frames.Length, int64 captions.Length))

@@ -6,7 +6,7 @@ open System
 [<RequireQualifiedAccess>]
 module FirstWeights =
     let private normal deviation shape seed =
-        scoped (fun () -> (Seed.normal shape seed).mul (scalar deviation))
+        scoped (fun () -> (Seed.normal shape seed).mul(scalar deviation))
 
     /// U(±√(3/inputs)): variance 1/inputs for every product of a matrix or kernel [outputs, inputs, ...].
     let private uniform (gain: float) (shape: int64 list) seed =
@@ -16,7 +16,9 @@ module FirstWeights =
     let private leaf seed (path: string) (template: Tensor) =
         let shape = List.ofArray template.shape
         let seed = Seed.named path seed
-        let ends (name: string) = path.EndsWith(name, StringComparison.Ordinal)
+
+        let ends (name: string) =
+            path.EndsWith(name, StringComparison.Ordinal)
 
         match shape with
         | [] -> TorchSharp.torch.tensor (float32 (log (1.0 / 0.07)))

@@ -69,7 +69,9 @@ module PretrainingSettings =
             "blocks",
             s.Blocks.Length = stages && List.forall (within 1 24) s.Blocks,
             $"must be {stages} numbers between 1 and 24"
-            "input_size", within 32 512 s.InputSize && s.InputSize % 8 = 0, "must be a multiple of 8 from 32 to 512"
+            "input_size",
+            within 32 512 s.InputSize && s.InputSize % 8 = 0,
+            "must be a multiple of 8 from 32 to 512"
             "embed", within 8 1024 s.Embed, "must lie between 8 and 1024"
             "text_width", within 8 1024 s.TextWidth, "must lie between 8 and 1024"
             "text_layers", within 1 24 s.TextLayers, "must lie between 1 and 24"
@@ -192,9 +194,11 @@ module Pretraining =
     /// Images [B, d], texts [n, d], truth [B, n] with a 1 in every row and column → a scalar ≥ 0.
     let contrast (logScale: Tensor) (truth: Tensor) (images: Tensor) (texts: Tensor) =
         scoped (fun () ->
-            let scale = logScale.minimum(torch.tensor(float32 (log 100.0), device = logScale.device)).exp()
+            let scale =
+                logScale.minimum(torch.tensor (float32 (log 100.0), device = logScale.device)).exp()
+
             let logits = (unit images).matmul((unit texts).t()).mul scale
-            let both = (rows logits truth).add (rows (logits.t ()) (truth.t ()), unity)
+            let both = (rows logits truth).add(rows (logits.t ()) (truth.t ()), unity)
             both.mul(scalar 0.5).``to`` both.dtype)
 
     /// Contrast of frames and captions, plus the alignment of cells with the class prompts.
@@ -214,11 +218,9 @@ module Pretraining =
                 let classes = int prompts.shape[0] - 1
                 let grid = features.Dense.shape
 
-                let cells =
-                    Objective.labelsPerCell classes grid[1] grid[2] batch.Labels
+                let cells = Objective.labelsPerCell classes grid[1] grid[2] batch.Labels
 
-                let alignment =
-                    Loss.alignmentTo settings.AlignmentTau prompts cells features.Dense
+                let alignment = Loss.alignmentTo settings.AlignmentTau prompts cells features.Dense
 
                 contrast.add (alignment.mul(scalar settings.Alignment).``to`` contrast.dtype, unity)
             else

@@ -157,7 +157,9 @@ module Tower =
         let found = System.Collections.Generic.List<string * float32[]>()
 
         let note (leaf: Tensor) (value: Tensor) =
-            let path = paths |> List.find (fun (_, other) -> obj.ReferenceEquals(other, leaf)) |> fst
+            let path =
+                paths |> List.find (fun (_, other) -> obj.ReferenceEquals(other, leaf)) |> fst
+
             found.Add(path, value.cpu().data<float32>().ToArray())
 
         let observing eps (layer: BatchNorm) (x: Tensor) =

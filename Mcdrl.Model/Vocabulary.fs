@@ -52,7 +52,8 @@ module Vocabulary =
     /// The words of sentences, as the tokenizer cuts them: letters in a row, single digits, other signs in a row.
     let words (sentences: string list) : string list =
         sentences
-        |> Seq.collect (fun sentence -> Regex.Matches(sentence.ToLowerInvariant(), @"[a-z]+|[0-9]|[^\sa-z0-9]+"))
+        |> Seq.collect (fun sentence ->
+            Regex.Matches(sentence.ToLowerInvariant(), @"[a-z]+|[0-9]|[^\sa-z0-9]+"))
         |> Seq.map _.Value
         |> Seq.distinct
         |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b))

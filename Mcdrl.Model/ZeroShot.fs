@@ -21,12 +21,10 @@ module ZeroShot =
     let coveredBy (alpha: float) (texts: Tensor) (lesion: Tensor) (dense: Tensor) =
         scoped (fun () ->
             let similarity =
-                (unit dense).flatten(1L, 2L).matmul((unit texts).transpose(1L, 2L)).view(
-                    dense.shape[0],
-                    dense.shape[1],
-                    dense.shape[2],
-                    texts.shape[1]
-                )
+                (unit dense)
+                    .flatten(1L, 2L)
+                    .matmul((unit texts).transpose(1L, 2L))
+                    .view(dense.shape[0], dense.shape[1], dense.shape[2], texts.shape[1])
 
             covered lesion (Regions.select alpha similarity))
 

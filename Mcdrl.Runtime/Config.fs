@@ -87,7 +87,8 @@ module Config =
 
     /// A complete configuration file with assignments on top.
     let ofFile path assignments =
-        fileText path |> Result.bind (fun text -> build Settings.validate path text assignments)
+        fileText path
+        |> Result.bind (fun text -> build Settings.validate path text assignments)
 
     /// The recipe of the small CLIP that comes with the product, with assignments on top.
     let pretraining assignments =

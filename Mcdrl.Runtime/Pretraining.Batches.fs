@@ -58,7 +58,8 @@ module PretrainingBatches =
                 |> List.mapi (fun index -> Captions.draw settings.Captions (Seed.split index seed))
                 |> List.concat
 
-            let! texts = ClipTokenizer.batch settings.Context tokenizer (captions |> List.map _.Text)
+            let! texts =
+                ClipTokenizer.batch settings.Context tokenizer (captions |> List.map _.Text)
 
             let! prompts =
                 Prompts.normal :: List.map Prompts.ofClass world.Classes

@@ -53,7 +53,10 @@ module PretrainingCourse =
             |> List.partition (fun (path, leaf) -> decays path leaf)
 
         let group members decay =
-            AdamW.ParamGroup(members |> List.map snd |> Array.ofList, AdamW.Options(weight_decay = System.Nullable decay))
+            AdamW.ParamGroup(
+                members |> List.map snd |> Array.ofList,
+                AdamW.Options(weight_decay = System.Nullable decay)
+            )
 
         let optimiser =
             torch.optim.AdamW(

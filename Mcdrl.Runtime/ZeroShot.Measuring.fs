@@ -117,13 +117,21 @@ module ZeroShotMeasuring =
     let private hitRates (texts: Texts) seed (shown: int list) (seen: Seen) =
         let classes = int texts.classes.shape[0]
         let frames, cells = shown.Length, int (seen.Dense.shape[1] * seen.Dense.shape[2])
-        let same (rows: Tensor) = rows.unsqueeze(0L).expand(int64 frames, -1L, -1L)
-        let each indices = (rowsOf indices texts.classes).unsqueeze 1L
+
+        let same (rows: Tensor) =
+            rows.unsqueeze(0L).expand(int64 frames, -1L, -1L)
+
+        let each indices =
+            (rowsOf indices texts.classes).unsqueeze 1L
 
         let other =
             shown
             |> List.mapi (fun frame own ->
-                (own + 1 + (seed |> Seed.named "shuffled" |> Seed.split frame |> Seed.below (classes - 1))) % classes)
+                (own
+                 + 1
+                 + (seed |> Seed.named "shuffled" |> Seed.split frame |> Seed.below (classes - 1)))
+                    %
+                    classes)
 
         let mean (shares: Tensor) = shares.mean().item<float32>() |> float
 
@@ -163,7 +171,9 @@ module ZeroShotMeasuring =
             use _scope = torch.NewDisposeScope()
             let classes, conditions = world.Classes.Length, world.Conditions.Length
 
-            let! embeddings = TextTable.resolve weights None (Prompts.all world.Classes world.Conditions)
+            let! embeddings =
+                TextTable.resolve weights None (Prompts.all world.Classes world.Conditions)
+
             let texts = Prompts.texts classes conditions None embeddings
             let side = int (Tower.inputSize weights.Tower)
 
@@ -194,8 +204,7 @@ module ZeroShotMeasuring =
             let shown =
                 [
                     for frame in 0 .. count - 1 do
-                        let shown =
-                            Objective.classShown classes (seen.Cells[int64 frame])
+                        let shown = Objective.classShown classes (seen.Cells[int64 frame])
 
                         if shown >= 0L then
                             frame, int shown
@@ -213,7 +222,8 @@ module ZeroShotMeasuring =
             let conditionFrames, conditionNumbers = List.unzip under
 
             let classAccuracy, perClass =
-                answers texts.classes (rowsOf lesions seen.Image) |> scored classes lesionClasses
+                answers texts.classes (rowsOf lesions seen.Image)
+                |> scored classes lesionClasses
 
             let conditionAccuracy, perCondition =
                 answers texts.conditions (rowsOf conditionFrames seen.Image)

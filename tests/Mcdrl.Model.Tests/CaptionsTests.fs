@@ -129,7 +129,8 @@ let tests =
                 for prompt in Prompts.all classes conditions do
                     Expect.isTrue (all.Contains prompt) prompt
 
-            testProperty "the truth matrix holds what the claims say, and every caption is true of its own frame"
+            testProperty
+                "the truth matrix holds what the claims say, and every caption is true of its own frame"
             <| forDescriptions (fun (a, b) ->
                 use _scope = torch.NewDisposeScope()
                 let frames = [ a; b ]
@@ -138,7 +139,9 @@ let tests =
                     frames |> List.collect (fun frame -> Captions.draw 1 (Seed.create 3UL) frame)
 
                 let truth = (Captions.truth frames captions).data<float32>().ToArray()
-                let isTrue frame caption = Set.isSubset caption.Claims (Captions.claims frame)
+
+                let isTrue frame caption =
+                    Set.isSubset caption.Claims (Captions.claims frame)
 
                 let expected =
                     [|

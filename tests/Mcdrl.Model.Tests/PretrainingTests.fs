@@ -40,7 +40,7 @@ let private batch (settings: PretrainingSettings) : PretrainingBatch =
     let count = int64 settings.BatchSize
     let side = int64 settings.InputSize
     let labels = torch.zeros ([| count; side; side |], dtype = torch.int64)
-    labels.narrow(1L, 8L, 16L).narrow(2L, 0L, 16L).fill_ (1L.ToScalar()) |> ignore
+    labels.narrow(1L, 8L, 16L).narrow(2L, 0L, 16L).fill_(1L.ToScalar()) |> ignore
 
     {
         Images = torch.randn [| count; 3L; side; side |]
@@ -73,7 +73,7 @@ let tests =
 
             inScope "a caption that is true of another frame is not pushed away from it" (fun () ->
                 // Frames and captions 0 and 1 say the same; in `apart` the second pair is moved off the first.
-                let same = torch.eye(4L).index_select (0L, torch.tensor [| 0L; 0L; 1L; 2L |])
+                let same = torch.eye(4L).index_select(0L, torch.tensor [| 0L; 0L; 1L; 2L |])
                 let apart = same.clone ()
                 apart[1L, 3L] <- torch.tensor 0.5f
                 let both = (same.matmul (same.t ())).gt((0.5).ToScalar()).``to`` torch.float32
@@ -109,7 +109,12 @@ let tests =
                     let settings =
                         match tower with
                         | ImageTower.Resnet -> tiny
-                        | ImageTower.Vit -> { tiny with Tower = tower; Width = 16; Blocks = [ 2 ] }
+                        | ImageTower.Vit ->
+                            { tiny with
+                                Tower = tower
+                                Width = 16
+                                Blocks = [ 2 ]
+                            }
 
                     let clip =
                         Pretraining.create settings 31 (Seed.create 1UL)
@@ -127,15 +132,14 @@ let tests =
                         if Tower.isTrainable path then
                             match leaf.grad with
                             | null -> failtest $"{path} has no gradient"
-                            | grad -> Expect.isTrue (number (grad.abs().sum ()) >= 0.0) path)
+                            | grad -> Expect.isTrue (number (grad.abs().sum()) >= 0.0) path)
 
             inScope "without alignment the loss is the contrast alone" (fun () ->
                 let clip = Pretraining.create tiny 31 (Seed.create 1UL)
                 let seen = batch tiny
                 let alone = { tiny with Alignment = 0.0 }
 
-                let features =
-                    Tower.forwardByBatch DenseMode.Maskclip clip.visual seen.Images
+                let features = Tower.forwardByBatch DenseMode.Maskclip clip.visual seen.Images
 
                 let contrast =
                     Pretraining.contrast
@@ -155,27 +159,66 @@ let tests =
                     (number contrast)
                     "alignment adds to it")
 
-            inScope "with the batch's statistics stored, the tower sees the batch as pretraining did" (fun () ->
-                let clip = Pretraining.create tiny 31 (Seed.create 1UL)
-                let images = torch.randn [| 4L; 3L; 32L; 32L |]
+            inScope
+                "with the batch's statistics stored, the tower sees the batch as pretraining did"
+                (fun () ->
+                    let clip = Pretraining.create tiny 31 (Seed.create 1UL)
+                    let images = torch.randn [| 4L; 3L; 32L; 32L |]
 
-                let stored =
-                    Pretraining.withStatistics [ Tower.batchStatistics clip.visual images ] clip
+                    let stored =
+                        Pretraining.withStatistics [ Tower.batchStatistics clip.visual images ] clip
 
-                let batchwise = Tower.forwardByBatch DenseMode.Maskclip clip.visual images
-                let features = Tower.forward DenseMode.Maskclip stored.visual images
+                    let batchwise = Tower.forwardByBatch DenseMode.Maskclip clip.visual images
+                    let features = Tower.forward DenseMode.Maskclip stored.visual images
 
-                Expect.isLessThan
-                    (number (features.Dense.sub(batchwise.Dense).abs().max ()))
-                    1e-4
-                    "the dense map"
+                    Expect.isLessThan
+                        (number (features.Dense.sub(batchwise.Dense).abs().max()))
+                        1e-4
+                        "the dense map"
 
-                let unlike = Tower.forward DenseMode.Maskclip clip.visual images
+                    let unlike = Tower.forward DenseMode.Maskclip clip.visual images
 
-                Expect.isGreaterThan
-                    (number (unlike.Dense.sub(batchwise.Dense).abs().max ()))
-                    1e-3
-                    "first statistics are others")
+                    Expect.isGreaterThan
+                        (number (unlike.Dense.sub(batchwise.Dense).abs().max()))
+                        1e-3
+                        "first statistics are others")
+
+            inScope "a ResNet of two stages: 8 pixels a cell, one map between" (fun () ->
+                let tower = (Pretraining.create tiny 31 (Seed.create 1UL)).visual
+
+                let features =
+                    Tower.forward DenseMode.Maskclip tower (torch.randn [| 2L; 3L; 32L; 48L |])
+
+                Expect.equal features.Dense.shape [| 2L; 4L; 6L; 16L |] "dense map"
+                Expect.equal features.Image.shape [| 2L; 16L |] "image feature"
+
+                Expect.equal
+                    [ for skip in features.Skips -> List.ofArray skip.shape ]
+                    [ [ 2L; 32L; 8L; 12L ] ]
+                    "the first stage's map"
+
+                Expect.equal (Tower.skipChannels tower) [ 32L ] "its channels"
+                Expect.equal (Tower.granularity tower) 8L "granularity"
+                Expect.equal (Tower.inputSize tower) 32L "input"
+                Expect.equal (Tower.name tower) "RN-1-1-8" "name"
+                Expect.equal (Tower.parts tower) [ "layer2"; "layer1" ] "parts"
+
+                let leaves = Map.ofList (Tree.leaves tower)
+                let read = Tower.assemble "tiny" Map.empty leaves
+
+                match read with
+                | Ok again -> Expect.equal (Tower.name again) "RN-1-1-8" "read off its shapes"
+                | Error error -> failtest (McdrlError.describe error)
+
+                let hollow =
+                    leaves
+                    |> Map.toList
+                    |> List.map (fun (name, leaf) -> name.Replace("layer2", "layer4"), leaf)
+                    |> Map.ofList
+
+                match Tower.assemble "hollow" Map.empty hollow with
+                | Ok _ -> failtest "accepted layer1 and layer4 without what lies between"
+                | Error error -> Expect.stringContains (McdrlError.describe error) "[1; 0; 0; 1]" "stages")
 
             testCase "settings out of range are named together"
             <| fun () ->
@@ -202,7 +245,10 @@ let tests =
             inScope "Eq. 6 covers the cells that point at the text" (fun () ->
                 let dense = torch.eye(4L).reshape(1L, 2L, 2L, 4L)
                 let lesion = torch.tensor([| 0L; 0L; 1L; 0L |]).reshape(1L, 2L, 2L)
-                let text (axis: int64) = torch.eye(4L).narrow(0L, axis, 1L).unsqueeze 0L
+
+                let text (axis: int64) =
+                    torch.eye(4L).narrow(0L, axis, 1L).unsqueeze 0L
+
                 Expect.equal (number (ZeroShot.coveredBy 0.25 (text 2L) lesion dense)) 1.0 "right text"
                 Expect.equal (number (ZeroShot.coveredBy 0.25 (text 1L) lesion dense)) 0.0 "wrong text"
                 Expect.equal (number (ZeroShot.coveredBy 1.0 (text 1L) lesion dense)) 1.0 "every cell")

@@ -7,7 +7,8 @@ open Mcdrl
 
 /// Byte-pair encoding by its definition: the neighbouring pair of the lowest rank is merged, until none is left.
 let private encode (vocabulary: Vocabulary) (word: string) =
-    let rank pair = List.tryFindIndex ((=) pair) vocabulary.Merges
+    let rank pair =
+        List.tryFindIndex ((=) pair) vocabulary.Merges
 
     let rec merge (symbols: string list) =
         let best =
@@ -26,10 +27,14 @@ let private encode (vocabulary: Vocabulary) (word: string) =
         | None -> symbols
         | Some(_, pair) -> merge (join pair symbols)
 
-    merge [
-        for index, letter in Seq.indexed word do
-            if index = word.Length - 1 then $"{letter}</w>" else string letter
-    ]
+    merge
+        [
+            for index, letter in Seq.indexed word do
+                if index = word.Length - 1 then
+                    $"{letter}</w>"
+                else
+                    string letter
+        ]
 
 /// Words of few letters, so that they share parts.
 let private words =

@@ -45,7 +45,10 @@ let private world: PretrainingWorld =
                 {
                     Width = side
                     Height = side
-                    Labels = [| for pixel in 0 .. side * side - 1 -> if inside pixel then byte (kind + 1) else 0uy |]
+                    Labels =
+                        [|
+                            for pixel in 0 .. side * side - 1 -> if inside pixel then byte (kind + 1) else 0uy
+                        |]
                 }
             Condition = Some(if dark then "dim lighting" else "bright lighting")
         }
@@ -104,7 +107,8 @@ let tests =
                     Expect.isLessThanOrEqual (ClipTokenizer.encode tokenizer caption).Length 32 caption
 
                 Expect.equal
-                    (captions |> List.map (fun text -> ClipTokenizer.encode tokenizer text, text.ToLowerInvariant())
+                    (captions
+                     |> List.map (fun text -> ClipTokenizer.encode tokenizer text, text.ToLowerInvariant())
                      |> List.groupBy fst
                      |> List.filter (fun (_, same) -> (List.distinctBy snd same).Length > 1))
                     []
@@ -116,7 +120,8 @@ let tests =
                 let ids = ClipTokenizer.encode tokenizer "Übergröße 12 mm"
                 Expect.isGreaterThan ids.Length 5 "in bytes"
 
-            testCase "learns a small world, the same from the same seed, in the layout that is loaded everywhere"
+            testCase
+                "learns a small world, the same from the same seed, in the layout that is loaded everywhere"
             <| fun () ->
                 Folder.temporary (fun folder ->
                     let losses = System.Collections.Generic.List<string>()
@@ -133,7 +138,10 @@ let tests =
                         |> get
 
                     let value (note: string) =
-                        System.Double.Parse(note.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture)
+                        System.Double.Parse(
+                            note.Split(' ')[1],
+                            System.Globalization.CultureInfo.InvariantCulture
+                        )
 
                     Expect.equal losses.Count 60 "every step is reported"
                     Expect.isLessThan (value losses[59]) (0.8 * value losses[0]) "the loss falls"
@@ -145,7 +153,16 @@ let tests =
                     Expect.equal (Tower.inputSize weights.Tower) 32L "input"
                     Expect.equal (Tower.granularity weights.Tower) 8L "8 pixels a cell"
                     let read = get (Weights.tokenizer weights)
-                    let made = get (ClipTokenizer.ofTokens(Vocabulary.ofSentences (Captions.all world.Classes world.Conditions @ Prompts.all world.Classes world.Conditions)))
+
+                    let made =
+                        get (
+                            ClipTokenizer.ofTokens (
+                                Vocabulary.ofSentences (
+                                    Captions.all world.Classes world.Conditions
+                                    @ Prompts.all world.Classes world.Conditions
+                                )
+                            )
+                        )
 
                     for prompt in Prompts.all world.Classes world.Conditions do
                         Expect.equal
