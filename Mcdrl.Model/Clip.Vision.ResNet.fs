@@ -110,7 +110,11 @@ module ModifiedResNet =
                     Shapes.refuse $"{positions[0]} positions are not a square grid and a mean token" shapes
                 )
             | Some _ when blocks.IsEmpty || List.sum blocks < List.sum counts ->
-                Error(Shapes.refuse $"a stage below the last has no block: {counts}" shapes)
+                Error(
+                    Shapes.refuse
+                        $"a stage below the last has no block ({shapeText (List.map int64 counts)})"
+                        shapes
+                )
             | Some grid ->
                 Ok
                     {

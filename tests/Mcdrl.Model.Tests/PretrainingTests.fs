@@ -218,7 +218,7 @@ let tests =
 
                 match Tower.assemble "hollow" Map.empty hollow with
                 | Ok _ -> failtest "accepted layer1 and layer4 without what lies between"
-                | Error error -> Expect.stringContains (McdrlError.describe error) "[1; 0; 0; 1]" "stages")
+                | Error error -> Expect.stringContains (McdrlError.describe error) "[1, 0, 0, 1]" "stages")
 
             testCase "settings out of range are named together"
             <| fun () ->
