@@ -85,6 +85,18 @@ let private request folder : PretrainingRequest =
 let private pretrain request =
     Pretrainer.pretrain world request Report.none CancellationToken.None
 
+/// The model that comes with the product.
+let private shipped =
+    lazy
+        (let rec climb (folder: DirectoryInfo | null) =
+            match folder with
+            | null -> failtest "no Mcdrl.sln above the tests"
+            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) ->
+                Path.Combine(found.FullName, "models", "mini")
+            | inner -> climb inner.Parent
+
+         climb (DirectoryInfo System.AppContext.BaseDirectory))
+
 let private vocabulary =
     Captions.all Phantom.classes Phantom.conditions
     @ Prompts.all Phantom.classes Phantom.conditions
@@ -197,4 +209,18 @@ let tests =
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                     Expect.isEmpty (Directory.GetFileSystemEntries folder) "nothing is written")
+
+            testCase "models/mini: the card's digests are the files', and it is small"
+            <| fun () ->
+                let card = File.ReadAllText(Path.Combine(shipped.Value, PretrainingFolder.cardName))
+
+                for name in [ "model.safetensors"; "vocab.json"; "merges.txt"; "recipe.json" ] do
+                    let path = Path.Combine(shipped.Value, name)
+                    Expect.stringContains card $"| {name} | {get (Files.sha256 path)} |" name
+
+                let bytes =
+                    Directory.GetFiles shipped.Value
+                    |> Array.sumBy (fun path -> FileInfo(path).Length)
+
+                Expect.isLessThanOrEqual bytes (16L * 1024L * 1024L) "at most 16 MiB"
         ]
