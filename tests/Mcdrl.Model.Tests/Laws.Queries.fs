@@ -64,7 +64,7 @@ let private kidneyStones =
 
 let private queries =
     testList
-        "queries and keys"
+        "weights"
         [
             Law.forAll 100 "I-25 exact weights ignore F, attention's do not" (fun world ->
                 let layer, queries, memory, _ = attention world 0.5

@@ -46,6 +46,7 @@ let private tests =
         CaptionsTests.tests
         VocabularyTests.tests
         PretrainingTests.tests
+        Laws.tests
     ]
 
 [<EntryPoint>]
