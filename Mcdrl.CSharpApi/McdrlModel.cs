@@ -70,6 +70,55 @@ public sealed class McdrlModel : IDisposable
     public Task<Segmentation> SegmentAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => Segment(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
 
+    /// <summary>Marks lesions in an image file, as <see cref="Segment(string, SegmentOptions, CancellationToken)"/> does,
+    /// and says what the answer depends on.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">Mode and limits.</param>
+    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
+    /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public ImageExplanation Explain(string path, SegmentOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return RunExplain(limits => Images.read(limits, path), Path.GetFileName(path), options, cancellationToken);
+    }
+
+    /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
+    public ImageExplanation Explain(string path) => Explain(path, new SegmentOptions(), CancellationToken.None);
+
+    /// <summary>Explains the answer for an image read from a stream, from where it stands to its end.</summary>
+    /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
+    /// <param name="image">An encoded image.</param>
+    /// <param name="options">Mode and limits.</param>
+    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    public ImageExplanation Explain(Stream image, SegmentOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return RunExplain(limits => Images.readStream(limits, "the stream", image), "image", options, cancellationToken);
+    }
+
+    /// <inheritdoc cref="Explain(Stream, SegmentOptions, CancellationToken)"/>
+    public ImageExplanation Explain(Stream image) => Explain(image, new SegmentOptions(), CancellationToken.None);
+
+    /// <summary>Explains the answer for an encoded image in memory.</summary>
+    /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
+    /// <param name="image">The bytes of an image file.</param>
+    /// <param name="options">Mode and limits.</param>
+    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    public ImageExplanation Explain(ReadOnlyMemory<byte> image, SegmentOptions options, CancellationToken cancellationToken) =>
+        RunExplain(limits => Images.decode(limits, "the image in memory", image.ToArray()), "image", options, cancellationToken);
+
+    /// <inheritdoc cref="Explain(ReadOnlyMemory{byte}, SegmentOptions, CancellationToken)"/>
+    public ImageExplanation Explain(ReadOnlyMemory<byte> image) => Explain(image, new SegmentOptions(), CancellationToken.None);
+
+    /// <summary><see cref="Explain(string, SegmentOptions, CancellationToken)"/> on a thread of the pool.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">Mode and limits.</param>
+    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    public Task<ImageExplanation> ExplainAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Explain(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
+
     /// <summary>Marks lesions in many files, one after the other. A file that fails does not stop the others.</summary>
     /// <param name="paths">The files.</param>
     /// <param name="options">Mode and limits.</param>
@@ -121,6 +170,28 @@ public sealed class McdrlModel : IDisposable
     private Segmentation Run(
         Func<ImageLimits, FSharpResult<Picture, McdrlError>> read,
         SegmentOptions options,
+        CancellationToken cancellationToken) =>
+        OnPicture(
+            read,
+            options,
+            picture => new Segmentation(SegmenterModule.segment(segmenter, ModeOf(options.Mode), picture), picture),
+            cancellationToken);
+
+    private ImageExplanation RunExplain(
+        Func<ImageLimits, FSharpResult<Picture, McdrlError>> read,
+        string name,
+        SegmentOptions options,
+        CancellationToken cancellationToken) =>
+        OnPicture(
+            read,
+            options,
+            picture => new ImageExplanation(SegmenterModule.explain(segmenter, ModeOf(options.Mode), picture), picture, name),
+            cancellationToken);
+
+    private T OnPicture<T>(
+        Func<ImageLimits, FSharpResult<Picture, McdrlError>> read,
+        SegmentOptions options,
+        Func<Picture, T> work,
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -132,7 +203,7 @@ public sealed class McdrlModel : IDisposable
         {
             var picture = read(limits).OrThrow();
             cancellationToken.ThrowIfCancellationRequested();
-            return new Segmentation(SegmenterModule.segment(segmenter, ModeOf(options.Mode), picture), picture);
+            return work(picture);
         }
         finally
         {
