@@ -71,8 +71,8 @@ public sealed class ImageExplanation
     /// <summary>The answer that is explained.</summary>
     public Segmentation Found { get; }
 
-    /// <summary>Whether the conditions play a part: false for a model kept from the epochs before its intervention was
-    /// switched on. Then <see cref="Conditions"/> is empty and all that compares conditions is 0.</summary>
+    /// <summary>Whether the conditions play a part: false for a baseline without intervention, and for a model kept from
+    /// the epochs before it was switched on. Then <see cref="Conditions"/> is empty and all that compares conditions is 0.</summary>
     public bool Active => result.Active;
 
     /// <summary>What the explanation says, in plain words, one sentence each.</summary>

@@ -35,7 +35,7 @@ module Conclusions =
         | [ only ] ->
             $"This model knows a single imaging condition ({only.Condition}), so it can't tell how much the condition matters."
         | _ ->
-            "This model was kept from the first part of its training, before imaging conditions were taken into account. They play no part in this answer."
+            "This model does not take imaging conditions into account: its intervention is off. They play no part in this answer."
 
     /// The condition that would change the answer most, if any would to speak of.
     let mostInfluential (explanation: ExplanationResult) : ConditionAnswer option =

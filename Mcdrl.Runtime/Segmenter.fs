@@ -50,7 +50,8 @@ type ExplanationResult =
     {
         /// The answer that is explained.
         Segmentation: SegmentationResult
-        /// The conditions play a part: false for a model kept from the epochs before its intervention was switched on.
+        /// The conditions play a part: false for a baseline without intervention, and for a model kept from the epochs before
+        /// it was switched on.
         /// Then `Conditions` is empty, and all that compares conditions is 0.
         Active: bool
         /// The answer under every condition, in the order of the dictionary.
