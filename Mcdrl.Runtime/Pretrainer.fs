@@ -47,6 +47,14 @@ module Pretrainer =
         (cancel: CancellationToken)
         : Result<PretrainingRecord, McdrlError> =
         result {
+            do!
+                Result.requireTrue
+                    (McdrlError.usage
+                        "must lie between 32 and 100000"
+                        $"--frames {request.Frames}"
+                        "Measure on more or fewer frames")
+                    (request.Frames >= 32 && request.Frames <= 100_000)
+
             let! device = Device.parse request.Device
             use _scope = torch.NewDisposeScope()
             let vocabulary = vocabularyOf world

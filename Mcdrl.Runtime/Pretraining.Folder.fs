@@ -120,7 +120,11 @@ module PretrainingFolder =
             if Directory.Exists folder then
                 Directory.Move(folder, aside)
 
-            Directory.Move(made, folder)
+            try
+                Directory.Move(made, folder)
+            finally
+                if not (Directory.Exists folder) && Directory.Exists aside then
+                    Directory.Move(aside, folder)
 
             if Directory.Exists aside then
                 Directory.Delete(aside, true))

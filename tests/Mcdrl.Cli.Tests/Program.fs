@@ -20,6 +20,7 @@ let main argv =
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
                     PhantomVerbTests.tests
+                    PretrainVerbTests.tests
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
