@@ -15,6 +15,7 @@ module App =
             EncodeVerb.verb
             PhantomVerb.verb
             PretrainVerb.verb
+            DemoVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb
         ]

@@ -7,8 +7,9 @@ open System.Text.Json.Nodes
 /// Where training settings come from: a preset file of the product or the user's own, then `--set key=value`.
 [<RequireQualifiedAccess>]
 module Config =
-    /// The presets that come with the product: `paper` (as published, gaps filled) and `best` (what we recommend).
-    let presets = [ "paper"; "best" ]
+    /// The presets that come with the product: `paper` (as published, gaps filled), `best` (what we recommend) and
+    /// `demo` (small and quick, what `mcdrl demo` trains with).
+    let presets = [ "paper"; "best"; "demo" ]
 
     let private presetText (name: string) =
         let assembly = System.Reflection.Assembly.GetExecutingAssembly()

@@ -16,13 +16,13 @@ module DemoPage =
     /// Who is ahead, in words that claim no more than the errors allow. `better` is positive where MCDRL is better.
     let private comparison (better: Measured) =
         if not (Double.IsFinite better.Mean) then
-            "can't be compared"
+            "Can't be compared."
         elif not (Measured.isClear better) then
-            "too close to call on this many scenes"
+            "Too close to call on so few scenes."
         elif better.Mean > 0.0 then
-            $"MCDRL is better by {Page.number better.Mean}"
+            $"MCDRL is better by {Page.number better.Mean}."
         else
-            $"the baseline is better by {Page.number (abs better.Mean)}"
+            $"The baseline is better by {Page.number (abs better.Mean)}."
 
     /// A measure: its name, what it means, both values, and how much better MCDRL's is.
     type private Measure =
@@ -40,10 +40,10 @@ module DemoPage =
         let a, b = results.Mcdrl, results.Baseline
 
         let worst scores =
-            DemoScores.worst scores |> Option.map snd |> Option.defaultValue undefined
+            DemoScores.worst scores |> Option.map _.Dice |> Option.defaultValue undefined
 
         let worstName scores =
-            DemoScores.worst scores |> Option.map fst |> Option.defaultValue "none"
+            DemoScores.worst scores |> Option.map _.Condition |> Option.defaultValue "none"
 
         let gap (scores: DemoScores) =
             scores.ConfoundingGap |> Option.defaultValue undefined
@@ -102,15 +102,10 @@ module DemoPage =
                                     dt [ _class "second" ] [ str results.Baseline.Name ]
                                     dd [] [ str (Page.number measure.Baseline.Mean) ]
                                 ]
+                            p [ _class "verdict" ] [ str (comparison measure.Better) ]
                             p [] [ str measure.Meaning ]
                         ]
             ]
-
-    let private verdict (results: DemoResults) =
-        let sentence (measure: Measure) =
-            $"{measure.Name}: {comparison measure.Better}."
-
-        ul [] [ for measure in measures results -> li [] [ str (sentence measure) ] ]
 
     let private question (results: DemoResults) =
         let trained = results.Sites |> List.filter ((<>) results.LeftOut) |> listed
@@ -121,7 +116,7 @@ module DemoPage =
                 Page.paragraph
                     "Hospitals have habits. If one kind of lesion is nearly always recorded in narrow-band light and another out of focus, a model can learn the light and the blur instead of the lesion. It looks excellent on frames of its own hospitals, and fails where the habit is another. Would the answer have been the same if only the imaging condition had been different?"
                 Page.paragraph
-                    $"On real frames nobody knows, because no frame was ever taken twice under two conditions. These phantom frames are drawn by a program, so every scene can be drawn again under every condition. Two models were trained on {trained}, which share a habit, and judged on {results.LeftOut}, which neither has seen and which has none."
+                    $"On real frames nobody knows, because no frame was ever taken twice under two conditions. These phantom frames are drawn by a program, so every scene can be drawn again under every condition. Two models were trained on {trained}, which share a habit, and judged on {results.LeftOut}, which neither has seen, with every scene under every condition."
                 Page.figure
                     "Left: how frames come about at the training sites. Each site has its own camera, tissue and taste; the red, dashed arrow is the habit. Right: how the models are judged. We set the condition ourselves, so it no longer says anything about the lesion."
                     [
@@ -133,7 +128,7 @@ module DemoPage =
                             ]
                     ]
                 Page.figure
-                    $"The habit in numbers: of the training frames that show a class, the share that was taken under each condition. At {results.LeftOut} each condition is as likely as any other, whatever the lesion."
+                    $"The habit in numbers: of the training frames that show a class, the share that was taken under each condition. In judging, every lesion is seen under every condition equally often."
                     [ PageCharts.shares "condition" results.Classes results.Habits ]
             ]
 
@@ -147,7 +142,7 @@ module DemoPage =
             "Five sites"
             [
                 Page.figure
-                    $"Frames of each site, one row a site, one column a class of lesion, as the site records them: the training sites with their habit, {results.LeftOut} without. All pictures are drawn; none shows a patient."
+                    $"Frames of each site, one row a site, one column a class of lesion, under a condition drawn as the site's habit has it. All pictures are drawn; none shows a patient."
                     [
                         div
                             [ _class "contact"; _style $"--columns: {columns}" ]
@@ -194,14 +189,14 @@ module DemoPage =
 
         let bars =
             results.Mcdrl.Conditions
-            |> List.map (fun (condition, dice) ->
+            |> List.map (fun own ->
                 {
-                    Name = condition
+                    Name = own.Condition
                     Values =
-                        dice
+                        own.Dice
                         :: (results.Baseline.Conditions
-                            |> List.filter (fst >> (=) condition)
-                            |> List.map snd)
+                            |> List.filter (fun other -> other.Condition = own.Condition)
+                            |> List.map _.Dice)
                 })
 
         let spoken =
@@ -261,12 +256,7 @@ module DemoPage =
         let said kind (name: string) (answer: DemoAnswer) =
             let what = answer.Class |> Option.defaultValue "nothing"
 
-            p
-                []
-                [
-                    span [ _class kind ] [ str name ]
-                    str $": {what}, {Page.number answer.Dice}"
-                ]
+            p [] [ span [ _class kind ] [ str name ]; str $" {what} {Page.short answer.Dice}" ]
 
         Page.section
             "One scene, every condition"
@@ -306,7 +296,7 @@ module DemoPage =
                 Page.paragraph
                     "On a real frame nobody can draw the scene again. But MCDRL can say what it would have answered under each condition of its dictionary, from the one frame there is. These sheets show it for frames of the unseen site."
                 for image, caption in results.Sheets do
-                    Page.figure caption [ Page.image image ]
+                    Page.figure caption [ Page.broad image ]
             ]
 
     let private onwards (results: DemoResults) =
@@ -370,18 +360,20 @@ module DemoPage =
                                 tbody
                                     []
                                     [
-                                        for name, time in results.Stages do
+                                        for stage in results.Stages do
                                             tr
                                                 []
                                                 [
-                                                    th [ attr "scope" "row" ] [ str name ]
-                                                    td [] [ str (seconds time) ]
+                                                    th [ attr "scope" "row" ] [ str stage.Stage ]
+                                                    td [] [ str (seconds stage.Seconds) ]
                                                 ]
                                         tr
                                             []
                                             [
                                                 th [ attr "scope" "row" ] [ str "all" ]
-                                                td [] [ str (seconds (List.sumBy snd results.Stages)) ]
+                                                td
+                                                    []
+                                                    [ str (seconds (results.Stages |> List.sumBy _.Seconds)) ]
                                             ]
                                     ]
                             ]
@@ -402,7 +394,6 @@ module DemoPage =
                             $"Two models, trained on four hospitals with the same bad habit, judged on a fifth that neither has seen ({results.LeftOut}), on scenes whose truth is known."
                     ]
                 cards results
-                verdict results
                 question results
                 contact results
                 numbers results

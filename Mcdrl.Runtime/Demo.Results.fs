@@ -1,5 +1,8 @@
 namespace Mcdrl
 
+/// Mean Dice under one condition.
+type DemoCondition = { Condition: string; Dice: Measured }
+
 /// What is told about one of the two models, JSON through `RecordJson`. Means run over scenes.
 type DemoScores =
     {
@@ -13,7 +16,7 @@ type DemoScores =
         /// Dice under conditions usual for the class at the training sites minus Dice under those usual for others.
         ConfoundingGap: Measured option
         /// Mean Dice under each condition, in the dictionary's order.
-        Conditions: (string * Measured) list
+        Conditions: DemoCondition list
         TrainingFrames: int
         Epochs: int
         BestEpoch: int
@@ -35,7 +38,11 @@ module DemoScores =
             ConfoundingGap = report.ConfoundingGap |> Option.map Measured.ofSpread
             Conditions =
                 report.Conditions
-                |> List.map (fun condition -> condition.Condition, Measured.ofSpread condition.Dice)
+                |> List.map (fun condition ->
+                    {
+                        Condition = condition.Condition
+                        Dice = Measured.ofSpread condition.Dice
+                    })
             TrainingFrames = training.TrainingFrames
             Epochs = training.Epochs
             BestEpoch = training.BestEpoch
@@ -44,10 +51,10 @@ module DemoScores =
         }
 
     /// The condition with the lowest mean Dice, the first of equals.
-    let worst (scores: DemoScores) =
+    let worst (scores: DemoScores) : DemoCondition option =
         match scores.Conditions with
         | [] -> None
-        | some -> Some(some |> List.minBy (fun (_, dice) -> dice.Mean))
+        | some -> Some(some |> List.minBy _.Dice.Mean)
 
 /// What one model marks on a frame.
 type DemoAnswer =
@@ -67,6 +74,9 @@ type DemoView =
         Mcdrl: DemoAnswer
         Baseline: DemoAnswer
     }
+
+/// A part of the demo and how long it took.
+type DemoStage = { Stage: string; Seconds: float }
 
 /// All that the demo's page tells.
 type DemoResults =
@@ -93,6 +103,5 @@ type DemoResults =
         Views: DemoView list
         /// Explanation sheets with a caption each.
         Sheets: (PageImage * string) list
-        /// What took how many seconds.
-        Stages: (string * float) list
+        Stages: DemoStage list
     }

@@ -44,15 +44,17 @@ tbody th { font-weight: 400; }
 .heat td { border: 2px solid var(--page); border-radius: .3rem; min-width: 3.2rem; }
 .heat tbody th { text-align: left; white-space: nowrap; }
 .better { font-weight: 700; }
+.scroll { overflow-x: auto; } .scroll img { min-width: 52rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .8rem; margin: 1.4rem 0; }
 .card { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
 .card h3 { margin: 0 0 .3rem; }
 .card dl { margin: 0; display: grid; grid-template-columns: 1fr auto; }
 .card dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
+.card p.verdict { color: var(--text); font-weight: 600; }
 .card p { margin: .4rem 0 0; font-size: .85rem; color: var(--soft); }
 .first { color: var(--first); } .second { color: var(--second); }
 .key { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; list-style: none; padding: 0; margin: 0 0 .8rem; font-size: .9rem; }
-.key svg { width: 1.8rem; height: .8rem; vertical-align: middle; margin-right: .4rem; }
+.key svg { display: inline-block; width: 1.8rem; height: .8rem; vertical-align: baseline; margin-right: .4rem; }
 .grid { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); }
 .grid.two { grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
 .grid > div { break-inside: avoid; }
@@ -92,6 +94,7 @@ svg .mark.truth { stroke: #ffffff; stroke-width: 1.6; stroke-dasharray: 4 4; }
   main { max-width: none; padding: 0; }
   figure, table, .card, pre { break-inside: avoid; }
   h2 { break-after: avoid; }
+  .scroll img { min-width: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

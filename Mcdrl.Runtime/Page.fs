@@ -26,6 +26,13 @@ module Page =
         else
             "–"
 
+    /// Two decimals, where there is no room for more.
+    let short (value: float) =
+        if Double.IsFinite value then
+            value.ToString("0.00", CultureInfo.InvariantCulture)
+        else
+            "–"
+
     /// A difference with its sign; less than half a thousandth has none.
     let signed (value: float) =
         if not (Double.IsFinite value) then "–"
@@ -115,6 +122,10 @@ module Page =
                 for kind, path in drawn do
                     shape "path" [ "class", $"mark {kind}"; "d", path ] []
             ]
+
+    /// A large picture, which a narrow window moves across instead of shrinking it past reading.
+    let broad (picture: PageImage) =
+        div [ _class "scroll" ] [ image picture ]
 
     /// Content with a caption below.
     let figure (caption: string) content =

@@ -1,0 +1,162 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open FsToolkit.ErrorHandling
+
+/// What `mcdrl demo` is asked to do.
+type DemoRequest =
+    {
+        Out: string
+        Seed: uint64
+        /// The site that neither model is trained on; the last one for `None`.
+        LeftOut: string option
+        /// The weights of the tower; those that come with the product for `None`.
+        Weights: string option
+        /// Few frames and epochs: everything runs, and the numbers mean nothing.
+        Quick: bool
+    }
+
+/// All that decides what the demo shows. Kept in its folder: results are gone on with only if it is the same.
+type DemoPlan =
+    {
+        Version: string
+        Seed: uint64
+        LeftOut: string
+        /// Frames of each site.
+        Images: int
+        /// Their side in pixels.
+        Side: int
+        /// Scenes of the left-out site that the models are judged on.
+        Scenes: int
+        /// Strength of the conditions they are judged under.
+        Strength: float
+        WeightsSha256: string
+        Mcdrl: Settings
+        Baseline: Settings
+    }
+
+[<RequireQualifiedAccess>]
+module DemoPlan =
+    let private sites = Phantom.sites |> List.map _.Name
+
+    /// The weights that come with the product, beside the program or in a folder above it.
+    let private ownWeights () =
+        let rec climb (folder: DirectoryInfo | null) =
+            match folder with
+            | null ->
+                Error(
+                    McdrlError.model
+                        "the weights that come with Mcdrl are not there"
+                        "models/mini"
+                        "Name a CLIP's weights with --weights"
+                )
+            | folder ->
+                let candidate = Path.Combine(folder.FullName, "models", "mini")
+
+                if Directory.Exists candidate then
+                    Ok candidate
+                else
+                    climb folder.Parent
+
+        climb (DirectoryInfo AppContext.BaseDirectory)
+
+    /// The folder or file of the tower's weights.
+    let weights (request: DemoRequest) =
+        match request.Weights with
+        | Some path -> Ok path
+        | None -> ownWeights ()
+
+    /// The same tower, head, losses of the head, augmentation and budget, without text-guided regions and without
+    /// intervention.
+    let baseline (settings: Settings) : Settings =
+        { settings with
+            Method =
+                { settings.Method with
+                    TrainingMode = TrainingMode.Never
+                    Alpha = 1.0
+                }
+            Loss =
+                { settings.Loss with
+                    Causal = 0.0
+                    Grounding = 0.0
+                }
+        }
+
+    let private quickened (settings: Settings) : Settings =
+        { settings with
+            Optimiser =
+                { settings.Optimiser with
+                    Epochs = 2
+                    ActivationEpoch = 1
+                    WarmupEpochs = 0.5
+                }
+        }
+
+    let private siteOf (request: DemoRequest) =
+        match request.LeftOut with
+        | None -> Ok(List.last sites)
+        | Some site when List.contains site sites -> Ok site
+        | Some site ->
+            let listed = String.concat ", " sites
+            Error(McdrlError.usage "there is no such site" $"--left-out {site}" $"Choose one of {listed}")
+
+    /// What the request comes to.
+    let create (request: DemoRequest) : Result<DemoPlan, McdrlError> =
+        result {
+            let! leftOut = siteOf request
+
+            let! weights =
+                weights request |> Result.bind Weights.locate |> Result.bind Files.sha256
+
+            let! settings = Config.ofPreset "demo" []
+            let settings = if request.Quick then quickened settings else settings
+
+            return
+                {
+                    Version = Product.release
+                    Seed = request.Seed
+                    LeftOut = leftOut
+                    Images = (if request.Quick then 12 else 120)
+                    Side = (if request.Quick then 128 else 352)
+                    Scenes = (if request.Quick then 2 else 40)
+                    Strength = 0.7
+                    WeightsSha256 = weights
+                    Mcdrl = settings
+                    Baseline = baseline settings
+                }
+        }
+
+    /// Makes the folder this plan's, or checks that it is.
+    let enter (folder: string) (plan: DemoPlan) : Result<unit, McdrlError> =
+        let path = Path.Combine(folder, "demo.json")
+        let text = RecordJson.render plan
+
+        Files.attempt path (fun () ->
+            if File.Exists path then
+                Some(File.ReadAllText path)
+            elif
+                Directory.Exists folder
+                && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries folder))
+            then
+                Some ""
+            else
+                None)
+        |> Result.bind (fun earlier ->
+            match earlier with
+            | None -> Files.writeText path text
+            | Some earlier when earlier = text -> Ok()
+            | Some "" ->
+                Error(
+                    McdrlError.usage
+                        "the folder is not empty, and holds no demo"
+                        folder
+                        "Choose another --out, or remove the folder"
+                )
+            | Some _ ->
+                Error(
+                    McdrlError.usage
+                        "the folder holds a demo made with other arguments or another version"
+                        folder
+                        "Choose another --out, or remove the folder"
+                ))
