@@ -10,6 +10,7 @@ type DemoArgument =
     | Left_Out of site: string
     | Weights of path: string
     | Quick
+    | Replace
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -21,6 +22,7 @@ type DemoArgument =
             | Weights _ ->
                 "a CLIP's weights, a file or a folder. Default: the small one that comes with Mcdrl."
             | Quick -> "few frames and epochs: a minute, and numbers that mean nothing."
+            | Replace -> "starts over where the folder holds a demo made with other arguments."
 
 /// `mcdrl demo`
 [<RequireQualifiedAccess>]
@@ -71,6 +73,7 @@ module DemoVerb =
                 LeftOut = arguments.TryGetResult Left_Out
                 Weights = arguments.TryGetResult Weights
                 Quick = arguments.Contains Quick
+                Replace = arguments.Contains Replace
             }
 
         ProgressBar.during session (fun report -> Demo.run request report session.Cancel)

@@ -15,6 +15,8 @@ type DemoRequest =
         Weights: string option
         /// Few frames and epochs: everything runs, and the numbers mean nothing.
         Quick: bool
+        /// Start over where the folder holds a demo made with other arguments.
+        Replace: bool
     }
 
 /// All that decides what the demo shows. Kept in its folder: results are gone on with only if it is the same.
@@ -117,7 +119,7 @@ module DemoPlan =
                     Version = Product.release
                     Seed = request.Seed
                     LeftOut = leftOut
-                    Images = (if request.Quick then 12 else 120)
+                    Images = (if request.Quick then 8 else 120)
                     Side = (if request.Quick then 128 else 352)
                     Scenes = (if request.Quick then 2 else 40)
                     Strength = 0.7
@@ -127,36 +129,65 @@ module DemoPlan =
                 }
         }
 
-    /// Makes the folder this plan's, or checks that it is.
-    let enter (folder: string) (plan: DemoPlan) : Result<unit, McdrlError> =
+    /// All that a demo leaves in its folder, besides the plan.
+    let private leavings =
+        [
+            "data"
+            "mcdrl"
+            "baseline"
+            "segmented"
+            "scores.json"
+            "stages.json"
+            "index.html"
+        ]
+
+    let private clear (folder: string) =
+        Files.attempt folder (fun () ->
+            for name in leavings do
+                let path = Path.Combine(folder, name)
+
+                if Directory.Exists path then
+                    Directory.Delete(path, true)
+                else
+                    File.Delete path)
+
+    let private isOccupied (folder: string) =
+        Directory.Exists folder
+        && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries folder))
+
+    /// Makes the folder this plan's, or checks that it is. `replace` clears a folder that is another plan's.
+    let enter (folder: string) (replace: bool) (plan: DemoPlan) : Result<unit, McdrlError> =
         let path = Path.Combine(folder, "demo.json")
         let text = RecordJson.render plan
 
-        Files.attempt path (fun () ->
-            if File.Exists path then
-                Some(File.ReadAllText path)
-            elif
-                Directory.Exists folder
-                && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries folder))
-            then
-                Some ""
-            else
-                None)
-        |> Result.bind (fun earlier ->
+        result {
+            let! earlier =
+                Files.attempt path (fun () ->
+                    if File.Exists path then
+                        Some(File.ReadAllText path)
+                    else
+                        None)
+
             match earlier with
-            | None -> Files.writeText path text
-            | Some earlier when earlier = text -> Ok()
-            | Some "" ->
-                Error(
-                    McdrlError.usage
-                        "the folder is not empty, and holds no demo"
-                        folder
-                        "Choose another --out, or remove the folder"
-                )
+            | Some earlier when earlier = text -> ()
+            | Some _ when replace ->
+                do! clear folder
+                do! Files.writeText path text
             | Some _ ->
-                Error(
-                    McdrlError.usage
-                        "the folder holds a demo made with other arguments or another version"
-                        folder
-                        "Choose another --out, or remove the folder"
-                ))
+                return!
+                    Error(
+                        McdrlError.usage
+                            "the folder holds a demo made with other arguments or another version"
+                            folder
+                            "Choose another --out, or add --replace to start over"
+                    )
+            | None when isOccupied folder ->
+                return!
+                    Error(
+                        McdrlError.usage
+                            "the folder is not empty, and holds no demo"
+                            folder
+                            "Choose another --out"
+                    )
+            | None -> do! Files.writeText path text
+        }

@@ -6,7 +6,7 @@ open System.Threading
 open FsToolkit.ErrorHandling
 
 /// What the models came to, kept in `scores.json`.
-type private DemoJudgement =
+type DemoJudgement =
     {
         Scenes: int
         Mcdrl: DemoScores
@@ -14,7 +14,7 @@ type private DemoJudgement =
     }
 
 /// What the stages took, kept in `stages.json`.
-type private DemoStages = { Stages: DemoStage list }
+type DemoStages = { Stages: DemoStage list }
 
 /// What `mcdrl demo` came to.
 type DemoReport =
@@ -257,7 +257,7 @@ module Demo =
             let data, page = at "data", at "index.html"
             let! plan = DemoPlan.create request
             let! weights = DemoPlan.weights request
-            do! DemoPlan.enter request.Out plan
+            do! DemoPlan.enter request.Out request.Replace plan
             let stage number = stage request.Out number report
 
             let! scenes =

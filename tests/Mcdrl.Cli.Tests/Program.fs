@@ -21,6 +21,7 @@ let main argv =
                     EncodeVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests
+                    DemoVerbTests.tests
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests

@@ -46,5 +46,6 @@ let main argv =
                     PageChartsTests.tests
                     DemoPageTests.tests
                     PretrainerTests.tests
+                    DemoPlanTests.tests
                 ])
             argv
