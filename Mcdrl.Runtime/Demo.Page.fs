@@ -70,7 +70,7 @@ module DemoPage =
             {
                 Name = "Invariance"
                 Meaning =
-                    "Overlap of a model's own masks of one scene under different conditions; 1 if the condition changes nothing."
+                    "Overlap of a model's own masks of one scene under different conditions; 1 if the condition changes nothing, as for a model that never marks anything."
                 Mcdrl = a.Invariance
                 Baseline = b.Invariance
                 Better = Measured.minus b.Invariance a.Invariance
