@@ -97,8 +97,13 @@ module InterventionalOutput =
                 "No confounding gap: which condition goes with which class at the training sites is not known."
 
         for model in found.Models do
-            let mode = MarginalisationName.ofMode model.Mode
-            say $"Model {model.Model}, marginalisation {mode}."
+            let how =
+                if model.Active then
+                    $"marginalisation {MarginalisationName.ofMode model.Mode}"
+                else
+                    "without intervention"
+
+            say $"Model {model.Model}, {how}."
 
             if not model.Seen.IsEmpty then
                 let seen = String.concat ", " model.Seen
@@ -143,6 +148,7 @@ module InterventionalOutput =
         [
             "model", Json.text found.Model
             "mode", Json.text (MarginalisationName.ofMode found.Mode)
+            "active", Json.flag found.Active
             "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
             "mean_dice", mean report.Dice
             "lesion_dice", mean report.LesionDice

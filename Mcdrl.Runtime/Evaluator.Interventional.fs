@@ -24,6 +24,8 @@ type InterventionalFindings =
     {
         Model: string
         Mode: Marginalisation
+        /// Whether it intervenes at all: false for a baseline, whatever its mode.
+        Active: bool
         /// Sites of this evaluation that the model was trained on.
         Seen: string list
         Report: InterventionalReport
@@ -185,6 +187,7 @@ module InterventionalEvaluator =
                             {
                                 Model = name
                                 Mode = mode |> Option.defaultValue manifest.Settings.Method.Marginalisation
+                                Active = manifest.Active
                                 Seen =
                                     chosen
                                     |> List.map _.Name
