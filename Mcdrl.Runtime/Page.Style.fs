@@ -42,7 +42,7 @@ tbody th { font-weight: 400; }
 .wide { overflow-x: auto; }
 .heat th, .heat td { padding: .25rem .45rem; text-align: center; border: 0; font-size: .88rem; }
 .heat td { border: 2px solid var(--page); border-radius: .3rem; min-width: 3.2rem; }
-.heat tbody th { text-align: left; white-space: nowrap; }
+.heat tbody th { text-align: left; } .heat tbody th, .heat td { white-space: nowrap; }
 .better { font-weight: 700; }
 .scroll { overflow-x: auto; } .scroll img { min-width: 52rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .8rem; margin: 1.4rem 0; }
@@ -82,8 +82,10 @@ svg .mark.truth { stroke: #ffffff; stroke-width: 1.6; stroke-dasharray: 4 4; }
   h1 { font-size: 1.5rem; }
   th, td { padding: .35rem .4rem; }
   .grid { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .heat td { min-width: 2.3rem; } .heat th, .heat td { font-size: .76rem; padding: .2rem .15rem; }
-  .contact span { font-size: .68rem; } .contact { gap: .15rem; }
+  .heat td { min-width: 2.1rem; } .heat th, .heat td { font-size: .76rem; padding: .2rem .15rem; }
+  .heat thead th { vertical-align: bottom; }
+  .heat thead th + th { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
+  .contact span { font-size: .58rem; } .contact { gap: .15rem; }
 }
 @media print {
   :root {
