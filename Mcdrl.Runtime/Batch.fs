@@ -31,14 +31,25 @@ module Batch =
                         Note = ""
                     })
 
+        let last = ref -1
+
+        let rec go () =
+            let index = Interlocked.Increment &last.contents
+
+            if index < items.Length && not cancel.IsCancellationRequested then
+                one index
+                go ()
+
+        // A thread keeps the number of torch threads that it first computes with, so the pool's are left alone.
+        let worker _ =
+            Task.Factory.StartNew(go, TaskCreationOptions.LongRunning)
+
         try
             torch.set_num_threads (max 1 (before / workers))
 
             try
-                let options =
-                    ParallelOptions(MaxDegreeOfParallelism = workers, CancellationToken = cancel)
-
-                Parallel.For(0, items.Length, options, one) |> ignore
+                Task.WaitAll(Array.init workers worker)
+                cancel.ThrowIfCancellationRequested()
                 Ok results
             with :? OperationCanceledException ->
                 Error McdrlError.Cancelled
