@@ -1,7 +1,7 @@
 // MCDRL against its baseline on phantom: every site left out in turn, several seeds, two runs at a time on one core
 // each. What is done already is not done again, so it can be stopped and started at will.
 //
-//   dotnet fsi scripts/phantom-study.fsx OUT [--seeds 3] [--images 120] [--scenes 40] [--folds 5] [--at-once 2] [VARIANT...]
+//   dotnet fsi scripts/phantom-study.fsx OUT [--seeds 3] [--images 200] [--scenes 40] [--folds 5] [--at-once 2] [VARIANT...]
 
 open System
 open System.Collections.Concurrent
@@ -23,48 +23,33 @@ let rec parse (options: Map<string, int>) names rest =
     | [] -> options, List.rev names
 
 let options, names = parse Map.empty [] args
-let option flag otherwise = options |> Map.tryFind flag |> Option.defaultValue otherwise
+
+let option flag otherwise =
+    options |> Map.tryFind flag |> Option.defaultValue otherwise
 
 let out, wanted =
     match names with
     | out :: wanted -> Path.GetFullPath out, wanted
     | [] ->
-        eprintfn "Usage: dotnet fsi scripts/phantom-study.fsx OUT [--seeds 3] [--images 120] [--scenes 40] [VARIANT...]"
+        eprintfn
+            "Usage: dotnet fsi scripts/phantom-study.fsx OUT [--seeds 3] [--images 200] [--scenes 40] [VARIANT...]"
+
         exit 2
 
-/// The same tower, head, data, augmentation and budget for all.
-let common =
-    [
-        "method.input_size=128"
-        "method.refinements=0"
-        "optimiser.trained_blocks=0"
-        "optimiser.epochs=20"
-        "optimiser.activation_epoch=4"
-        "optimiser.averaging=0.98"
-    ]
+let without = [ "method.training_mode=never"; "method.alpha=1"; "loss.causal=0" ]
 
-let mcdrl =
-    [
-        "method.training_mode=sampled"
-        "method.marginalisation=exact"
-        "method.unselected=background"
-        "method.layers=2"
-    ]
-
-/// What a name stands for: changes to the preset `best`, and how it is asked.
+/// What a name stands for: changes to the preset `demo`. Tower, data, augmentation and budget are the same for all.
 let variants =
     [
-        "baseline", [ "method.training_mode=never"; "method.alpha=1"; "loss.causal=0" ]
-        "mcdrl", mcdrl @ [ "loss.grounding=2" ]
-        "ungrounded", mcdrl
-        "attention", [ "method.training_mode=attention"; "method.marginalisation=attention"; "method.layers=2" ]
+        "mcdrl", []
+        "baseline", "method.classes_by=head" :: without
+        "texts-alone", without
+        "head-classes", [ "method.classes_by=head" ]
+        "ungrounded", [ "loss.grounding=0" ]
+        "attention", [ "method.training_mode=attention"; "method.marginalisation=attention" ]
     ]
 
-let chosen =
-    if wanted.IsEmpty then
-        [ "baseline"; "mcdrl" ]
-    else
-        wanted
+let chosen = if wanted.IsEmpty then [ "baseline"; "mcdrl" ] else wanted
 
 let data = Path.Combine(out, "data")
 let sites = option "--folds" 5
@@ -92,19 +77,38 @@ Directory.CreateDirectory out |> ignore
 
 if not (Directory.Exists data) then
     run
-        [ "phantom"; "--out"; data; "--sites"; "5"; "--images"; string (option "--images" 120); "--side"; "128"; "--seed"; "1" ]
+        [
+            "phantom"
+            "--out"
+            data
+            "--sites"
+            "5"
+            "--images"
+            string (option "--images" 200)
+            "--side"
+            "128"
+            "--seed"
+            "1"
+        ]
         (Path.Combine(out, "data.log"))
     |> ignore
 
 let siteNames =
     [
-        for site in (JsonNode.Parse(File.ReadAllText(Path.Combine(data, "dataset.json"))) |> nonNull)["sites"].AsArray() ->
-            string site["name"]
+        for site in
+            ((File.ReadAllText(Path.Combine(data, "dataset.json"))
+              |> JsonNode.Parse
+              |> nonNull)["sites"]
+             |> nonNull)
+                .AsObject() -> site.Key
     ]
     |> List.truncate sites
 
-let folderOf name site seed = Path.Combine(out, "runs", $"{name}-{site}-{seed}")
-let reportOf name site seed = Path.Combine(out, "runs", $"{name}-{site}-{seed}.json")
+let folderOf name site seed =
+    Path.Combine(out, "runs", $"{name}-{site}-{seed}")
+
+let reportOf name site seed =
+    Path.Combine(out, "runs", $"{name}-{site}-{seed}.json")
 
 let work (name: string, site: string, seed: int) =
     let folder = folderOf name site seed
@@ -119,8 +123,23 @@ let work (name: string, site: string, seed: int) =
                 Directory.Delete(folder, true)
 
             run
-                ([ "train"; "--data"; data; "--leave-out"; site; "--weights"; Path.Combine(root, "models", "mini"); "--preset"; "best"; "--out"; folder; "--seed"; string seed ]
-                 @ (common @ snd (variants |> List.find (fst >> (=) name)) |> List.collect (fun change -> [ "--set"; change ])))
+                ([
+                    "train"
+                    "--data"
+                    data
+                    "--leave-out"
+                    site
+                    "--weights"
+                    Path.Combine(root, "models", "mini")
+                    "--preset"
+                    "demo"
+                    "--out"
+                    folder
+                    "--seed"
+                    string seed
+                 ]
+                 @ (snd (variants |> List.find (fst >> (=) name))
+                    |> List.collect (fun change -> [ "--set"; change ])))
                 (folder + ".train.log")
             |> ignore
 
@@ -128,11 +147,27 @@ let work (name: string, site: string, seed: int) =
 
         let json =
             run
-                [ "evaluate"; "--interventional"; "--model"; Path.Combine(folder, "model"); "--data"; data; "--site"; site; "--images"; string (option "--scenes" 40); "--seed"; "7"; "--json" ]
+                [
+                    "evaluate"
+                    "--interventional"
+                    "--model"
+                    Path.Combine(folder, "model")
+                    "--data"
+                    data
+                    "--site"
+                    site
+                    "--images"
+                    string (option "--scenes" 40)
+                    "--seed"
+                    "7"
+                    "--json"
+                ]
                 (folder + ".evaluate.log")
 
         File.WriteAllText(report, json)
-        printfn $"{DateTime.Now:HH:mm} {name} {site} seed {seed}: trained in {trained.TotalSeconds:F0} s, all in {clock.Elapsed.TotalSeconds:F0} s"
+
+        printfn
+            $"{name} {site} seed {seed}: trained in {trained.TotalSeconds:F0} s, all in {clock.Elapsed.TotalSeconds:F0} s"
 
 let queue =
     ConcurrentQueue
@@ -168,7 +203,8 @@ let figures name site =
                     | null -> nan
                     | value -> value.GetValue<float>()
 
-                [ "mean_dice"; "invariance"; "confounding_gap" ] |> List.map number
+                [ "mean_dice"; "lesion_dice"; "invariance"; "confounding_gap" ]
+                |> List.map number
     ]
 
 let spread (values: float list) =
@@ -180,18 +216,20 @@ let spread (values: float list) =
         else
             sqrt ((values |> List.sumBy (fun v -> (v - mean) ** 2.0)) / float (values.Length - 1))
 
-    $"{100.0 * mean,6:F1} ± {100.0 * deviation,4:F1}"
+    $"{100.0 * mean, 6:F1} ± {100.0 * deviation, 4:F1}"
 
 printfn ""
-printfn "variant       site                    Dice        invariance               gap"
+printfn "variant       site                    Dice    lesion Dice     invariance            gap"
 
 for name in chosen do
     for site in siteNames do
         match figures name site with
         | [] -> ()
         | found ->
-            let column index = found |> List.map (List.item index) |> spread
-            printfn $"{name,-12}  {site,-12}  {column 0}    {column 1}    {column 2}"
+            let column index =
+                found |> List.map (List.item index) |> spread
+
+            printfn $"{name, -12}  {site, -12}  {column 0}  {column 1}  {column 2}  {column 3}"
 
     match siteNames |> List.map (figures name) |> List.filter (not << List.isEmpty) with
     | [] -> ()
@@ -199,9 +237,13 @@ for name in chosen do
         let bySeed =
             [
                 for seed in 0 .. (perSite |> List.map List.length |> List.min) - 1 ->
-                    List.init 3 (fun index -> perSite |> List.averageBy (fun found -> found[seed][index]))
+                    List.init 4 (fun index -> perSite |> List.averageBy (fun found -> found[seed][index]))
             ]
 
-        let column index = bySeed |> List.map (List.item index) |> spread
+        let column index =
+            bySeed |> List.map (List.item index) |> spread
+
         let worst = perSite |> List.map (List.averageBy List.head) |> List.min
-        printfn $"{name,-12}  all           {column 0}    {column 1}    {column 2}    worst site {100.0 * worst:F1}"
+
+        printfn
+            $"{name, -12}  all           {column 0}  {column 1}  {column 2}  {column 3}    worst site {100.0 * worst:F1}"

@@ -28,21 +28,6 @@ let private tests =
         PhantomTests.tests
         SplitsTests.tests
         ObjectiveTests.tests
-        testSequenced (
-            testList
-                "laws"
-                [
-                    MarginalisationLaws.tests
-                    ExpectationLaws.tests
-                    SurrogateGapLaws.tests
-                    GeometricMeanLaws.tests
-                    AttentionLaws.tests
-                    QueryLaws.tests
-                    SelectionLaws.tests
-                    LossLaws.tests
-                    TrainingLaws.tests
-                ]
-        )
         CaptionsTests.tests
         VocabularyTests.tests
         PretrainingTests.tests
