@@ -5,7 +5,7 @@ namespace Mcdrl
 module PhantomWorld =
     let private frame (settings: PretrainingSettings) side (seed: Seed) : PretrainingFrame =
         let draw name = Seed.named name seed
-        let site = Phantom.sites[Seed.below Phantom.sites.Length (draw "site")]
+        let site = PhantomSites.drawn (draw "site")
 
         let lesion =
             if Seed.uniform (draw "normal") < settings.Normal then
