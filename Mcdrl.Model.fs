@@ -207,36 +207,6 @@ module Backdoor =
 
                 (logits intervened).softmax 1L)
 
-    /// How far the conditions disagree about each pixel: I(Y; Z | F) = H(Σ π_m p_m) − Σ π_m H(p_m) in nats.
-    /// Logits [M, B, K + 1, h, w] → [B, h, w] in [0, min(log M, log(K + 1))].
-    let disagreement (logPrior: Tensor) (logits: Tensor) =
-        let entropy (axis: int64) (p: Tensor) =
-            p.mul(p.maximum(scalar 1e-12).log()).sum(axis).neg()
-
-        scoped (fun () ->
-            let each = logits.softmax 2L
-            let mixed = expectation logPrior each
-            (entropy 1L mixed).sub(expectation logPrior (entropy 2L each)).maximum(scalar 0.0))
-
-    /// −log Z_geo with Z_geo = Σ_k Π_m p_m(k)^π_m: how far the conditions are from one answer, in nats; 0 exactly where
-    /// all of them agree. Logits [M, B, K + 1, h, w] → [B, h, w], ≥ 0 and without bound.
-    let geometricDisagreement (logPrior: Tensor) (logits: Tensor) =
-        scoped (fun () ->
-            let mean = expectation logPrior (logits.log_softmax 2L)
-            mean.logsumexp(1L).neg().maximum(scalar 0.0))
-
-    /// How far the answer under condition m alone is from the adjusted one: KL(p_m ‖ Σ π p) of each pixel, in nats.
-    /// Logits [M, B, K + 1, h, w] → [M, B, h, w].
-    let divergence (logPrior: Tensor) (logits: Tensor) =
-        scoped (fun () ->
-            let each = logits.log_softmax 2L
-            let mixed = (exact logPrior logits).maximum(scalar 1e-12).log()
-            each.exp().mul(each.sub (mixed)).sum(2L).maximum(scalar 0.0))
-
-    /// The mean of `divergence` over pixels. Logits [M, B, K + 1, h, w] → [B, M].
-    let influence (logPrior: Tensor) (logits: Tensor) =
-        scoped (fun () -> (divergence logPrior logits).mean([| 2L; 3L |]).t())
-
 /// One refinement step of the head: doubles the detail with a map of an earlier tower block.
 [<NoComparison; NoEquality>]
 type Refinement =
@@ -247,7 +217,7 @@ type Refinement =
         norm: GroupNorm
     }
 
-/// The segmentation head H: K + 1 logits per pixel. The paper preset has no refinements.
+/// The segmentation head H: logits of each pixel. The paper preset has no refinements.
 [<NoComparison; NoEquality>]
 type Head =
     {
@@ -281,7 +251,7 @@ module Head =
             conv_2 = Init.conv2d hidden (classes + 1L) 1L (Seed.named "conv_2" seed)
         }
 
-    let private resized (size: int64 seq) (x: Tensor) =
+    let resized (size: int64 seq) (x: Tensor) =
         if Seq.forall2 (=) size x.shape[2..] then
             x.alias ()
         else
@@ -318,6 +288,38 @@ module Head =
             let fine = List.zip head.refinements used |> List.fold refine coarse
             fine |> conv2d 1L 0L head.conv_2 |> resized [ side; side ])
 
+/// How much a cell and the whole image count where texts tell the classes apart, [1] each. Ours, not the paper's.
+[<NoComparison; NoEquality>]
+type TextClasses = { cells: Tensor; image: Tensor }
+
+[<RequireQualifiedAccess>]
+module TextClasses =
+    let create () : TextClasses =
+        {
+            cells = Init.ones [ 1L ]
+            image = Init.ones [ 1L ]
+        }
+
+    /// (cells · cos(C[h,w], e_k) + image · cos(F_vis, e_k)) / 0.07, the temperature of cell-text alignment.
+    /// Texts [K, d], image [B, d], map [B', H, W, d] → [B', K, H, W].
+    let scores (weights: TextClasses) (texts: Tensor) (image: Tensor) (map: Tensor) =
+        scoped (fun () ->
+            let cells = (Regions.similarity map texts).mul weights.cells
+
+            let whole =
+                (Regions.similarity (image.unsqueeze(1L).unsqueeze 1L) texts).mul weights.image
+
+            let copies = map.shape[0] / image.shape[0]
+            let sum = cells.add (whole.repeat (copies, 1L, 1L, 1L), unity)
+            (sum.div(scalar 0.07).``to`` map.dtype).permute(0L, 3L, 1L, 2L))
+
+    /// P(k) = P(lesion) P(k | lesion): logits of normal and lesion [B', 2, S, S] and scores of the classes
+    /// [B', K, S, S] → logits [B', K + 1, S, S].
+    let split (lesion: Tensor) (scores: Tensor) =
+        scoped (fun () ->
+            let classes = lesion.narrow(1L, 1L, 1L).add(scores.log_softmax 1L, unity)
+            torch.cat ([| lesion.narrow (1L, 0L, 1L); classes |], 1L))
+
 /// The trained part of MCDRL.
 [<NoComparison; NoEquality>]
 type Network =
@@ -327,7 +329,9 @@ type Network =
         intervention: Intervention
         /// What unselected cells hold, [d]; `None` leaves the dense map there.
         background: Tensor option
+        /// Of two logits, normal and lesion, where texts tell the classes apart; else of K + 1.
         head: Head
+        text_classes: TextClasses option
     }
 
 /// An image on its way through MCDRL: the aligned dense map and the regions the texts chose.
@@ -346,6 +350,8 @@ type Observation =
         Regions: Tensor
         /// Earlier maps for the head, fine to coarse.
         Skips: Tensor list
+        /// e_k, [K, d].
+        Classes: Tensor
     }
 
 /// What is intervened on while training. `Sampled` carries one confounder index per image, [B].
@@ -381,6 +387,7 @@ module Network =
             Cells = cells
             Regions = Regions.gather cells dense
             Skips = features.Skips
+            Classes = texts.classes.alias ()
         }
 
     /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
@@ -399,7 +406,14 @@ module Network =
                     (map.repeat (copies, 1L, 1L, 1L))
                     regions
 
-            Head.logits model.head side observation.Skips map)
+            let read = Head.logits model.head side observation.Skips map
+
+            match model.text_classes with
+            | None -> read
+            | Some weights ->
+                TextClasses.scores weights observation.Classes observation.Image map
+                |> Head.resized [ side; side ]
+                |> TextClasses.split read)
 
     /// F_ca: the regions after the intervention (Eq. 7, 8). [B, N, d]
     let intervene (model: Network) (texts: Texts) intervening (regions: Tensor) =
@@ -483,16 +497,3 @@ module Loss =
             let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
             let total = (over p).add(over g, unity).add(scalar 1.0, unity)
             overlap.div(total).neg().add(scalar 1.0, unity).mean())
-
-    /// Cross-entropy of cos(C[h,w], text) / τ over texts of normal mucosa and of the K classes, in this order.
-    /// Texts [K + 1, d], labels int64 [B, H, W] (0 normal, k class k), C [B, H, W, d].
-    let alignmentTo (tau: float) (texts: Tensor) (labels: Tensor) (dense: Tensor) =
-        scoped (fun () ->
-            let scores = (unit dense).matmul((unit texts).t()).div(scalar tau)
-            functional.cross_entropy (scores.flatten (0L, 2L), labels.flatten ()))
-
-    /// Aligns cells with texts (`alignmentTo`). Without it Eq. 6 would rank noise for a tower that never saw text.
-    /// C [B, H, W, d], labels int64 [B, H, W] (0 normal, k class k).
-    let alignment (tau: float) (texts: Texts) (labels: Tensor) (dense: Tensor) =
-        scoped (fun () ->
-            alignmentTo tau (torch.cat ([| texts.normal.unsqueeze 0L; texts.classes |], 0L)) labels dense)

@@ -28,7 +28,7 @@ module Explanation =
         scoped (fun () -> logits.select(0L, int64 condition).softmax 1L)
 
     /// argmax_m KL(p_m ‖ Σ π p) of each pixel and its value in nats, among the conditions that have weight.
-    /// log π [M] and `Backdoor.divergence` [M, B, h, w] → int64 and float [B, h, w].
+    /// log π [M] and `Disagreement.divergence` [M, B, h, w] → int64 and float [B, h, w].
     let mostInfluential (logPrior: Tensor) (divergence: Tensor) : struct (Tensor * Tensor) =
         use _scope = torch.NewDisposeScope()
         let weightless = logPrior.isneginf().view(-1L, 1L, 1L, 1L).``to`` divergence.device

@@ -156,7 +156,7 @@ module Objective =
             let alignment =
                 term weights.Alignment (fun () ->
                     let cells = labelsPerCell (int texts.classes.shape[0]) grid[1] grid[2] batch.Labels
-                    Loss.alignment weights.AlignmentTau texts cells observation.Dense)
+                    Alignment.loss weights.AlignmentTau (Alignment.prompts texts) cells observation.Dense)
 
             let grounding =
                 match batch.Transformed with
@@ -231,6 +231,12 @@ module Objective =
                     width
                     (int64 m.HeadWidth)
                     (skipChannels |> List.rev |> List.truncate m.Refinements)
-                    classes
+                    (match m.ClassesBy with
+                     | ClassesBy.Head -> classes
+                     | ClassesBy.Texts -> 1L)
                     (Seed.named "head" seed)
+            text_classes =
+                match m.ClassesBy with
+                | ClassesBy.Head -> None
+                | ClassesBy.Texts -> Some(TextClasses.create ())
         }

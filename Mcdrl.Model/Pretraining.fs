@@ -43,7 +43,7 @@ type PretrainingSettings =
         WeightDecay: float
         /// Largest norm of the whole gradient.
         GradientClip: float
-        /// Weight of the cell-text alignment (`Loss.alignment`); 0 for image and caption alone.
+        /// Weight of the cell-text alignment (`Alignment.loss`); 0 for image and caption alone.
         Alignment: float
         AlignmentTau: float
         /// Share of the frames without a lesion.
@@ -220,7 +220,7 @@ module Pretraining =
 
                 let cells = Objective.labelsPerCell classes grid[1] grid[2] batch.Labels
 
-                let alignment = Loss.alignmentTo settings.AlignmentTau prompts cells features.Dense
+                let alignment = Alignment.loss settings.AlignmentTau prompts cells features.Dense
 
                 contrast.add (alignment.mul(scalar settings.Alignment).``to`` contrast.dtype, unity)
             else

@@ -8,6 +8,14 @@ type Unselected =
     /// One learned vector.
     | Background
 
+/// What tells one lesion class from another.
+[<RequireQualifiedAccess>]
+type ClassesBy =
+    /// The head's K + 1 logits (paper preset).
+    | Head
+    /// Similarity to the class texts; the head finds lesions of any class.
+    | Texts
+
 /// What A is given while training.
 [<RequireQualifiedAccess>]
 type TrainingMode =
@@ -43,6 +51,7 @@ type MethodSettings =
         Marginalisation: Marginalisation
         /// Channels inside the head.
         HeadWidth: int
+        ClassesBy: ClassesBy
         /// How many earlier tower maps the head reads, 0 for none.
         Refinements: int
     }

@@ -69,14 +69,14 @@ module DemoPlan =
         | Some path -> Ok path
         | None -> ownWeights ()
 
-    /// The same tower, head, losses of the head, augmentation and budget, without text-guided regions and without
-    /// intervention.
+    /// The same tower, kind of head, losses, augmentation and budget, without texts and without intervention.
     let baseline (settings: Settings) : Settings =
         { settings with
             Method =
                 { settings.Method with
                     TrainingMode = TrainingMode.Never
                     Alpha = 1.0
+                    ClassesBy = ClassesBy.Head
                 }
             Loss =
                 { settings.Loss with

@@ -278,12 +278,13 @@ module Segmenter =
             Mode = mode
             Influence =
                 each
-                |> Option.map (Backdoor.influence prior >> perCondition segmenter)
+                |> Option.map (Disagreement.influence prior >> perCondition segmenter)
                 |> Option.defaultValue []
             Disagreement =
                 each
                 |> Option.map (fun each ->
-                    (Backdoor.disagreement prior each).mean().cpu().item<float32>() |> float)
+                    (Disagreement.mutualInformation prior each).mean().cpu().item<float32>()
+                    |> float)
         }
 
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
@@ -320,7 +321,7 @@ module Segmenter =
         let height, width = picture.Height, picture.Width
         let prior = segmenter.Model.Texts.log_prior
         let weights = prior.exp () |> perCondition segmenter |> List.map snd
-        let divergence = Backdoor.divergence prior each
+        let divergence = Disagreement.divergence prior each
 
         let enlarged (map: Tensor) : ValueMap =
             {
@@ -334,7 +335,7 @@ module Segmenter =
         let named = index.squeeze(0L).add(scalar 1.0, unity).minimum(scalar 255.0)
 
         let answers =
-            List.zip (Backdoor.influence prior each |> perCondition segmenter) weights
+            List.zip (Disagreement.influence prior each |> perCondition segmenter) weights
             |> List.mapi (fun condition ((name, influence), weight) ->
                 let alone = (Explanation.under condition each).squeeze 0L
                 let mask = Upsampling.labels height width alone
@@ -356,8 +357,8 @@ module Segmenter =
             Segmentation = segmentation
             Active = true
             Conditions = answers
-            MutualInformation = (Backdoor.disagreement prior each).squeeze 0L |> enlarged
-            GeometricDisagreement = (Backdoor.geometricDisagreement prior each).squeeze 0L |> enlarged
+            MutualInformation = (Disagreement.mutualInformation prior each).squeeze 0L |> enlarged
+            GeometricDisagreement = (Disagreement.geometric prior each).squeeze 0L |> enlarged
             Strongest =
                 named.mul (influence.gt (scalar 0.0))
                 |> LabelMap.ofTensor

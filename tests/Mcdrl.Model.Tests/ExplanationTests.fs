@@ -31,14 +31,15 @@ let private disagreementTests =
                 "I(Y; Z | F) is the mean of the divergences, at most log M and log K"
                 (fun (value: uint64) ->
                     let prior, logits = problem value
-                    let information = Backdoor.disagreement prior logits
-                    let divergence = Backdoor.divergence prior logits
+                    let information = Disagreement.mutualInformation prior logits
+                    let divergence = Disagreement.divergence prior logits
 
                     divergence.shape = [| int64 conditions; 2L; int64 side; int64 side |]
                     && smallest divergence >= 0.0
                     && distance (Backdoor.expectation prior divergence) information < 1e-9
                     && information.max().item<float>() <= log (float (min conditions classes)) + 1e-9
-                    && distance (Backdoor.influence prior logits) (divergence.mean([| 2L; 3L |]).t()) < 1e-12)
+                    && distance (Disagreement.influence prior logits) (divergence.mean([| 2L; 3L |]).t()) <
+                        1e-12)
         ]
 
 let private influenceTests =
@@ -49,7 +50,7 @@ let private influenceTests =
                 "no other condition that has weight lies further from the adjusted answer"
                 (fun (value: uint64) ->
                     let prior, logits = problem value
-                    let divergence = Backdoor.divergence prior logits
+                    let divergence = Disagreement.divergence prior logits
                     let struct (index, weight) = Explanation.mostInfluential prior divergence
 
                     let chosen = divergence.gather(0L, index.unsqueeze 0L).squeeze 0L
@@ -63,12 +64,12 @@ let private influenceTests =
                 let far = logits.narrow(0L, 0L, 1L).neg().mul(scalar 9.0)
                 let widened = torch.cat ([| logits; far |], 0L)
                 let prior = Backdoor.logPrior [ 1.0; 1.0; 2.0; 1.0; 0.0 ]
-                let divergence = Backdoor.divergence prior widened
+                let divergence = Disagreement.divergence prior widened
                 let struct (index, _) = Explanation.mostInfluential prior divergence
                 Expect.isLessThan (index.max().item<int64>()) 4L "not the fifth"
 
                 let struct (before, _) =
-                    Backdoor.divergence (Backdoor.logPrior [ 1.0; 1.0; 2.0; 1.0 ]) logits
+                    Disagreement.divergence (Backdoor.logPrior [ 1.0; 1.0; 2.0; 1.0 ]) logits
                     |> Explanation.mostInfluential (Backdoor.logPrior [ 1.0; 1.0; 2.0; 1.0 ])
 
                 Expect.isTrue (index.equal(before).all().item<bool>()) "as if it were not there"

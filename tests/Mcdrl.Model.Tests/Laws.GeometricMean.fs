@@ -42,7 +42,7 @@ let tests =
                 "I-18 Z_geo ≤ 1: −log Z_geo is ≥ 0, and is what Σ_k Π p_m(k)^π_m says"
                 (fun world ->
                     let logits = World.logits world
-                    let found = Backdoor.geometricDisagreement (prior world) logits
+                    let found = Disagreement.geometric (prior world) logits
                     Law.nonNegative 0.0 "−log Z_geo" found
 
                     let sum = (Backdoor.expectation (prior world) (logits.log_softmax 2L)).exp().sum 1L
@@ -63,16 +63,16 @@ let tests =
                         (World.normal "one" (1 :: sizes.Tail) world)
                             .add(World.normal "constants" (List.updateAt 2 1 sizes) world, unity)
 
-                    let nothing = Backdoor.geometricDisagreement prior agreeing
+                    let nothing = Disagreement.geometric prior agreeing
                     Law.close 1e-12 "−log Z_geo" (torch.zeros_like nothing) nothing
-                    Law.close 1e-12 "I(Y; Z | F)" nothing (Backdoor.disagreement prior agreeing)
+                    Law.close 1e-12 "I(Y; Z | F)" nothing (Disagreement.mutualInformation prior agreeing)
                     Law.close 1e-10 "NWGM" (Backdoor.exact prior agreeing) (Backdoor.nwgm prior agreeing)
 
                     // One class of the first condition, which has mass, moved: every pixel disagrees.
                     if List.exists (fun weight -> weight > 1e-3 * List.sum weights) weights.Tail then
                         let moved = torch.zeros_like agreeing
                         moved.select(0L, 0L).select(1L, 0L).add_(scalar 3.0, unity) |> ignore
-                        let found = Backdoor.geometricDisagreement prior (agreeing.add (moved, unity))
+                        let found = Disagreement.geometric prior (agreeing.add (moved, unity))
                         Expect.isGreaterThan (found.min().item<float>()) 0.0 "every pixel")
 
             Law.example
@@ -88,7 +88,7 @@ let tests =
 
                         Expect.floatClose
                             Accuracy.high
-                            ((Backdoor.geometricDisagreement prior logits).item<float>())
+                            ((Disagreement.geometric prior logits).item<float>())
                             (log (cosh (a / 2.0)))
                             "−log Z_geo = log cosh(a/2)")
 
@@ -98,7 +98,7 @@ let tests =
                 (fun world ->
                     let logits, prior = World.logits world, prior world
                     let nwgm = Backdoor.nwgm prior logits
-                    let least = Backdoor.geometricDisagreement prior logits
+                    let least = Disagreement.geometric prior logits
 
                     let cost (q: Tensor) =
                         Backdoor.expectation
@@ -116,7 +116,7 @@ let tests =
                 (fun world ->
                     let logits, prior = World.logits world, prior world
                     let exact = Backdoor.exact prior logits
-                    let information = Backdoor.disagreement prior logits
+                    let information = Disagreement.mutualInformation prior logits
 
                     let cost (q: Tensor) =
                         let p = logits.softmax 2L

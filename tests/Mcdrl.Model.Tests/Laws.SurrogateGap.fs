@@ -77,7 +77,12 @@ let private affineHeads =
                 100
                 "I-22 the negated head maps p to 1 − p for two classes, in every mode"
                 (fun world ->
-                    let problem = World.problem { world with Classes = 1 }
+                    let problem =
+                        World.problem
+                            { world with
+                                Classes = 1
+                                TextClasses = false
+                            }
 
                     let negated =
                         { problem with

@@ -53,6 +53,7 @@ let private sampling =
                         Layers = 2
                         Share = 1.0
                         Background = false
+                        TextClasses = false
                         Seed = seed
                     }
 

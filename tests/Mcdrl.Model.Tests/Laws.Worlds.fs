@@ -23,6 +23,8 @@ type World =
         Share: float
         /// Whether unselected cells hold a learned vector.
         Background: bool
+        /// Whether the texts tell the classes apart.
+        TextClasses: bool
         Seed: uint64
     }
 
@@ -53,6 +55,7 @@ type Worlds =
                 let! layers = Gen.choose (1, 3)
                 let! share = Gen.choose (1, 100)
                 let! background = Gen.elements [ false; true ]
+                let! textClasses = Gen.elements [ false; true ]
                 let! seed = Gen.choose (0, System.Int32.MaxValue)
 
                 return
@@ -66,6 +69,7 @@ type Worlds =
                         Layers = layers
                         Share = float share / 100.0
                         Background = background
+                        TextClasses = textClasses
                         Seed = uint64 seed
                     }
             }
@@ -152,7 +156,18 @@ module World =
                     Some(Seed.normal [ width ] (seed "background" world))
                 else
                     None
-            head = Head.create width 4L [] (int64 world.Classes) (seed "head" world)
+            head =
+                Head.create
+                    width
+                    4L
+                    []
+                    (if world.TextClasses then 1L else int64 world.Classes)
+                    (seed "head" world)
+            text_classes =
+                if world.TextClasses then
+                    Some(TextClasses.create ())
+                else
+                    None
         }
         |> perturbed "network" world
 

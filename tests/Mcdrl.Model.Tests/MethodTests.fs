@@ -70,6 +70,55 @@ let private adjustmentTests =
                     1e-10)
         ]
 
+let private textClassTests =
+    let scores weights value =
+        TextClasses.scores
+            weights
+            (normal [ 3L; 8L ] value)
+            (normal [ 2L; 8L ] (value + 1UL))
+            (normal [ 4L; 2L; 3L; 8L ] (value + 2UL))
+
+    let weights cells image : TextClasses =
+        {
+            cells = (scalar cells).view 1L
+            image = (scalar image).view 1L
+        }
+
+    testList
+        "classes by texts"
+        [
+            testProperty "the texts split P(lesion) and leave it as it is" (fun (value: uint64) ->
+                let lesion = normal [ 4L; 2L; 2L; 3L ] value
+                let p = (TextClasses.split lesion (scores (weights 1.0 1.0) value)).softmax 1L
+                distance (p.narrow(1L, 1L, 3L).sum 1L) ((lesion.softmax 1L).select(1L, 1L)) < 1e-10)
+
+            testProperty "a cell's own text gains most, and so does the image's" (fun (value: uint64) ->
+                let texts = normal [ 3L; 8L ] value
+                let cell = texts.narrow(0L, 2L, 1L).view(1L, 1L, 1L, 8L)
+                let image = texts.narrow (0L, 1L, 1L)
+
+                let winner weights =
+                    (TextClasses.scores weights texts image cell).argmax(1L).item<int64>()
+
+                winner (weights 1.0 0.0) = 2L && winner (weights 0.0 1.0) = 1L)
+
+            testProperty "each copy of the maps is read with its own image" (fun (value: uint64) ->
+                let image = normal [ 2L; 8L ] value
+                let texts = normal [ 3L; 8L ] (value + 1UL)
+                let map = torch.zeros ([| 4L; 1L; 1L; 8L |], dtype = torch.float64)
+                let found = (TextClasses.scores (weights 1.0 1.0) texts image map).squeeze()
+
+                let expected =
+                    (Regions.similarity (image.view (2L, 1L, 1L, 8L)) texts).squeeze().div(scalar 0.07)
+
+                distance found (expected.repeat (2L, 1L)) < 1e-10)
+
+            testProperty "without weights the classes are even" (fun (value: uint64) ->
+                let lesion = normal [ 4L; 2L; 2L; 3L ] value
+                let p = (TextClasses.split lesion (scores (weights 0.0 0.0) value)).softmax 1L
+                distance (p.narrow (1L, 1L, 3L)) (p.narrow(1L, 1L, 1L).expand(4L, 3L, 2L, 3L)) < 1e-10)
+        ]
+
 let private lossTests =
     let close expected (actual: Tensor) =
         Expect.floatClose
@@ -101,4 +150,5 @@ let private lossTests =
         ]
 
 let tests =
-    testSequenced <| testList "Method" [ networkTests; adjustmentTests; lossTests ]
+    testSequenced
+    <| testList "Method" [ networkTests; adjustmentTests; textClassTests; lossTests ]

@@ -1,0 +1,36 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// How far the answers under single conditions are from one another. log π is [M] float64, logits are `Backdoor.logitsUnderEach`'s.
+[<RequireQualifiedAccess>]
+module Disagreement =
+    /// How far the conditions disagree about each pixel: I(Y; Z | F) = H(Σ π_m p_m) − Σ π_m H(p_m) in nats.
+    /// Logits [M, B, K + 1, h, w] → [B, h, w] in [0, min(log M, log(K + 1))].
+    let mutualInformation (logPrior: Tensor) (logits: Tensor) =
+        let entropy (axis: int64) (p: Tensor) =
+            p.mul(p.maximum(scalar 1e-12).log()).sum(axis).neg()
+
+        scoped (fun () ->
+            let each = logits.softmax 2L
+            let mixed = Backdoor.expectation logPrior each
+            (entropy 1L mixed).sub(Backdoor.expectation logPrior (entropy 2L each)).maximum(scalar 0.0))
+
+    /// −log Z_geo with Z_geo = Σ_k Π_m p_m(k)^π_m: how far the conditions are from one answer, in nats; 0 exactly where
+    /// all of them agree. Logits [M, B, K + 1, h, w] → [B, h, w], ≥ 0 and without bound.
+    let geometric (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () ->
+            let mean = Backdoor.expectation logPrior (logits.log_softmax 2L)
+            mean.logsumexp(1L).neg().maximum(scalar 0.0))
+
+    /// How far the answer under condition m alone is from the adjusted one: KL(p_m ‖ Σ π p) of each pixel, in nats.
+    /// Logits [M, B, K + 1, h, w] → [M, B, h, w].
+    let divergence (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () ->
+            let each = logits.log_softmax 2L
+            let mixed = (Backdoor.exact logPrior logits).maximum(scalar 1e-12).log()
+            each.exp().mul(each.sub (mixed)).sum(2L).maximum(scalar 0.0))
+
+    /// The mean of `divergence` over pixels. Logits [M, B, K + 1, h, w] → [B, M].
+    let influence (logPrior: Tensor) (logits: Tensor) =
+        scoped (fun () -> (divergence logPrior logits).mean([| 2L; 3L |]).t())
