@@ -257,6 +257,46 @@ let pretrain () =
     build ()
     run (Path.Combine(root, "bin", "mcdrl")) [ "pretrain"; "--out"; "models/mini"; "--seed"; "1" ]
 
+/// Replaces models/demo, which answers when no model is named.
+let embedded () =
+    build ()
+    remove "out/embedded"
+    let mcdrl = run (Path.Combine(root, "bin", "mcdrl"))
+    let data, finished = "out/embedded/data", "out/embedded/run"
+
+    mcdrl
+        [
+            "phantom"
+            "--out"
+            data
+            "--sites"
+            "5"
+            "--images"
+            "200"
+            "--side"
+            "128"
+            "--seed"
+            "1"
+        ]
+
+    mcdrl
+        [
+            "train"
+            "--data"
+            data
+            "--weights"
+            "models/mini"
+            "--preset"
+            "demo"
+            "--seed"
+            "1"
+            "--out"
+            finished
+        ]
+
+    remove "models/demo"
+    Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "demo"))
+
 let pack () =
     build ()
 
@@ -293,6 +333,9 @@ let targets =
         "pretrain",
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain
+        "embedded",
+        "build, and make models/demo anew: the model that answers when none is named (some minutes)",
+        embedded
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
         "format", "format the F# sources with Fantomas", format
         "clean", "delete all that the other targets made", clean

@@ -210,9 +210,9 @@ module DemoPage =
             "The two models"
             [
                 Page.paragraph
-                    "Both have the same tower and the same head, and were trained on the same frames for the same number of epochs with the same augmentation. MCDRL also looks for candidate regions with text, and averages its answer over twelve imaging conditions written as text. The baseline does neither."
+                    "Both have the same tower, and were trained on the same frames for the same number of epochs with the same augmentation. MCDRL also looks for candidate regions with text, averages its answer over twelve imaging conditions written as text, and lets text say which lesion it is. The baseline does none of this: its head draws the mask and names the class."
                 Page.figure
-                    $"{results.Scenes} scenes of {results.LeftOut}, each under all {bars.Length} conditions at strength {results.Strength.ToString CultureInfo.InvariantCulture}. After ±: one standard error over scenes. Bold: better by more than two standard errors of the difference. One seed and one unseen site: this shows how the method is judged, and is no proof. The study with three seeds and every site left out in turn is in docs/results."
+                    $"{results.Scenes} scenes of {results.LeftOut}, each under all {bars.Length} conditions at strength {results.Strength.ToString CultureInfo.InvariantCulture}. After ±: one standard error over scenes. Bold: better by more than two standard errors of the difference. One seed and one unseen site: this shows how the method is judged, and is no proof. The study with three seeds and every site left out in turn is in docs/results.md."
                     [
                         div
                             [ _class "wide" ]
@@ -310,7 +310,7 @@ module DemoPage =
                     item
                         "Segment your own frames with the model trained here"
                         [
-                            "bin/mcdrl segment my-frames --model out/demo/mcdrl/model --out segmented --explain"
+                            $"bin/mcdrl segment my-frames --model {results.Folder}/mcdrl/model --out segmented --explain"
                         ]
                     item
                         "Leave out another site, or draw other scenes"
@@ -320,8 +320,8 @@ module DemoPage =
                                 |> List.tryFind ((<>) results.LeftOut)
                                 |> Option.defaultValue results.LeftOut
 
-                            $"bin/mcdrl demo --left-out {other} --out out/demo-{other}"
-                            $"bin/mcdrl demo --seed {results.Seed + 1UL} --out out/demo-seed-{results.Seed + 1UL}"
+                            $"bin/mcdrl demo --left-out {other} --out {results.Folder}-{other}"
+                            $"bin/mcdrl demo --seed {results.Seed + 1UL} --out {results.Folder}-seed-{results.Seed + 1UL}"
                         ]
                     item
                         "Train on your own hospitals"

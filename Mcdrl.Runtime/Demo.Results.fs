@@ -83,6 +83,8 @@ type DemoResults =
     {
         /// Version of Mcdrl.
         Version: string
+        /// Where the demo was asked to put everything.
+        Folder: string
         Seed: uint64
         Classes: string list
         /// The site that neither model was trained on.

@@ -206,6 +206,7 @@ module Demo =
 
     let private show
         plan
+        folder
         data
         out
         (scenes: PhantomScenes)
@@ -225,6 +226,7 @@ module Demo =
                 fun times ->
                     {
                         Version = plan.Version
+                        Folder = folder
                         Seed = plan.Seed
                         Classes = Phantom.classes
                         LeftOut = plan.LeftOut
@@ -285,7 +287,18 @@ module Demo =
 
             let! write =
                 stage 4 None (fun report ->
-                    show plan data (at "segmented") scenes mcdrl baseline judgement page report cancel)
+                    show
+                        plan
+                        request.Out
+                        data
+                        (at "segmented")
+                        scenes
+                        mcdrl
+                        baseline
+                        judgement
+                        page
+                        report
+                        cancel)
 
             let! times = timesOf request.Out
             do! write times

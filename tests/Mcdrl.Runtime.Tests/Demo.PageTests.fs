@@ -63,6 +63,7 @@ let private answer label found dice : DemoAnswer =
 let private results: DemoResults =
     {
         Version = "0.1"
+        Folder = "elsewhere/demo"
         Seed = 1UL
         Classes = [ "polyp"; "<script>alert(1)</script>" ]
         LeftOut = "p5"

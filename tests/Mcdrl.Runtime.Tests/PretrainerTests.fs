@@ -223,4 +223,27 @@ let tests =
                     |> Array.sumBy (fun path -> FileInfo(path).Length)
 
                 Expect.isLessThanOrEqual bytes (16L * 1024L * 1024L) "at most 16 MiB"
+
+            testCase "models/mini tells the classes of unseen frames, and its prompts point at their lesions"
+            <| fun () ->
+                let weights = get (Weights.load shipped.Value)
+                use _scope = torch.NewDisposeScope()
+                let settings = get (Config.pretraining [])
+
+                let found =
+                    ZeroShotMeasuring.measure
+                        (PhantomWorld.pretraining settings)
+                        weights
+                        (Seed.create 77UL)
+                        256
+                        Report.none
+                        CancellationToken.None
+                    |> get
+
+                Expect.isGreaterThan found.ClassAccuracy 0.8 "classes, of which chance gets a fifth"
+                Expect.isGreaterThan found.ConditionAccuracy 0.7 "conditions, of which chance gets a twelfth"
+                let at = found.HitRates |> List.find (fun rate -> rate.Alpha = 0.2)
+                Expect.isGreaterThan at.AllClasses 0.8 "Eq. 6 at a fifth of the cells"
+                Expect.isLessThan at.OtherClass (at.OwnClass - 0.2) "shuffled prompts"
+                Expect.isLessThan at.Random 0.3 "random cells"
         ]
