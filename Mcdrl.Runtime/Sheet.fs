@@ -19,7 +19,7 @@ module Sheet =
         match names with
         | [ one ] -> $"“{one}”"
         | [ one; two ] -> $"“{one}” or “{two}”"
-        | names -> $"one of its {names.Length} classes"
+        | names -> $"for one of its {names.Length} classes"
 
     let private meaningOf (explanation: ExplanationResult) =
         match explanation.Active, explanation.Segmentation.Mode with
@@ -290,12 +290,12 @@ module Sheet =
 
     let private barsPanel canvas (explanation: ExplanationResult) =
         let strongest =
-            Conclusions.mostInfluential explanation
-            |> Option.map _.Condition
-            |> Option.defaultValue "none to speak of"
+            match Conclusions.mostInfluential explanation with
+            | Some most -> $"Most influential condition: {most.Condition}"
+            | None -> "No condition matters much"
 
         {
-            Title = $"5  Most influential condition: {strongest}"
+            Title = $"5  {strongest}"
             Words =
                 "How far the answer under each condition alone is from the answer over all of them (KL divergence, thousandths of a nat)."
             Draw = ignore

@@ -190,60 +190,102 @@ let queue =
 |]
 |> Task.WaitAll
 
-let figures name site =
+let measures =
+    [ "mean_dice"; "lesion_dice"; "invariance"; "confounding_gap"; "adjusted_gap" ]
+
+let number (node: JsonNode | null) =
+    match node with
+    | null -> nan
+    | value -> value.GetValue<float>()
+
+/// The reports of a variant, seed by seed, then site by site; only whole seeds.
+let reports name =
     [
         for seed in 1..seeds do
-            let report = reportOf name site seed
+            let paths = siteNames |> List.map (fun site -> reportOf name site seed)
 
-            if File.Exists report then
-                let json = JsonNode.Parse((File.ReadAllText report).Trim()) |> nonNull
-
-                let number (key: string) =
-                    match json[key] with
-                    | null -> nan
-                    | value -> value.GetValue<float>()
-
-                [ "mean_dice"; "lesion_dice"; "invariance"; "confounding_gap" ]
-                |> List.map number
+            if List.forall File.Exists paths then
+                paths |> List.map (File.ReadAllText >> JsonNode.Parse >> nonNull)
     ]
 
-let spread (values: float list) =
-    let mean = List.average values
+let mean values = List.average values
 
-    let deviation =
-        if values.Length < 2 then
-            0.0
-        else
-            sqrt ((values |> List.sumBy (fun v -> (v - mean) ** 2.0)) / float (values.Length - 1))
+let deviation (values: float list) =
+    if values.Length < 2 then
+        0.0
+    else
+        sqrt (
+            (values |> List.sumBy (fun value -> (value - mean values) ** 2.0))
+            / float (values.Length - 1)
+        )
 
-    $"{100.0 * mean, 6:F1} ± {100.0 * deviation, 4:F1}"
+let percent value = $"{100.0 * value:F1}"
+
+/// Mean over seeds ± their standard deviation.
+let spread values =
+    $"{percent (mean values)} ± {percent (deviation values)}"
+
+let found = chosen |> List.map (fun name -> name, reports name)
 
 printfn ""
-printfn "variant       site                    Dice    lesion Dice     invariance            gap"
+printfn "| variant | seeds | Dice | lesion Dice | invariance | gap | adjusted gap | worst site |"
+printfn "|---|---|---|---|---|---|---|---|"
 
-for name in chosen do
-    for site in siteNames do
-        match figures name site with
-        | [] -> ()
-        | found ->
-            let column index =
-                found |> List.map (List.item index) |> spread
+for name, reports in found do
+    let site index =
+        reports
+        |> List.map (fun (perSite: JsonNode list) -> number (perSite[index]["mean_dice"]))
+        |> mean
 
-            printfn $"{name, -12}  {site, -12}  {column 0}  {column 1}  {column 2}  {column 3}"
+    let worst = [ 0 .. siteNames.Length - 1 ] |> List.minBy site
 
-    match siteNames |> List.map (figures name) |> List.filter (not << List.isEmpty) with
+    let columns =
+        [
+            for measure in measures ->
+                reports
+                |> List.map (List.map (fun report -> number (report[measure])) >> mean)
+                |> spread
+        ]
+
+    let joined = String.Join(" | ", columns)
+    printfn $"| {name} | {reports.Length} | {joined} | {siteNames[worst]} {percent (site worst)} |"
+
+printfn ""
+printfn "| Dice, site unseen |%s" (siteNames |> List.map (fun site -> $" {site} |") |> String.concat "")
+printfn "|---|%s" (siteNames |> List.map (fun _ -> "---|") |> String.concat "")
+
+for name, reports in found do
+    let cells =
+        [
+            for index in 0 .. siteNames.Length - 1 ->
+                reports
+                |> List.map (fun (perSite: JsonNode list) -> number (perSite[index]["mean_dice"]))
+                |> spread
+        ]
+
+    let joined = String.Join(" | ", cells)
+    printfn $"| {name} | {joined} |"
+
+for name, reports in found do
+    match List.concat reports with
     | [] -> ()
-    | perSite ->
-        let bySeed =
-            [
-                for seed in 0 .. (perSite |> List.map List.length |> List.min) - 1 ->
-                    List.init 4 (fun index -> perSite |> List.averageBy (fun found -> found[seed][index]))
-            ]
+    | all ->
+        printfn ""
+        printfn $"| {name} | Dice | unchanged | foretold |"
+        printfn "|---|---|---|---|"
 
-        let column index =
-            bySeed |> List.map (List.item index) |> spread
+        for condition in (nonNull all.Head["per_condition"]).AsObject() |> Seq.map _.Key do
+            let row =
+                all
+                |> List.map (fun report ->
+                    let conditions = nonNull report["per_condition"]
+                    nonNull conditions[condition])
 
-        let worst = perSite |> List.map (List.averageBy List.head) |> List.min
+            let dice = row |> List.map (fun report -> number (report["dice"])) |> mean
 
-        printfn
-            $"{name, -12}  all           {column 0}  {column 1}  {column 2}  {column 3}    worst site {100.0 * worst:F1}"
+            let cosine (which: string) =
+                match row |> List.choose (fun report -> report["grounding"] |> Option.ofObj) with
+                | [] -> ""
+                | scores -> $"{scores |> List.map (fun score -> number (score[which])) |> mean:F2}"
+
+            printfn $"""| {condition} | {percent dice} | {cosine "unchanged"} | {cosine "predicted"} |"""

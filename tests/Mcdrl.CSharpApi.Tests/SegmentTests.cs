@@ -32,6 +32,18 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
     }
 
     [Fact]
+    public void Without_a_model_the_embedded_one_answers()
+    {
+        var found = McdrlApi.Segment(tiny.Image);
+        Assert.Equal((50, 37), (found.Width, found.Height));
+        Assert.Equal(["polyp", "tumor", "inflammation", "nodule", "cyst"], found.Classes.Select(lesion => lesion.Name));
+        Assert.Contains("not for clinical use", McdrlApi.EmbeddedModelNotice, StringComparison.Ordinal);
+
+        using var embedded = McdrlApi.LoadEmbedded();
+        AssertSame(found, embedded.Segment(tiny.Image));
+    }
+
+    [Fact]
     public void A_stream_is_read_from_where_it_stands()
     {
         var bytes = File.ReadAllBytes(tiny.Image);

@@ -79,6 +79,18 @@ let tests =
                         Expect.stringContains outcome.Out "not for clinical use" "told")
                 }
 
+                test "where no model is named the embedded one answers, and says what it is" {
+                    withImages (fun images out ->
+                        let outcome =
+                            mcdrl [ "segment"; Path.Combine(images, "good.png"); "--out"; out; "--json" ]
+
+                        Expect.equal outcome.Code 0 outcome.Err
+                        Expect.stringContains outcome.Err "embedded demo model" "said"
+                        Expect.stringContains outcome.Err "not for clinical use" "said"
+                        Expect.isTrue (File.Exists(Path.Combine(out, "good.mask.png"))) "a mask"
+                        Expect.equal (objects outcome).Length 1 "one result")
+                }
+
                 test "wrong usage is refused before any work" {
                     withImages (fun images out ->
                         for arguments, named in

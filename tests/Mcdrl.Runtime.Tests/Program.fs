@@ -42,6 +42,7 @@ let main argv =
                     InterventionsTests.tests
                     InterventionalEvaluatorTests.tests
                     ExplainTests.tests
+                    EmbeddedModelTests.tests
                     SegmentingTests.tests
                     PageChartsTests.tests
                     DemoPageTests.tests
