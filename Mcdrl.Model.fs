@@ -229,7 +229,8 @@ type Head =
 
 [<RequireQualifiedAccess>]
 module Head =
-    let private groups (channels: int64) =
+    /// How many groups its group norms have.
+    let groups (channels: int64) =
         List.find (fun count -> channels % count = 0L) [ 32L; 16L; 8L; 4L; 2L; 1L ]
 
     /// `skipChannels` are the channels of the maps that the head may read, coarse to fine; empty for none.
@@ -300,7 +301,10 @@ module TextClasses =
             image = Init.ones [ 1L ]
         }
 
-    /// (cells · cos(C[h,w], e_k) + image · cos(F_vis, e_k)) / 0.07, the temperature of cell-text alignment.
+    /// The temperature of cell-text alignment.
+    let temperature = 0.07
+
+    /// (cells · cos(C[h,w], e_k) + image · cos(F_vis, e_k)) / 0.07.
     /// Texts [K, d], image [B, d], map [B', H, W, d] → [B', K, H, W].
     let scores (weights: TextClasses) (texts: Tensor) (image: Tensor) (map: Tensor) =
         scoped (fun () ->
@@ -311,7 +315,7 @@ module TextClasses =
 
             let copies = map.shape[0] / image.shape[0]
             let sum = cells.add (whole.repeat (copies, 1L, 1L, 1L), unity)
-            (sum.div(scalar 0.07).``to`` map.dtype).permute(0L, 3L, 1L, 2L))
+            (sum.div(scalar temperature).``to`` map.dtype).permute(0L, 3L, 1L, 2L))
 
     /// P(k) = P(lesion) P(k | lesion): logits of normal and lesion [B', 2, S, S] and scores of the classes
     /// [B', K, S, S] → logits [B', K + 1, S, S].

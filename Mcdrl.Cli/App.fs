@@ -13,6 +13,7 @@ module App =
             TrainVerb.verb
             EvaluateVerb.verb
             EncodeVerb.verb
+            ExportOnnxVerb.verb
             PhantomVerb.verb
             PretrainVerb.verb
             DemoVerb.verb

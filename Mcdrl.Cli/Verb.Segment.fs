@@ -54,16 +54,6 @@ module SegmentVerb =
                         "error", Json.text (McdrlError.describe fault)
                     ])
 
-    /// The model named, or the embedded one and a word about it.
-    let private modelFolder session (arguments: ParseResults<SegmentArgument>) =
-        match arguments.TryGetResult Model with
-        | Some folder -> Ok folder
-        | None ->
-            EmbeddedModel.folder ()
-            |> Result.map (fun folder ->
-                Session.say session EmbeddedModel.notice
-                folder)
-
     let private run session (arguments: ParseResults<SegmentArgument>) =
         let out = arguments.GetResult(Out, defaultValue = "segmented")
         let targets = Segmenting.plan (arguments.GetResult Images) out
@@ -72,7 +62,7 @@ module SegmentVerb =
         | Error fault, _
         | _, Error fault -> Error fault
         | Ok targets, Ok mode ->
-            modelFolder session arguments
+            ModelFolder.orEmbedded session (arguments.TryGetResult Model)
             |> Result.bind (fun folder ->
                 Segmenter.load folder (arguments.GetResult(Device, defaultValue = "cpu")))
             |> Result.bind (fun segmenter ->

@@ -89,7 +89,8 @@ type ModifiedResNetShape =
 
 [<RequireQualifiedAccess>]
 module ModifiedResNet =
-    let private eps = 1e-5
+    /// Of every batch normalisation.
+    let eps = 1e-5
 
     let shape (shapes: Shapes) : Result<ModifiedResNetShape, McdrlError> =
         shapes

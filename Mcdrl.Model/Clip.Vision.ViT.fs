@@ -92,7 +92,7 @@ module VisionTransformer =
         scope.MoveToOuter(layerNorm tower.ln_pre placed), height, width
 
     /// After how many blocks the skip maps are taken: 1/4, 1/2 and 3/4 of the depth, before the last block.
-    let private skipDepths depth =
+    let skipDepths depth =
         [ for quarter in 1..3 -> min (depth - 1) (max 1 (depth * quarter / 4)) ]
 
     /// Into the joint space. [B, n, width] → [B, n, embed]

@@ -19,6 +19,7 @@ let main argv =
                     TrainVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
+                    ExportOnnxVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests
                     DemoVerbTests.tests

@@ -44,6 +44,9 @@ let main argv =
                     ExplainTests.tests
                     EmbeddedModelTests.tests
                     SegmentingTests.tests
+                    OnnxLayersTests.tests
+                    OnnxSegmenterTests.tests
+                    OnnxExporterTests.tests
                     PageChartsTests.tests
                     DemoPageTests.tests
                     PretrainerTests.tests

@@ -1,6 +1,4 @@
-namespace Mcdrl.Cli
-
-open Mcdrl
+namespace Mcdrl
 
 /// How the four modes of marginalisation are named on the command line.
 [<RequireQualifiedAccess>]

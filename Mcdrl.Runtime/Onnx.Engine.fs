@@ -1,0 +1,150 @@
+namespace Mcdrl
+
+open System
+open System.Text.Json
+open FsToolkit.ErrorHandling
+open Microsoft.ML.OnnxRuntime
+
+/// What an exported segmenter states about itself.
+type OnnxFacts =
+    {
+        Classes: string list
+        /// The dictionary, if the file says how much each condition matters.
+        Conditions: string list
+        Mode: Marginalisation
+        /// Side of the square input in pixels.
+        InputSize: int
+    }
+
+/// The answer about some frames, row by row in the order of the axes.
+type OnnxOutput =
+    {
+        /// P(Y | do(F)), [B, K + 1, S, S].
+        Probabilities: float32 array
+        /// I(Y; Z | F) in nats, [B, S, S], for modes that look at single conditions.
+        Disagreement: float32 array option
+        /// Mean KL divergence of each condition's answer from the adjusted one in nats, [B, M], for the same modes.
+        Influence: float32 array option
+    }
+
+/// An exported segmenter in ONNX Runtime, on the processor. One instance serves any number of threads.
+[<NoComparison; NoEquality>]
+type OnnxEngine =
+    private
+        {
+            Session: InferenceSession
+            Stated: OnnxFacts
+        }
+
+    member this.Facts = this.Stated
+
+    interface IDisposable with
+        member this.Dispose() = this.Session.Dispose()
+
+/// Runs files that `OnnxExport` wrote.
+[<RequireQualifiedAccess>]
+module OnnxEngine =
+    let private foreign path what =
+        McdrlError.model what path "Use a file written by `mcdrl export onnx`"
+
+    /// ONNX Runtime's refusals as an error of the file.
+    let private attempt path (operation: unit -> 'a) : Result<'a, McdrlError> =
+        try
+            Ok(operation ())
+        with :? OnnxRuntimeException as problem ->
+            Error(foreign path $"ONNX Runtime refuses it: {problem.Message.Trim().TrimEnd '.'}")
+
+    let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
+        let stated key =
+            match session.ModelMetadata.CustomMetadataMap.TryGetValue key with
+            | true, text -> Ok text
+            | false, _ -> Error(foreign path $"its metadata has no `{key}`")
+
+        let names key =
+            stated key
+            |> Result.bind (fun text ->
+                try
+                    match JsonSerializer.Deserialize<string list> text with
+                    | null -> Error(foreign path $"its `{key}` is no list of texts")
+                    | names -> Ok names
+                with :? JsonException ->
+                    Error(foreign path $"its `{key}` is no list of texts"))
+
+        result {
+            let! classes = names "classes"
+            let! conditions = names "conditions"
+
+            let! mode =
+                stated "mode"
+                |> Result.bind (
+                    Some
+                    >> MarginalisationName.parse
+                    >> Result.mapError (McdrlError.describe >> foreign path)
+                )
+
+            let! side = stated "input_size"
+
+            match Int32.TryParse side, mode with
+            | (true, side), Some mode when side > 0 ->
+                return
+                    {
+                        Classes = classes
+                        Conditions =
+                            if session.OutputMetadata.ContainsKey OnnxExport.influence then
+                                conditions
+                            else
+                                []
+                        Mode = mode
+                        InputSize = side
+                    }
+            | _ -> return! Error(foreign path $"its `input_size` is \"{side}\"")
+        }
+
+    /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime.
+    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+        result {
+            let! session =
+                attempt path (fun () ->
+                    use options = new SessionOptions()
+                    options.LogSeverityLevel <- OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR
+                    options.IntraOpNumThreads <- threads
+                    new InferenceSession(path, options))
+
+            match facts path session with
+            | Ok facts -> return { Session = session; Stated = facts }
+            | Error fault ->
+                session.Dispose()
+                return! Error fault
+        }
+
+    /// Frames [B, 3, S, S] in [0, 1], row by row, S the input size.
+    let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
+        let side = int64 engine.Facts.InputSize
+        let images = int64 frames.Length / (3L * side * side)
+
+        let names =
+            [|
+                for name in [ OnnxExport.probabilities; OnnxExport.disagreement; OnnxExport.influence ] do
+                    if engine.Session.OutputMetadata.ContainsKey name then
+                        name
+            |]
+
+        attempt "ONNX Runtime" (fun () ->
+            use input =
+                OrtValue.CreateTensorValueFromMemory(frames, [| images; 3L; side; side |])
+
+            use options = new RunOptions()
+
+            use outputs =
+                engine.Session.Run(options, [| OnnxExport.image |], [| input |], names)
+
+            let output name =
+                match Array.IndexOf(names, name) with
+                | -1 -> None
+                | index -> Some(outputs[index].GetTensorDataAsSpan<float32>().ToArray())
+
+            {
+                Probabilities = output OnnxExport.probabilities |> Option.defaultValue [||]
+                Disagreement = output OnnxExport.disagreement
+                Influence = output OnnxExport.influence
+            })

@@ -1,0 +1,121 @@
+namespace Mcdrl
+
+open System.Text.Json
+open TorchSharp
+
+/// A model as an ONNX file: the whole segmenter, from frames to probabilities, in one mode of marginalisation.
+[<RequireQualifiedAccess>]
+module OnnxExport =
+    /// The input's name.
+    let image = "image"
+
+    /// The outputs' names. The last two are only there for modes that look at single conditions.
+    let probabilities, disagreement, influence =
+        "probabilities", "disagreement", "influence"
+
+    let private preprocessing =
+        "RGB, upright; both sides to input_size by Pillow's antialiased bicubic resize, aspect not kept; then divided by 255. Mean and standard deviation are inside the graph."
+
+    let private metadata (model: Model) mode =
+        let manifest = model.Manifest
+        let settings = manifest.Settings.Method
+
+        let prior =
+            model.Texts.log_prior.exp().cpu().``to``(torch.float64).data<float>().ToArray()
+
+        [
+            "product", $"mcdrl {Product.release}"
+            "notice", Segmenting.notice
+            "task", "lesion segmentation"
+            "classes", JsonSerializer.Serialize manifest.Classes
+            "conditions", JsonSerializer.Serialize settings.Conditions
+            "prior", JsonSerializer.Serialize prior
+            "mode", MarginalisationName.ofMode mode
+            "active", (if manifest.Active then "true" else "false")
+            "tower", manifest.Tower
+            "input_size", string manifest.Preprocessing.InputSize
+            "resize", manifest.Preprocessing.Resize
+            "preprocessing", preprocessing
+            "trained_on", manifest.Provenance.Data
+            "data_sha256", manifest.Provenance.DataSha256
+            "weights_sha256", manifest.Provenance.WeightsSha256
+        ]
+
+    let private leaves (model: Model) =
+        let under prefix tree =
+            Tree.leaves tree |> List.map (fun (path, leaf) -> $"{prefix}.{path}", leaf)
+
+        under "tower" model.Tower
+        @ under "network" model.Network
+        @ under "texts" model.Texts
+
+    let private ports (model: Model) : OnnxPort list * OnnxPort list =
+        let side = string model.Manifest.Preprocessing.InputSize
+        let classes = string (model.Manifest.Classes.Length + 1)
+        let conditions = string model.Manifest.Settings.Method.Conditions.Length
+
+        let port name axes description =
+            {
+                Name = name
+                Axes = "batch" :: axes
+                Description = description
+            }
+
+        [ port image [ "3"; side; side ] "Frames, RGB in [0, 1]." ],
+        [
+            port
+                probabilities
+                [ classes; side; side ]
+                "P(Y | do(F)) of each pixel: background, then the classes in their order."
+            port disagreement [ side; side ] "I(Y; Z | F) of each pixel in nats."
+            port
+                influence
+                [ conditions ]
+                "How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats."
+        ]
+
+    /// The file's contents. Constants are made in the caller's scope and must live until it is written.
+    let private assemble (model: Model) mode : OnnxModel =
+        let graph = OnnxGraph.create (leaves model)
+        let inputs, outputs = ports model
+        let side = int64 model.Manifest.Preprocessing.InputSize
+
+        let answer =
+            OnnxSegmenter.build
+                graph
+                model
+                mode
+                {
+                    Name = image
+                    Shape = [ -1L; 3L; side; side ]
+                }
+
+        let results =
+            [
+                OnnxGraph.named graph probabilities answer.Probabilities
+                match answer.Comparison with
+                | Some(information, perCondition) ->
+                    OnnxGraph.named graph disagreement information
+                    OnnxGraph.named graph influence perCondition
+                | None -> ()
+            ]
+
+        let nodes, initialisers = OnnxGraph.finish graph results
+
+        {
+            Name = "mcdrl"
+            Description = $"Marks lesions in endoscopic frames. {Segmenting.notice}"
+            ProducerVersion = Product.release
+            Opset = OnnxOp.opset
+            Inputs = inputs
+            Outputs = List.truncate results.Length outputs
+            Nodes = nodes
+            Initialisers = initialisers
+            Metadata = metadata model mode
+        }
+
+    /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device.
+    let write (path: string) (model: Model) mode : Result<int64, McdrlError> =
+        use _noGrad = torch.no_grad ()
+        use _scope = torch.NewDisposeScope()
+        assemble model mode |> OnnxModel.write path

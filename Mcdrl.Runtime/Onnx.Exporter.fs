@@ -1,0 +1,222 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Threading
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// How far an exported file's answers are from our own, over all frames compared.
+type OnnxComparison =
+    {
+        Frames: int
+        /// Largest difference of a probability.
+        Probabilities: float
+        /// Largest difference of a frame's disagreement or of a condition's influence, in nats.
+        Conditions: float
+        /// Pixels of all masks, and those that differ.
+        Pixels: int64
+        DifferingPixels: int64
+    }
+
+/// What `export onnx` tells about the file it wrote.
+type OnnxReport =
+    {
+        File: string
+        Bytes: int64
+        Opset: int64
+        Tower: string
+        Mode: Marginalisation
+        InputSize: int
+        Classes: string list
+        /// The dictionary, if the file says how much each condition matters.
+        Conditions: string list
+        Comparison: OnnxComparison
+    }
+
+/// What to export, and where to.
+type OnnxRequest =
+    {
+        Model: string
+        /// The model's own unless given.
+        Mode: Marginalisation option
+        Out: string
+    }
+
+/// Exports that are compared with our own segmenter before they are handed out.
+[<RequireQualifiedAccess>]
+module OnnxExporter =
+    /// Largest difference of a probability that passes.
+    let tolerance = 1e-4
+
+    let private side = 256
+
+    /// Rendered frames of different sites, lesions and conditions, and one without lesion.
+    let private frame number =
+        let seed = Seed.create 20UL |> Seed.split number
+        let site = Phantom.sites[number % Phantom.sites.Length]
+
+        let lesion =
+            if number = 0 then
+                None
+            else
+                Some(number % Phantom.classes.Length)
+
+        let condition =
+            if number = 1 then
+                None
+            else
+                Some(Phantom.condition site false lesion (Seed.named "condition" seed))
+
+        Phantom.render side (Phantom.scene site lesion (Seed.named "scene" seed)) condition seed
+        |> fst
+
+    let private frames = 4
+
+    let private largest (differences: float seq) = Seq.fold max 0.0 differences
+
+    /// One picture through both.
+    let private comparePicture (segmenter: Segmenter) (engine: OnnxEngine) mode (picture: Picture) =
+        use _scope = torch.NewDisposeScope()
+        let size = engine.Facts.InputSize
+
+        OnnxEngine.run engine ((Segmenter.frame size picture).data<float32>().ToArray())
+        |> Result.map (fun found ->
+            let own = Segmenter.probabilities segmenter mode picture
+            let told = Segmenter.segment segmenter mode picture
+
+            let mask =
+                torch.tensor(found.Probabilities).view own.shape
+                |> Upsampling.labels picture.Height picture.Width
+
+            let influence =
+                found.Influence
+                |> Option.defaultValue [||]
+                |> Seq.zip told.Influence
+                |> Seq.map (fun ((_, expected), found) -> abs (expected - float found))
+
+            let disagreement =
+                Option.map2
+                    (fun (map: float32 array) expected -> abs (float (Array.average map) - expected))
+                    found.Disagreement
+                    told.Disagreement
+
+            {
+                Frames = 1
+                Probabilities =
+                    Seq.map2
+                        (fun (a: float32) (b: float32) -> abs (float a - float b))
+                        found.Probabilities
+                        (own.data<float32>())
+                    |> largest
+                Conditions = largest [ largest influence; Option.defaultValue 0.0 disagreement ]
+                Pixels = int64 mask.Labels.Length
+                DifferingPixels = Explanation.changes told.Upright mask |> snd
+            })
+
+    let private together a b =
+        {
+            Frames = a.Frames + b.Frames
+            Probabilities = max a.Probabilities b.Probabilities
+            Conditions = max a.Conditions b.Conditions
+            Pixels = a.Pixels + b.Pixels
+            DifferingPixels = a.DifferingPixels + b.DifferingPixels
+        }
+
+    /// What an exported file states, and its answers against our own, in the file's mode, on a few rendered frames.
+    let compare
+        (file: string)
+        (model: Model)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<OnnxFacts * OnnxComparison, McdrlError> =
+        result {
+            use! engine = OnnxEngine.load file 0
+            use segmenter = Segmenter.ofModel torch.CPU model
+
+            let one number =
+                report
+                    {
+                        Stage = "comparing with our own answers"
+                        Done = number
+                        Total = frames
+                        Note = ""
+                    }
+
+                if cancel.IsCancellationRequested then
+                    Error McdrlError.Cancelled
+                else
+                    comparePicture segmenter engine (Some engine.Facts.Mode) (frame number)
+
+            let! found = List.init frames id |> List.traverseResultM one
+            return engine.Facts, List.reduce together found
+        }
+
+    let private accept (out: string) (comparison: OnnxComparison) =
+        if comparison.Probabilities <= tolerance && comparison.DifferingPixels = 0L then
+            Ok()
+        else
+            Error(
+                McdrlError.model
+                    $"ONNX Runtime's answer to the exported graph is not ours: probabilities differ by up to {comparison.Probabilities:E1}, masks in {comparison.DifferingPixels} of {comparison.Pixels} pixels; nothing was written"
+                    out
+                    "Report it with the model's mcdrl.json"
+            )
+
+    /// Writes the model as an ONNX file and compares it with our own segmenter; only a file that agrees (probabilities to
+    /// `tolerance`, every pixel of the masks) takes the place of `Out`.
+    let run
+        (report: Report)
+        (cancel: CancellationToken)
+        (request: OnnxRequest)
+        : Result<OnnxReport, McdrlError> =
+        let out = Path.GetFullPath request.Out
+
+        let folder = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "."
+
+        let unchecked =
+            Path.Combine(folder, $".{Path.GetFileName out}.{Guid.NewGuid():N}.unchecked")
+
+        result {
+            let! _ = Native.load ()
+
+            do!
+                if Directory.Exists out then
+                    Error(McdrlError.usage "this is a folder" request.Out "Name a file, e.g. model.onnx")
+                else
+                    Ok()
+
+            use _scope = torch.NewDisposeScope()
+            let! model = Bundle.load request.Model
+
+            let mode =
+                request.Mode
+                |> Option.defaultValue model.Manifest.Settings.Method.Marginalisation
+
+            try
+                do!
+                    Files.attempt request.Out (fun () ->
+                        Directory.CreateDirectory folder |> ignore
+                        File.WriteAllBytes(unchecked, [||]))
+
+                let! bytes = OnnxExport.write unchecked model mode
+                let! facts, comparison = compare unchecked model report cancel
+                do! accept request.Out comparison
+                do! Files.attempt request.Out (fun () -> File.Move(unchecked, out, true))
+
+                return
+                    {
+                        File = request.Out
+                        Bytes = bytes
+                        Opset = OnnxOp.opset
+                        Tower = model.Manifest.Tower
+                        Mode = mode
+                        InputSize = model.Manifest.Preprocessing.InputSize
+                        Classes = model.Manifest.Classes
+                        Conditions = facts.Conditions
+                        Comparison = comparison
+                    }
+            finally
+                if File.Exists unchecked then
+                    File.Delete unchecked
+        }

@@ -1,0 +1,162 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// What the graph of a segmenter answers. S is the side of the input, K the number of classes.
+type OnnxAnswer =
+    {
+        /// P(Y | do(F)), [B, K + 1, S, S].
+        Probabilities: OnnxValue
+        /// I(Y; Z | F) [B, S, S] and the influence of each condition [B, M], for modes that look at single conditions.
+        Comparison: (OnnxValue * OnnxValue) option
+    }
+
+/// From the answers under single conditions, logits [M, B, K + 1, S, S], to what the conditions say together: `Backdoor` and
+/// `Disagreement`.
+[<RequireQualifiedAccess>]
+module OnnxBackdoor =
+    /// Σ_m π_m x_m. [M, B, ...] → [B, ...]
+    let expectation graph (logPrior: Tensor) (x: OnnxValue) =
+        let prior = OnnxGraph.view graph logPrior "prior" ((logPrior.exp ()).unsqueeze 0L)
+
+        OnnxOp.matmul graph prior (OnnxOp.reshape graph [ x.Shape[0]; -1L ] x)
+        |> OnnxOp.reshape graph x.Shape[1..]
+
+    /// Never log 0: the floor that `Disagreement` puts under probabilities.
+    let private least = 1e-12
+
+    /// Σ_m π_m p_m, I(Y; Z | F) and the mean of KL(p_m ‖ Σ π p) over pixels. Logits [M, B, K + 1, S, S] →
+    /// [B, K + 1, S, S], [B, S, S] and [B, M]
+    let compare graph logPrior (logits: OnnxValue) =
+        let number = OnnxGraph.number graph
+        let expected = expectation graph logPrior
+        let logs = OnnxOp.logSoftmax graph 2L logits
+        let each = OnnxOp.exp graph logs
+        let mixed = expected each
+
+        let logMixed = OnnxOp.maximum graph mixed (number least) |> OnnxOp.log graph
+
+        let ofMixed = OnnxOp.mul graph mixed logMixed |> OnnxOp.sum graph [ 1 ]
+
+        let ofEach =
+            OnnxOp.maximum graph logs (number (log least))
+            |> OnnxOp.mul graph each
+            |> OnnxOp.sum graph [ 2 ]
+
+        let information =
+            OnnxOp.maximum graph (OnnxOp.sub graph (expected ofEach) ofMixed) (number 0.0)
+
+        let divergence =
+            OnnxOp.mul graph each (OnnxOp.sub graph logs logMixed)
+            |> OnnxOp.sum graph [ 2 ]
+            |> fun sum -> OnnxOp.maximum graph sum (number 0.0)
+
+        let influence =
+            OnnxOp.mean graph [ 2; 3 ] divergence |> OnnxOp.permute graph [ 1; 0 ]
+
+        mixed, information, influence
+
+/// The whole segmenter as a graph.
+[<RequireQualifiedAccess>]
+module OnnxSegmenter =
+    let private aligned graph (network: Network) x =
+        network.projection
+        |> Option.map (fun projection -> OnnxLayers.linear graph projection x)
+        |> Option.defaultValue x
+
+    /// Dense map and selected regions, see `Network.observe`.
+    let private observe graph (model: Model) (features: OnnxFeatures) : OnnxObservation =
+        let dense = aligned graph model.Network features.Dense
+
+        let cells =
+            OnnxRegions.similarity graph model.Texts.classes dense
+            |> OnnxRegions.select graph model.Manifest.Settings.Method.Alpha
+
+        {
+            Dense = dense
+            Image = aligned graph model.Network features.Image
+            Cells = cells
+            Regions = OnnxRegions.gather graph cells dense
+            Skips = features.Skips
+        }
+
+    /// H, see `Network.logits`. [copies·B, N, d] → [copies·B, K + 1, S, S]
+    let private logits graph (model: Model) (observation: OnnxObservation) copies (regions: OnnxValue) =
+        let network = model.Network
+        let side = int64 model.Manifest.Preprocessing.InputSize
+        let map = OnnxRegions.scatter graph copies network.background observation regions
+        let read = OnnxHead.logits graph copies network.head side observation.Skips map
+
+        match network.text_classes with
+        | None -> read
+        | Some weights ->
+            OnnxHead.textScores graph copies weights model.Texts.classes observation.Image map
+            |> OnnxOp.resized graph side side
+            |> OnnxHead.split graph read
+
+    /// H of the regions under each condition. [M, B, N, d] → [M, B, K + 1, S, S]
+    let private logitsUnderEach graph model observation (regions: OnnxValue) =
+        let copies = regions.Shape[0]
+
+        let all =
+            OnnxOp.reshape graph (-1L :: regions.Shape[2..]) regions
+            |> logits graph model observation copies
+
+        OnnxOp.reshape graph (copies :: all.Shape) all
+
+    /// P(Y | do(F)) in the given mode, and what comparing the conditions tells.
+    let private answer graph (model: Model) mode (observation: OnnxObservation) : OnnxAnswer =
+        let network, texts = model.Network.intervention, model.Texts
+        let once = logits graph model observation 1L >> OnnxOp.softmax graph 1L
+
+        let underEach () =
+            OnnxIntervention.underEach graph network texts.conditions observation.Regions
+
+        let without probabilities =
+            {
+                Probabilities = probabilities
+                Comparison = None
+            }
+
+        match mode, model.Manifest.Active with
+        | _, false -> without (once observation.Regions)
+        | Marginalisation.Attention, true ->
+            OnnxIntervention.byAttention graph network texts.log_prior texts.conditions observation.Regions
+            |> once
+            |> without
+        | Marginalisation.FeatureMean, true ->
+            OnnxBackdoor.expectation graph texts.log_prior (underEach ()) |> once |> without
+        | Marginalisation.Exact, true ->
+            let each = underEach () |> logitsUnderEach graph model observation
+            let mixed, information, influence = OnnxBackdoor.compare graph texts.log_prior each
+
+            {
+                Probabilities = mixed
+                Comparison = Some(information, influence)
+            }
+        | Marginalisation.Nwgm, true ->
+            let each = underEach () |> logitsUnderEach graph model observation
+            let _, information, influence = OnnxBackdoor.compare graph texts.log_prior each
+
+            {
+                Probabilities = OnnxBackdoor.expectation graph texts.log_prior each |> OnnxOp.softmax graph 1L
+                Comparison = Some(information, influence)
+            }
+
+    /// Levels in [0, 1] to what the tower expects. [B, 3, S, S]
+    let private normalised graph (preprocessing: Preprocessing) (image: OnnxValue) =
+        let channel name (values: float list) =
+            (torch.tensor (values |> List.map float32 |> List.toArray)).view(3L, 1L, 1L)
+            |> OnnxGraph.constant graph $"preprocessing.{name}"
+
+        OnnxOp.div
+            graph
+            (OnnxOp.sub graph image (channel "mean" preprocessing.Mean))
+            (channel "std" preprocessing.Std)
+
+    /// Adds the segmenter to a graph. Image [B, 3, S, S] in [0, 1] → its answer.
+    let build graph (model: Model) mode (image: OnnxValue) : OnnxAnswer =
+        normalised graph model.Manifest.Preprocessing image
+        |> OnnxTower.forward graph model.Manifest.Settings.Method.DenseMode model.Tower
+        |> observe graph model
+        |> answer graph model mode
