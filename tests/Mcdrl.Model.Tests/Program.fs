@@ -11,11 +11,13 @@ let private tests =
         RastersTests.tests
         ResizeTests.tests
         MethodTests.tests
+        AlignmentTests.tests
         GroundingTests.tests
         MetricsTests.tests
         PraNetTests.tests
         SummaryTests.tests
         InterventionalTests.tests
+        DisagreementTests.tests
         ExplanationTests.tests
         ContoursTests.tests
         ArchitectureTests.tests
