@@ -7,7 +7,6 @@ open FsToolkit.ErrorHandling
 /// The pictures of the demo's page, drawn and segmented for it.
 [<RequireQualifiedAccess>]
 module DemoPictures =
-    let private side = 352
     let private articled (noun: string) = $"a {noun}"
 
     /// A frame of every class at every site, as the site's habit has it.
@@ -78,7 +77,7 @@ module DemoPictures =
 
             let view (condition: string option) =
                 let done' = condition |> Option.map (fun name -> name, plan.Strength)
-                let picture, truth = Phantom.render side scene done' seed
+                let picture, truth = Phantom.render plan.Side scene done' seed
                 let name = condition |> Option.defaultValue "no condition"
                 let a, b = answer mcdrl picture truth, answer baseline picture truth
 
@@ -86,7 +85,7 @@ module DemoPictures =
                     answer.Class |> Option.defaultValue "nothing"
 
                 PagePictures.jpeg
-                    side
+                    plan.Side
                     $"{lesion} under {name}: MCDRL marks {called a}, Dice {Page.short a.Dice}; the baseline marks {called b}, Dice {Page.short b.Dice}"
                     picture
                 |> Result.map (fun image ->

@@ -291,8 +291,8 @@ module Sheet =
     let private barsPanel canvas (explanation: ExplanationResult) =
         let strongest =
             match Conclusions.mostInfluential explanation with
-            | Some most -> $"Most influential condition: {most.Condition}"
-            | None -> "No condition matters much"
+            | Some most -> $"Matters most: {most.Condition}"
+            | None -> "No condition matters"
 
         {
             Title = $"5  {strongest}"
