@@ -185,7 +185,7 @@ let private total (world: World) (epoch: int) (causal: float) (contrast: float) 
 
     let problem = World.single (World.problem world)
 
-    let features =
+    let features: TowerFeatures =
         {
             Dense = problem.Observation.Dense
             Image = problem.Observation.Image
