@@ -19,7 +19,7 @@ module Resize =
     let private fixedPoint = float (1 <<< 22)
 
     /// The weights of one target pixel: the first source pixel that it reads, and a weight for each from there on.
-    let private taps (source: int) (target: int) (index: int) =
+    let taps (source: int) (target: int) (index: int) =
         let scale = float source / float target
         let stretch = max 1.0 scale
         let support = 2.0 * stretch

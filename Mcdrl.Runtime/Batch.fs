@@ -8,12 +8,20 @@ open TorchSharp
 /// Many independent items at once.
 [<RequireQualifiedAccess>]
 module Batch =
-    /// Runs `work` over the items on all processors, one torch thread each, which for many small images is faster than
-    /// all threads on one image. Only as many items are in flight as there are processors. Results are in order.
-    let run stage (report: Report) (cancel: CancellationToken) (work: 'item -> 'result) (items: 'item array) =
+    /// How many items are in flight: as many as there are processors.
+    let private workers (items: 'item array) =
+        max 1 (min Environment.ProcessorCount items.Length)
+
+    /// Runs `work` over the items on all processors; what a single item computes with is left to `work`. Results are in
+    /// order.
+    let each
+        stage
+        (report: Report)
+        (cancel: CancellationToken)
+        (work: 'item -> 'result)
+        (items: 'item array)
+        =
         let results = Array.zeroCreate<'result> items.Length
-        let workers = max 1 (min Environment.ProcessorCount items.Length)
-        let before = torch.get_num_threads ()
         let mutable finished = 0
         let gate = obj ()
 
@@ -45,13 +53,18 @@ module Batch =
             Task.Factory.StartNew(go, TaskCreationOptions.LongRunning)
 
         try
-            torch.set_num_threads (max 1 (before / workers))
+            Task.WaitAll(Array.init (workers items) worker)
+            cancel.ThrowIfCancellationRequested()
+            Ok results
+        with :? OperationCanceledException ->
+            Error McdrlError.Cancelled
 
-            try
-                Task.WaitAll(Array.init workers worker)
-                cancel.ThrowIfCancellationRequested()
-                Ok results
-            with :? OperationCanceledException ->
-                Error McdrlError.Cancelled
+    /// `each` with one torch thread an item, which for many small images is faster than all threads on one image.
+    let run stage (report: Report) (cancel: CancellationToken) (work: 'item -> 'result) (items: 'item array) =
+        let before = torch.get_num_threads ()
+
+        try
+            torch.set_num_threads (max 1 (before / workers items))
+            each stage report cancel work items
         finally
             torch.set_num_threads before

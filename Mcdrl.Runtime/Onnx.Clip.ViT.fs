@@ -3,6 +3,7 @@ namespace Mcdrl
 open TorchSharp
 
 /// What an image tower says, as values of the graph; shapes as in `TowerFeatures`.
+[<RequireQualifiedAccess>]
 type OnnxFeatures =
     {
         /// [B, H, W, width]
@@ -106,7 +107,7 @@ module OnnxVisionTransformer =
 
     /// The class token's and the cells' output of the last block. [B, cells + 1, width] → [B, 1, width], [B, cells, width]
     let private lastBlock graph (mode: DenseMode) (block: Block) (x: OnnxValue) =
-        let cells x =
+        let cells (x: OnnxValue) =
             OnnxOp.narrow graph 1 1L (x.Shape[1] - 1L) x
 
         match mode with

@@ -6,6 +6,7 @@ open FsToolkit.ErrorHandling
 open Microsoft.ML.OnnxRuntime
 
 /// What an exported segmenter states about itself.
+[<RequireQualifiedAccess>]
 type OnnxFacts =
     {
         Classes: string list
@@ -17,6 +18,7 @@ type OnnxFacts =
     }
 
 /// The answer about some frames, row by row in the order of the axes.
+[<RequireQualifiedAccess>]
 type OnnxOutput =
     {
         /// P(Y | do(F)), [B, K + 1, S, S].
@@ -28,7 +30,7 @@ type OnnxOutput =
     }
 
 /// An exported segmenter in ONNX Runtime, on the processor. One instance serves any number of threads.
-[<NoComparison; NoEquality>]
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
 type OnnxEngine =
     private
         {
@@ -47,12 +49,20 @@ module OnnxEngine =
     let private foreign path what =
         McdrlError.model what path "Use a file written by `mcdrl export onnx`"
 
-    /// ONNX Runtime's refusals as an error of the file.
+    /// ONNX Runtime's refusals as an error of the file, and its absence as one.
     let private attempt path (operation: unit -> 'a) : Result<'a, McdrlError> =
         try
             Ok(operation ())
-        with :? OnnxRuntimeException as problem ->
+        with
+        | :? OnnxRuntimeException as problem ->
             Error(foreign path $"ONNX Runtime refuses it: {problem.Message.Trim().TrimEnd '.'}")
+        | :? TypeInitializationException as problem when (problem.InnerException :? DllNotFoundException) ->
+            Error(
+                McdrlError.resource
+                    "ONNX Runtime's native library is not there"
+                    AppContext.BaseDirectory
+                    "Build or install Mcdrl again"
+            )
 
     let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
         let stated key =
@@ -103,6 +113,8 @@ module OnnxEngine =
     /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime.
     let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
         result {
+            do! OnnxGuard.check path
+
             let! session =
                 attempt path (fun () ->
                     use options = new SessionOptions()
@@ -147,4 +159,26 @@ module OnnxEngine =
                 Probabilities = output OnnxExport.probabilities |> Option.defaultValue [||]
                 Disagreement = output OnnxExport.disagreement
                 Influence = output OnnxExport.influence
+            })
+
+    /// Segments a picture of any size, as `Segmenter.segment` does.
+    let segment (engine: OnnxEngine) (picture: Picture) : Result<SegmentationResult, McdrlError> =
+        let facts = engine.Facts
+
+        Resampling.frame facts.InputSize picture
+        |> run engine
+        |> Result.map (fun found ->
+            let upright =
+                Resampling.labels picture.Height picture.Width facts.InputSize found.Probabilities
+
+            {
+                Mask = LabelMap.inFile picture.Orientation upright
+                Upright = upright
+                Classes = facts.Classes
+                Mode = facts.Mode
+                Influence =
+                    found.Influence
+                    |> Option.map (Seq.map float >> Seq.zip facts.Conditions >> List.ofSeq)
+                    |> Option.defaultValue []
+                Disagreement = found.Disagreement |> Option.map (Array.averageBy float)
             })

@@ -25,7 +25,7 @@ module OnnxExport =
 
         [
             "product", $"mcdrl {Product.release}"
-            "notice", Segmenting.notice
+            "notice", Product.notice
             "task", "lesion segmentation"
             "classes", JsonSerializer.Serialize manifest.Classes
             "conditions", JsonSerializer.Serialize settings.Conditions
@@ -54,7 +54,7 @@ module OnnxExport =
         let classes = string (model.Manifest.Classes.Length + 1)
         let conditions = string model.Manifest.Settings.Method.Conditions.Length
 
-        let port name axes description =
+        let port name axes description : OnnxPort =
             {
                 Name = name
                 Axes = "batch" :: axes
@@ -104,7 +104,7 @@ module OnnxExport =
 
         {
             Name = "mcdrl"
-            Description = $"Marks lesions in endoscopic frames. {Segmenting.notice}"
+            Description = $"Marks lesions in endoscopic frames. {Product.notice}"
             ProducerVersion = Product.release
             Opset = OnnxOp.opset
             Inputs = inputs

@@ -6,10 +6,11 @@ open TorchSharp
 
 /// A tensor that the graph will compute: its name and its shape, in which at most one axis is −1, the one that depends on
 /// how many images there are.
+[<RequireQualifiedAccess>]
 type OnnxValue = { Name: string; Shape: int64 list }
 
 /// A graph under construction. Nodes are added in an order in which they can be computed.
-[<NoComparison; NoEquality>]
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
 type OnnxGraph =
     private
         {

@@ -3,6 +3,7 @@ namespace Mcdrl
 open TorchSharp
 
 /// An image on its way through MCDRL as values of the graph, see `Observation`.
+[<RequireQualifiedAccess>]
 type OnnxObservation =
     {
         /// C, [B, H, W, d].

@@ -205,7 +205,7 @@ module OnnxOp =
             x
         else
             // Inputs 1 and 2, a region of interest and scales, are left out: sizes say it all.
-            let none = { Name = ""; Shape = [] }
+            let none: OnnxValue = { Name = ""; Shape = [] }
 
             OnnxGraph.node
                 graph

@@ -85,6 +85,7 @@ type OnnxAttribute =
     | Text of string
 
 /// One operation: `NodeProto`.
+[<RequireQualifiedAccess>]
 type OnnxNode =
     {
         Op: string
@@ -94,10 +95,11 @@ type OnnxNode =
     }
 
 /// A constant held by the file: `TensorProto`. float32 or int64; any layout, brought to row-major order when written.
-[<NoComparison; NoEquality>]
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
 type OnnxTensor = { Name: string; Value: Tensor }
 
 /// An input or output: `ValueInfoProto` of a float32 tensor.
+[<RequireQualifiedAccess>]
 type OnnxPort =
     {
         Name: string
@@ -107,7 +109,7 @@ type OnnxPort =
     }
 
 /// A model as a file holds it: `ModelProto` with one graph.
-[<NoComparison; NoEquality>]
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
 type OnnxModel =
     {
         Name: string

@@ -3,6 +3,7 @@ namespace Mcdrl
 open TorchSharp
 
 /// What the graph of a segmenter answers. S is the side of the input, K the number of classes.
+[<RequireQualifiedAccess>]
 type OnnxAnswer =
     {
         /// P(Y | do(F)), [B, K + 1, S, S].
@@ -112,7 +113,7 @@ module OnnxSegmenter =
         let underEach () =
             OnnxIntervention.underEach graph network texts.conditions observation.Regions
 
-        let without probabilities =
+        let without probabilities : OnnxAnswer =
             {
                 Probabilities = probabilities
                 Comparison = None

@@ -12,5 +12,8 @@ module Product =
         |> Option.map _.InformationalVersion
         |> Option.defaultValue "0.0.0"
 
+    /// What everything that is handed out says.
+    let notice = "Research software, not for clinical use."
+
     /// The release alone, recorded with everything that is written.
     let release = version.Split('+')[0]

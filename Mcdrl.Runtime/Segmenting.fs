@@ -64,7 +64,7 @@ type SegmentTarget =
 /// Segments image files into masks, overlays and reports.
 [<RequireQualifiedAccess>]
 module Segmenting =
-    let notice = "Research software, not for clinical use."
+    let notice = Product.notice
 
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
 
@@ -219,25 +219,40 @@ module Segmenting =
             Notice = notice
         }
 
-    let private one segmenter mode explain limits (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+    /// What is said about a picture whose results go to a target, and its explanation, if asked for, written.
+    let private answer segmenter mode explain (target: SegmentTarget) (picture: Picture) =
+        if explain then
+            let found = Segmenter.explain segmenter mode picture
+
+            Explaining.write target.Maps target.Sheet (nameOf target.Input) picture found
+            |> Result.map (fun report -> found.Segmentation, Some report)
+        else
+            Ok(Segmenter.segment segmenter mode picture, None)
+
+    let private one answer limits (target: SegmentTarget) : Result<ImageReport, McdrlError> =
         result {
             let! picture = Images.read limits target.Input
-
-            let! segmentation, explanation =
-                if explain then
-                    let found = Segmenter.explain segmenter mode picture
-
-                    Explaining.write target.Maps target.Sheet (nameOf target.Input) picture found
-                    |> Result.map (fun report -> found.Segmentation, Some report)
-                else
-                    Ok(Segmenter.segment segmenter mode picture, None)
-
+            let! segmentation, explanation = answer target picture
             let report = report target segmentation explanation
             do! Masks.write target.Mask segmentation.Mask
             do! Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
             do! Files.writeText target.Report (RecordJson.render report)
             return report
         }
+
+    /// Segments all targets by whatever `answer` is, in the way that `batch` goes through many of them.
+    let private runBy batch answer limits (targets: SegmentTarget list) =
+        targets
+        |> List.map (fun target ->
+            Path.GetDirectoryName target.Mask |> Option.ofObj |> Option.defaultValue ".")
+        |> List.distinct
+        |> List.traverseResultM (fun folder ->
+            Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
+        |> Result.bind (fun _ ->
+            targets
+            |> Array.ofList
+            |> batch (one answer limits)
+            |> Result.map (Array.zip (Array.ofList targets)))
 
     /// Segments all targets, some at once; `explain` writes for each what its answer depends on. A bad image does not
     /// stop the others: its error stands in its place.
@@ -250,14 +265,23 @@ module Segmenting =
         (progress: Report)
         (cancel: CancellationToken)
         =
-        targets
-        |> List.map (fun target ->
-            Path.GetDirectoryName target.Mask |> Option.ofObj |> Option.defaultValue ".")
-        |> List.distinct
-        |> List.traverseResultM (fun folder ->
-            Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
-        |> Result.bind (fun _ ->
-            targets
-            |> Array.ofList
-            |> Batch.run "segmenting" progress cancel (one segmenter mode explain limits)
-            |> Result.map (Array.zip (Array.ofList targets)))
+        runBy (Batch.run "segmenting" progress cancel) (answer segmenter mode explain) limits targets
+
+    /// `run` by an exported model, without libtorch. One thread an image where there are images enough.
+    let runOnnx
+        (file: string)
+        limits
+        (targets: SegmentTarget list)
+        (progress: Report)
+        (cancel: CancellationToken)
+        =
+        result {
+            let threads = if targets.Length < Environment.ProcessorCount then 0 else 1
+            use! engine = OnnxEngine.load file threads
+
+            let answer _ picture =
+                OnnxEngine.segment engine picture
+                |> Result.map (fun segmentation -> segmentation, None)
+
+            return! runBy (Batch.each "segmenting" progress cancel) answer limits targets
+        }

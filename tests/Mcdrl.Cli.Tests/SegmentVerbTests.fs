@@ -91,6 +91,52 @@ let tests =
                         Expect.equal (objects outcome).Length 1 "one result")
                 }
 
+                test "--onnx: an exported model answers as the model does" {
+                    withImages (fun images out ->
+                        let file, image =
+                            Path.Combine(images, "model.onnx"), Path.Combine(images, "good.png")
+
+                        let exported = mcdrl [ "export"; "onnx"; "--model"; World.bundle (); "--out"; file ]
+
+                        Expect.equal exported.Code 0 exported.Err
+
+                        let mask arguments =
+                            let outcome =
+                                mcdrl ("segment" :: image :: "--out" :: out :: "--json" :: arguments)
+
+                            Expect.equal outcome.Code 0 outcome.Err
+                            let report = (objects outcome).[0]
+                            let conditions = report.GetProperty("conditions").EnumerateObject()
+
+                            File.ReadAllBytes(Path.Combine(out, "good.mask.png")),
+                            [ for condition in conditions -> condition.Name, condition.Value.GetDouble() ],
+                            report.GetProperty("classes").GetRawText()
+
+                        let ownMask, own, ownClasses = mask [ "--model"; World.bundle () ]
+                        let foundMask, found, foundClasses = mask [ "--onnx"; file ]
+                        Expect.equal foundMask ownMask "mask"
+                        Expect.equal foundClasses ownClasses "areas and outlines"
+                        Expect.equal (List.map fst found) (List.map fst own) "conditions"
+
+                        for (name, a), (_, b) in List.zip found own do
+                            Expect.isLessThan (abs (a - b)) 1e-4 name)
+                }
+
+                test "--onnx: no file, another file, or flags that it makes no sense with" {
+                    withImages (fun images out ->
+                        let refused code arguments (named: string) =
+                            let outcome = mcdrl ("segment" :: images :: "--out" :: out :: arguments)
+                            Expect.equal outcome.Code code outcome.Err
+                            Expect.stringContains outcome.Err named "named"
+
+                        let image = Path.Combine(images, "good.png")
+                        refused 3 [ "--onnx"; image ] "good.png"
+                        refused 5 [ "--onnx"; Path.Combine(images, "none.onnx") ] "none.onnx"
+                        refused 2 [ "--onnx"; image; "--mode"; "exact" ] "--mode"
+                        refused 2 [ "--onnx"; image; "--explain"; "--device"; "cpu" ] "--explain, --device"
+                        refused 2 [ "--onnx"; image; "--model"; World.bundle () ] "--model")
+                }
+
                 test "wrong usage is refused before any work" {
                     withImages (fun images out ->
                         for arguments, named in

@@ -23,6 +23,7 @@ let private tests =
         ArchitectureTests.tests
         TowerTests.tests
         UpsamplingTests.tests
+        ResamplingTests.tests
         PromptsTests.tests
         SettingsTests.tests
         ConditionsTests.tests

@@ -222,4 +222,44 @@ let private refused =
                     |> World.refusedWith 3 [ file; "classes" ])
         ]
 
-let tests = testSequenced (testList "OnnxExporter" [ written; refused ])
+/// ModelProto with a graph (7) of these bytes.
+let private withGraph (graph: byte list) = 0x3Auy :: byte graph.Length :: graph
+
+let private guarded =
+    testCase "only what is built as we build it reaches ONNX Runtime"
+    <| fun () ->
+        withFile (fun file ->
+            let check (bytes: byte list) =
+                File.WriteAllBytes(file, List.toArray bytes)
+                OnnxGuard.check file
+
+            for bytes, what in
+                [
+                    withGraph [ 0x2Auy; 2uy; 0x4Auy; 0uy ], "a tensor (5) with its values (9)"
+                    withGraph [ 0x0Auy; 2uy; 0x22uy; 0uy ], "a node (1) with an operator (4)"
+                ] do
+                Expect.isOk (check bytes) what
+
+            for bytes, what in
+                [
+                    withGraph [ 0x2Auy; 2uy; 0x6Auy; 0uy ], "a tensor with external data (13)"
+                    withGraph [ 0x2Auy; 2uy; 0x70uy; 1uy ], "a tensor that lies elsewhere (14)"
+                    withGraph [ 0x0Auy; 2uy; 0x3Auy; 0uy ], "a node of another domain (7)"
+                    withGraph [ 0x0Auy; 4uy; 0x2Auy; 2uy; 0x32uy; 0uy ], "an attribute with a graph (6)"
+                    [ 0xCAuy; 1uy; 0uy ], "functions (25)"
+                    [ 0x3Auy; 9uy; 0uy ], "a length beyond the end"
+                    [ 0x3Auy; 0xFFuy ], "half a length"
+                    List.replicate 12 0xFFuy, "a number without end"
+                ] do
+                check bytes |> World.refusedWith 3 [ file; "mcdrl export onnx" ]
+                Expect.isError (check bytes) what
+
+            World.ok (export (request file)) |> ignore
+            Expect.isOk (OnnxGuard.check file) "a whole file"
+            let bytes = File.ReadAllBytes file
+
+            for length in 1 .. bytes.Length / 97 .. bytes.Length - 1 do
+                File.WriteAllBytes(file, Array.truncate length bytes)
+                Expect.isError (OnnxGuard.check file) $"cut after {length} bytes")
+
+let tests = testSequenced (testList "OnnxExporter" [ written; refused; guarded ])

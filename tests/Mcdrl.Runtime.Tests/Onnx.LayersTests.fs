@@ -14,7 +14,7 @@ let private run (x: Tensor) (build: OnnxGraph -> OnnxValue -> OnnxValue) : Tenso
     Folder.temporary (fun folder ->
         let graph = OnnxGraph.create []
 
-        let input =
+        let input: OnnxValue =
             {
                 Name = "x"
                 Shape = -1L :: List.tail (List.ofArray x.shape)
@@ -23,7 +23,7 @@ let private run (x: Tensor) (build: OnnxGraph -> OnnxValue -> OnnxValue) : Tenso
         let output = OnnxGraph.named graph "y" (build graph input)
         let nodes, initialisers = OnnxGraph.finish graph [ output ]
 
-        let port (value: OnnxValue) =
+        let port (value: OnnxValue) : OnnxPort =
             {
                 Name = value.Name
                 Axes = value.Shape |> List.map (fun size -> if size < 0L then "batch" else string size)
@@ -230,7 +230,7 @@ let tests =
                     (fun graph x ->
                         let cells = OnnxRegions.select graph alpha x
 
-                        let observation =
+                        let observation: OnnxObservation =
                             {
                                 Dense = x
                                 Image = x

@@ -135,6 +135,10 @@ let private pictures =
 
                 Phantom.render 80 (Phantom.scene Phantom.sites[number] (Some number) seed) None seed
                 |> fst
+                |> fun picture ->
+                    { picture with
+                        Orientation = Orientation.all[2 * number]
+                    }
         ]
 
 /// The network's input of some pictures as ONNX Runtime takes it.
@@ -184,6 +188,10 @@ let private agrees (model: Model) mode =
             let mask = Upsampling.labels picture.Height picture.Width tensor
             Expect.equal mask told.Upright $"mask, {mode}, image {index}"
             Expect.isGreaterThan (Array.distinct mask.Labels).Length 1 "something is marked"
+
+            let bySelf = World.ok (OnnxEngine.segment engine picture)
+            Expect.equal bySelf.Mask told.Mask $"the file's mask without libtorch, {mode}, image {index}"
+            Expect.equal (bySelf.Classes, bySelf.Mode) (told.Classes, told.Mode) "classes and mode"
 
             let alone = World.ok (OnnxEngine.run engine (frames side [ picture ]))
             Expect.isLessThan (largestDifference answer alone.Probabilities) 1e-5 "alone as among others"
