@@ -317,6 +317,33 @@ let pack () =
 
     printfn "The packages are in out/packages."
 
+/// The command without libtorch and symbols. It can do what needs no libtorch: `segment --onnx`.
+let slim () =
+    build ()
+    let into = Path.Combine(root, "out", "slim")
+    remove "out/slim"
+    Directory.CreateDirectory into |> ignore
+    let native = [ "libonnxruntime.so"; "libSkiaSharp.so" ]
+
+    let isKept (path: string) =
+        match Path.GetExtension path with
+        | ".so" -> List.contains (Path.GetFileName path) native
+        | ".pdb"
+        | ".xml" -> false
+        | _ -> true
+
+    let kept =
+        Directory.GetFiles(Path.Combine(root, "Mcdrl.Cli", "bin", "Release", "net10.0", "linux-x64"))
+        |> Array.filter isKept
+
+    for path in kept do
+        File.Copy(path, Path.Combine(into, Path.GetFileName path))
+
+    let size = kept |> Array.sumBy (fun path -> FileInfo(path).Length)
+
+    printfn
+        $"out/slim/mcdrl segments with --onnx, without libtorch: {float size / 1e6:F0} MB in {kept.Length} files."
+
 let clean () =
     for folder in [ "bin"; "out" ] do
         remove folder
@@ -337,6 +364,7 @@ let targets =
         "build, and make models/demo anew: the model that answers when none is named (some minutes)",
         embedded
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
+        "slim", "build the command without libtorch, for `segment --onnx` alone", slim
         "format", "format the F# sources with Fantomas", format
         "clean", "delete all that the other targets made", clean
     ]

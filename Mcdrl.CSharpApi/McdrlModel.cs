@@ -12,15 +12,15 @@ public sealed record BatchItem(string Path, Segmentation? Found, McdrlException?
 /// none of them: calls under way end normally, later ones throw <see cref="ObjectDisposedException"/>.</summary>
 public sealed class McdrlModel : IDisposable
 {
-    private readonly Segmenter segmenter;
+    private readonly IEngine engine;
     private readonly Lock gate = new();
     private int calls;
     private bool disposed;
 
-    internal McdrlModel(Segmenter segmenter) => this.segmenter = segmenter;
+    internal McdrlModel(IEngine engine) => this.engine = engine;
 
     /// <summary>Names of the lesion classes; the first has label 1 in masks.</summary>
-    public IReadOnlyList<string> Classes => [.. segmenter.Manifest.Classes];
+    public IReadOnlyList<string> Classes => engine.Classes;
 
     /// <summary>Marks lesions in an image file (PNG, JPEG, WebP, BMP or GIF of any size).</summary>
     /// <param name="path">The file.</param>
@@ -71,10 +71,11 @@ public sealed class McdrlModel : IDisposable
         Task.Run(() => Segment(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
 
     /// <summary>Marks lesions in an image file, as <see cref="Segment(string, SegmentOptions, CancellationToken)"/> does,
-    /// and says what the answer depends on.</summary>
+    /// and says what the answer depends on. A model of <see cref="McdrlApi.LoadOnnx"/> can't.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">Mode and limits.</param>
     /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <exception cref="McdrlUsageException">The model is an exported one.</exception>
     /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
     /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -174,7 +175,7 @@ public sealed class McdrlModel : IDisposable
         OnPicture(
             read,
             options,
-            picture => new Segmentation(SegmenterModule.segment(segmenter, ModeOf(options.Mode), picture), picture),
+            picture => new Segmentation(engine.Segment(picture, ModeOf(options.Mode)), picture),
             cancellationToken);
 
     private ImageExplanation RunExplain(
@@ -185,7 +186,7 @@ public sealed class McdrlModel : IDisposable
         OnPicture(
             read,
             options,
-            picture => new ImageExplanation(SegmenterModule.explain(segmenter, ModeOf(options.Mode), picture), picture, name),
+            picture => new ImageExplanation(engine.Explain(picture, ModeOf(options.Mode)), picture, name),
             cancellationToken);
 
     private T OnPicture<T>(
@@ -243,7 +244,7 @@ public sealed class McdrlModel : IDisposable
     {
         if (disposed && calls == 0)
         {
-            ((IDisposable)segmenter).Dispose();
+            engine.Dispose();
         }
     }
 }

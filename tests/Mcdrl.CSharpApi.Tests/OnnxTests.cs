@@ -1,0 +1,66 @@
+using Microsoft.FSharp.Core;
+using Xunit;
+
+namespace Mcdrl.CSharpApi.Tests;
+
+public sealed class OnnxTests(TinyModel tiny)
+{
+    private string Export(Marginalisation mode)
+    {
+        var file = tiny.Fresh(".onnx");
+        var request = new OnnxRequest(tiny.Bundle, FSharpOption<Marginalisation>.Some(mode), file);
+        var outcome = OnnxExporter.run(ReportModule.none, TestContext.Current.CancellationToken, request);
+        Assert.True(outcome.IsOk, outcome.IsOk ? null : McdrlErrorModule.describe(outcome.ErrorValue));
+        return file;
+    }
+
+    [Fact]
+    public void An_exported_model_marks_what_the_model_marks()
+    {
+        using var own = tiny.Load();
+        using var exported = McdrlApi.LoadOnnx(Export(Marginalisation.Exact));
+        var exact = new SegmentOptions { Mode = AdjustmentMode.Exact };
+        var expected = own.Segment(tiny.Image, exact, TestContext.Current.CancellationToken);
+
+        foreach (var options in new[] { new SegmentOptions(), exact })
+        {
+            var found = exported.Segment(tiny.Image, options, TestContext.Current.CancellationToken);
+            Assert.Equal(expected.Mask, found.Mask);
+            Assert.Equal(expected.Conditions.Select(condition => condition.Name), found.Conditions.Select(condition => condition.Name));
+            Assert.Equal(Assert.NotNull(expected.Disagreement), Assert.NotNull(found.Disagreement), 1e-4);
+        }
+
+        Assert.Equal(own.Classes, exported.Classes);
+        Assert.Equal(expected.Mask, exported.Segment(File.ReadAllBytes(tiny.Image)).Mask);
+    }
+
+    [Fact]
+    public void Threads_share_an_exported_model()
+    {
+        using var exported = McdrlApi.LoadOnnx(Export(Marginalisation.Attention));
+        var alone = exported.Segment(tiny.Image);
+        var masks = new ReadOnlyMemory<byte>[16];
+        Parallel.For(0, masks.Length, index => masks[index] = exported.Segment(tiny.Image).Mask);
+        Assert.All(masks, mask => Assert.Equal(alone.Mask, mask));
+    }
+
+    [Fact]
+    public void What_an_exported_model_cannot_do_is_refused()
+    {
+        var exported = McdrlApi.LoadOnnx(Export(Marginalisation.Attention));
+        var other = new SegmentOptions { Mode = AdjustmentMode.Exact };
+        var token = TestContext.Current.CancellationToken;
+        Assert.Contains("Attention", Assert.Throws<McdrlUsageException>(() => exported.Segment(tiny.Image, other, token)).Message);
+        Assert.Throws<McdrlUsageException>(() => exported.Explain(tiny.Image));
+        exported.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => exported.Segment(tiny.Image));
+    }
+
+    [Fact]
+    public void What_is_no_exported_model_is_refused()
+    {
+        Assert.Throws<ArgumentNullException>(() => McdrlApi.LoadOnnx(null!));
+        Assert.Throws<McdrlModelException>(() => McdrlApi.LoadOnnx(tiny.Image));
+        Assert.Throws<McdrlResourceException>(() => McdrlApi.LoadOnnx(tiny.Fresh(".onnx")));
+    }
+}
