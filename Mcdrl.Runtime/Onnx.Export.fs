@@ -41,44 +41,31 @@ module OnnxExport =
             "weights_sha256", manifest.Provenance.WeightsSha256
         ]
 
-    let private leaves (model: Model) =
-        let under prefix tree =
-            Tree.leaves tree |> List.map (fun (path, leaf) -> $"{prefix}.{path}", leaf)
+    let private under prefix tree =
+        Tree.leaves tree |> List.map (fun (path, leaf) -> $"{prefix}.{path}", leaf)
 
-        under "tower" model.Tower
-        @ under "network" model.Network
-        @ under "texts" model.Texts
+    /// A tensor of a batch, float32.
+    let private port name axes description : OnnxPort =
+        {
+            Name = name
+            Axes = "batch" :: axes
+            Description = description
+        }
 
-    let private ports (model: Model) : OnnxPort list * OnnxPort list =
-        let side = string model.Manifest.Preprocessing.InputSize
-        let classes = string (model.Manifest.Classes.Length + 1)
-        let conditions = string model.Manifest.Settings.Method.Conditions.Length
-
-        let port name axes description : OnnxPort =
-            {
-                Name = name
-                Axes = "batch" :: axes
-                Description = description
-            }
-
-        [ port image [ "3"; side; side ] "Frames, RGB in [0, 1]." ],
-        [
-            port
-                probabilities
-                [ classes; side; side ]
-                "P(Y | do(F)) of each pixel: background, then the classes in their order."
-            port disagreement [ side; side ] "I(Y; Z | F) of each pixel in nats."
-            port
-                influence
-                [ conditions ]
-                "How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats."
-        ]
+    let private framesOf (side: string) description =
+        port image [ "3"; side; side ] description
 
     /// The file's contents. Constants are made in the caller's scope and must live until it is written.
     let private assemble (model: Model) mode : OnnxModel =
-        let graph = OnnxGraph.create (leaves model)
-        let inputs, outputs = ports model
-        let side = int64 model.Manifest.Preprocessing.InputSize
+        let graph =
+            OnnxGraph.create (
+                under "tower" model.Tower
+                @ under "network" model.Network
+                @ under "texts" model.Texts
+            )
+
+        let size = model.Manifest.Preprocessing.InputSize
+        let side = string size
 
         let answer =
             OnnxSegmenter.build
@@ -87,28 +74,38 @@ module OnnxExport =
                 mode
                 {
                     Name = image
-                    Shape = [ -1L; 3L; side; side ]
+                    Shape = [ -1L; 3L; int64 size; int64 size ]
                 }
 
-        let results =
+        let outputs =
             [
-                OnnxGraph.named graph probabilities answer.Probabilities
+                OnnxGraph.named graph probabilities answer.Probabilities,
+                port
+                    probabilities
+                    [ string (model.Manifest.Classes.Length + 1); side; side ]
+                    "P(Y | do(F)) of each pixel: background, then the classes in their order."
                 match answer.Comparison with
                 | Some(information, perCondition) ->
-                    OnnxGraph.named graph disagreement information
-                    OnnxGraph.named graph influence perCondition
+                    OnnxGraph.named graph disagreement information,
+                    port disagreement [ side; side ] "I(Y; Z | F) of each pixel in nats."
+
+                    OnnxGraph.named graph influence perCondition,
+                    port
+                        influence
+                        [ string model.Manifest.Settings.Method.Conditions.Length ]
+                        "How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats."
                 | None -> ()
             ]
 
-        let nodes, initialisers = OnnxGraph.finish graph results
+        let nodes, initialisers = OnnxGraph.finish graph (List.map fst outputs)
 
         {
             Name = "mcdrl"
             Description = $"Marks lesions in endoscopic frames. {Product.notice}"
             ProducerVersion = Product.release
             Opset = OnnxOp.opset
-            Inputs = inputs
-            Outputs = List.truncate results.Length outputs
+            Inputs = [ framesOf side "Frames, RGB in [0, 1]." ]
+            Outputs = List.map snd outputs
             Nodes = nodes
             Initialisers = initialisers
             Metadata = metadata model mode
@@ -119,3 +116,46 @@ module OnnxExport =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
         assemble model mode |> OnnxModel.write path
+
+    /// Writes an image tower alone, to be measured: `image` [B, 3, side, side], normalised, to `dense` [B, H, W, width] in
+    /// the way of `mode` and `feature` [B, width]. Gives the file's size in bytes.
+    let writeTower (path: string) (tower: Tower) (mode: DenseMode) (side: int64) : Result<int64, McdrlError> =
+        use _noGrad = torch.no_grad ()
+        use _scope = torch.NewDisposeScope()
+        let graph = OnnxGraph.create (under "tower" tower)
+
+        let features =
+            OnnxTower.forward
+                graph
+                mode
+                tower
+                {
+                    Name = image
+                    Shape = [ -1L; 3L; side; side ]
+                }
+
+        let outputs =
+            [
+                OnnxGraph.named graph "dense" features.Dense
+                OnnxGraph.named graph "feature" features.Image
+            ]
+
+        let nodes, initialisers = OnnxGraph.finish graph outputs
+
+        OnnxModel.write
+            path
+            {
+                Name = Tower.name tower
+                Description = $"An image tower. {Product.notice}"
+                ProducerVersion = Product.release
+                Opset = OnnxOp.opset
+                Inputs = [ framesOf (string side) "Normalised frames." ]
+                Outputs =
+                    [
+                        for output in outputs ->
+                            port output.Name (output.Shape |> List.tail |> List.map string) ""
+                    ]
+                Nodes = nodes
+                Initialisers = initialisers
+                Metadata = []
+            }

@@ -50,7 +50,7 @@ type OnnxRequest =
 /// Exports that are compared with our own segmenter before they are handed out.
 [<RequireQualifiedAccess>]
 module OnnxExporter =
-    /// Largest difference of a probability that passes.
+    /// Largest difference of a probability, or of what is said about conditions in nats, that passes.
     let tolerance = 1e-4
 
     let private side = 256
@@ -117,9 +117,7 @@ module OnnxExporter =
 
         OnnxEngine.run engine (frame.data<float32>().ToArray())
         |> Result.map (
-            apart
-                (Segmenter.probabilities segmenter mode picture)
-                (Segmenter.segment segmenter mode picture)
+            apart (Segmenter.probabilities segmenter mode picture) (Segmenter.segment segmenter mode picture)
         )
 
     let private together (a: OnnxComparison) (b: OnnxComparison) : OnnxComparison =
@@ -161,17 +159,17 @@ module OnnxExporter =
         }
 
     let private accept (out: string) (comparison: OnnxComparison) =
-        if comparison.Probabilities <= tolerance then
+        if comparison.Probabilities <= tolerance && comparison.Conditions <= tolerance then
             Ok()
         else
             Error(
                 McdrlError.model
-                    $"ONNX Runtime's answer to the exported graph is not ours: probabilities differ by up to {comparison.Probabilities:E1}, masks in {comparison.DifferingPixels} of {comparison.Pixels} pixels; nothing was written"
+                    $"ONNX Runtime's answer to the exported graph is not ours: probabilities differ by up to {comparison.Probabilities:E1}, what is said about conditions by {comparison.Conditions:E1} nats, masks in {comparison.DifferingPixels} of {comparison.Pixels} pixels; nothing was written"
                     out
                     "Report it with the model's mcdrl.json"
             )
 
-    /// Writes the model as an ONNX file and compares it with our own segmenter; only a file whose probabilities agree to
+    /// Writes the model as an ONNX file and compares it with our own segmenter; only a file that agrees to
     /// `tolerance` takes the place of `Out`.
     let run
         (report: Report)

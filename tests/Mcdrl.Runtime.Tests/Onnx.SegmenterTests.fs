@@ -4,6 +4,7 @@ module Mcdrl.Runtime.Tests.OnnxSegmenterTests
 open System
 open System.IO
 open Expecto
+open Microsoft.ML.OnnxRuntime
 open TorchSharp
 open Mcdrl
 
@@ -271,6 +272,31 @@ let tests =
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 List.iter (agrees (embedded ())) modes
+
+            testCase "a tower alone"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                use _noGrad = torch.no_grad ()
+
+                for tower in [ vit (); deep (); resnet50 ResNet50.torchvision () ] do
+                    Folder.temporary (fun folder ->
+                        let file = Path.Combine(folder, "tower.onnx")
+                        World.ok (OnnxExport.writeTower file tower DenseMode.Maskclip 64L) |> ignore
+                        use session = new InferenceSession(file)
+                        let images = Seed.normal [ 2L; 3L; 64L; 64L ] (Seed.create 4UL)
+                        let expected = Tower.forward DenseMode.Maskclip tower images
+                        let values = images.data<float32>().ToArray()
+                        use input = OrtValue.CreateTensorValueFromMemory(values, images.shape)
+                        use options = new RunOptions()
+                        let names = [| "dense"; "feature" |]
+                        use found = session.Run(options, [| "image" |], [| input |], names)
+
+                        for value, own in Seq.zip found [ expected.Dense; expected.Image ] do
+                            Expect.equal (value.GetTensorTypeAndShape().Shape) own.shape "shape"
+                            let own = own.contiguous().data<float32>().ToArray()
+                            let largest = own |> Array.map (abs >> float) |> Array.max
+                            let found = value.GetTensorDataAsSpan<float32>().ToArray()
+                            Expect.isLessThan (largestDifference found own) (1e-4 * (1.0 + largest)) "values")
 
             testCase "a model without intervention"
             <| fun () ->
