@@ -127,16 +127,23 @@ module Layers =
     /// broadcast). `bias` is added to the scores and broadcasts to [B, heads, n, m]; −∞ removes a key.
     let attend (heads: int64) (bias: Tensor option) (layer: Attention) (queries: Tensor) (memory: Tensor) =
         scoped (fun () ->
-            let q = linear (projection 0L layer) queries |> splitHeads heads
-            let k = linear (projection 1L layer) memory |> splitHeads heads
-            let v = linear (projection 2L layer) memory |> splitHeads heads
-            // libtorch's choice of a kernel asks a mask for the last axis but one.
-            let mask =
-                bias
-                |> Option.map (fun bias -> if bias.dim () < 2L then bias.unsqueeze 0L else bias)
+            let v = linear (projection 2L layer) memory
 
-            let attended = functional.scaled_dot_product_attention (q, k, v, orNull mask)
-            linear layer.out_proj (mergeHeads attended))
+            if memory.shape[1] = 1L then
+                // A softmax over one key is 1: the answer doesn't depend on who asks.
+                (linear layer.out_proj v).expand(queries.shape[0], queries.shape[1], -1L)
+            else
+                let q = linear (projection 0L layer) queries |> splitHeads heads
+                let k = linear (projection 1L layer) memory |> splitHeads heads
+                // libtorch's choice of a kernel asks a mask for the last axis but one.
+                let mask =
+                    bias
+                    |> Option.map (fun bias -> if bias.dim () < 2L then bias.unsqueeze 0L else bias)
+
+                let attended =
+                    functional.scaled_dot_product_attention (q, k, splitHeads heads v, orNull mask)
+
+                linear layer.out_proj (mergeHeads attended))
 
 /// First values of layers that are trained from nothing, in PyTorch's default distributions.
 [<RequireQualifiedAccess>]
