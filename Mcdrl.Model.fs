@@ -40,9 +40,10 @@ type Texts =
 /// MTRS: the regions that the class texts point at (Eq. 6).
 [<RequireQualifiedAccess>]
 module Regions =
-    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B, H, W, d] and [K, d] → [B, H, W, K] in [−1, 1]; zero vectors give 0.
+    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B, H, W, d] and [K, d] → [B, H, W, K] in [−1, 1], at least fp32; zero
+    /// vectors give 0.
     let similarity (dense: Tensor) (classes: Tensor) =
-        scoped (fun () -> (unit dense).matmul((unit classes).t()))
+        scoped (fun () -> (unit (widened dense)).matmul((unit (widened classes)).t()))
 
     /// N = round(α·cells), midpoints away from zero, at least 1 and at most all.
     let count (alpha: float) (cells: int64) =
@@ -112,6 +113,7 @@ module Intervention =
     /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
     let apply (network: Intervention) (logPrior: Tensor) (confounders: Tensor) (regions: Tensor) =
         let bias = logPrior.``to`` regions.dtype
+        let confounders = confounders.``to`` regions.dtype
 
         let step (x: Tensor) (layer: CausalLayer) =
             scoped (fun () ->
@@ -120,10 +122,9 @@ module Intervention =
                 let attended = attend (heads width) (Some bias) layer.attn queries confounders
                 let x = x.add (attended, unity)
 
-                x.add (
-                    (layerNorm layer.ln_2 --> linear layer.c_fc --> gelu --> linear layer.c_proj) x,
-                    unity
-                ))
+                layerNorm layer.ln_2 x
+                |> linearThen Epilogue.Gelu layer.c_fc
+                |> linearThen (Epilogue.Add x) layer.c_proj)
 
         scoped (fun () -> List.fold step (regions.alias ()) network.layers)
 
@@ -174,11 +175,26 @@ module Backdoor =
             let intervened: Tensor = intervene certain single copies
             intervened.unflatten (0L, [| confounders; images |]))
 
+    /// How many maps are in the head at once: memory is bounded by this, not by M or by the number of images.
+    let private together = 16L
+
     /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these.
     let logitsUnderEach intervene (logits: Tensor -> Tensor) (conditions: Tensor) (regions: Tensor) =
         scoped (fun () ->
-            let intervened = underEach intervene conditions regions
-            (logits (intervened.flatten (0L, 1L))).unflatten(0L, intervened.shape[..1]))
+            let ofSome (conditions: Tensor) =
+                scoped (fun () ->
+                    let intervened = underEach intervene conditions regions
+                    (logits (intervened.flatten (0L, 1L))).unflatten(0L, intervened.shape[..1]))
+
+            let all, atOnce = conditions.shape[0], max 1L (together / regions.shape[0])
+
+            torch.cat (
+                [|
+                    for first in 0L .. atOnce .. all - 1L ->
+                        ofSome (conditions.narrow (0L, first, min atOnce (all - first)))
+                |],
+                0L
+            ))
 
     /// Σ_m π_m softmax(l_m): [M, B, K + 1, ...] → [B, K + 1, ...] probabilities.
     let exact (logPrior: Tensor) (logits: Tensor) =
@@ -270,9 +286,8 @@ module Head =
                  --> conv2d 1L 0L refinement.lateral)
                     skip
 
-            let copies = x.shape[0] / skip.shape[0]
-            let upsampled = resized skip.shape[2..] x
-            let joined = upsampled.add (lateral.repeat (copies, 1L, 1L, 1L), unity)
+            let upsampled = (resized skip.shape[2..] x).unflatten(0L, [| -1L; skip.shape[0] |])
+            let joined = upsampled.add(lateral, unity).flatten(0L, 1L)
 
             (conv2d 1L 1L refinement.conv
              --> groupNorm (groups x.shape[1]) refinement.norm
@@ -284,10 +299,10 @@ module Head =
     let logits (head: Head) (side: int64) (skips: Tensor list) (map: Tensor) =
         scoped (fun () ->
             let coarse = (layerNorm head.ln map).permute(0L, 3L, 1L, 2L)
-            let coarse = (conv2d 1L 1L head.conv_1 --> gelu) coarse
+            let coarse = conv2dThen Epilogue.Gelu 1L 1L head.conv_1 coarse
             let used = skips |> List.rev |> List.truncate head.refinements.Length
             let fine = List.zip head.refinements used |> List.fold refine coarse
-            fine |> conv2d 1L 0L head.conv_2 |> resized [ side; side ])
+            fine |> conv2d 1L 0L head.conv_2 |> widened |> resized [ side; side ])
 
 /// How much a cell and the whole image count where texts tell the classes apart, [1] each. Ours, not the paper's.
 [<NoComparison; NoEquality>]
@@ -315,7 +330,7 @@ module TextClasses =
 
             let copies = map.shape[0] / image.shape[0]
             let sum = cells.add (whole.repeat (copies, 1L, 1L, 1L), unity)
-            (sum.div(scalar temperature).``to`` map.dtype).permute(0L, 3L, 1L, 2L))
+            sum.div(scalar temperature).permute(0L, 3L, 1L, 2L))
 
     /// P(k) = P(lesion) P(k | lesion): logits of normal and lesion [B', 2, S, S] and scores of the classes
     /// [B', K, S, S] → logits [B', K + 1, S, S].

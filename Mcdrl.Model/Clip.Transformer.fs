@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open TorchSharp
+open type TorchSharp.torch.nn
 
 /// The two layers after a block's attention.
 [<NoComparison; NoEquality>]
@@ -24,67 +25,91 @@ type Transformer = { resblocks: Block list }
 module Transformer =
     let heads (width: int64) = max 1L (width / 64L)
 
+    /// 1.702·quickGelu(x) = swish(1.702·x): a packed block has 1.702·c_fc and c_proj/1.702.
+    let private sharpness = 1.702
+
     /// x + mlp(ln_2 x). [B, n, width] → [B, n, width]
     let private feedForward (block: Block) (x: Tensor) =
-        scoped (fun () ->
-            let hidden =
-                layerNorm block.ln_2
-                --> linear block.mlp.c_fc
-                --> quickGelu
-                --> linear block.mlp.c_proj
+        let hidden =
+            if OneDnn.isPacked block.mlp.c_fc.weight then
+                linearThen Epilogue.Swish block.mlp.c_fc
+            else
+                linear block.mlp.c_fc --> quickGelu
 
-            x.add (hidden x, unity))
+        (layerNorm block.ln_2 --> hidden --> linearThen (Epilogue.Add x) block.mlp.c_proj) x
+
+    /// The block with what each token reads, `attended q k v`, in place of its own attention's answer.
+    /// q, k, v and what is read [B, heads, n, width / heads]; [B, n, width] → [B, n, width]
+    let blockBy (attended: Tensor -> Tensor -> Tensor -> Tensor) (block: Block) (x: Tensor) =
+        scoped (fun () ->
+            let struct (q, k, v) =
+                layerNorm block.ln_1 x |> selfProjections (heads x.shape[2]) block.attn
+
+            mergeHeads (attended q k v)
+            |> linearThen (Epilogue.Add x) block.attn.out_proj
+            |> feedForward block)
+
+    /// A block's own attention; `mask` is added to the scores.
+    let attention (mask: Tensor option) (q: Tensor) (k: Tensor) (v: Tensor) =
+        match mask with
+        | Some mask -> functional.scaled_dot_product_attention (q, k, v, mask)
+        | None -> functional.scaled_dot_product_attention (q, k, v)
+
+    /// MaskCLIP's: every token reads itself alone.
+    let maskclip (_: Tensor) (_: Tensor) (v: Tensor) = v.alias ()
+
+    /// SCLIP's weights, softmax(q qᵀ/√d) + softmax(k kᵀ/√d): their rows sum to 2. [B, heads, n, d] → [B, heads, n, n]
+    let sclipWeights (q: Tensor) (k: Tensor) =
+        scoped (fun () ->
+            let correlation (split: Tensor) =
+                let scale = 1.0 / sqrt (float split.shape[3])
+                split.matmul(split.transpose (-2L, -1L)).mul(scalar scale).softmax(-1L)
+
+            (correlation q).add(correlation k, unity))
+
+    /// SCLIP's attention.
+    let sclip (q: Tensor) (k: Tensor) (v: Tensor) =
+        scoped (fun () -> (sclipWeights q k).matmul v)
+
+    /// The first token reads as in the block's own attention, the others as `others` says.
+    let exceptFirst others (q: Tensor) (k: Tensor) (v: Tensor) =
+        scoped (fun () ->
+            let first = attention None (q.narrow (2L, 0L, 1L)) k v
+            let rest = (others q k v: Tensor).narrow(2L, 1L, q.shape[2] - 1L)
+            torch.cat ([| first; rest |], 2L))
 
     /// The block. `mask` is added to the scores. [B, n, width] → [B, n, width]
-    let block (mask: Tensor option) (block: Block) (x: Tensor) =
-        scoped (fun () ->
-            let normed = layerNorm block.ln_1 x
+    let block (mask: Tensor option) (block: Block) (x: Tensor) = blockBy (attention mask) block x
 
-            x.add (attend (heads x.shape[2]) mask block.attn normed normed, unity)
-            |> feedForward block)
+    /// The blocks for inference on the processor. `pack` lays out a linear layer whose weight and bias are multiplied by
+    /// the factors given.
+    let packed (pack: float -> float -> Linear -> Linear) (transformer: Transformer) : Transformer =
+        let projections (attention: Attention) : Linear =
+            pack
+                1.0
+                1.0
+                {
+                    weight = attention.in_proj_weight
+                    bias = Some attention.in_proj_bias
+                }
 
-    /// The block's output for the first `count` tokens only. [B, n, width] → [B, count, width]
-    let blockOfFirst (count: int64) (block: Block) (x: Tensor) =
-        scoped (fun () ->
-            let normed = layerNorm block.ln_1 x
-            let queries = normed.narrow (1L, 0L, count)
+        let block (block: Block) =
+            { block with
+                attn =
+                    { block.attn with
+                        in_proj_weight = (projections block.attn).weight
+                        out_proj = pack 1.0 1.0 block.attn.out_proj
+                    }
+                mlp =
+                    {
+                        c_fc = pack sharpness sharpness block.mlp.c_fc
+                        c_proj = pack (1.0 / sharpness) 1.0 block.mlp.c_proj
+                    }
+            }
 
-            x.narrow(1L, 0L, count).add(attend (heads x.shape[2]) None block.attn queries normed, unity)
-            |> feedForward block)
-
-    /// The block as MaskCLIP reads it: every token attends to itself alone. [B, n, width] → [B, n, width]
-    let maskclipBlock (block: Block) (x: Tensor) =
-        scoped (fun () ->
-            let values = layerNorm block.ln_1 --> linear (projection 2L block.attn)
-            x.add ((values --> linear block.attn.out_proj) x, unity) |> feedForward block)
-
-    /// SCLIP's attention, softmax(q qᵀ/√d) + softmax(k kᵀ/√d): its rows sum to 2. `normed` is the block's ln_1 x.
-    /// [B, n, width] → [B, heads, n, n]
-    let sclipWeights (attention: Attention) (normed: Tensor) =
-        scoped (fun () ->
-            let heads = heads normed.shape[2]
-
-            let correlation part =
-                scoped (fun () ->
-                    let split = linear (projection part attention) normed |> splitHeads heads
-                    let scale = 1.0 / sqrt (float split.shape[3])
-
-                    split.matmul(split.transpose (-2L, -1L)).mul(scalar scale).softmax(-1L))
-
-            (correlation 0L).add(correlation 1L, unity))
-
-    /// The block with SCLIP's attention in place of its own. [B, n, width] → [B, n, width]
-    let sclipBlock (block: Block) (x: Tensor) =
-        scoped (fun () ->
-            let normed = layerNorm block.ln_1 x
-
-            let values =
-                linear (projection 2L block.attn) normed |> splitHeads (heads x.shape[2])
-
-            let attended = (sclipWeights block.attn normed).matmul values
-
-            x.add (linear block.attn.out_proj (mergeHeads attended), unity)
-            |> feedForward block)
+        {
+            resblocks = List.map block transformer.resblocks
+        }
 
     /// Blocks in turn; what lies between them is freed on the way. [B, n, width] → [B, n, width]
     let run (mask: Tensor option) (blocks: Block list) (x: Tensor) =
@@ -135,7 +160,7 @@ module Positions =
                 let grid = learned.narrow(0L, 1L, cells).t().reshape(1L, -1L, side, side) // [1, channels, n, n]
 
                 let resized =
-                    torch.nn.functional.interpolate (
+                    functional.interpolate (
                         grid,
                         [| height; width |],
                         mode = torch.InterpolationMode.Bicubic,

@@ -20,8 +20,31 @@ type Bottleneck =
         downsample: Downsample option
     }
 
+/// Lays out a convolution and the normalisation after it as one, for inference: stride, padding, the two layers.
+type PackConvNorm = int64 -> int64 -> Conv2d -> BatchNorm -> Conv2d
+
 [<RequireQualifiedAccess>]
 module Bottleneck =
+    /// The block for inference on the processor. Strides of the first and the second convolution and of the shortcut.
+    let packed
+        (pack: PackConvNorm)
+        (first: int64)
+        (second: int64)
+        (shortcut: int64)
+        (block: Bottleneck)
+        : Bottleneck =
+        { block with
+            conv1 = pack first 0L block.conv1 block.bn1
+            conv2 = pack second 1L block.conv2 block.bn2
+            conv3 = pack 1L 0L block.conv3 block.bn3
+            downsample =
+                block.downsample
+                |> Option.map (fun layers ->
+                    { layers with
+                        ``0`` = pack shortcut 0L layers.``0`` layers.``1``
+                    })
+        }
+
     /// Blocks of a stage: the first from `inputs` channels, `planes` inside, 4·`planes` out.
     let templates (inputs: int64) (planes: int64) (count: int) : Bottleneck list =
         List.init count (fun index ->
@@ -175,39 +198,31 @@ module ModifiedResNet =
         let positions = tower.attnpool.positional_embedding.shape[0]
         stride tower * (Positions.side positions |> Option.defaultValue 1L)
 
-    let private convNorm normalise stride padding conv norm =
-        conv2d stride padding conv --> normalise eps norm
-
     let private halved (x: Tensor) = functional.avg_pool2d (x, 2L)
 
     let private stem normalise (tower: ModifiedResNet) =
-        convNorm normalise 2L 1L tower.conv1 tower.bn1
-        --> relu
-        --> convNorm normalise 1L 1L tower.conv2 tower.bn2
-        --> relu
-        --> convNorm normalise 1L 1L tower.conv3 tower.bn3
-        --> relu
+        let convNorm = convNorm Epilogue.Relu normalise eps
+
+        convNorm 2L 1L tower.conv1 tower.bn1
+        --> convNorm 1L 1L tower.conv2 tower.bn2
+        --> convNorm 1L 1L tower.conv3 tower.bn3
         --> halved
 
     /// [B, C, h, w] → [B, 4·planes, h/stride, w/stride], stride 1 or 2.
     let private bottleneck normalise (stride: int) (block: Bottleneck) (x: Tensor) =
         scoped (fun () ->
-            let pooled = if stride = 1 then id else halved
-
-            let main =
-                convNorm normalise 1L 0L block.conv1 block.bn1
-                --> relu
-                --> convNorm normalise 1L 1L block.conv2 block.bn2
-                --> relu
-                --> pooled
-                --> convNorm normalise 1L 0L block.conv3 block.bn3
+            let pooled (x: Tensor) = if stride = 1 then x else halved x
 
             let identity =
                 match block.downsample with
-                | Some shortcut -> convNorm normalise 1L 0L shortcut.``0`` shortcut.``1`` (pooled x)
+                | Some shortcut ->
+                    convNorm Epilogue.Nothing normalise eps 1L 0L shortcut.``0`` shortcut.``1`` (pooled x)
                 | None -> x
 
-            relu ((main x).add(identity, unity)))
+            convNorm Epilogue.Relu normalise eps 1L 0L block.conv1 block.bn1 x
+            |> convNorm Epilogue.Relu normalise eps 1L 1L block.conv2 block.bn2
+            |> pooled
+            |> convNorm (Epilogue.AddRelu identity) normalise eps 1L 0L block.conv3 block.bn3)
 
     let private stage normalise stride (blocks: Bottleneck list) =
         blocks
@@ -250,27 +265,10 @@ module ModifiedResNet =
     /// The pool's q–q plus k–k attention, as SCLIP does it in a ViT. [B, n, C] → [B, n, embed]
     let private poolSclip (pool: AttentionPool) (tokens: Tensor) =
         scoped (fun () ->
-            let attention: Attention =
-                {
-                    in_proj_weight =
-                        torch.cat ([| pool.q_proj.weight; pool.k_proj.weight; pool.v_proj.weight |], 0L)
-                    in_proj_bias =
-                        torch.cat (
-                            [|
-                                for layer in [ pool.q_proj; pool.k_proj; pool.v_proj ] do
-                                    match layer.bias with
-                                    | Some bias -> bias
-                                    | None -> torch.zeros_like (layer.weight.select (1L, 0L))
-                            |],
-                            0L
-                        )
-                    out_proj = pool.v_proj
-                }
+            let split layer =
+                linear layer tokens |> splitHeads (Transformer.heads tokens.shape[2])
 
-            let values =
-                linear pool.v_proj tokens |> splitHeads (Transformer.heads tokens.shape[2])
-
-            (Transformer.sclipWeights attention tokens).matmul values
+            Transformer.sclip (split pool.q_proj) (split pool.k_proj) (split pool.v_proj)
             |> mergeHeads
             |> linear pool.c_proj)
 
@@ -297,3 +295,28 @@ module ModifiedResNet =
                 Image = (poolAttention pool (tokens.narrow (1L, 0L, 1L)) tokens).squeeze 1L
                 Skips = [ for skip in List.take (maps.Length - 1) maps -> skip.alias () ]
             })
+
+    /// The tower for inference on the processor: convolutions with their normalisation, and the pool's linear layers.
+    let packed
+        (packConvNorm: PackConvNorm)
+        (packLinear: Linear -> Linear)
+        (tower: ModifiedResNet)
+        : ModifiedResNet =
+        let stage = List.map (Bottleneck.packed packConvNorm 1L 1L 1L)
+
+        { tower with
+            conv1 = packConvNorm 2L 1L tower.conv1 tower.bn1
+            conv2 = packConvNorm 1L 1L tower.conv2 tower.bn2
+            conv3 = packConvNorm 1L 1L tower.conv3 tower.bn3
+            layer1 = stage tower.layer1
+            layer2 = stage tower.layer2
+            layer3 = stage tower.layer3
+            layer4 = stage tower.layer4
+            attnpool =
+                { tower.attnpool with
+                    q_proj = packLinear tower.attnpool.q_proj
+                    k_proj = packLinear tower.attnpool.k_proj
+                    v_proj = packLinear tower.attnpool.v_proj
+                    c_proj = packLinear tower.attnpool.c_proj
+                }
+        }

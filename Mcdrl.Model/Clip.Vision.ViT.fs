@@ -99,17 +99,12 @@ module VisionTransformer =
     let private project (tower: VisionTransformer) (x: Tensor) =
         scoped (fun () -> (layerNorm tower.ln_post x).matmul tower.proj)
 
-    /// The class token's and the cells' output of the last block, in the way of `mode`. [B, cells + 1, width] →
-    /// [B, 1, width], [B, cells, width]
-    let private lastBlock (mode: DenseMode) (block: Block) (x: Tensor) =
-        let cells (x: Tensor) = x.narrow (1L, 1L, x.shape[1] - 1L)
-
+    /// What the tokens read in the last block: the class token always as CLIP does, the cells in the way of `mode`.
+    let private lastAttention (mode: DenseMode) =
         match mode with
-        | DenseMode.Plain ->
-            let output = Transformer.block None block x
-            output.narrow (1L, 0L, 1L), cells output
-        | DenseMode.Maskclip -> Transformer.blockOfFirst 1L block x, Transformer.maskclipBlock block (cells x)
-        | DenseMode.Sclip -> Transformer.blockOfFirst 1L block x, cells (Transformer.sclipBlock block x)
+        | DenseMode.Plain -> Transformer.attention None
+        | DenseMode.Maskclip -> Transformer.exceptFirst Transformer.maskclip
+        | DenseMode.Sclip -> Transformer.exceptFirst Transformer.sclip
 
     /// `forward` in several ways at once: all blocks but the last run once.
     let forwardAll (modes: DenseMode list) (tower: VisionTransformer) (images: Tensor) : TowerFeatures list =
@@ -141,11 +136,13 @@ module VisionTransformer =
 
             [
                 for mode in modes do
-                    let first, cells = lastBlock mode last (List.last states)
+                    let joint =
+                        Transformer.blockBy (lastAttention mode) last (List.last states)
+                        |> project tower
 
                     {
-                        Dense = (project tower cells).unflatten(1L, [| height; width |])
-                        Image = (project tower first).squeeze 1L
+                        Dense = joint.narrow(1L, 1L, height * width).unflatten(1L, [| height; width |])
+                        Image = joint.select (1L, 0L)
                         Skips = states |> List.truncate 3 |> List.map grid
                     }
             ])

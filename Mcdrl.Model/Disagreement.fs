@@ -34,3 +34,17 @@ module Disagreement =
     /// The mean of `divergence` over pixels. Logits [M, B, K + 1, h, w] → [B, M].
     let influence (logPrior: Tensor) (logits: Tensor) =
         scoped (fun () -> (divergence logPrior logits).mean([| 2L; 3L |]).t())
+
+    /// Exact adjustment, `mutualInformation` and `influence` at once: Σ π_m p_m [B, K + 1, h, w], I(Y; Z | F) [B, h, w], which
+    /// is the mean of the divergences under π, and [B, M].
+    let compare (logPrior: Tensor) (logits: Tensor) : struct (Tensor * Tensor * Tensor) =
+        use scope = torch.NewDisposeScope()
+        let logs = logits.log_softmax 2L
+        let each = logs.exp ()
+        let mixed = Backdoor.expectation logPrior each
+        let logMixed = mixed.maximum(scalar 1e-12).log()
+        let divergence = logs.sub_(logMixed).mul_(each).sum(2L).maximum(scalar 0.0)
+
+        struct (scope.MoveToOuter mixed,
+                scope.MoveToOuter(Backdoor.expectation logPrior divergence),
+                scope.MoveToOuter(divergence.mean([| 2L; 3L |]).t()))

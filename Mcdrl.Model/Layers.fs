@@ -46,23 +46,53 @@ module Layers =
         | Some tensor -> tensor
         | None -> Unchecked.defaultof<Tensor>
 
+    /// The exact Gaussian error linear unit.
+    let gelu (x: Tensor) = functional.gelu x
+
+    let relu (x: Tensor) = functional.relu x
+
+    let private follow epilogue (x: Tensor) =
+        match epilogue with
+        | Epilogue.Nothing -> x
+        | Epilogue.Relu -> relu x
+        | Epilogue.Gelu -> gelu x
+        | Epilogue.Swish -> functional.silu x
+        | Epilogue.Add other -> x.add (other, unity)
+        | Epilogue.AddRelu other -> relu (x.add (other, unity))
+
+    /// A linear layer and what follows it, one kernel for a packed layer. [..., inputs] → [..., outputs]
+    let linearThen epilogue (layer: Linear) (x: Tensor) =
+        if OneDnn.isPacked layer.weight then
+            OneDnn.linear epilogue layer.weight layer.bias x
+        else
+            scoped (fun () -> functional.linear (x, layer.weight, orNull layer.bias) |> follow epilogue)
+
     /// [..., inputs] → [..., outputs]
-    let linear (layer: Linear) (x: Tensor) =
-        functional.linear (x, layer.weight, orNull layer.bias)
+    let linear (layer: Linear) (x: Tensor) = linearThen Epilogue.Nothing layer x
+
+    /// A convolution with zero padding and what follows it, one kernel for a packed layer.
+    /// [B, inputs, h, w] → [B, outputs, h', w']
+    let conv2dThen epilogue (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
+        if OneDnn.isPacked layer.weight then
+            OneDnn.convolution epilogue stride padding layer.weight layer.bias x
+        else
+            scoped (fun () ->
+                functional.conv2d (
+                    x,
+                    layer.weight,
+                    orNull layer.bias,
+                    strides = [| stride; stride |],
+                    padding = [| padding; padding |]
+                )
+                |> follow epilogue)
+
+    /// [B, inputs, h, w] → [B, outputs, h', w'], zero padding.
+    let conv2d (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
+        conv2dThen Epilogue.Nothing stride padding layer x
 
     /// Normalises the last axis, eps 1e-5. [..., width] → [..., width]
     let layerNorm (layer: LayerNorm) (x: Tensor) =
         functional.layer_norm (x, layer.weight.shape, layer.weight, layer.bias, 1e-5)
-
-    /// [B, inputs, h, w] → [B, outputs, h', w'], zero padding.
-    let conv2d (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
-        functional.conv2d (
-            x,
-            layer.weight,
-            orNull layer.bias,
-            strides = [| stride; stride |],
-            padding = [| padding; padding |]
-        )
 
     /// Batch normalisation by the stored statistics (never the batch's). [B, C, h, w] → [B, C, h, w]
     let batchNorm (eps: float) (layer: BatchNorm) (x: Tensor) =
@@ -92,16 +122,34 @@ module Layers =
     /// [B, C, h, w] → [B, C, h, w], eps 1e-5; C must be divisible by `groups`.
     let groupNorm (groups: int64) (layer: GroupNorm) (x: Tensor) =
         // libtorch's backward of channels-last maps that need no gradient themselves writes to address 0.
-        scoped (fun () -> functional.group_norm (x.contiguous (), groups, layer.weight, layer.bias, 1e-5))
-
-    /// The Gaussian error linear unit, exact form.
-    let gelu (x: Tensor) = functional.gelu x
+        scoped (fun () ->
+            let ordered = if torch.is_grad_enabled () then x.contiguous () else x
+            functional.group_norm (ordered, groups, layer.weight, layer.bias, 1e-5))
 
     /// x·σ(1.702x), the activation that OpenAI's CLIP was trained with.
     let quickGelu (x: Tensor) =
         scoped (fun () -> x.mul(scalar 1.702).sigmoid().mul x)
 
-    let relu (x: Tensor) = functional.relu x
+    /// Convolution, batch normalisation and what follows. `normalise eps layer` is the normalisation; a packed
+    /// convolution has taken it in. [B, inputs, h, w] → [B, outputs, h', w']
+    let convNorm epilogue normalise (eps: float) stride padding (conv: Conv2d) (norm: BatchNorm) (x: Tensor) =
+        if OneDnn.isPacked conv.weight then
+            conv2dThen epilogue stride padding conv x
+        else
+            scoped (fun () -> conv2d stride padding conv x |> normalise eps norm |> follow epilogue)
+
+    /// One convolution that computes what both do: weight·γ/σ, and (b − μ)·γ/σ + β.
+    let folded (eps: float) (conv: Conv2d) (norm: BatchNorm) : Conv2d =
+        use scope = torch.NewDisposeScope()
+        let scale = norm.weight.div (norm.running_var.add(scalar eps, unity).sqrt())
+
+        let centred =
+            (conv.bias |> Option.defaultWith (fun () -> torch.zeros_like norm.bias)).sub norm.running_mean
+
+        {
+            weight = scope.MoveToOuter(conv.weight.mul (scale.view (-1L, 1L, 1L, 1L)))
+            bias = Some(scope.MoveToOuter(centred.mul(scale).add(norm.bias, unity)))
+        }
 
     /// Unit length along the last axis; a zero vector stays zero.
     let unit (x: Tensor) =
@@ -115,6 +163,21 @@ module Layers =
             weight = layer.in_proj_weight.narrow (0L, part * width, width)
             bias = Some(layer.in_proj_bias.narrow (0L, part * width, width))
         }
+
+    /// Queries, keys and values of one sequence. [B, n, width] → three of [B, heads, n, width / heads]
+    let selfProjections (heads: int64) (layer: Attention) (x: Tensor) : struct (Tensor * Tensor * Tensor) =
+        use scope = torch.NewDisposeScope()
+
+        let all: Linear =
+            {
+                weight = layer.in_proj_weight
+                bias = Some layer.in_proj_bias
+            }
+
+        let parts =
+            (linear all x).unflatten(2L, [| 3L; heads; -1L |]).permute(2L, 0L, 3L, 1L, 4L).unbind 0L
+
+        struct (scope.MoveToOuter parts[0], scope.MoveToOuter parts[1], scope.MoveToOuter parts[2])
 
     /// [B, n, width] → [B, heads, n, width / heads]
     let splitHeads (heads: int64) (x: Tensor) =

@@ -22,6 +22,13 @@ module Tensors =
         use _scope = torch.NewDisposeScope()
         (f ()).MoveToOuterDisposeScope()
 
+    /// At least fp32: what is narrower is made fp32.
+    let widened (x: Tensor) : Tensor =
+        match x.dtype with
+        | torch.ScalarType.BFloat16
+        | torch.ScalarType.Float16 -> x.``to`` torch.float32
+        | _ -> x.alias ()
+
     /// (1 − weight)·a + weight·b
     let blend (weight: float) (a: Tensor) (b: Tensor) : Tensor =
         scoped (fun () -> a.add ((b.sub a).mul(scalar weight), unity))

@@ -183,35 +183,32 @@ module ResNet50 =
             fc = classes |> Option.map (Template.linear 2048L)
         }
 
-    let private convNorm (tower: ResNet50) stride padding conv norm =
-        conv2d stride padding conv --> batchNorm tower.Facts.BatchNormEps norm
+    let private convNorm epilogue (tower: ResNet50) =
+        convNorm epilogue batchNorm tower.Facts.BatchNormEps
 
     /// [B, 3, h, w] → [B, 64, h/4, w/4]
     let private stem (tower: ResNet50) =
-        convNorm tower 2L 3L tower.conv1 tower.bn1
-        --> relu
+        convNorm Epilogue.Relu tower 2L 3L tower.conv1 tower.bn1
         --> fun map -> functional.max_pool2d (map, 3L, stride = 2L, padding = tower.Facts.MaxPoolPadding)
+
+    /// The strides of a block's first and second convolution.
+    let private strides (tower: ResNet50) (stride: int64) =
+        match tower.Facts.StrideIn with
+        | StrideIn.Conv1 -> stride, 1L
+        | StrideIn.Conv2 -> 1L, stride
 
     let private bottleneck (tower: ResNet50) (stride: int64) (block: Bottleneck) (x: Tensor) =
         scoped (fun () ->
-            let first, second =
-                match tower.Facts.StrideIn with
-                | StrideIn.Conv1 -> stride, 1L
-                | StrideIn.Conv2 -> 1L, stride
-
-            let main =
-                convNorm tower first 0L block.conv1 block.bn1
-                --> relu
-                --> convNorm tower second 1L block.conv2 block.bn2
-                --> relu
-                --> convNorm tower 1L 0L block.conv3 block.bn3
+            let first, second = strides tower stride
 
             let identity =
                 match block.downsample with
-                | Some shortcut -> convNorm tower stride 0L shortcut.``0`` shortcut.``1`` x
+                | Some shortcut -> convNorm Epilogue.Nothing tower stride 0L shortcut.``0`` shortcut.``1`` x
                 | None -> x
 
-            relu ((main x).add(identity, unity)))
+            convNorm Epilogue.Relu tower first 0L block.conv1 block.bn1 x
+            |> convNorm Epilogue.Relu tower second 1L block.conv2 block.bn2
+            |> convNorm (Epilogue.AddRelu identity) tower 1L 0L block.conv3 block.bn3)
 
     let private stage tower (stride: int64) (blocks: Bottleneck list) =
         blocks
@@ -243,3 +240,19 @@ module ResNet50 =
     /// ImageNet's class scores from image features, if the file has the classifier. [B, 2048] → [B, classes]
     let logits (tower: ResNet50) (image: Tensor) : Tensor option =
         tower.fc |> Option.map (fun fc -> linear fc image)
+
+    /// The tower for inference on the processor: each convolution with its normalisation.
+    let packed (pack: PackConvNorm) (tower: ResNet50) : ResNet50 =
+        let stage stride =
+            List.mapi (fun index block ->
+                let stride = if index = 0 then stride else 1L
+                let first, second = strides tower stride
+                Bottleneck.packed pack first second stride block)
+
+        { tower with
+            conv1 = pack 2L 3L tower.conv1 tower.bn1
+            layer1 = stage 1L tower.layer1
+            layer2 = stage 2L tower.layer2
+            layer3 = stage 2L tower.layer3
+            layer4 = stage 2L tower.layer4
+        }

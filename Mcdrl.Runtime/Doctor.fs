@@ -3,7 +3,6 @@ namespace Mcdrl
 open System
 open System.IO
 open System.Runtime.InteropServices
-open System.Runtime.Intrinsics.X86
 open System.Text
 open System.Text.RegularExpressions
 open TorchSharp
@@ -75,30 +74,6 @@ module Doctor =
         |> Option.map (fun line -> line.Substring(line.IndexOf ':' + 1).Trim())
         |> Option.defaultValue (string RuntimeInformation.ProcessArchitecture)
 
-    /// Bits of CPUID leaf 7 (Intel SDM, volume 2A).
-    let private features () =
-        if X86Base.IsSupported then
-            let struct (highest, _, _, edx) = X86Base.CpuId(7, 0)
-
-            let struct (eax, _, _, _) =
-                if highest >= 1 then
-                    X86Base.CpuId(7, 1)
-                else
-                    struct (0, 0, 0, 0)
-
-            [
-                if Avx2.IsSupported then
-                    "avx2"
-                if Avx512F.IsSupported then
-                    "avx512"
-                if Avx512F.IsSupported && eax &&& (1 <<< 5) <> 0 then
-                    "avx512_bf16"
-                if edx &&& (1 <<< 22) <> 0 then
-                    "amx_bf16"
-            ]
-        else
-            []
-
     /// Everything `mcdrl doctor` prints.
     let examine () : Diagnosis =
         let native = Native.load ()
@@ -116,7 +91,7 @@ module Doctor =
             Glibcxx = glibcxx ()
             Processor = processor ()
             Processors = Environment.ProcessorCount
-            Features = features ()
+            Features = Processor.features
             Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
             Native = native
             Threads =

@@ -138,7 +138,7 @@ module OnnxExporter =
         : Result<OnnxFacts * OnnxComparison, McdrlError> =
         result {
             use! engine = OnnxEngine.load file 0
-            use segmenter = Segmenter.ofModel torch.CPU model
+            use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
 
             let one number =
                 report

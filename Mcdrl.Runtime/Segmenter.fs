@@ -78,6 +78,7 @@ type Segmenter =
         {
             Model: Model
             Device: torch.Device
+            Precision: Precision
             Mean: float32 array
             Std: float32 array
             /// Every tensor of the model, in one place for disposal.
@@ -86,6 +87,9 @@ type Segmenter =
 
     member this.Manifest = this.Model.Manifest
 
+    /// What it computes in.
+    member this.ComputesIn = this.Precision
+
     interface IDisposable with
         member this.Dispose() =
             for tensor in this.Owned do
@@ -93,30 +97,81 @@ type Segmenter =
 
 [<RequireQualifiedAccess>]
 module Segmenter =
-    /// Prepares a model that is already in memory.
-    let ofModel (device: torch.Device) (model: Model) : Segmenter =
+    /// Linear layers of this many weights in all are worth measuring which library is faster.
+    let private manyWeights = 16_000_000L
+
+    let private prepare release (device: torch.Device) precision (model: Model) : Segmenter =
         use _noGrad = torch.no_grad ()
 
         let place (tree: 'T) =
             tree |> Tree.map (fun leaf -> leaf.detach().``to`` device)
 
+        let tower, network =
+            if device.``type`` = DeviceType.CPU then
+                let packing =
+                    {
+                        Precision = precision
+                        Linears = Tree.count model.Tower < manyWeights || Kernels.packedIsFaster ()
+                        Release = release
+                    }
+
+                Packing.tower packing model.Tower, Packing.network packing model.Network
+            else
+                Packing.cast precision (place model.Tower), Packing.cast precision (place model.Network)
+
         let model =
             { model with
-                Tower = place model.Tower
-                Network = place model.Network
+                Tower = Tree.map _.detach() tower
+                Network = Tree.map _.detach() network
                 Texts = place model.Texts
             }
 
         {
             Model = model
             Device = device
+            Precision = precision
             Mean = model.Manifest.Preprocessing.Mean |> List.map float32 |> List.toArray
             Std = model.Manifest.Preprocessing.Std |> List.map float32 |> List.toArray
             Owned = Tree.tensors model.Tower @ Tree.tensors model.Network @ Tree.tensors model.Texts
         }
 
-    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`).
-    let load (folder: string) (device: string) : Result<Segmenter, McdrlError> =
+    /// Prepares a model that is already in memory, which stays as it is.
+    let ofModel (device: torch.Device) precision (model: Model) : Segmenter =
+        use _scope = torch.NewDisposeScope()
+        let segmenter = prepare ignore device precision model
+
+        for tensor in segmenter.Owned do
+            tensor.MoveToOuterDisposeScope() |> ignore
+
+        segmenter
+
+    let private precisionOf folder asked (manifest: Manifest) =
+        match asked, PrecisionName.tryParse manifest.Precision with
+        | Some Precision.Bf16, _
+        | None, Some Precision.Bf16 when not (OneDnn.supportsBf16 ()) ->
+            Error(
+                McdrlError.usage
+                    "this processor can't compute in bf16: it has no AVX-512"
+                    folder
+                    "Use --precision fp32"
+            )
+        | Some precision, _
+        | None, Some precision -> Ok precision
+        | None, None ->
+            Error(
+                McdrlError.model
+                    $"unknown precision {manifest.Precision}"
+                    folder
+                    "Use a model written by a matching version of mcdrl"
+            )
+
+    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision given, else in the one that it
+    /// records.
+    let loadIn
+        (precision: Precision option)
+        (folder: string)
+        (device: string)
+        : Result<Segmenter, McdrlError> =
         Native.load ()
         |> Result.bind (fun _ -> Device.parse device)
         |> Result.bind (fun device ->
@@ -124,13 +179,19 @@ module Segmenter =
             use _scope = torch.NewDisposeScope()
 
             Bundle.load folder
-            |> Result.map (fun model ->
-                let segmenter = ofModel device model
+            |> Result.bind (fun model ->
+                precisionOf folder precision model.Manifest
+                |> Result.map (fun precision -> model, precision))
+            |> Result.map (fun (model, precision) ->
+                let segmenter = prepare _.Dispose() device precision model
 
                 for tensor in segmenter.Owned do
                     tensor.MoveToOuterDisposeScope() |> ignore
 
                 segmenter))
+
+    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision that it records.
+    let load (folder: string) (device: string) : Result<Segmenter, McdrlError> = loadIn None folder device
 
     /// A picture as a network of this input size takes it, [3, side, side] in [0, 1].
     let frame (side: int) (picture: Picture) : Tensor =
@@ -138,13 +199,24 @@ module Segmenter =
             let levels = Resize.bicubic side side (Picture.toTensor picture)
             levels.``to``(torch.float32).div(scalar 255.0))
 
+    /// What the tower says about frames [B, 3, S, S] in [0, 1]. The caller disposes the tensors.
+    let features (segmenter: Segmenter) (frames: Tensor) : TowerFeatures =
+        use _inference = torch.inference_mode ()
+
+        scopedWith
+            (fun (features: TowerFeatures) -> features.Dense :: features.Image :: features.Skips)
+            (fun () ->
+                (Views.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device))
+                    .``to``(Packing.dtype segmenter.Precision)
+                |> Tower.forward segmenter.Model.Manifest.Settings.Method.DenseMode segmenter.Model.Tower)
+
     /// Frames [B, 3, S, S] in [0, 1] through the tower.
     let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
-        let settings = segmenter.Model.Manifest.Settings.Method
-
-        Views.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device)
-        |> Tower.forward settings.DenseMode segmenter.Model.Tower
-        |> Network.observe segmenter.Model.Network segmenter.Model.Texts settings.Alpha
+        features segmenter frames
+        |> Network.observe
+            segmenter.Model.Network
+            segmenter.Model.Texts
+            segmenter.Model.Manifest.Settings.Method.Alpha
 
     let private observe (segmenter: Segmenter) picture =
         (frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
@@ -160,19 +232,30 @@ module Segmenter =
     let private underEach (segmenter: Segmenter) observation =
         Network.logitsUnderEach segmenter.Model.Network segmenter.Model.Texts (sideOf segmenter) observation
 
-    /// The answer, and what each condition alone would have answered where the mode looks at them one by one.
-    let private answer (segmenter: Segmenter) mode observation : Tensor * Tensor option =
+    /// The answer, and what comparing the conditions tells where the mode looks at them one by one: I(Y; Z | F)
+    /// [B, S, S] and influence [B, M]. `each` are the logits under each condition.
+    let private compared (segmenter: Segmenter) mode (each: Tensor) =
+        let prior = segmenter.Model.Texts.log_prior
+        let struct (mixed, information, influence) = Disagreement.compare prior each
+
+        match mode with
+        | Marginalisation.Nwgm -> Backdoor.nwgm prior each, Some(information, influence)
+        | _ -> mixed, Some(information, influence)
+
+    let private answer (segmenter: Segmenter) mode observation : Tensor * (Tensor * Tensor) option =
         let model = segmenter.Model
 
         match mode, model.Manifest.Active with
-        | Marginalisation.Exact, true ->
-            let each = underEach segmenter observation
-            Backdoor.exact model.Texts.log_prior each, Some each
-        | Marginalisation.Nwgm, true ->
-            let each = underEach segmenter observation
-            Backdoor.nwgm model.Texts.log_prior each, Some each
+        | Marginalisation.Exact, true
+        | Marginalisation.Nwgm, true -> underEach segmenter observation |> compared segmenter mode
         | _, active ->
             Network.probabilities model.Network model.Texts mode active (sideOf segmenter) observation, None
+
+    /// P(Y | do(F)) of frames [B, 3, S, S] in [0, 1], [B, K + 1, S, S] on the segmenter's device. The caller disposes it.
+    let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
+        use _inference = torch.inference_mode ()
+
+        scoped (fun () -> fst (answer segmenter (modeOf segmenter mode) (observeFrames segmenter frames)))
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
@@ -218,7 +301,8 @@ module Segmenter =
                         let seen = Regions.gather reference.Cells (shown.Dense.narrow (0L, int64 row, 1L))
 
                         let agreement regions =
-                            (Grounding.agreement regions seen).cpu().item<float32>() |> float
+                            (Grounding.agreement (widened regions) (widened seen)).cpu().item<float32>()
+                            |> float
 
                         name,
                         {
@@ -265,9 +349,7 @@ module Segmenter =
         |> Seq.zip segmenter.Manifest.Settings.Method.Conditions
         |> List.ofSeq
 
-    let private result (segmenter: Segmenter) mode (picture: Picture) (probabilities: Tensor) each =
-        let prior = segmenter.Model.Texts.log_prior
-
+    let private result (segmenter: Segmenter) mode (picture: Picture) (probabilities: Tensor) comparison =
         let upright =
             Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)
 
@@ -277,14 +359,13 @@ module Segmenter =
             Classes = segmenter.Manifest.Classes
             Mode = mode
             Influence =
-                each
-                |> Option.map (Disagreement.influence prior >> perCondition segmenter)
+                comparison
+                |> Option.map (snd >> perCondition segmenter)
                 |> Option.defaultValue []
             Disagreement =
-                each
-                |> Option.map (fun each ->
-                    (Disagreement.mutualInformation prior each).mean().cpu().item<float32>()
-                    |> float)
+                comparison
+                |> Option.map (fun (information: Tensor, _) ->
+                    information.mean().cpu().item<float32>() |> float)
         }
 
     /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
@@ -296,8 +377,8 @@ module Segmenter =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let mode = modeOf segmenter mode
-        let probabilities, each = answer segmenter mode (observe segmenter picture)
-        result segmenter mode picture probabilities each
+        let probabilities, comparison = answer segmenter mode (observe segmenter picture)
+        result segmenter mode picture probabilities comparison
 
     let private regionsSeen (observation: Observation) : RegionsSeen =
         let similarity = observation.Similarity.squeeze(0L).cpu().``to`` torch.float32
@@ -317,7 +398,7 @@ module Segmenter =
         }
 
     /// What comparing the conditions tells. Logits [M, 1, K + 1, S, S].
-    let private compared (segmenter: Segmenter) (picture: Picture) segmentation regions each attention =
+    let private explained (segmenter: Segmenter) (picture: Picture) segmentation regions each attention =
         let height, width = picture.Height, picture.Width
         let prior = segmenter.Model.Texts.log_prior
         let weights = prior.exp () |> perCondition segmenter |> List.map snd
@@ -418,12 +499,19 @@ module Segmenter =
         let model = segmenter.Model
         let mode = modeOf segmenter mode
         let observation = observe segmenter picture
-        let probabilities, each = answer segmenter mode observation
-        let segmentation = result segmenter mode picture probabilities each
         let regions = regionsSeen observation
 
         if model.Manifest.Active then
-            let each = each |> Option.defaultWith (fun () -> underEach segmenter observation)
+            let each = underEach segmenter observation
+
+            let probabilities, comparison =
+                match mode with
+                | Marginalisation.Exact
+                | Marginalisation.Nwgm -> compared segmenter mode each
+                | Marginalisation.FeatureMean
+                | Marginalisation.Attention -> answer segmenter mode observation
+
+            let segmentation = result segmenter mode picture probabilities comparison
 
             let attention =
                 Network.probabilities
@@ -434,6 +522,8 @@ module Segmenter =
                     (sideOf segmenter)
                     observation
 
-            compared segmenter picture segmentation regions each (attention.squeeze 0L)
+            explained segmenter picture segmentation regions each (attention.squeeze 0L)
         else
+            let probabilities, comparison = answer segmenter mode observation
+            let segmentation = result segmenter mode picture probabilities comparison
             unconditional picture segmentation regions

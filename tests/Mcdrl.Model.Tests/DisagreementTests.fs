@@ -40,4 +40,14 @@ let tests =
                     && information.max().item<float>() <= log (float (min conditions classes)) + 1e-9
                     && distance (Disagreement.influence prior logits) (divergence.mean([| 2L; 3L |]).t()) <
                         1e-12)
+
+            testProperty
+                "compare is exact adjustment, I(Y; Z | F) and influence at once"
+                (fun (value: uint64) ->
+                    let prior, logits = problem value
+                    let struct (mixed, information, influence) = Disagreement.compare prior logits
+
+                    distance mixed (Backdoor.exact prior logits) < 1e-12
+                    && distance information (Disagreement.mutualInformation prior logits) < 1e-9
+                    && distance influence (Disagreement.influence prior logits) < 1e-12)
         ]

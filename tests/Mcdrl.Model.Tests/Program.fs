@@ -7,6 +7,7 @@ let private tests =
     [
         SeedTests.tests
         TreeTests.tests
+        OneDnnTests.tests
         LayersTests.tests
         RastersTests.tests
         ResizeTests.tests
@@ -22,6 +23,7 @@ let private tests =
         ContoursTests.tests
         ArchitectureTests.tests
         TowerTests.tests
+        PackingTests.tests
         UpsamplingTests.tests
         ResamplingTests.tests
         PromptsTests.tests

@@ -76,7 +76,7 @@ let private blocks =
                 let block = List.head (vit ()).transformer.resblocks
                 let x = torch.randn [| 2L; 10L; 128L |]
                 let identity (_: Tensor) = torch.eye(10L).expand(2L, 2L, 10L, 10L)
-                close "same" (Transformer.maskclipBlock block x) (blockWith identity block x))
+                close "same" (Transformer.blockBy Transformer.maskclip block x) (blockWith identity block x))
 
             inScope "the plain block by its definition" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks
@@ -87,24 +87,32 @@ let private blocks =
                     let k = linear (projection 1L block.attn) normed |> splitHeads 2L
                     q.matmul(k.transpose (-2L, -1L)).div((8.0).ToScalar()).softmax -1L
 
-                close "same" (Transformer.block None block x) (blockWith attention block x)
+                close "same" (Transformer.block None block x) (blockWith attention block x))
 
-                close
-                    "the first tokens alone"
-                    (Transformer.blockOfFirst 3L block x)
-                    ((Transformer.block None block x).narrow(1L, 0L, 3L)))
+            inScope "the first token keeps its own attention where the others read otherwise" (fun () ->
+                let block = List.head (vit ()).transformer.resblocks
+                let x = torch.randn [| 2L; 10L; 128L |]
+
+                let mixed =
+                    Transformer.blockBy (Transformer.exceptFirst Transformer.maskclip) block x
+
+                let first (x: Tensor) = x.narrow (1L, 0L, 1L)
+                let rest (x: Tensor) = x.narrow (1L, 1L, 9L)
+                close "first" (first mixed) (first (Transformer.block None block x))
+                close "rest" (rest mixed) (rest (Transformer.blockBy Transformer.maskclip block x)))
 
             inScope "SCLIP's attention: rows sum to 2, and the block uses it" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks
                 let x = torch.randn [| 2L; 10L; 128L |]
-                let weights = Transformer.sclipWeights block.attn (layerNorm block.ln_1 x)
-                Expect.equal weights.shape [| 2L; 2L; 10L; 10L |] "one matrix a head"
-                close "rows" (weights.sum -1L) (torch.full ([| 2L; 2L; 10L |], (2.0).ToScalar()))
 
-                close
-                    "block"
-                    (Transformer.sclipBlock block x)
-                    (blockWith (Transformer.sclipWeights block.attn) block x))
+                let weights (normed: Tensor) =
+                    let struct (q, k, _) = selfProjections 2L block.attn normed
+                    Transformer.sclipWeights q k
+
+                let found = weights (layerNorm block.ln_1 x)
+                Expect.equal found.shape [| 2L; 2L; 10L; 10L |] "one matrix a head"
+                close "rows" (found.sum -1L) (torch.full ([| 2L; 2L; 10L |], (2.0).ToScalar()))
+                close "block" (Transformer.blockBy Transformer.sclip block x) (blockWith weights block x))
         ]
 
 let private positions =

@@ -165,7 +165,7 @@ let private within (model: Model) mode (work: OnnxEngine -> 'a) : 'a =
 /// Probabilities to 1e-4, masks pixel by pixel, disagreement and influence; three images at once and one alone.
 let private agrees (model: Model) mode =
     use _scope = torch.NewDisposeScope()
-    use segmenter = Segmenter.ofModel torch.CPU model
+    use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
     let side = model.Manifest.Preprocessing.InputSize
     let classes = model.Manifest.Classes.Length + 1
     let pictures = pictures.Value

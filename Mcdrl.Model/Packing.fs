@@ -1,0 +1,142 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// The element type that a model computes in. Similarities, probabilities and what is said about conditions are fp32 in
+/// either.
+[<RequireQualifiedAccess>]
+type Precision =
+    | Fp32
+    | Bf16
+
+/// How weights are laid out for inference on the processor.
+[<NoComparison; NoEquality>]
+type Packing =
+    {
+        Precision: Precision
+        /// Whether linear layers are packed too, or left to libtorch's own choice of a kernel. In bf16 they always are.
+        Linears: bool
+        /// Told of each fp32 weight once its packed one is made: what owns it may free it.
+        Release: Tensor -> unit
+    }
+
+/// A model's weights as inference on the processor wants them: normalisations folded into convolutions, linear layers and
+/// convolutions laid out for oneDNN. The result answers as the original does up to rounding, and only without gradients.
+[<RequireQualifiedAccess>]
+module Packing =
+    let dtype precision =
+        match precision with
+        | Precision.Fp32 -> torch.float32
+        | Precision.Bf16 -> torch.bfloat16
+
+    /// Every leaf but packed ones and float64 (log π) in another element type.
+    let cast precision (tree: 'T) =
+        tree
+        |> Tree.map (fun leaf ->
+            if leaf.dtype = torch.float64 || OneDnn.isPacked leaf then
+                leaf.alias ()
+            else
+                leaf.``to`` (dtype precision))
+
+    let private linear packing (weightFactor: float) (biasFactor: float) (layer: Linear) : Linear =
+        let scaled (factor: float) (leaf: Tensor) =
+            if factor = 1.0 then leaf else leaf.mul (scalar factor)
+
+        let weight =
+            scoped (fun () ->
+                (scaled weightFactor layer.weight).``to``(dtype packing.Precision)
+                |> OneDnn.packLinear)
+
+        packing.Release layer.weight
+
+        {
+            weight = weight
+            bias =
+                layer.bias
+                |> Option.map (fun bias -> scoped (fun () -> (scaled biasFactor bias).alias()))
+        }
+
+    let private laidOut packing stride padding (weight: Tensor) =
+        scoped (fun () -> weight.``to`` (dtype packing.Precision) |> OneDnn.packConvolution stride padding)
+
+    let private conv packing stride padding (layer: Conv2d) : Conv2d =
+        let weight = laidOut packing stride padding layer.weight
+        packing.Release layer.weight
+        { layer with weight = weight }
+
+    let private convNorm packing eps stride padding (layer: Conv2d) norm : Conv2d =
+        let one = folded eps layer norm
+        let weight = laidOut packing stride padding one.weight
+        one.weight.Dispose()
+        packing.Release layer.weight
+        { one with weight = weight }
+
+    let private isLinearPacked packing =
+        packing.Linears || packing.Precision = Precision.Bf16
+
+    /// An image tower in fp32 on the processor, packed.
+    let tower packing (tower: Tower) : Tower =
+        let linear weightFactor biasFactor layer =
+            linear packing weightFactor biasFactor layer
+
+        match tower with
+        | Tower.ViT tower ->
+            let packed =
+                { tower with
+                    conv1 = conv packing (VisionTransformer.patch tower) 0L tower.conv1
+                }
+
+            if isLinearPacked packing then
+                { packed with
+                    transformer = Transformer.packed linear packed.transformer
+                }
+            else
+                packed
+            |> Tower.ViT
+        | Tower.ClipResNet tower ->
+            ModifiedResNet.packed (convNorm packing ModifiedResNet.eps) (linear 1.0 1.0) tower
+            |> Tower.ClipResNet
+        | Tower.ResNet50 tower ->
+            ResNet50.packed (convNorm packing tower.Facts.BatchNormEps) tower
+            |> Tower.ResNet50
+        |> cast packing.Precision
+
+    /// The trained part in fp32 on the processor, packed. What the regions ask the dictionary with stays as it is: it is
+    /// cut up at every call.
+    let network packing (network: Network) : Network =
+        let linear layer =
+            if isLinearPacked packing then
+                linear packing 1.0 1.0 layer
+            else
+                layer
+
+        let layer (layer: CausalLayer) =
+            { layer with
+                attn =
+                    { layer.attn with
+                        out_proj = linear layer.attn.out_proj
+                    }
+                c_fc = linear layer.c_fc
+                c_proj = linear layer.c_proj
+            }
+
+        let refinement (refinement: Refinement) =
+            { refinement with
+                lateral = conv packing 1L 0L refinement.lateral
+                conv = conv packing 1L 1L refinement.conv
+            }
+
+        { network with
+            projection = network.projection |> Option.map linear
+            intervention =
+                {
+                    layers = List.map layer network.intervention.layers
+                }
+            head =
+                { network.head with
+                    conv_1 = conv packing 1L 1L network.head.conv_1
+                    refinements = List.map refinement network.head.refinements
+                    conv_2 = conv packing 1L 0L network.head.conv_2
+                }
+        }
+        |> cast packing.Precision
