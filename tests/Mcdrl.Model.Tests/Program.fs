@@ -21,6 +21,8 @@ let private tests =
         ExplanationTests.tests
         ContoursTests.tests
         ArchitectureTests.tests
+        NamedTowerTests.tests
+        FlopsTests.tests
         TowerTests.tests
         UpsamplingTests.tests
         ResamplingTests.tests
