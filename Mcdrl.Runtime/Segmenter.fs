@@ -138,13 +138,23 @@ module Segmenter =
             let levels = Resize.bicubic side side (Picture.toTensor picture)
             levels.``to``(torch.float32).div(scalar 255.0))
 
+    /// What the tower says about frames [B, 3, S, S] in [0, 1]. The caller disposes the tensors.
+    let features (segmenter: Segmenter) (frames: Tensor) : TowerFeatures =
+        use _inference = torch.inference_mode ()
+
+        scopedWith
+            (fun (features: TowerFeatures) -> features.Dense :: features.Image :: features.Skips)
+            (fun () ->
+                Views.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device)
+                |> Tower.forward segmenter.Model.Manifest.Settings.Method.DenseMode segmenter.Model.Tower)
+
     /// Frames [B, 3, S, S] in [0, 1] through the tower.
     let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
-        let settings = segmenter.Model.Manifest.Settings.Method
-
-        Views.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device)
-        |> Tower.forward settings.DenseMode segmenter.Model.Tower
-        |> Network.observe segmenter.Model.Network segmenter.Model.Texts settings.Alpha
+        features segmenter frames
+        |> Network.observe
+            segmenter.Model.Network
+            segmenter.Model.Texts
+            segmenter.Model.Manifest.Settings.Method.Alpha
 
     let private observe (segmenter: Segmenter) picture =
         (frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
@@ -173,6 +183,12 @@ module Segmenter =
             Backdoor.nwgm model.Texts.log_prior each, Some each
         | _, active ->
             Network.probabilities model.Network model.Texts mode active (sideOf segmenter) observation, None
+
+    /// P(Y | do(F)) of frames [B, 3, S, S] in [0, 1], [B, K + 1, S, S] on the segmenter's device. The caller disposes it.
+    let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
+        use _inference = torch.inference_mode ()
+
+        scoped (fun () -> fst (answer segmenter (modeOf segmenter mode) (observeFrames segmenter frames)))
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
