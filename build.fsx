@@ -247,6 +247,24 @@ let test () =
     if failed > 0 then
         exit 1
 
+/// Not part of the tests: what it finds depends on the machine and on what else runs there.
+let bench () =
+    build ()
+
+    run
+        "dotnet"
+        [
+            "run"
+            "--no-build"
+            "-c"
+            "Release"
+            "--project"
+            "tests/Mcdrl.Benchmarks"
+            "--"
+            "--filter"
+            "*"
+        ]
+
 /// What an earlier demo with the same arguments finished is kept.
 let demo () =
     build ()
@@ -356,6 +374,7 @@ let targets =
     [
         "build", "restore and compile everything, and make the command bin/mcdrl", build
         "test", "build, check the format and run all tests", test
+        "bench", "build and time the parts of a segmentation; `bin/mcdrl bench` times the whole", bench
         "demo", "build, train on four simulated hospitals, judge on a fifth, and write a page about it", demo
         "pretrain",
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",

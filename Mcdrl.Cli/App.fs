@@ -14,6 +14,7 @@ module App =
             EvaluateVerb.verb
             EncodeVerb.verb
             ExportOnnxVerb.verb
+            BenchVerb.verb
             PhantomVerb.verb
             PretrainVerb.verb
             DemoVerb.verb

@@ -55,8 +55,9 @@ module OnnxExport =
     let private framesOf (side: string) description =
         port image [ "3"; side; side ] description
 
-    /// The file's contents. Constants are made in the caller's scope and must live until it is written.
-    let private assemble (model: Model) mode : OnnxModel =
+    /// The file's contents, with what is said about conditions if `compared`. Constants are made in the caller's scope and must
+    /// live until it is written.
+    let private assemble compared (model: Model) mode : OnnxModel =
         let graph =
             OnnxGraph.create (
                 under "tower" model.Tower
@@ -85,7 +86,7 @@ module OnnxExport =
                     [ string (model.Manifest.Classes.Length + 1); side; side ]
                     "P(Y | do(F)) of each pixel: background, then the classes in their order."
                 match answer.Comparison with
-                | Some(information, perCondition) ->
+                | Some(information, perCondition) when compared ->
                     OnnxGraph.named graph disagreement information,
                     port disagreement [ side; side ] "I(Y; Z | F) of each pixel in nats."
 
@@ -94,6 +95,7 @@ module OnnxExport =
                         influence
                         [ string model.Manifest.Settings.Method.Conditions.Length ]
                         "How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats."
+                | Some _
                 | None -> ()
             ]
 
@@ -115,7 +117,14 @@ module OnnxExport =
     let write (path: string) (model: Model) mode : Result<int64, McdrlError> =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
-        assemble model mode |> OnnxModel.write path
+        assemble true model mode |> OnnxModel.write path
+
+    /// `write` with probabilities alone, to be measured: in modes that look at single conditions too the graph computes nothing
+    /// about them.
+    let writeProbabilities (path: string) (model: Model) mode : Result<int64, McdrlError> =
+        use _noGrad = torch.no_grad ()
+        use _scope = torch.NewDisposeScope()
+        assemble false model mode |> OnnxModel.write path
 
     /// Writes an image tower alone, to be measured: `image` [B, 3, side, side], normalised, to `dense` [B, H, W, width] in
     /// the way of `mode` and `feature` [B, width]. Gives the file's size in bytes.

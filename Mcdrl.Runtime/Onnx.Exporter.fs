@@ -53,29 +53,7 @@ module OnnxExporter =
     /// Largest difference of a probability, or of what is said about conditions in nats, that passes.
     let tolerance = 1e-4
 
-    let private side = 256
-
-    /// Rendered frames of different sites, lesions and conditions, and one without lesion.
-    let private frame number =
-        let seed = Seed.create 20UL |> Seed.split number
-        let site = Phantom.sites[number % Phantom.sites.Length]
-
-        let lesion =
-            if number = 0 then
-                None
-            else
-                Some(number % Phantom.classes.Length)
-
-        let condition =
-            if number = 1 then
-                None
-            else
-                Some(Phantom.condition site false lesion (Seed.named "condition" seed))
-
-        Phantom.render side (Phantom.scene site lesion (Seed.named "scene" seed)) condition seed
-        |> fst
-
-    let private frames = 4
+    let private frames = SampleFrames.varied
 
     let private largest (differences: float seq) = Seq.fold max 0.0 differences
 
@@ -152,7 +130,7 @@ module OnnxExporter =
                 if cancel.IsCancellationRequested then
                     Error McdrlError.Cancelled
                 else
-                    comparePicture segmenter engine (Some engine.Facts.Mode) (frame number)
+                    comparePicture segmenter engine (Some engine.Facts.Mode) (SampleFrames.picture number)
 
             let! found = List.init frames id |> List.traverseResultM one
             return engine.Facts, List.reduce together found

@@ -255,7 +255,14 @@ module Segmenter =
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
 
-        scoped (fun () -> fst (answer segmenter (modeOf segmenter mode) (observeFrames segmenter frames)))
+        scoped (fun () ->
+            Network.probabilities
+                segmenter.Model.Network
+                segmenter.Model.Texts
+                (modeOf segmenter mode)
+                segmenter.Model.Manifest.Active
+                (sideOf segmenter)
+                (observeFrames segmenter frames))
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =

@@ -20,6 +20,7 @@ let main argv =
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
                     ExportOnnxVerbTests.tests
+                    BenchVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests
                     DemoVerbTests.tests

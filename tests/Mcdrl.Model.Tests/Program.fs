@@ -22,6 +22,8 @@ let private tests =
         ExplanationTests.tests
         ContoursTests.tests
         ArchitectureTests.tests
+        NamedTowerTests.tests
+        FlopsTests.tests
         TowerTests.tests
         PackingTests.tests
         UpsamplingTests.tests

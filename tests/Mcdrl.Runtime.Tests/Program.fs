@@ -47,6 +47,8 @@ let main argv =
                     OnnxLayersTests.tests
                     OnnxSegmenterTests.tests
                     OnnxExporterTests.tests
+                    RandomModelTests.tests
+                    BenchTests.tests
                     PageChartsTests.tests
                     DemoPageTests.tests
                     PretrainerTests.tests

@@ -1,0 +1,121 @@
+namespace Mcdrl
+
+/// How long one engine takes for one thing. Times in milliseconds of a whole batch.
+type BenchResult =
+    {
+        Tower: string
+        /// `tower` or `segmenter`.
+        Part: string
+        /// Of the segmenter.
+        Mode: string option
+        Precision: string
+        /// Images at once.
+        Batch: int
+        /// `mcdrl` or `onnxruntime`.
+        Engine: string
+        Threads: int
+        Rounds: int
+        MedianMs: float
+        MinMs: float
+        LowerMs: float
+        UpperMs: float
+        MaxMs: float
+        /// Operations of a batch in 10⁹, see `Flops`; the same for every engine.
+        Gflop: float
+        /// 10⁹ operations a second, by the median.
+        Gflops: float
+        /// That of a large product of matrices in the same precision.
+        PeakGflops: float
+        PercentOfPeak: float
+        /// This time ÷ that of ONNX Runtime in fp32 in the same round, the median over rounds.
+        Ratio: float
+        RatioMin: float
+        RatioMax: float
+        /// What the segmenter takes besides the tower, as a share of the tower's time in the same round, the median over
+        /// rounds; of our engine.
+        MethodShare: float option
+        MethodShareMin: float option
+        MethodShareMax: float option
+        /// ‖x − y‖ / ‖y‖ of the answer x and that of ONNX Runtime y.
+        Difference: float
+    }
+
+/// What `mcdrl bench` found.
+type BenchReport =
+    {
+        Peaks: MatmulPeak list
+        Results: BenchResult list
+    }
+
+/// Measurements of one part at one batch size.
+[<NoComparison; NoEquality>]
+type BenchCase =
+    {
+        Tower: string
+        Part: BenchPart
+        Batch: int
+        Threads: int
+        /// Operations for a batch.
+        Flops: int64
+        /// ONNX Runtime's times, a round each.
+        Reference: float list
+    }
+
+[<RequireQualifiedAccess>]
+module BenchResult =
+    let private engine name =
+        match name with
+        | BenchEngine.Mcdrl -> "mcdrl"
+        | BenchEngine.OnnxRuntime -> "onnxruntime"
+
+    /// The times of one contender, and of our tower in the same rounds and precision where that is not what was timed.
+    let create
+        (case: BenchCase)
+        (contender: Contender)
+        (peak: MatmulPeak)
+        (difference: float)
+        (times: float list)
+        (tower: float list option)
+        : BenchResult =
+        let spread = Quartiles.ofMeasurements times
+        let ratio = Quartiles.ofRatios times case.Reference
+
+        let share =
+            tower
+            |> Option.map (fun tower -> Quartiles.ofRatios (List.map2 (-) times tower) tower)
+
+        let gflop = float case.Flops / 1e9
+        let gflops = gflop / spread.Median * 1000.0
+
+        {
+            Tower = case.Tower
+            Part =
+                (match case.Part with
+                 | BenchPart.Tower -> "tower"
+                 | BenchPart.Segmenter _ -> "segmenter")
+            Mode =
+                (match case.Part with
+                 | BenchPart.Tower -> None
+                 | BenchPart.Segmenter mode -> Some(MarginalisationName.ofMode mode))
+            Precision = contender.Precision
+            Batch = case.Batch
+            Engine = engine contender.Engine
+            Threads = case.Threads
+            Rounds = times.Length
+            MedianMs = spread.Median
+            MinMs = spread.Least
+            LowerMs = spread.Lower
+            UpperMs = spread.Upper
+            MaxMs = spread.Most
+            Gflop = gflop
+            Gflops = gflops
+            PeakGflops = peak.Best
+            PercentOfPeak = 100.0 * gflops / peak.Best
+            Ratio = ratio.Median
+            RatioMin = ratio.Least
+            RatioMax = ratio.Most
+            MethodShare = share |> Option.map _.Median
+            MethodShareMin = share |> Option.map _.Least
+            MethodShareMax = share |> Option.map _.Most
+            Difference = difference
+        }

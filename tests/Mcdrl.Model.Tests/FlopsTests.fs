@@ -1,0 +1,131 @@
+module Mcdrl.Model.Tests.FlopsTests
+
+open Expecto
+open TorchSharp
+open Mcdrl
+
+let private named name (use': Tower -> 'a) =
+    use _scope = torch.NewDisposeScope()
+
+    NamedTower.template name
+    |> Option.map use'
+    |> Option.defaultWith (fun () -> failtest $"no tower {name}")
+
+/// In 10⁹.
+let private giga (flops: int64) = float flops / 1e9
+
+let private published =
+    testList
+        "published figures"
+        [
+            // open_clip's model profile.
+            for name, gflop in [ "ViT-B-16", 35.13; "ViT-L-14", 162.03; "ViT-L-14-336", 381.9 ] do
+                testCase name
+                <| fun () ->
+                    let counted =
+                        named name (fun tower -> Flops.encodeImage tower (Tower.inputSize tower))
+
+                    Expect.floatClose { absolute = 0.02; relative = 0.0 } (giga counted) gflop "GFLOP"
+
+            testCase "RN50, where open_clip asks the pool with all 50 tokens and keeps the first answer"
+            <| fun () ->
+                let counted = named "RN50" (fun tower -> Flops.encodeImage tower 224L)
+                let others = 2L * 49L * (2048L * 2048L + 2048L * 1024L) + 4L * 49L * 50L * 2048L
+                Expect.floatClose { absolute = 0.005; relative = 0.0 } (giga (counted + others)) 12.22 "GFLOP"
+
+            testCase "resnet50, 4.09 thousand million multiply-adds, the classifier's two million among them"
+            <| fun () ->
+                let counted = named "resnet50" (fun tower -> Flops.encodeImage tower 224L)
+
+                Expect.floatClose
+                    { absolute = 0.01; relative = 0.0 }
+                    (giga counted + 0.0041)
+                    (2.0 * 4.09)
+                    "GFLOP"
+        ]
+
+let private towers =
+    testList
+        "dense maps"
+        [
+            testCase "plain: every cell projected besides the class token, and nothing else"
+            <| fun () ->
+                named "ViT-B-16" (fun tower ->
+                    Expect.equal
+                        (Flops.tower DenseMode.Plain tower 224L - Flops.encodeImage tower 224L)
+                        (2L * 196L * 768L * 512L)
+                        "196 cells")
+
+            testCase "maskclip leaves out the last block's scores, sclip adds some"
+            <| fun () ->
+                for name in [ "ViT-L-14"; "RN50" ] do
+                    named name (fun tower ->
+                        let counted mode = Flops.tower mode tower 224L
+                        Expect.isLessThan (counted DenseMode.Maskclip) (counted DenseMode.Plain) name
+                        Expect.isGreaterThan (counted DenseMode.Sclip) (counted DenseMode.Plain) name)
+        ]
+
+let private width, regions, conditions = 768L, 128L, 12L
+
+let private network () =
+    Intervention.create width 3 (Seed.create 1UL)
+
+let private intervention =
+    testList
+        "intervention"
+        [
+            testCase
+                "attention: 2 x 3 layers of 6.29 M weights for every region, without keys and values, and the products"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let keysAndValues = 2L * width * width
+
+                Expect.equal
+                    (Flops.intervention (network ()) Marginalisation.Attention regions conditions)
+                    (3L
+                     * (2L * regions * (6_291_456L - keysAndValues) + 4L * regions * conditions * width))
+                    "counted by hand"
+
+            testCase "one condition at a time: the feed-forward part once for each"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                for mode in [ Marginalisation.Exact; Marginalisation.FeatureMean; Marginalisation.Nwgm ] do
+                    Expect.equal
+                        (Flops.intervention (network ()) mode regions conditions)
+                        (3L * 2L * conditions * regions * 2L * width * (10L * width / 3L))
+                        $"{mode}"
+        ]
+
+/// Of 3 channels into 8 hidden ones and 2 classes, reading the coarsest two of three earlier maps.
+let private heads =
+    testList
+        "head"
+        [
+            testCase "copies share what the earlier maps alone decide"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let head = Head.create 3L 8L [ 5L; 6L ] 1L (Seed.create 1UL)
+
+                let counted copies =
+                    Flops.head head copies 4L [ 32L; 16L; 8L ]
+
+                let lateral = 2L * (64L * 5L * 8L + 256L * 6L * 8L)
+
+                let own = 2L * (16L * 9L * 3L * 8L + (64L + 256L) * 9L * 8L * 8L + 256L * 8L * 2L)
+
+                Expect.equal (counted 1L) (lateral + own) "one"
+                Expect.equal (counted 12L) (lateral + 12L * own) "twelve"
+
+            testCase "without earlier maps both convolutions are as fine as the grid"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let head = Head.create 3L 8L [] 1L (Seed.create 1UL)
+
+                Expect.equal
+                    (Flops.head head 1L 4L [ 32L; 16L; 8L ])
+                    (2L * 16L * (9L * 3L * 8L + 8L * 2L))
+                    "counted by hand"
+        ]
+
+let tests = testList "Flops" [ published; towers; intervention; heads ]
