@@ -101,7 +101,7 @@ module ImportCatalogue =
         {
             Name = "etis-larib"
             Title = "ETIS-LaribPolypDB"
-            Licence = "not stated where it could be looked up; its challenge page asks to cite it"
+            Licence = "not stated where it could be looked up; see its challenge page"
             Address = "https://polyp.grand-challenge.org/ETISLarib/"
             Citation =
                 "J. Silva et al., Toward embedded detection of polyps in WCE images for early diagnosis of colorectal cancer, IJCARS 9, 283-293 (2014)"
@@ -175,7 +175,7 @@ module ImportCatalogue =
         {
             Name = "bkai-igh"
             Title = "BKAI-IGH NeoPolyp-Small"
-            Licence = "not stated where it could be looked up; the rules of its challenge hold"
+            Licence = "not stated where it could be looked up; see the rules of its challenge"
             Address = "https://www.kaggle.com/c/bkai-igh-neopolyp"
             Citation =
                 "P. N. Lan et al., NeoUNet: towards accurate colon polyp segmentation and neoplasm detection, Advances in Visual Computing, LNCS 13018, 15-28 (2021)"

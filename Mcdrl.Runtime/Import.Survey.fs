@@ -57,27 +57,25 @@ module ImportSurvey =
     let private withoutEnding (path: string) =
         path.Substring(0, path.Length - (Path.GetExtension path |> Option.ofObj |> Option.defaultValue "").Length)
 
-    /// The folders in which a layout may begin: the given one (an empty text) and those below it, outermost first.
+    /// The folders in which a layout may begin, with what lies below each: the given one (an empty text) and those
+    /// below it, outermost first.
     let private beginnings (files: string list) =
-        [
-            ""
+        seq {
+            "", files
+
             for level in 1..depth do
                 yield!
                     files
                     |> List.choose (fun path ->
-                        let parts = path.Split '/'
+                        let parts = path.Split('/', level + 1)
 
                         if parts.Length > level then
-                            Some(String.Join('/', Array.truncate level parts) + "/")
+                            Some(String.Join('/', Array.truncate level parts) + "/", parts[level])
                         else
                             None)
-                    |> List.distinct
-        ]
-
-    let private below (beginning: string) (files: string list) =
-        files
-        |> List.filter (fun path -> path.StartsWith(beginning, StringComparison.Ordinal))
-        |> List.map (fun path -> path.Substring beginning.Length)
+                    |> List.groupBy fst
+                    |> List.map (fun (beginning, below) -> beginning, List.map snd below)
+        }
 
     /// What stands for a file whose path fits: site, name and its parts.
     type private Fitting =
@@ -272,14 +270,15 @@ module ImportSurvey =
 
             let! files = pictures folder
 
-            let! beginning, layout =
-                List.allPairs (beginnings files) source.Layouts
-                |> List.tryFind (fun (beginning, layout) ->
-                    fits source layout (Path.Combine(folder, beginning)) (below beginning files))
+            let! beginning, files, layout =
+                beginnings files
+                |> Seq.collect (fun (beginning, files) ->
+                    source.Layouts |> Seq.map (fun layout -> beginning, files, layout))
+                |> Seq.tryFind (fun (beginning, files, layout) ->
+                    fits source layout (Path.Combine(folder, beginning)) files)
                 |> Result.requireSome (notFound source folder)
 
             let root = Path.Combine(folder, beginning).TrimEnd '/'
-            let files = below beginning files
 
             let! items, faults, unmarked =
                 match layout.Marks with

@@ -24,6 +24,9 @@ module Polygons =
             MaxBytes = 256L * 1024L * 1024L
         }
 
+    /// Some editors begin a UTF-8 file so.
+    let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
+
     let private text (element: JsonElement) (name: string) =
         match element.TryGetProperty name with
         | true, value when value.ValueKind = JsonValueKind.String -> Option.ofObj (value.GetString())
@@ -44,7 +47,10 @@ module Polygons =
         ImageLimits.readFile limits path
         |> Result.bind (fun bytes ->
             try
-                use document = JsonDocument.Parse(ReadOnlyMemory bytes, JsonDocumentOptions(MaxDepth = 32))
+                let mark = if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then byteOrderMark.Length else 0
+
+                use document =
+                    JsonDocument.Parse(ReadOnlyMemory(bytes).Slice mark, JsonDocumentOptions(MaxDepth = 32))
 
                 if document.RootElement.ValueKind = JsonValueKind.Array then
                     read document.RootElement

@@ -136,6 +136,6 @@ let tests =
                     Expect.stringEnds (string (first.GetProperty("first").GetProperty "image")) "x.jpg" "the copy first"
                     Expect.isTrue (first.GetProperty("same_file").GetBoolean()) "as a copy"
                     Expect.stringContains outcome.Err "2 pairs of frames are in two sites" "for people"
-                    Expect.isFalse (mcdrl [ "data"; "check"; ours; "--json" ]).Out.Contains("duplicates") "only when asked")
+                    Expect.isFalse ((mcdrl [ "data"; "check"; ours; "--json" ]).Out.Contains "duplicates") "only when asked")
             }
         ]

@@ -177,10 +177,18 @@ let tests =
 
                     let report = Duplicates.find (Array.append frames planted)
 
+                    // Neighbours in a video look alike, so that a planted frame may also be found by one of them.
                     for pair in report.Pairs do
-                        Expect.equal pair.Second.Image pair.First.Image "each with its own original"
+                        Expect.equal
+                            (Path.GetDirectoryName pair.Second.Image)
+                            (Path.GetDirectoryName pair.First.Image)
+                            "of the same hospital"
 
-                    float report.Count / float chosen.Length
+                    let own =
+                        report.Pairs
+                        |> List.filter (fun pair -> pair.Second.Image = pair.First.Image)
+
+                    float own.Length / float chosen.Length
 
                 for name, change, share in
                     [

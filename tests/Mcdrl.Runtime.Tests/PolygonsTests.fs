@@ -10,7 +10,7 @@ let private text (map: LabelMap) =
     |> Array.map (Array.map string >> String.concat "")
     |> List.ofArray
 
-let private files annotations labels test =
+let private files (annotations: string) (labels: string) test =
     Crafted.withFolder (fun folder ->
         let at (name: string) = Path.Combine(folder, name)
         File.WriteAllText(at "annotation.json", annotations)
@@ -57,7 +57,7 @@ let tests =
                         { "object_id": "b", "label_ids": ["other"], "data": null },
                         { "object_id": "b" }]"""
 
-                files annotations labels (fun found ->
+                files ("\uFEFF" + annotations) labels (fun found ->
                     Expect.equal
                         (Expect.wantOk found "read")
                         [

@@ -33,6 +33,7 @@ let main argv =
                     PolygonsTests.tests
                     ImportMasksTests.tests
                     ImportTests.tests
+                    ImportSpoiltTests.tests
                     OverlayTests.tests
                     BundleTests.tests
                     TrainerTests.tests

@@ -72,10 +72,9 @@ let tiffBy (compression: Compression) bits samples (photometric: Photometric) wi
             ] do
             Expect.isTrue (tiff.SetField(tag, value)) $"{tag}"
 
-        rows |> Array.iteri (fun y row -> Expect.isTrue (tiff.WriteScanline(row, y)) "row")
-        tiff.Flush() |> ignore
-        // The library closes its stream with the file.
-        memory.ToArray())
+        rows |> Array.iteri (fun y row -> Expect.isTrue (tiff.WriteScanline(row, y)) "row"))
+
+    memory.ToArray()
 
 /// A picture that depends on `seed`: blobs of light on a dark ground, unlike those of other seeds.
 let scene seed width height x y =
