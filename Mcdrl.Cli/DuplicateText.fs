@@ -15,7 +15,11 @@ module DuplicateText =
         match found.Count with
         | 0 -> line $"No frame of one site looks like a frame of another ({found.Frames} frames compared)."
         | count ->
-            let pairs = if count = 1 then "1 pair of frames is" else $"{count} pairs of frames are"
+            let pairs =
+                if count = 1 then
+                    "1 pair of frames is"
+                else
+                    $"{count} pairs of frames are"
 
             line
                 $"{pairs} in two sites, {found.SameFiles} of them byte for byte ({found.Frames} frames compared). A model trained on one site has seen these frames of the other:"

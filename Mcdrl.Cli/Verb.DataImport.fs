@@ -17,7 +17,8 @@ type DataImportArgument =
                 "a published dataset's name and its unpacked folder; several such pairs become the sites of one dataset."
             | Out _ -> "folder of the new dataset."
             | As _ -> "the one class of everything marked, e.g. polyp, in place of the datasets' own classes."
-            | Skip -> "leave out images and masks with problems; without it, a problem means that nothing is written."
+            | Skip ->
+                "leave out images and masks with problems; without it, a problem means that nothing is written."
 
 /// `mcdrl data import`
 [<RequireQualifiedAccess>]
@@ -120,7 +121,10 @@ module DataImportVerb =
             else partial)
 
     let private usage what =
-        McdrlError.usage what "mcdrl data import" "Give NAME PATH pairs and --out; see `mcdrl data import --help`"
+        McdrlError.usage
+            what
+            "mcdrl data import"
+            "Give NAME PATH pairs and --out; see `mcdrl data import --help`"
 
     let private sources (words: string list) =
         match words |> List.chunkBySize 2 |> List.partition (fun pair -> pair.Length = 2) with

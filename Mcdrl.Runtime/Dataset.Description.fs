@@ -255,7 +255,10 @@ module DatasetDescription =
         |> Result.bind (fun bytes -> parse path (System.Text.Encoding.UTF8.GetString bytes))
 
     let private options =
-        JsonWriterOptions(Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping)
+        JsonWriterOptions(
+            Indented = true,
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+        )
 
     /// The text of a `dataset.json` that `parse` reads back as this description.
     let render (description: DatasetDescription) : string =
@@ -279,10 +282,18 @@ module DatasetDescription =
             for value, label in description.Values do
                 text
                     (string value)
-                    (Some(if label = 0uy then "background" else description.Classes[int label - 1]))
+                    (Some(
+                        if label = 0uy then
+                            "background"
+                        else
+                            description.Classes[int label - 1]
+                    ))
 
             json.WriteEndObject()
-            description.Threshold |> Option.iter (fun value -> json.WriteNumber("threshold", int value))
+
+            description.Threshold
+            |> Option.iter (fun value -> json.WriteNumber("threshold", int value))
+
             json.WriteStartObject "sites"
 
             for site in description.Sites do

@@ -45,30 +45,39 @@ module Duplicates =
     /// Pairs that a report lists.
     let listed = 1000
 
-    /// Every frame is compared with every frame of the other sites: 0.2 s for 10,000 frames.
+    /// Every frame is compared with every frame of the other sites: 50 million comparisons for 10,000 frames.
     let find (frames: KnownFrame[]) : DuplicateReport =
         // The farthest of those kept comes out first.
         let kept = PriorityQueue<struct (int * int * int), struct (int * int * int)>()
         let mutable count = 0
         let mutable same = 0
 
+        let looks = frames |> Array.map _.Fingerprint.Look
+
+        let numbers =
+            frames
+            |> Array.map _.Site
+            |> Array.distinct
+            |> Array.mapi (fun k site -> site, k)
+            |> dict
+
+        let sites = frames |> Array.map (fun frame -> numbers[frame.Site])
+
         for i in 0 .. frames.Length - 1 do
-            let left = frames[i]
-
             for j in i + 1 .. frames.Length - 1 do
-                let right = frames[j]
-                let distance = Fingerprints.distance left.Fingerprint.Look right.Fingerprint.Look
+                if sites[i] <> sites[j] then
+                    let distance = Fingerprints.distance looks[i] looks[j]
 
-                if distance <= threshold && left.Site <> right.Site then
-                    count <- count + 1
+                    if distance <= threshold then
+                        count <- count + 1
 
-                    if left.Fingerprint.Digest = right.Fingerprint.Digest then
-                        same <- same + 1
+                        if frames[i].Fingerprint.Digest = frames[j].Fingerprint.Digest then
+                            same <- same + 1
 
-                    kept.Enqueue(struct (distance, i, j), struct (-distance, -i, -j))
+                        kept.Enqueue(struct (distance, i, j), struct (-distance, -i, -j))
 
-                    if kept.Count > listed then
-                        kept.Dequeue() |> ignore
+                        if kept.Count > listed then
+                            kept.Dequeue() |> ignore
 
         {
             Frames = frames.Length
@@ -77,9 +86,7 @@ module Duplicates =
             Pairs =
                 [
                     for struct (distance, i, j) in
-                        kept.UnorderedItems
-                        |> Seq.map (fun (struct (pair, _)) -> pair)
-                        |> Seq.sort do
+                        kept.UnorderedItems |> Seq.map (fun (struct (pair, _)) -> pair) |> Seq.sort do
                         {
                             First = frames[i]
                             Second = frames[j]

@@ -33,7 +33,11 @@ module Fingerprints =
 
                 sums[cell] <-
                     sums[cell]
-                    + int64 (299 * int picture.Rgb[at] + 587 * int picture.Rgb[at + 1] + 114 * int picture.Rgb[at + 2])
+                    + int64 (
+                        299 * int picture.Rgb[at]
+                        + 587 * int picture.Rgb[at + 1]
+                        + 114 * int picture.Rgb[at + 2]
+                    )
 
                 counts[cell] <- counts[cell] + 1L
 

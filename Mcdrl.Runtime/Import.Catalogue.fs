@@ -14,7 +14,8 @@ module ImportCatalogue =
             Name = "bm-broncholc"
             Title = "BM-BronchoLC"
             Licence = "CC BY 4.0"
-            Address = "https://figshare.com/articles/dataset/BM-BronchoLC/24243670 (Lung_cancer.zip, Non_lung_cancer.zip)"
+            Address =
+                "https://figshare.com/articles/dataset/BM-BronchoLC/24243670 (Lung_cancer.zip, Non_lung_cancer.zip)"
             Citation =
                 "V. G. Vu et al., BM-BronchoLC: a rich bronchoscopy dataset for anatomical landmarks and lung cancer lesion recognition, Scientific Data 11, 321 (2024)"
             Expected =
@@ -60,7 +61,8 @@ module ImportCatalogue =
             Name = "laryngoscope8"
             Title = "Laryngoscope8"
             Licence = "not stated where it could be looked up; ask its authors"
-            Address = "by request to its authors: https://www.sciencedirect.com/science/article/pii/S0167865521002646"
+            Address =
+                "by request to its authors: https://www.sciencedirect.com/science/article/pii/S0167865521002646"
             Citation =
                 "L. Yin et al., Laryngoscope8: laryngeal image dataset and classification of laryngeal disease based on attention mechanism, Pattern Recognition Letters 150, 207-213 (2021)"
             Expected = "a folder of images for each of its eight classes"
@@ -179,7 +181,8 @@ module ImportCatalogue =
             Address = "https://www.kaggle.com/c/bkai-igh-neopolyp"
             Citation =
                 "P. N. Lan et al., NeoUNet: towards accurate colon polyp segmentation and neoplasm detection, Advances in Visual Computing, LNCS 13018, 15-28 (2021)"
-            Expected = "train/train/<name>.jpeg and train_gt/train_gt/<name>.jpeg, red for neoplastic, green for non-neoplastic"
+            Expected =
+                "train/train/<name>.jpeg and train_gt/train_gt/<name>.jpeg, red for neoplastic, green for non-neoplastic"
             LeftOut = "The 200 test images, whose masks were not published."
             Classes = [ "neoplastic polyp"; "non-neoplastic polyp" ]
             Layouts =
@@ -214,8 +217,7 @@ module ImportCatalogue =
                 [
                     {
                         Images = "img/patient{patient}/{sequence}/{name}"
-                        Marks =
-                            Marks.Masks([ "annot/patient{patient}/{sequence}/{name}" ], MaskRule.Numbers)
+                        Marks = Marks.Masks([ "annot/patient{patient}/{sequence}/{name}" ], MaskRule.Numbers)
                     }
                 ]
             Site = "patient{patient}"
@@ -242,9 +244,4 @@ module ImportCatalogue =
         | None ->
             let known = all |> List.map _.Name |> String.concat ", "
 
-            Error(
-                McdrlError.usage
-                    $"no dataset is called {name}"
-                    "mcdrl data import"
-                    $"Give one of {known}"
-            )
+            Error(McdrlError.usage $"no dataset is called {name}" "mcdrl data import" $"Give one of {known}")

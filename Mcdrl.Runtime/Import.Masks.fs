@@ -18,11 +18,18 @@ module ImportMasks =
     let private unclear where what fix = Error(McdrlError.data what where fix)
 
     let private brightness (rgb: byte[]) pixel =
-        (299 * int rgb[pixel * 3] + 587 * int rgb[pixel * 3 + 1] + 114 * int rgb[pixel * 3 + 2] + 500) / 1000
+        (299 * int rgb[pixel * 3]
+         + 587 * int rgb[pixel * 3 + 1]
+         + 114 * int rgb[pixel * 3 + 2]
+         + 500)
+        / 1000
 
     let private ofBrightness where above (picture: Picture) =
         let values = Array.init (picture.Width * picture.Height) (brightness picture.Rgb)
-        let grey = values |> Array.filter (fun value -> value > 63 && value < 192) |> Array.length
+
+        let grey =
+            values |> Array.filter (fun value -> value > 63 && value < 192) |> Array.length
+
         let lowest, highest = Array.min values, Array.max values
 
         if float grey > greyShare * float values.Length then
@@ -49,7 +56,9 @@ module ImportMasks =
 
         let label pixel =
             let red, green, blue =
-                float picture.Rgb[pixel * 3], float picture.Rgb[pixel * 3 + 1], float picture.Rgb[pixel * 3 + 2]
+                float picture.Rgb[pixel * 3],
+                float picture.Rgb[pixel * 3 + 1],
+                float picture.Rgb[pixel * 3 + 2]
 
             let distance (r, g, b) =
                 (red - r) * (red - r) + (green - g) * (green - g) + (blue - b) * (blue - b)
@@ -130,7 +139,10 @@ module ImportMasks =
                                 Labels = raster.Samples
                             }
                     else
-                        unclear path "the mask is a colour picture, so its labels are not defined" "Give the published mask")
+                        unclear
+                            path
+                            "the mask is a colour picture, so its labels are not defined"
+                            "Give the published mask")
             else
                 Masks.decode limits path bytes)
 

@@ -66,5 +66,6 @@ module ImportPictures =
                         Picture = picture
                         Bytes = bytes
                         Extension =
-                            (Path.GetExtension path |> Option.ofObj |> Option.defaultValue "").ToLowerInvariant()
+                            (Path.GetExtension path |> Option.ofObj |> Option.defaultValue "")
+                                .ToLowerInvariant()
                     }))

@@ -55,7 +55,11 @@ module ImportSurvey =
             |> List.ofSeq)
 
     let private withoutEnding (path: string) =
-        path.Substring(0, path.Length - (Path.GetExtension path |> Option.ofObj |> Option.defaultValue "").Length)
+        path.Substring(
+            0,
+            path.Length
+            - (Path.GetExtension path |> Option.ofObj |> Option.defaultValue "").Length
+        )
 
     /// The folders in which a layout may begin, with what lies below each: the given one (an empty text) and those
     /// below it, outermost first.
@@ -102,7 +106,8 @@ module ImportSurvey =
 
     /// Images and marks must both be there for a layout to be the one.
     let private fits source (layout: ImportLayout) (folder: string) files =
-        let has pattern = files |> List.exists (fitting source pattern >> Option.isSome)
+        let has pattern =
+            files |> List.exists (fitting source pattern >> Option.isSome)
 
         has layout.Images
         && (match layout.Marks with
@@ -188,9 +193,12 @@ module ImportSurvey =
         let at path = Path.Combine(root, path)
 
         let labelOf (name: string) =
-            names |> List.tryFindIndex ((=) (name.Trim())) |> Option.map (fun k -> byte (k + 1))
+            names
+            |> List.tryFindIndex ((=) (name.Trim()))
+            |> Option.map (fun k -> byte (k + 1))
 
-        let images, double = files |> List.choose (fitting source layout.Images) |> single at
+        let images, double =
+            files |> List.choose (fitting source layout.Images) |> single at
 
         let sets =
             images
@@ -205,7 +213,10 @@ module ImportSurvey =
         |> Result.mapError (fun faults ->
             McdrlError.ofList faults |> Option.defaultValue McdrlError.Cancelled)
         |> Result.map (fun found ->
-            let polygons = List.concat found |> List.groupBy (fun (_, polygon) -> polygon.Image) |> Map.ofList
+            let polygons =
+                List.concat found
+                |> List.groupBy (fun (_, polygon) -> polygon.Image)
+                |> Map.ofList
 
             let shapes (image: Fitting) =
                 Map.tryFind (image.Parts["name"]) polygons

@@ -69,7 +69,10 @@ module Import =
 
     /// Whether `inner` is `outer` or lies in it.
     let private within (outer: string) (inner: string) =
-        let full (path: string) = Path.GetFullPath(path).TrimEnd Path.DirectorySeparatorChar + string Path.DirectorySeparatorChar
+        let full (path: string) =
+            Path.GetFullPath(path).TrimEnd Path.DirectorySeparatorChar
+            + string Path.DirectorySeparatorChar
+
         (full inner).StartsWith(full outer, StringComparison.Ordinal)
 
     let private prepare (request: ImportRequest) =
@@ -79,7 +82,8 @@ module Import =
                 || (Directory.Exists request.Out
                     && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries request.Out))))
 
-        let refuse what fix = Error(McdrlError.usage what request.Out fix)
+        let refuse what fix =
+            Error(McdrlError.usage what request.Out fix)
 
         occupied
         |> Result.bind (fun occupied ->
@@ -87,7 +91,10 @@ module Import =
                 refuse "the folder is not empty" "Give a new folder"
             elif request.Sources |> List.exists (fun (_, path) -> within path request.Out) then
                 refuse "the new dataset would lie inside the published one" "Give a folder beside it"
-            elif request.As |> Option.exists (fun name -> name.Trim() = "" || name = "background") then
+            elif
+                request.As
+                |> Option.exists (fun name -> name.Trim() = "" || name = "background")
+            then
                 refuse "the class is empty or called background" "Give --as the name of a lesion"
             else
                 Ok())
@@ -96,7 +103,10 @@ module Import =
     let private clashes (surveys: ImportSurvey list) =
         surveys
         |> List.collect (fun survey ->
-            survey.Items |> List.map _.Site |> List.distinct |> List.map (fun site -> site, survey.Source.Name))
+            survey.Items
+            |> List.map _.Site
+            |> List.distinct
+            |> List.map (fun site -> site, survey.Source.Name))
         |> List.groupBy fst
         |> List.filter (fun (_, sources) -> sources.Length > 1)
         |> List.map (fun (site, sources) ->
@@ -107,96 +117,6 @@ module Import =
                 "mcdrl data import"
                 "Import each dataset once")
         |> McdrlError.ofList
-
-    let private faultOf kind where problem =
-        {
-            Kind = kind
-            Where = where
-            Detail =
-                McdrlError.flatten problem
-                |> List.map (fun single ->
-                    match single with
-                    | McdrlError.Usage fault
-                    | McdrlError.Model fault
-                    | McdrlError.Data fault
-                    | McdrlError.Resource fault -> fault.What
-                    | McdrlError.Cancelled
-                    | McdrlError.Several _ -> McdrlError.describe single)
-                |> String.concat ", "
-        }
-
-    /// The item's label map in its image file's own orientation, by the source's own labels.
-    let private marked (source: ImportSource) (item: ImportItem) (picture: Picture) =
-        let width, height = Orientation.size picture.Orientation (picture.Width, picture.Height)
-
-        match item.Mark with
-        | ImportMark.Polygons polygons -> Ok(Polygons.draw width height polygons)
-        | ImportMark.Mask(path, rule) ->
-            ImportMasks.read ImageLimits.standard rule source.Classes.Length path
-            |> Result.mapError (fun problem ->
-                let kind =
-                    match ImportPictures.read ImageLimits.standard path with
-                    | Ok _ -> ImportFaultKind.UnclearMask
-                    | Error _ -> ImportFaultKind.Unreadable
-
-                faultOf kind path problem)
-            |> Result.bind (fun map ->
-                if map.Width = width && map.Height = height then
-                    Ok map
-                else
-                    Error
-                        {
-                            Kind = ImportFaultKind.OtherSize
-                            Where = path
-                            Detail = $"{map.Width} x {map.Height}, image {width} x {height}"
-                        })
-
-    /// What is known of an imported frame.
-    type private Imported =
-        {
-            Known: KnownFrame
-            Empty: bool
-        }
-
-    /// Reads an item and writes it into the folder in the making. The inner error concerns the item, the outer one all.
-    let private convert made labelOf (source: ImportSource, item: ImportItem) =
-        match ImportPictures.read ImageLimits.standard item.Image with
-        | Error problem -> Ok(Error(faultOf ImportFaultKind.Unreadable item.Image problem))
-        | Ok image ->
-            match marked source item image.Picture with
-            | Error fault -> Ok(Error fault)
-            | Ok map ->
-                let map =
-                    { map with
-                        Labels = Array.map (labelOf source) map.Labels
-                    }
-
-                let imagePath =
-                    Path.Combine(made, item.Site, "images", item.Stem + image.Extension)
-
-                let maskPath = Path.Combine(made, item.Site, "masks", item.Stem + ".png")
-
-                result {
-                    do!
-                        Files.writeManyAtomically imagePath (fun stream ->
-                            stream.Write(ReadOnlySpan image.Bytes))
-
-                    do!
-                        Files.writeManyAtomically maskPath (fun stream ->
-                            Png.write stream map.Width map.Height None map.Labels)
-
-                    return
-                        Ok
-                            {
-                                Known =
-                                    {
-                                        Site = item.Site
-                                        Image = item.Image
-                                        Fingerprint = Fingerprints.create image.Bytes image.Picture
-                                    }
-                                Empty = map.Labels |> Array.forall ((=) 0uy)
-                            }
-                }
 
     let private description (request: ImportRequest) classes (sites: ImportedSite list) : DatasetDescription =
         let sources = request.Sources |> List.map fst |> List.distinct
@@ -214,9 +134,7 @@ module Import =
             Licence = Some(each _.Licence)
             Citation = Some(each _.Citation)
             Classes = classes
-            Values =
-                (0uy, 0uy)
-                :: (classes |> List.mapi (fun k _ -> byte (k + 1), byte (k + 1)))
+            Values = (0uy, 0uy) :: (classes |> List.mapi (fun k _ -> byte (k + 1), byte (k + 1)))
             Threshold = None
             Sites =
                 sites
@@ -238,8 +156,7 @@ module Import =
     let private making (out: string) (work: string -> Result<'a, McdrlError>) =
         let out = Path.GetFullPath(out).TrimEnd Path.DirectorySeparatorChar
 
-        let parent =
-            Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "/"
+        let parent = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "/"
 
         let made = Path.Combine(parent, $".{Path.GetFileName out}.importing")
         let held = made + ".lock"
@@ -278,7 +195,7 @@ module Import =
 
             Directory.Move(made, out))
 
-    let private sitesOf (taken: (ImportSource * Imported)[]) =
+    let private sitesOf (taken: (ImportSource * ImportedFrame)[]) =
         taken
         |> Array.groupBy (fun (source, frame) -> frame.Known.Site, source.Name)
         |> Array.map (fun ((site, _), frames) ->
@@ -300,7 +217,9 @@ module Import =
             |]
 
         result {
-            let! outcomes = Batch.each "importing" report cancel (convert made labelOf) items
+            let! outcomes =
+                Batch.each "importing" report cancel (ImportFrames.convert made labelOf) items
+
             let! outcomes = outcomes |> List.ofArray |> List.sequenceResultM
 
             let taken =
@@ -346,7 +265,11 @@ module Import =
 
     /// Imports the request's datasets as the sites of one. All problems are in the report; the dataset appears in its
     /// place whole, or not at all. The published files are only read.
-    let run (request: ImportRequest) (report: Report) (cancel: CancellationToken) : Result<ImportReport, McdrlError> =
+    let run
+        (request: ImportRequest)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<ImportReport, McdrlError> =
         result {
             do! prepare request
 

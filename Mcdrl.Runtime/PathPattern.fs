@@ -18,7 +18,9 @@ module PathPattern =
 
         for part in parts.Matches pattern do
             let name = part.Groups[1].Value
-            expression.Append(Regex.Escape(pattern.Substring(written, part.Index - written))) |> ignore
+
+            expression.Append(Regex.Escape(pattern.Substring(written, part.Index - written)))
+            |> ignore
 
             if named.Contains name then
                 expression.Append $"\\k<{name}>" |> ignore
@@ -28,14 +30,19 @@ module PathPattern =
             named <- named.Add name
             written <- part.Index + part.Length
 
-        expression.Append(Regex.Escape(pattern.Substring written)).Append @"\z" |> ignore
+        expression.Append(Regex.Escape(pattern.Substring written)).Append @"\z"
+        |> ignore
+
         let regex = Regex(string expression, RegexOptions.CultureInvariant)
 
         fun path ->
             let found = regex.Match path
 
             if found.Success then
-                named |> Seq.map (fun name -> name, found.Groups[name].Value) |> Map.ofSeq |> Some
+                named
+                |> Seq.map (fun name -> name, found.Groups[name].Value)
+                |> Map.ofSeq
+                |> Some
             else
                 None
 

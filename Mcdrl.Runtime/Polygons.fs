@@ -47,7 +47,11 @@ module Polygons =
         ImageLimits.readFile limits path
         |> Result.bind (fun bytes ->
             try
-                let mark = if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then byteOrderMark.Length else 0
+                let mark =
+                    if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then
+                        byteOrderMark.Length
+                    else
+                        0
 
                 use document =
                     JsonDocument.Parse(ReadOnlyMemory(bytes).Slice mark, JsonDocumentOptions(MaxDepth = 32))
@@ -57,12 +61,18 @@ module Polygons =
                 else
                     Error(McdrlError.data "the file does not hold an array" path "Give the published file")
             with :? JsonException as problem ->
-                Error(McdrlError.data $"this is not valid JSON: {problem.Message}" path "Give the published file"))
+                Error(
+                    McdrlError.data
+                        $"this is not valid JSON: {problem.Message}"
+                        path
+                        "Give the published file"
+                ))
 
     let private names path =
         opened path (fun root ->
             items root
-            |> List.choose (fun label -> Option.map2 (fun id name -> id, name) (text label "id") (text label "name"))
+            |> List.choose (fun label ->
+                Option.map2 (fun id name -> id, name) (text label "id") (text label "name"))
             |> Map.ofList
             |> Ok)
 
@@ -94,7 +104,8 @@ module Polygons =
                                 list annotation "label_ids"
                                 |> List.choose (fun id ->
                                     if id.ValueKind = JsonValueKind.String then
-                                        Option.ofObj (id.GetString()) |> Option.bind (fun id -> Map.tryFind id names)
+                                        Option.ofObj (id.GetString())
+                                        |> Option.bind (fun id -> Map.tryFind id names)
                                     else
                                         None)
                                 |> List.filter wanted
@@ -134,7 +145,9 @@ module Polygons =
     /// cut to whole pixels, as the dataset's own masks are made.
     let private fill width height (corners: (float * float)[]) mark =
         let whole = corners |> Array.map (fun (x, y) -> truncate x, truncate y)
-        let edges = whole |> Array.mapi (fun i corner -> corner, whole[(i + 1) % whole.Length])
+
+        let edges =
+            whole |> Array.mapi (fun i corner -> corner, whole[(i + 1) % whole.Length])
 
         let marked x y =
             if x >= 0 && x < width && y >= 0 && y < height then

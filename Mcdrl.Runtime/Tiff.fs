@@ -63,7 +63,9 @@ module Tiff =
             if tiff.IsTiled() then
                 refused where "the TIFF file is stored in tiles, which are not read"
             elif tiff.NumberOfDirectories() > 1s then
-                refused where $"the TIFF file holds {tiff.NumberOfDirectories()} pictures where one is expected"
+                refused
+                    where
+                    $"the TIFF file holds {tiff.NumberOfDirectories()} pictures where one is expected"
             elif number tiff TiffTag.ORIENTATION 1 <> 1 then
                 refused where "the TIFF picture is stored turned or mirrored"
             else
@@ -80,7 +82,13 @@ module Tiff =
     let private samples where (tiff: Tiff) header =
         let stored = Array.zeroCreate<byte>(header.Width * header.Height * header.Samples)
         let line = Array.zeroCreate<byte>(max 1 (tiff.ScanlineSize()))
-        let planes, each = if header.Planes then header.Samples, 1 else 1, header.Samples
+
+        let planes, each =
+            if header.Planes then
+                header.Samples, 1
+            else
+                1, header.Samples
+
         let needed = (header.Width * each * header.Bits + 7) / 8
 
         let place plane y =
@@ -115,7 +123,8 @@ module Tiff =
         | null -> damaged where "the TIFF file has no colour map"
         | maps ->
             maps
-            |> Array.map (fun map -> map.ToShortArray() |> Array.map (fun value -> byte ((uint16 value) >>> 8)))
+            |> Array.map (fun map ->
+                map.ToShortArray() |> Array.map (fun value -> byte ((uint16 value) >>> 8)))
             |> Ok
 
     /// Grey or colour without alpha, which is ignored, not multiplied in.

@@ -45,17 +45,27 @@ let tests =
                     objects (mcdrl [ "data"; "import"; "--json" ])
                     |> Array.map (fun item -> item.GetProperty("name").GetString())
 
-                Expect.equal (List.ofArray names) (ImportCatalogue.all |> List.map _.Name |> List.map box |> List.map string) "as objects"
+                Expect.equal
+                    (List.ofArray names)
+                    (ImportCatalogue.all |> List.map _.Name |> List.map box |> List.map string)
+                    "as objects"
             }
 
             test "an import: exit 0, and the dataset is sound" {
                 kvasir ignore (fun published ours ->
-                    let outcome = mcdrl [ "data"; "import"; "kvasir-seg"; published; "--out"; ours; "--json" ]
+                    let outcome =
+                        mcdrl [ "data"; "import"; "kvasir-seg"; published; "--out"; ours; "--json" ]
+
                     Expect.equal outcome.Code 0 outcome.Err
                     let found = one outcome
                     Expect.isTrue (found.GetProperty("written").GetBoolean()) "written"
                     let site = found.GetProperty("sites").[0]
-                    Expect.equal (site.GetProperty("site").GetString(), site.GetProperty("frames").GetInt32()) ("kvasir-seg", 3) "site"
+
+                    Expect.equal
+                        (site.GetProperty("site").GetString(), site.GetProperty("frames").GetInt32())
+                        ("kvasir-seg", 3)
+                        "site"
+
                     Expect.stringContains outcome.Err "research" "the licence is told"
                     Expect.equal (mcdrl [ "data"; "check"; ours ]).Code 0 "sound")
             }
@@ -100,22 +110,37 @@ let tests =
                 kvasir ignore (fun published ours ->
                     use source = new CancellationTokenSource()
                     source.Cancel()
-                    let outcome = mcdrlWith source.Token [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]
+
+                    let outcome =
+                        mcdrlWith source.Token [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]
+
                     Expect.equal outcome.Code 130 "stopped"
                     Expect.isFalse (Directory.Exists ours) "nothing")
             }
 
             test "data check --duplicates finds a frame in two sites, the copy and the one encoded anew" {
                 kvasir ignore (fun published ours ->
-                    Expect.equal (mcdrl [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]).Code 0 "imported"
+                    Expect.equal
+                        (mcdrl [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]).Code
+                        0
+                        "imported"
+
                     let at (name: string) = Path.Combine(ours, name)
 
                     for kind in [ "images"; "masks" ] do
                         Directory.CreateDirectory(at $"other/{kind}") |> ignore
 
                     File.Copy(at "kvasir-seg/images/cju1.jpg", at "other/images/x.jpg")
-                    File.WriteAllBytes(at "other/images/y.jpg", Published.jpeg 50 width height (Published.scene 2 width height))
-                    File.WriteAllBytes(at "other/images/z.jpg", Published.jpeg 90 width height (Published.scene 9 width height))
+
+                    File.WriteAllBytes(
+                        at "other/images/y.jpg",
+                        Published.jpeg 50 width height (Published.scene 2 width height)
+                    )
+
+                    File.WriteAllBytes(
+                        at "other/images/z.jpg",
+                        Published.jpeg 90 width height (Published.scene 9 width height)
+                    )
 
                     for name in [ "x"; "y"; "z" ] do
                         File.Copy(at "kvasir-seg/masks/cju1.png", at $"other/masks/{name}.png")
@@ -124,7 +149,10 @@ let tests =
 
                     File.WriteAllText(
                         at "dataset.json",
-                        text.Replace("\"sites\": {", "\"sites\": { \"other\": { \"images\": \"other/images\", \"masks\": \"other/masks\" },")
+                        text.Replace(
+                            "\"sites\": {",
+                            "\"sites\": { \"other\": { \"images\": \"other/images\", \"masks\": \"other/masks\" },"
+                        )
                     )
 
                     let outcome = mcdrl [ "data"; "check"; ours; "--duplicates"; "--json" ]
@@ -133,9 +161,17 @@ let tests =
                     let number (name: string) = found.GetProperty(name).GetInt32()
                     Expect.equal (number "frames", number "count", number "same_files") (6, 2, 1) "figures"
                     let first = found.GetProperty("pairs").[0]
-                    Expect.stringEnds (string (first.GetProperty("first").GetProperty "image")) "x.jpg" "the copy first"
+
+                    Expect.stringEnds
+                        (string (first.GetProperty("first").GetProperty "image"))
+                        "x.jpg"
+                        "the copy first"
+
                     Expect.isTrue (first.GetProperty("same_file").GetBoolean()) "as a copy"
                     Expect.stringContains outcome.Err "2 pairs of frames are in two sites" "for people"
-                    Expect.isFalse ((mcdrl [ "data"; "check"; ours; "--json" ]).Out.Contains "duplicates") "only when asked")
+
+                    Expect.isFalse
+                        ((mcdrl [ "data"; "check"; ours; "--json" ]).Out.Contains "duplicates")
+                        "only when asked")
             }
         ]

@@ -52,7 +52,9 @@ let tests =
                     if progress.Done = 5 then
                         source.Cancel()
 
-                let outcome = DatasetCheck.run (Shared.path "data/polypgen") false report source.Token
+                let outcome =
+                    DatasetCheck.run (Shared.path "data/polypgen") false report source.Token
+
                 Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                 Expect.isLessThan last 50 "soon"
             }

@@ -127,7 +127,10 @@ let private description =
                             Threshold = Some 128uy
                         }
                     ] do
-                    Expect.equal (DatasetDescription.parse "made" (DatasetDescription.render given)) (Ok given) "the same"
+                    Expect.equal
+                        (DatasetDescription.parse "made" (DatasetDescription.render given))
+                        (Ok given)
+                        "the same"
             }
 
             test "several faults are reported at once" {

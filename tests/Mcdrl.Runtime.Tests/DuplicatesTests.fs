@@ -18,7 +18,9 @@ let private decode bytes =
 let private republished (crop: float) (bright: float) (scale: float) quality (picture: Picture) =
     let left, top = int (crop * float picture.Width), int (crop * float picture.Height)
     let width, height = picture.Width - 2 * left, picture.Height - 2 * top
-    use bitmap = new SKBitmap(SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque))
+
+    use bitmap =
+        new SKBitmap(SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque))
 
     let bytes =
         [|
@@ -60,7 +62,8 @@ let private known site name digest ones =
     frame site name { Digest = digest; Look = look ones }
 
 let private names (report: DuplicateReport) =
-    report.Pairs |> List.map (fun pair -> pair.First.Image, pair.Second.Image, pair.Distance, pair.SameFile)
+    report.Pairs
+    |> List.map (fun pair -> pair.First.Image, pair.Second.Image, pair.Distance, pair.SameFile)
 
 let tests =
     testList
@@ -133,7 +136,11 @@ let tests =
                 for picture, look in looks do
                     for crop, bright, scale in [ 0.0, 1.0, 0.5; 0.0, 0.8, 1.0; 0.0, 1.0, 2.0 ] do
                         let other = Fingerprints.look (decode (republished crop bright scale 80 picture))
-                        Expect.isLessThanOrEqual (Fingerprints.distance look other) Duplicates.threshold "the same"
+
+                        Expect.isLessThanOrEqual
+                            (Fingerprints.distance look other)
+                            Duplicates.threshold
+                            "the same"
 
                 for (_, left), (_, right) in List.pairwise looks do
                     Expect.isGreaterThan (Fingerprints.distance left right) Duplicates.threshold "others"
@@ -161,7 +168,10 @@ let tests =
 
                 let prints = Array.zeroCreate<Fingerprint> files.Length
                 Parallel.For(0, files.Length, (fun k -> prints[k] <- read files[k])) |> ignore
-                let frames = Array.map2 (fun (site, path) print -> frame site path print) files prints
+
+                let frames =
+                    Array.map2 (fun (site, path) print -> frame site path print) files prints
+
                 Expect.equal (Duplicates.find frames).Count 0 "no two hospitals share a frame"
 
                 let chosen = [| 0..12 .. files.Length - 1 |]
@@ -171,7 +181,12 @@ let tests =
                         chosen
                         |> Array.map (fun k ->
                             let bytes =
-                                republished crop bright scale quality (decode (File.ReadAllBytes(snd files[k])))
+                                republished
+                                    crop
+                                    bright
+                                    scale
+                                    quality
+                                    (decode (File.ReadAllBytes(snd files[k])))
 
                             frame "elsewhere" (snd files[k]) (Fingerprints.create bytes (decode bytes)))
 
@@ -185,8 +200,7 @@ let tests =
                             "of the same hospital"
 
                     let own =
-                        report.Pairs
-                        |> List.filter (fun pair -> pair.Second.Image = pair.First.Image)
+                        report.Pairs |> List.filter (fun pair -> pair.Second.Image = pair.First.Image)
 
                     float own.Length / float chosen.Length
 

@@ -28,7 +28,9 @@ let private refused rule classes name bytes =
 
 let private bright = MaskRule.Bright 128uy
 let private redGreen = MaskRule.Colours [ 255uy, 0uy, 0uy; 0uy, 255uy, 0uy ]
-let private count label (map: LabelMap) = map.Labels |> Array.filter ((=) label) |> Array.length
+
+let private count label (map: LabelMap) =
+    map.Labels |> Array.filter ((=) label) |> Array.length
 
 /// Red on the left, green on the right, black between and around.
 let private twoPolyps x y =
@@ -59,7 +61,12 @@ let tests =
 
             test "a TIFF mask, and one that is all background" {
                 let area = Published.discArea 60 40
-                let grey = Published.pixels 60 40 (Published.disc 60 40) |> Array.chunkBySize 3 |> Array.map Array.head
+
+                let grey =
+                    Published.pixels 60 40 (Published.disc 60 40)
+                    |> Array.chunkBySize 3
+                    |> Array.map Array.head
+
                 Expect.equal (count 1uy (good bright 1 "m.tif" (Published.tiff 60 40 1 grey))) area "exact"
                 let black = Published.jpeg 60 60 40 (fun _ _ -> 0uy, 0uy, 0uy)
                 Expect.equal (count 1uy (good bright 1 "m.jpg" black)) 0 "none"
@@ -109,7 +116,12 @@ let tests =
             test "numbers are the classes, others are named" {
                 let file = Crafted.indexed 7 1 8 0 false [| 0; 1; 2; 3; 4; 5; 6 |]
                 Expect.equal (good MaskRule.Numbers 6 "m.png" file).Labels [| 0uy .. 6uy |] "as stored"
-                Expect.stringContains (refused MaskRule.Numbers 4 "m.png" file) "5 (1 pixels), 6 (1 pixels)" "named"
+
+                Expect.stringContains
+                    (refused MaskRule.Numbers 4 "m.png" file)
+                    "5 (1 pixels), 6 (1 pixels)"
+                    "named"
+
                 let tiff = Published.tiff 7 1 1 [| 0uy .. 6uy |]
                 Expect.equal (good MaskRule.Numbers 6 "m.tif" tiff).Labels [| 0uy .. 6uy |] "in TIFF too"
             }

@@ -27,7 +27,12 @@ let tests =
                         Expect.stringContains text where "where"
                         let skipped = wanted { request with Skip = true }
                         Expect.isTrue skipped.Written "the rest is written with --skip"
-                        let check = Expect.wantOk (DatasetCheck.run request.Out false Report.none CancellationToken.None) "ours"
+
+                        let check =
+                            Expect.wantOk
+                                (DatasetCheck.run request.Out false Report.none CancellationToken.None)
+                                "ours"
+
                         Expect.isEmpty check.Problems "sound")
                 }
         ]
@@ -46,9 +51,18 @@ let tests =
                 cases
                     "kvasir-seg"
                     [
-                        "an image without mask", (fun at -> File.Delete(at "masks/cju2.jpg")), "1 image has no mask", "images/cju2.jpg"
-                        "a mask without image", (fun at -> File.Delete(at "images/cju2.jpg")), "1 mask has no image", "masks/cju2.jpg"
-                        "a mask of another size", small "masks/cju1.jpg", "1 mask is of another size", "88 x 72, image 96 x 72"
+                        "an image without mask",
+                        (fun at -> File.Delete(at "masks/cju2.jpg")),
+                        "1 image has no mask",
+                        "images/cju2.jpg"
+                        "a mask without image",
+                        (fun at -> File.Delete(at "images/cju2.jpg")),
+                        "1 mask has no image",
+                        "masks/cju2.jpg"
+                        "a mask of another size",
+                        small "masks/cju1.jpg",
+                        "1 mask is of another size",
+                        "88 x 72, image 96 x 72"
                         "an image in a mask's place",
                         (fun at -> File.Copy(at "images/cju1.jpg", at "masks/cju1.jpg", true)),
                         "1 mask holds what",
@@ -62,8 +76,14 @@ let tests =
                 cases
                     "cvc-clinicdb"
                     [
-                        "a TIFF cut short", (fun at -> cut (at "Original/2.tif")), "1 file can't be read", "truncated"
-                        "a mask cut short", (fun at -> cut (at "Ground Truth/2.tif")), "1 file can't be read", "Ground Truth/2.tif"
+                        "a TIFF cut short",
+                        (fun at -> cut (at "Original/2.tif")),
+                        "1 file can't be read",
+                        "truncated"
+                        "a mask cut short",
+                        (fun at -> cut (at "Ground Truth/2.tif")),
+                        "1 file can't be read",
+                        "Ground Truth/2.tif"
                     ]
             yield!
                 cases
@@ -80,7 +100,10 @@ let tests =
                     [
                         "masks of another hospital",
                         (fun at ->
-                            File.Move(at "data_C4/masks_C4/100H2_mask.jpg", at "data_C4/masks_C4/100X2_mask.jpg")),
+                            File.Move(
+                                at "data_C4/masks_C4/100H2_mask.jpg",
+                                at "data_C4/masks_C4/100X2_mask.jpg"
+                            )),
                         "1 mask has no image",
                         "data_C4/images_C4/100H2.jpg"
                     ]
@@ -89,7 +112,11 @@ let tests =
                     "bkai-igh"
                     [
                         "a white mask",
-                        (fun at -> File.WriteAllBytes(at "train_gt/train_gt/1.jpeg", Published.jpeg 90 width height polyp)),
+                        (fun at ->
+                            File.WriteAllBytes(
+                                at "train_gt/train_gt/1.jpeg",
+                                Published.jpeg 90 width height polyp
+                            )),
                         "1 mask holds what",
                         "no known colour"
                     ]
@@ -103,8 +130,13 @@ let tests =
                                 at "annot/patient2/seq5/0001_l.png",
                                 Crafted.indexed width height 8 0 false (Array.create (width * height) 9)
                             )
+
                             File.Copy(at "img/patient1/seq1/0001_l.png", at "img/patient2/seq5/0002_l.png")
-                            File.Copy(at "annot/patient1/seq1/0001_l.png", at "annot/patient2/seq5/0002_l.png")),
+
+                            File.Copy(
+                                at "annot/patient1/seq1/0001_l.png",
+                                at "annot/patient2/seq5/0002_l.png"
+                            )),
                         "1 mask holds what",
                         "9 (6912 pixels)"
                     ]

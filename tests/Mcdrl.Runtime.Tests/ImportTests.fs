@@ -24,7 +24,10 @@ let private imported name (test: string -> ImportReport -> Dataset -> unit) =
         let report = wanted request
         Expect.isEmpty report.Problems "no problem"
         Expect.isTrue report.Written "written"
-        let check = Expect.wantOk (DatasetCheck.run request.Out false Report.none CancellationToken.None) "ours"
+
+        let check =
+            Expect.wantOk (DatasetCheck.run request.Out false Report.none CancellationToken.None) "ours"
+
         Expect.isEmpty check.Problems "sound"
         Expect.equal (content (Path.Combine(folder, name))) before "the published files are as they were"
 
@@ -36,7 +39,8 @@ let private imported name (test: string -> ImportReport -> Dataset -> unit) =
         test (Path.Combine(folder, name)) report (Expect.wantOk (Dataset.load request.Out) "loads"))
 
 let private shape (dataset: Dataset) =
-    dataset.Sites |> List.map (fun site -> site.Name, site.Items |> Array.map _.Stem |> List.ofArray)
+    dataset.Sites
+    |> List.map (fun site -> site.Name, site.Items |> Array.map _.Stem |> List.ofArray)
 
 let private areas (dataset: Dataset) =
     [
@@ -79,7 +83,9 @@ let private layouts =
                         dataset.Sites.Head.Items
                         |> Array.iteri (fun k item ->
                             Expect.stringEnds item.Image ".png" "converted"
-                            let picture = Expect.wantOk (Images.read ImageLimits.standard item.Image) "reads"
+
+                            let picture =
+                                Expect.wantOk (Images.read ImageLimits.standard item.Image) "reads"
 
                             Expect.equal
                                 picture.Rgb
@@ -90,7 +96,10 @@ let private layouts =
             test "CVC-ClinicDB may hold both TIF and PNG: one is taken" {
                 Crafted.withFolder (fun folder ->
                     for file, bytes in trees["cvc-clinicdb"] do
-                        Published.write (Path.Combine(folder, "cvc-clinicdb", "CVC-ClinicDB", "TIF")) file bytes
+                        Published.write
+                            (Path.Combine(folder, "cvc-clinicdb", "CVC-ClinicDB", "TIF"))
+                            file
+                            bytes
 
                         let png =
                             match Mcdrl.Tiff.decode ImageLimits.standard file bytes with
@@ -111,7 +120,10 @@ let private layouts =
 
             test "PolypGen: hospitals are sites, boxes, sequences and the copy of all frames are not taken" {
                 imported "polypgen" (fun _ _ dataset ->
-                    Expect.equal (shape dataset) [ "c1", [ "100H1"; "100H2" ]; "c4", [ "100H1"; "100H2" ] ] "sites"
+                    Expect.equal
+                        (shape dataset)
+                        [ "c1", [ "100H1"; "100H2" ]; "c4", [ "100H1"; "100H2" ] ]
+                        "sites"
 
                     for found in areas dataset do
                         near area found.Head)
@@ -175,9 +187,16 @@ let private layouts =
             test "the folder may be given from two levels above" {
                 Crafted.withFolder (fun folder ->
                     for file, bytes in trees["kvasir-seg"] do
-                        Published.write (Path.Combine(folder, "kvasir-seg", "kvasir", "Kvasir-SEG")) file bytes
+                        Published.write
+                            (Path.Combine(folder, "kvasir-seg", "kvasir", "Kvasir-SEG"))
+                            file
+                            bytes
 
-                    Published.write (Path.Combine(folder, "kvasir-seg", "__MACOSX")) "images/._cju1.jpg" [| 1uy |]
+                    Published.write
+                        (Path.Combine(folder, "kvasir-seg", "__MACOSX"))
+                        "images/._cju1.jpg"
+                        [| 1uy |]
+
                     Expect.equal (wanted (request folder [ "kvasir-seg" ])).Sites.Head.Frames 3 "frames")
             }
         ]
@@ -205,11 +224,18 @@ let private places =
 
             test "without --as the classes are joined" {
                 Crafted.withFolder (fun folder ->
-                    [ "kvasir-seg"; "bkai-igh" ] |> List.iter (fun name -> publish folder name ignore)
+                    [ "kvasir-seg"; "bkai-igh" ]
+                    |> List.iter (fun name -> publish folder name ignore)
+
                     let request = request folder [ "kvasir-seg"; "bkai-igh" ]
                     wanted request |> ignore
                     let dataset = Expect.wantOk (Dataset.load request.Out) "loads"
-                    Expect.equal dataset.Classes [ "polyp"; "neoplastic polyp"; "non-neoplastic polyp" ] "classes"
+
+                    Expect.equal
+                        dataset.Classes
+                        [ "polyp"; "neoplastic polyp"; "non-neoplastic polyp" ]
+                        "classes"
+
                     let found = areas dataset
                     near area (List.head found[0])
                     near area (List.item 2 found[3])
@@ -223,10 +249,16 @@ let private places =
 
                     for bad in
                         [
-                            { request with Out = Path.Combine(folder, "kvasir-seg") }
-                            { request with Out = Path.Combine(folder, "kvasir-seg", "ours") }
+                            { request with
+                                Out = Path.Combine(folder, "kvasir-seg")
+                            }
+                            { request with
+                                Out = Path.Combine(folder, "kvasir-seg", "ours")
+                            }
                             { request with As = Some "background" }
-                            { request with Sources = request.Sources @ request.Sources }
+                            { request with
+                                Sources = request.Sources @ request.Sources
+                            }
                         ] do
                         match run bad with
                         | Ok _ -> failtest "accepted"
@@ -241,11 +273,20 @@ let private places =
                     Published.write half "kvasir-seg/images/old.jpg" [| 1uy |]
                     use source = new CancellationTokenSource()
                     source.Cancel()
-                    Expect.equal (Import.run request Report.none source.Token) (Error McdrlError.Cancelled) "stopped"
+
+                    Expect.equal
+                        (Import.run request Report.none source.Token)
+                        (Error McdrlError.Cancelled)
+                        "stopped"
+
                     Expect.isEmpty (Directory.GetFileSystemEntries(Path.Combine(folder, "out"))) "nothing"
                     Published.write half "kvasir-seg/images/old.jpg" [| 1uy |]
                     Expect.isTrue (wanted request).Written "written"
-                    Expect.equal (Directory.GetFileSystemEntries(Path.Combine(folder, "out"))) [| request.Out |] "only it")
+
+                    Expect.equal
+                        (Directory.GetFileSystemEntries(Path.Combine(folder, "out")))
+                        [| request.Out |]
+                        "only it")
             }
 
             test "two imports into one folder: the second is refused" {
@@ -268,7 +309,8 @@ let private places =
 
             test "a frame that two datasets have is reported" {
                 Crafted.withFolder (fun folder ->
-                    [ "kvasir-seg"; "etis-larib" ] |> List.iter (fun name -> publish folder name ignore)
+                    [ "kvasir-seg"; "etis-larib" ]
+                    |> List.iter (fun name -> publish folder name ignore)
 
                     Published.write
                         (Path.Combine(folder, "kvasir-seg"))
@@ -293,8 +335,7 @@ let private real =
                 Crafted.withFolder (fun folder ->
                     for site in [ "1"; "2"; "3"; "5" ] do
                         for kind, ending in [ "images", ""; "masks", "_mask" ] do
-                            let target =
-                                Path.Combine(folder, "polypgen", $"data_C{site}", $"{kind}_C{site}")
+                            let target = Path.Combine(folder, "polypgen", $"data_C{site}", $"{kind}_C{site}")
 
                             Directory.CreateDirectory target |> ignore
 
@@ -311,7 +352,10 @@ let private real =
                     let theirs = Expect.wantOk (Dataset.load data) "theirs"
 
                     for mine, given in List.zip ours.Sites theirs.Sites do
-                        Expect.equal (mine.Items |> Array.map _.Stem) (given.Items |> Array.map _.Stem) "names"
+                        Expect.equal
+                            (mine.Items |> Array.map _.Stem)
+                            (given.Items |> Array.map _.Stem)
+                            "names"
 
                         for k in 0..50 .. mine.Items.Length - 1 do
                             Expect.equal
@@ -340,8 +384,16 @@ let private real =
                     let report = wanted request
                     Expect.isEmpty report.Problems "no problem"
                     Expect.equal (report.Sites |> List.sumBy _.Frames) 536 "frames"
-                    let check folder = Expect.wantOk (DatasetCheck.run folder false Report.none CancellationToken.None) "checks"
-                    Expect.equal (check request.Out).Sites (check data).Sites "the same classes in the same pixels")
+
+                    let check folder =
+                        Expect.wantOk
+                            (DatasetCheck.run folder false Report.none CancellationToken.None)
+                            "checks"
+
+                    Expect.equal
+                        (check request.Out).Sites
+                        (check data).Sites
+                        "the same classes in the same pixels")
             }
         ]
 

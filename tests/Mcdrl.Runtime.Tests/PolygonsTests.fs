@@ -17,7 +17,8 @@ let private files (annotations: string) (labels: string) test =
         File.WriteAllText(at "labels.json", labels)
         test (Polygons.read (at "annotation.json") (at "labels.json") ((=) "Tumor")))
 
-let private labels = """[{ "id": "t", "name": "Tumor" }, { "id": "v", "name": "Vocal cords" }]"""
+let private labels =
+    """[{ "id": "t", "name": "Tumor" }, { "id": "v", "name": "Vocal cords" }]"""
 
 let tests =
     testList

@@ -87,7 +87,8 @@ let trees: Map<string, (string * byte[]) list> =
             ]
             "bm-broncholc",
             [
-                for group, images in [ "Lung_cancer", [ "a1"; "a2"; "a3" ]; "Non_lung_cancer", [ "b1"; "b2" ] ] do
+                for group, images in
+                    [ "Lung_cancer", [ "a1"; "a2"; "a3" ]; "Non_lung_cancer", [ "b1"; "b2" ] ] do
                     for k, image in List.indexed images do
                         $"{group}/imgs/p{k}/v/{image}.png", png (frame (70 + k + images.Length * 10))
 

@@ -38,7 +38,12 @@ let tiff width height samples (pixels: byte[]) =
     out.Write(uint16 entries)
     entry 256 4 1 width
     entry 257 4 1 height
-    if samples = 1 then entry 258 3 1 8 else entry 258 3 samples bitsAt
+
+    if samples = 1 then
+        entry 258 3 1 8
+    else
+        entry 258 3 samples bitsAt
+
     entry 259 3 1 1
     entry 262 3 1 (if samples = 1 then 1 else 2)
     entry 273 4 1 dataAt
@@ -54,35 +59,59 @@ let tiff width height samples (pixels: byte[]) =
     out.Flush()
     memory.ToArray()
 
-/// The same by the library, in any compression and depth it has; `rows` are the packed rows.
-let tiffBy (compression: Compression) bits samples (photometric: Photometric) width height (rows: byte[][]) =
+/// By the library, in any compression and depth it has, one picture for each of `pages`, which are its packed rows.
+let tiffPages
+    (compression: Compression)
+    bits
+    samples
+    (photometric: Photometric)
+    width
+    height
+    (pages: byte[][] list)
+    =
     use memory = new MemoryStream()
 
     using (Tiff.ClientOpen("made", "w", memory, TiffStream())) (fun tiff ->
-        for tag, value in
-            [
-                TiffTag.IMAGEWIDTH, box width
-                TiffTag.IMAGELENGTH, box height
-                TiffTag.BITSPERSAMPLE, box bits
-                TiffTag.SAMPLESPERPIXEL, box samples
-                TiffTag.ROWSPERSTRIP, box 2
-                TiffTag.COMPRESSION, box compression
-                TiffTag.PHOTOMETRIC, box photometric
-                TiffTag.PLANARCONFIG, box PlanarConfig.CONTIG
-            ] do
-            Expect.isTrue (tiff.SetField(tag, value)) $"{tag}"
+        for rows in pages do
+            for tag, value in
+                [
+                    TiffTag.IMAGEWIDTH, box width
+                    TiffTag.IMAGELENGTH, box height
+                    TiffTag.BITSPERSAMPLE, box bits
+                    TiffTag.SAMPLESPERPIXEL, box samples
+                    TiffTag.ROWSPERSTRIP, box 2
+                    TiffTag.COMPRESSION, box compression
+                    TiffTag.PHOTOMETRIC, box photometric
+                    TiffTag.PLANARCONFIG, box PlanarConfig.CONTIG
+                ] do
+                Expect.isTrue (tiff.SetField(tag, value)) $"{tag}"
 
-        rows |> Array.iteri (fun y row -> Expect.isTrue (tiff.WriteScanline(row, y)) "row"))
+            rows
+            |> Array.iteri (fun y row -> Expect.isTrue (tiff.WriteScanline(row, y)) "row")
+
+            Expect.isTrue (tiff.WriteDirectory()) "page")
 
     memory.ToArray()
+
+/// `tiffPages` of one page.
+let tiffBy compression bits samples photometric width height rows =
+    tiffPages compression bits samples photometric width height [ rows ]
 
 /// A picture that depends on `seed`: blobs of light on a dark ground, unlike those of other seeds.
 let scene seed width height x y =
     let wave k =
-        sin (float (seed * 7 + k) * 1.7 + float x / float width * float (2 + (seed + k) % 5) * 3.0)
-        * cos (float (seed * 3 + k) * 2.3 + float y / float height * float (2 + (seed * 5 + k) % 4) * 3.0)
+        sin (
+            float (seed * 7 + k) * 1.7
+            + float x / float width * float (2 + (seed + k) % 5) * 3.0
+        )
+        * cos (
+            float (seed * 3 + k) * 2.3
+            + float y / float height * float (2 + (seed * 5 + k) % 4) * 3.0
+        )
 
-    let level k = byte (Math.Clamp(128.0 + 60.0 * wave k + 50.0 * wave (k + 3), 0.0, 255.0))
+    let level k =
+        byte (Math.Clamp(128.0 + 60.0 * wave k + 50.0 * wave (k + 3), 0.0, 255.0))
+
     level 0, level 1, level 2
 
 /// Pixels of a scene, red, green and blue of each.

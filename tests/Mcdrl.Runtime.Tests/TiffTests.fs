@@ -35,11 +35,16 @@ let tests =
             }
 
             test "alpha is ignored, not multiplied in" {
-                let rgba = colour |> Array.chunkBySize 3 |> Array.collect (fun pixel -> Array.append pixel [| 10uy |])
+                let rgba =
+                    colour
+                    |> Array.chunkBySize 3
+                    |> Array.collect (fun pixel -> Array.append pixel [| 10uy |])
+
                 Expect.equal (good (Published.tiff 7 5 4 rgba)).Samples colour "pixels"
             }
 
-            for compression in [ Compression.LZW; Compression.DEFLATE; Compression.PACKBITS; Compression.NONE ] do
+            for compression in
+                [ Compression.LZW; Compression.DEFLATE; Compression.PACKBITS; Compression.NONE ] do
                 test $"{compression}" {
                     let rows = colour |> Array.chunkBySize 21
                     let file = Published.tiffBy compression 8 3 Photometric.RGB 7 5 rows
@@ -49,8 +54,14 @@ let tests =
             test "bilevel masks become 0 and 255, whichever is white" {
                 let rows = [| [| 0b10110000uy; 0b10000000uy |] |]
                 let expected = [| 255; 0; 255; 255; 0; 0; 0; 0; 255 |]
-                let file kind = Published.tiffBy Compression.NONE 1 1 kind 9 1 rows
-                Expect.equal ((good (file Photometric.MINISBLACK)).Samples |> Array.map int) expected "black is 0"
+
+                let file kind =
+                    Published.tiffBy Compression.NONE 1 1 kind 9 1 rows
+
+                Expect.equal
+                    ((good (file Photometric.MINISBLACK)).Samples |> Array.map int)
+                    expected
+                    "black is 0"
 
                 Expect.equal
                     ((good (file Photometric.MINISWHITE)).Samples |> Array.map int)
@@ -60,20 +71,42 @@ let tests =
 
             test "16 bits would lose something" {
                 let file =
-                    Published.tiffBy Compression.NONE 16 1 Photometric.MINISBLACK 2 1 [| [| 1uy; 2uy; 3uy; 4uy |] |]
+                    Published.tiffBy
+                        Compression.NONE
+                        16
+                        1
+                        Photometric.MINISBLACK
+                        2
+                        1
+                        [| [| 1uy; 2uy; 3uy; 4uy |] |]
 
                 Expect.stringContains (refused file) "16 bits" "says so"
             }
 
+            test "of two pages none is the one" {
+                let rows = colour |> Array.chunkBySize 21
+
+                let file =
+                    Published.tiffPages Compression.NONE 8 3 Photometric.RGB 7 5 [ rows; rows ]
+
+                Expect.stringContains (refused file) "2 pictures" "says so"
+            }
+
             test "cut short anywhere it is refused" {
                 let whole = Published.tiff 7 5 3 colour
-                let packed = Published.tiffBy Compression.LZW 8 3 Photometric.RGB 7 5 (colour |> Array.chunkBySize 21)
+
+                let packed =
+                    Published.tiffBy Compression.LZW 8 3 Photometric.RGB 7 5 (colour |> Array.chunkBySize 21)
 
                 for file in [ whole; packed ] do
-                    for length in 0 .. 8 .. file.Length - 8 do
+                    for length in 0..8 .. file.Length - 8 do
                         refused (Array.truncate length file) |> ignore
 
-                Expect.stringContains (refused (Array.truncate (whole.Length - 20) whole)) "truncated" "its pixels"
+                Expect.stringContains
+                    (refused (Array.truncate (whole.Length - 20) whole))
+                    "truncated"
+                    "its pixels"
+
                 Expect.stringContains (refused [| 1uy; 2uy; 3uy; 4uy; 5uy |]) "not a TIFF" "no TIFF"
             }
 
@@ -89,7 +122,8 @@ let tests =
             }
 
             test "any byte may lie" {
-                let file = Published.tiffBy Compression.LZW 8 3 Photometric.RGB 7 5 (colour |> Array.chunkBySize 21)
+                let file =
+                    Published.tiffBy Compression.LZW 8 3 Photometric.RGB 7 5 (colour |> Array.chunkBySize 21)
 
                 for at in 0 .. file.Length - 1 do
                     for value in [ 0uy; 1uy; 255uy ] do
