@@ -5,11 +5,14 @@ open Mcdrl
 
 type DataCheckArgument =
     | [<MainCommand; Mandatory>] Dataset of folder: string
+    | [<Unique>] Duplicates
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
             | Dataset _ -> "the dataset's folder, or the dataset.json in it."
+            | Duplicates ->
+                "also look for frames that are in several sites, as copies or nearly (encoded anew, resized, slightly cropped)."
 
 /// `mcdrl data check`
 [<RequireQualifiedAccess>]
@@ -32,21 +35,6 @@ module DataCheckVerb =
             say $"{site.Site, -14}{site.Frames, 8}{site.Usable, 8}{site.Empty, 8}  {classes}"
 
         say ""
-
-    let private problemJson problem =
-        match problem with
-        | McdrlError.Usage fault
-        | McdrlError.Model fault
-        | McdrlError.Data fault
-        | McdrlError.Resource fault ->
-            Json.object
-                [
-                    "where", Json.text fault.Where
-                    "what", Json.text fault.What
-                    "fix", Json.text fault.Fix
-                ]
-        | McdrlError.Cancelled
-        | McdrlError.Several _ -> Json.object [ "what", Json.text (McdrlError.describe problem) ]
 
     let private json (found: DatasetReport) =
         Json.object
@@ -78,7 +66,10 @@ module DataCheckVerb =
                                 ]
                             :> _
                     ]
-                "problems", Json.array [ for problem in found.Problems -> problemJson problem :> _ ]
+                "problems", Json.array [ for problem in found.Problems -> ProblemJson.create problem :> _ ]
+                match found.Duplicates with
+                | Some duplicates -> "duplicates", DuplicateText.json duplicates
+                | None -> ()
             ]
 
     /// Data errors, whatever the family of a single problem.
@@ -86,9 +77,14 @@ module DataCheckVerb =
 
     let private run session (arguments: ParseResults<DataCheckArgument>) =
         ProgressBar.during session (fun report ->
-            DatasetCheck.run (arguments.GetResult Dataset) report session.Cancel)
+            DatasetCheck.run
+                (arguments.GetResult Dataset)
+                (arguments.Contains DataCheckArgument.Duplicates)
+                report
+                session.Cancel)
         |> Result.map (fun found ->
             table session found
+            found.Duplicates |> Option.iter (DuplicateText.say session)
             Session.emit session (json found)
 
             for problem in found.Problems do

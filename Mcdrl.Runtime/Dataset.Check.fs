@@ -36,6 +36,8 @@ type DatasetReport =
         Sites: SiteOccurrence list
         /// Structure first, then file by file in the order of the sites; empty for a sound dataset.
         Problems: McdrlError list
+        /// Frames that occur in several sites, where that was asked for.
+        Duplicates: DuplicateReport option
     }
 
 /// Reads a dataset to its last pixel before hours of training depend on it.
@@ -85,9 +87,36 @@ module DatasetCheck =
                         "Correct the mask, or remove class from the site in dataset.json"
                 )
 
-    /// Reads every frame and mask, in parallel, one frame a processor in memory at a time. `Error` only where the
-    /// description itself can't be used, or on cancellation; all other faults are in the report.
-    let run (path: string) (report: Report) (cancel: CancellationToken) : Result<DatasetReport, McdrlError> =
+    /// Counts of a frame's labels and, where asked for, what it is recognised by.
+    let private examine dataset duplicates (item: DatasetItem) =
+        Dataset.read dataset item
+        |> Result.bind (fun (picture, map) ->
+            if duplicates then
+                Files.sha256 item.Image
+                |> Result.map (fun digest ->
+                    LabelMap.histogram map,
+                    Some
+                        {
+                            Site = item.Site
+                            Image = item.Image
+                            Fingerprint =
+                                {
+                                    Digest = digest
+                                    Look = Fingerprints.look picture
+                                }
+                        })
+            else
+                Ok(LabelMap.histogram map, None))
+
+    /// Reads every frame and mask, in parallel, one frame a processor in memory at a time; with `duplicates`, also looks
+    /// for frames that occur in several sites. `Error` only where the description itself can't be used, or on
+    /// cancellation; all other faults are in the report.
+    let run
+        (path: string)
+        (duplicates: bool)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<DatasetReport, McdrlError> =
         Dataset.survey path
         |> Result.bind (fun (dataset, structure) ->
             let items =
@@ -96,7 +125,7 @@ module DatasetCheck =
                     site.Items |> Array.map (fun item -> site, item) |> List.ofArray)
                 |> Array.ofList
 
-            let outcomes: Result<int64[], McdrlError>[] =
+            let outcomes: Result<int64[] * KnownFrame option, McdrlError>[] =
                 Array.create items.Length (Error McdrlError.Cancelled)
 
             let turn = obj ()
@@ -104,9 +133,7 @@ module DatasetCheck =
 
             let check index =
                 if not cancel.IsCancellationRequested then
-                    outcomes[index] <-
-                        Dataset.read dataset (snd items[index])
-                        |> Result.map (snd >> LabelMap.histogram)
+                    outcomes[index] <- examine dataset duplicates (snd items[index])
 
                     lock turn (fun () ->
                         finished <- finished + 1
@@ -135,14 +162,15 @@ module DatasetCheck =
                         for index in 0 .. items.Length - 1 do
                             match outcomes[index] with
                             | Error fault -> yield! McdrlError.flatten fault
-                            | Ok counts ->
+                            | Ok(counts, _) ->
                                 let site, item = items[index]
                                 yield! otherClasses dataset site item counts |> Option.toList
                     ]
 
                 let bySite =
                     Array.zip items outcomes
-                    |> Array.map (fun ((site, _), outcome) -> site.Name, Result.toOption outcome)
+                    |> Array.map (fun ((site, _), outcome) ->
+                        site.Name, outcome |> Result.toOption |> Option.map fst)
                     |> Array.groupBy fst
                     |> Array.map (fun (site, found) -> site, Array.map snd found)
                     |> Map.ofArray
@@ -158,4 +186,12 @@ module DatasetCheck =
                                 |> Option.defaultValue [||]
                                 |> occurrences dataset site)
                         Problems = List.collect McdrlError.flatten structure @ contents
+                        Duplicates =
+                            if duplicates then
+                                outcomes
+                                |> Array.choose (Result.toOption >> Option.bind snd)
+                                |> Duplicates.find
+                                |> Some
+                            else
+                                None
                     })

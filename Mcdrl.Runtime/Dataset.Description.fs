@@ -253,3 +253,61 @@ module DatasetDescription =
         ImageLimits.readFile limits path
         |> Result.mapError List.singleton
         |> Result.bind (fun bytes -> parse path (System.Text.Encoding.UTF8.GetString bytes))
+
+    let private options =
+        JsonWriterOptions(
+            Indented = true,
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+        )
+
+    /// The text of a `dataset.json` that `parse` reads back as this description.
+    let render (description: DatasetDescription) : string =
+        use memory = new MemoryStream()
+
+        using (new Utf8JsonWriter(memory, options)) (fun json ->
+            let text (key: string) (value: string option) =
+                match value with
+                | Some value -> json.WriteString(key, value)
+                | None -> ()
+
+            json.WriteStartObject()
+            text "name" (Some description.Name)
+            text "licence" description.Licence
+            text "citation" description.Citation
+            json.WriteStartArray "classes"
+            description.Classes |> List.iter json.WriteStringValue
+            json.WriteEndArray()
+            json.WriteStartObject "masks"
+
+            for value, label in description.Values do
+                text
+                    (string value)
+                    (Some(
+                        if label = 0uy then
+                            "background"
+                        else
+                            description.Classes[int label - 1]
+                    ))
+
+            json.WriteEndObject()
+
+            description.Threshold
+            |> Option.iter (fun value -> json.WriteNumber("threshold", int value))
+
+            json.WriteStartObject "sites"
+
+            for site in description.Sites do
+                json.WriteStartObject site.Site
+                text "images" (Some site.Images)
+                text "masks" (Some site.Masks)
+                text "class" site.Class
+
+                if site.Prefix <> "" then
+                    text "prefix" (Some site.Prefix)
+
+                json.WriteEndObject()
+
+            json.WriteEndObject()
+            json.WriteEndObject())
+
+        System.Text.Encoding.UTF8.GetString(memory.ToArray()) + "\n"

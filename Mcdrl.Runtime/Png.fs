@@ -303,6 +303,10 @@ module Png =
 
         writeRows target width height 8uy (if palette.IsSome then 3uy else 0uy) colours width samples
 
+    /// Writes an 8-bit colour PNG: `samples` are red, green and blue of each pixel, row by row.
+    let writeColour (target: Stream) (width: int) (height: int) (samples: byte[]) =
+        writeRows target width height 8uy 2uy None (3 * width) samples
+
     /// Writes a 16-bit grey PNG, one sample a pixel.
     let write16 (target: Stream) (width: int) (height: int) (samples: uint16[]) =
         let rows = Array.zeroCreate<byte>(2 * samples.Length)

@@ -24,6 +24,7 @@ let main argv =
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests
                     DemoVerbTests.tests
+                    DataImportVerbTests.tests
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests

@@ -14,7 +14,7 @@ let tests =
                 let reports = ResizeArray<Progress>()
 
                 let found =
-                    Expect.wantOk (DatasetCheck.run folder reports.Add CancellationToken.None) "checked"
+                    Expect.wantOk (DatasetCheck.run folder false reports.Add CancellationToken.None) "checked"
 
                 let dataset = Expect.wantOk (Dataset.load folder) "loaded"
                 Expect.isEmpty found.Problems "sound"
@@ -52,7 +52,9 @@ let tests =
                     if progress.Done = 5 then
                         source.Cancel()
 
-                let outcome = DatasetCheck.run (Shared.path "data/polypgen") report source.Token
+                let outcome =
+                    DatasetCheck.run (Shared.path "data/polypgen") false report source.Token
+
                 Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                 Expect.isLessThan last 50 "soon"
             }

@@ -91,6 +91,48 @@ let private description =
                         Expect.stringContains (faults folder |> String.concat "\n") key "names the place")
                 }
 
+            test "what is rendered reads back as it was" {
+                let description: DatasetDescription =
+                    {
+                        Name = "A \"quoted\" name, größer"
+                        Licence = Some "CC BY 4.0"
+                        Citation = None
+                        Classes = [ "polyp"; "cyst" ]
+                        Values = [ 0uy, 0uy; 7uy, 2uy; 255uy, 1uy ]
+                        Threshold = None
+                        Sites =
+                            [
+                                {
+                                    Site = "a"
+                                    Images = "a/images"
+                                    Masks = "a/masks"
+                                    Class = Some "cyst"
+                                    Prefix = ""
+                                }
+                                {
+                                    Site = "b"
+                                    Images = "all"
+                                    Masks = "all"
+                                    Class = None
+                                    Prefix = "b_"
+                                }
+                            ]
+                    }
+
+                for given in
+                    [
+                        description
+                        { description with
+                            Values = [ 0uy, 0uy; 255uy, 1uy ]
+                            Threshold = Some 128uy
+                        }
+                    ] do
+                    Expect.equal
+                        (DatasetDescription.parse "made" (DatasetDescription.render given))
+                        (Ok given)
+                        "the same"
+            }
+
             test "several faults are reported at once" {
                 let text =
                     good.Replace("\"2\": \"cyst\"", "\"2\": \"tumor\"").Replace("\"name\"", "\"nmae\"")

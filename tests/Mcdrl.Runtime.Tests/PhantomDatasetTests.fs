@@ -42,7 +42,10 @@ let tests =
                     let dataset = ok (Dataset.load request.Out)
                     Expect.equal dataset.Classes Phantom.classes "classes"
                     Expect.equal [ for site in dataset.Sites -> site.Items.Length ] [ 4; 4 ] "frames"
-                    let report = ok (DatasetCheck.run request.Out Report.none CancellationToken.None)
+
+                    let report =
+                        ok (DatasetCheck.run request.Out false Report.none CancellationToken.None)
+
                     Expect.isEmpty report.Problems "clean"
 
                     Expect.equal

@@ -22,11 +22,18 @@ let main argv =
                     TextTableTests.tests
                     EncoderTests.tests
                     ParityTests.tests
+                    TiffTests.tests
                     ImagesTests.tests
                     PngTests.tests
                     MasksTests.tests
                     DatasetTests.tests
+                    DuplicatesTests.tests
                     DatasetCheckTests.tests
+                    PathPatternTests.tests
+                    PolygonsTests.tests
+                    ImportMasksTests.tests
+                    ImportTests.tests
+                    ImportSpoiltTests.tests
                     OverlayTests.tests
                     BundleTests.tests
                     TrainerTests.tests

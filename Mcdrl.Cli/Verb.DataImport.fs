@@ -1,0 +1,175 @@
+namespace Mcdrl.Cli
+
+open Argu
+open FsToolkit.ErrorHandling
+open Mcdrl
+
+type DataImportArgument =
+    | [<MainCommand>] Sources of name_path: string list
+    | [<Unique>] Out of folder: string
+    | [<Unique>] As of ``class``: string
+    | [<Unique>] Skip
+
+    interface IArgParserTemplate with
+        member argument.Usage =
+            match argument with
+            | Sources _ ->
+                "a published dataset's name and its unpacked folder; several such pairs become the sites of one dataset."
+            | Out _ -> "folder of the new dataset."
+            | As _ -> "the one class of everything marked, e.g. polyp, in place of the datasets' own classes."
+            | Skip ->
+                "leave out images and masks with problems; without it, a problem means that nothing is written."
+
+/// `mcdrl data import`
+[<RequireQualifiedAccess>]
+module DataImportVerb =
+    /// The datasets, each with its licence, address and layout.
+    let private catalogue =
+        [
+            "Datasets:"
+            for source in ImportCatalogue.all do
+                ""
+                $"  {source.Name}: {source.Title}"
+                $"    licence   {source.Licence}"
+                $"    from      {source.Address}"
+                $"    folder    {source.Expected}"
+
+                if source.LeftOut <> "" then
+                    $"    left out  {source.LeftOut}"
+            ""
+            "  The folder given may also be one or two levels above."
+        ]
+
+    let private catalogueJson (source: ImportSource) =
+        Json.object
+            [
+                "name", Json.text source.Name
+                "title", Json.text source.Title
+                "licence", Json.text source.Licence
+                "from", Json.text source.Address
+                "citation", Json.text source.Citation
+                "folder", Json.text source.Expected
+                "left_out", Json.text source.LeftOut
+                "classes", Json.array [ for name in source.Classes -> Json.text name ]
+            ]
+
+    let private say session (found: ImportReport) =
+        let line = Session.say session
+        let site, frames, empty = "site", "frames", "empty"
+        line $"{site, -18}{frames, 8}{empty, 8}  licence"
+
+        for site in found.Sites do
+            line $"{site.Site, -18}{site.Frames, 8}{site.Empty, 8}  {site.Source.Licence}"
+
+        line ""
+
+        if found.Unmarked > 0 then
+            line $"{found.Unmarked} images are left out: their dataset doesn't say what is in them."
+
+        DuplicateText.say session found.Duplicates
+
+        if found.Written then
+            if found.Skipped > 0 then
+                line $"{found.Skipped} images or masks were left out."
+
+            line $"The dataset is in {found.Out}."
+        else
+            line "Nothing was written."
+
+    let private json (found: ImportReport) =
+        Json.object
+            [
+                "folder", Json.text found.Out
+                "written", Json.flag found.Written
+                "sites",
+                Json.array
+                    [
+                        for site in found.Sites ->
+                            Json.object
+                                [
+                                    "site", Json.text site.Site
+                                    "source", Json.text site.Source.Name
+                                    "licence", Json.text site.Source.Licence
+                                    "frames", Json.whole (int64 site.Frames)
+                                    "empty", Json.whole (int64 site.Empty)
+                                ]
+                            :> _
+                    ]
+                "unmarked", Json.whole (int64 found.Unmarked)
+                "skipped", Json.whole (int64 found.Skipped)
+                "problems", Json.array [ for problem in found.Problems -> ProblemJson.create problem :> _ ]
+                "duplicates", DuplicateText.json found.Duplicates
+            ]
+
+    /// Data errors, whatever the family of a single problem.
+    let private unsound = 4
+
+    /// Some inputs were left out.
+    let private partial = 1
+
+    let private import session (request: ImportRequest) =
+        ProgressBar.during session (fun report -> Import.run request report session.Cancel)
+        |> Result.map (fun found ->
+            say session found
+            Session.emit session (json found)
+
+            for problem in found.Problems do
+                Session.warn session (McdrlError.describe problem)
+
+            if not found.Written then unsound
+            elif found.Problems.IsEmpty then 0
+            else partial)
+
+    let private usage what =
+        McdrlError.usage
+            what
+            "mcdrl data import"
+            "Give NAME PATH pairs and --out; see `mcdrl data import --help`"
+
+    let private sources (words: string list) =
+        match words |> List.chunkBySize 2 |> List.partition (fun pair -> pair.Length = 2) with
+        | pairs, [] ->
+            pairs
+            |> List.traverseResultM (fun pair ->
+                ImportCatalogue.find pair[0] |> Result.map (fun source -> source, pair[1]))
+        | _, lonely -> Error(usage $"{lonely.Head.Head} is a name without a folder")
+
+    let private run session (arguments: ParseResults<DataImportArgument>) =
+        match arguments.GetResult(Sources, defaultValue = []) with
+        | [] when arguments.GetAllResults().IsEmpty ->
+            if session.Json then
+                ImportCatalogue.all |> List.iter (catalogueJson >> Session.emit session)
+            else
+                catalogue |> List.iter (Session.say session)
+
+            Ok 0
+        | [] -> Error(usage "no dataset is named")
+        | words ->
+            result {
+                let! sources = sources words
+
+                let! out =
+                    arguments.TryGetResult DataImportArgument.Out
+                    |> Result.requireSome (usage "--out is missing")
+
+                return!
+                    import
+                        session
+                        {
+                            Sources = sources
+                            Out = out
+                            As = arguments.TryGetResult DataImportArgument.As
+                            Skip = arguments.Contains DataImportArgument.Skip
+                        }
+            }
+
+    let verb =
+        let verb =
+            Verb.create<DataImportArgument>
+                "data import"
+                "makes a dataset of published ones, each in the form it was published in"
+                run
+
+        { verb with
+            Help = fun () -> verb.Help() + String.concat System.Environment.NewLine catalogue
+        }

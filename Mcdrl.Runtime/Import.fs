@@ -1,0 +1,288 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Threading
+open FsToolkit.ErrorHandling
+
+/// What to import.
+type ImportRequest =
+    {
+        /// Published datasets and the folder of each.
+        Sources: (ImportSource * string) list
+        /// Folder of the new dataset, which must not exist or be empty.
+        Out: string
+        /// One class for everything marked, in place of the datasets' own classes.
+        As: string option
+        /// Leave out what can't be imported instead of importing nothing.
+        Skip: bool
+    }
+
+/// Frames taken from a published dataset, by site.
+type ImportedSite =
+    {
+        Site: string
+        Source: ImportSource
+        Frames: int
+        /// Of these, the frames without a marked pixel.
+        Empty: int
+    }
+
+/// What came of an import.
+type ImportReport =
+    {
+        Out: string
+        /// Whether the dataset was written; if not, nothing was.
+        Written: bool
+        Sites: ImportedSite list
+        /// Images left out because their dataset does not say what is in them.
+        Unmarked: int
+        /// Images and masks left out because of a problem.
+        Skipped: int
+        /// One for each kind, empty if all is well.
+        Problems: McdrlError list
+        Duplicates: DuplicateReport
+    }
+
+/// Makes our kind of dataset from published ones.
+[<RequireQualifiedAccess>]
+module Import =
+    /// The classes of the new dataset, and for each source the label of each of its own labels.
+    let private classes (request: ImportRequest) =
+        match request.As with
+        | Some name -> [ name ], (fun (_: ImportSource) label -> min label 1uy)
+        | None ->
+            let all =
+                request.Sources
+                |> List.collect (fun (source, _) -> source.Classes)
+                |> List.distinct
+
+            let labelOf (source: ImportSource) =
+                let own =
+                    source.Classes
+                    |> List.map (fun name -> byte (List.findIndex ((=) name) all + 1))
+                    |> Array.ofList
+
+                fun label -> if label = 0uy then 0uy else own[int label - 1]
+
+            all, labelOf
+
+    /// Whether `inner` is `outer` or lies in it.
+    let private within (outer: string) (inner: string) =
+        let full (path: string) =
+            Path.GetFullPath(path).TrimEnd Path.DirectorySeparatorChar
+            + string Path.DirectorySeparatorChar
+
+        (full inner).StartsWith(full outer, StringComparison.Ordinal)
+
+    let private prepare (request: ImportRequest) =
+        let occupied =
+            Files.attempt request.Out (fun () ->
+                File.Exists request.Out
+                || (Directory.Exists request.Out
+                    && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries request.Out))))
+
+        let refuse what fix =
+            Error(McdrlError.usage what request.Out fix)
+
+        occupied
+        |> Result.bind (fun occupied ->
+            if occupied then
+                refuse "the folder is not empty" "Give a new folder"
+            elif request.Sources |> List.exists (fun (_, path) -> within path request.Out) then
+                refuse "the new dataset would lie inside the published one" "Give a folder beside it"
+            elif
+                request.As
+                |> Option.exists (fun name -> name.Trim() = "" || name = "background")
+            then
+                refuse "the class is empty or called background" "Give --as the name of a lesion"
+            else
+                Ok())
+
+    /// A site that two sources have would mix them.
+    let private clashes (surveys: ImportSurvey list) =
+        surveys
+        |> List.collect (fun survey ->
+            survey.Items
+            |> List.map _.Site
+            |> List.distinct
+            |> List.map (fun site -> site, survey.Source.Name))
+        |> List.groupBy fst
+        |> List.filter (fun (_, sources) -> sources.Length > 1)
+        |> List.map (fun (site, sources) ->
+            let names = sources |> List.map snd |> String.concat ", "
+
+            McdrlError.usage
+                $"the site {site} comes from several datasets: {names}"
+                "mcdrl data import"
+                "Import each dataset once")
+        |> McdrlError.ofList
+
+    let private description (request: ImportRequest) classes (sites: ImportedSite list) : DatasetDescription =
+        let sources = request.Sources |> List.map fst |> List.distinct
+
+        let each (text: ImportSource -> string) =
+            match sources with
+            | [ single ] -> text single
+            | several ->
+                several
+                |> List.map (fun source -> $"{source.Title}: {text source}")
+                |> String.concat "; "
+
+        {
+            Name = sources |> List.map _.Title |> String.concat ", "
+            Licence = Some(each _.Licence)
+            Citation = Some(each _.Citation)
+            Classes = classes
+            Values = (0uy, 0uy) :: (classes |> List.mapi (fun k _ -> byte (k + 1), byte (k + 1)))
+            Threshold = None
+            Sites =
+                sites
+                |> List.map (fun site ->
+                    {
+                        Site = site.Site
+                        Images = $"{site.Site}/images"
+                        Masks = $"{site.Site}/masks"
+                        Class =
+                            match classes with
+                            | [ only ] -> Some only
+                            | _ -> None
+                        Prefix = ""
+                    })
+        }
+
+    /// The folder in the making, beside the one that it becomes. One that a killed import left behind is removed; one
+    /// that another import holds is an error. `work` runs while it is held.
+    let private making (out: string) (work: string -> Result<'a, McdrlError>) =
+        let out = Path.GetFullPath(out).TrimEnd Path.DirectorySeparatorChar
+
+        let parent = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "/"
+
+        let made = Path.Combine(parent, $".{Path.GetFileName out}.importing")
+        let held = made + ".lock"
+
+        Files.attempt out (fun () ->
+            Directory.CreateDirectory parent |> ignore
+
+            use _ =
+                new FileStream(
+                    held,
+                    FileMode.OpenOrCreate,
+                    FileAccess.ReadWrite,
+                    FileShare.None,
+                    1,
+                    FileOptions.DeleteOnClose
+                )
+
+            let clear () =
+                if Directory.Exists made then
+                    Directory.Delete(made, true)
+
+            clear ()
+
+            try
+                Directory.CreateDirectory made |> ignore
+                work made
+            finally
+                clear ())
+        |> Result.bind id
+
+    /// Moves the finished folder to its place.
+    let private finish (made: string) (out: string) =
+        Files.attempt out (fun () ->
+            if Directory.Exists out then
+                Directory.Delete out
+
+            Directory.Move(made, out))
+
+    let private sitesOf (taken: (ImportSource * ImportedFrame)[]) =
+        taken
+        |> Array.groupBy (fun (source, frame) -> frame.Known.Site, source.Name)
+        |> Array.map (fun ((site, _), frames) ->
+            {
+                Site = site
+                Source = fst frames[0]
+                Frames = frames.Length
+                Empty = frames |> Array.filter (fun (_, frame) -> frame.Empty) |> Array.length
+            })
+        |> List.ofArray
+
+    let private write (request: ImportRequest) report cancel (surveys: ImportSurvey list) made =
+        let classes, labelOf = classes request
+
+        let items =
+            [|
+                for survey in surveys do
+                    for item in survey.Items -> survey.Source, item
+            |]
+
+        result {
+            let! outcomes =
+                Batch.each "importing" report cancel (ImportFrames.convert made labelOf) items
+
+            let! outcomes = outcomes |> List.ofArray |> List.sequenceResultM
+
+            let taken =
+                Seq.zip items outcomes
+                |> Seq.choose (fun ((source, _), outcome) ->
+                    outcome |> Result.toOption |> Option.map (fun frame -> source, frame))
+                |> Array.ofSeq
+
+            let unfit =
+                outcomes
+                |> List.choose (fun outcome ->
+                    match outcome with
+                    | Ok _ -> None
+                    | Error fault -> Some fault)
+
+            let faults = (surveys |> List.collect _.Faults) @ unfit
+            let problems = ImportFault.summarise faults
+            let sites = sitesOf taken
+            let written = taken.Length > 0 && (faults.IsEmpty || request.Skip)
+
+            do!
+                if written then
+                    Files.settle ()
+
+                    Files.writeText
+                        (Path.Combine(made, "dataset.json"))
+                        (DatasetDescription.render (description request classes sites))
+                    |> Result.bind (fun () -> finish made request.Out)
+                else
+                    Ok()
+
+            return
+                {
+                    Out = request.Out
+                    Written = written
+                    Sites = sites
+                    Unmarked = surveys |> List.sumBy _.Unmarked
+                    Skipped = if written then faults.Length else 0
+                    Problems = problems
+                    Duplicates = taken |> Array.map (fun (_, frame) -> frame.Known) |> Duplicates.find
+                }
+        }
+
+    /// Imports the request's datasets as the sites of one. All problems are in the report; the dataset appears in its
+    /// place whole, or not at all. The published files are only read.
+    let run
+        (request: ImportRequest)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<ImportReport, McdrlError> =
+        result {
+            do! prepare request
+
+            let! surveys =
+                request.Sources
+                |> List.traverseResultA (fun (source, path) -> ImportSurvey.run source path)
+                |> Result.mapError (fun faults ->
+                    McdrlError.ofList faults |> Option.defaultValue McdrlError.Cancelled)
+
+            do!
+                match clashes surveys with
+                | Some problem -> Error problem
+                | None -> Ok()
+
+            return! making request.Out (write request report cancel surveys)
+        }

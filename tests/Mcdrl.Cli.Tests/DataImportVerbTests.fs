@@ -1,0 +1,177 @@
+module Mcdrl.Cli.Tests.DataImportVerbTests
+
+open System.IO
+open System.Threading
+open Expecto
+open Mcdrl
+open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Runtime.Tests
+
+let private width, height = 64, 48
+
+/// Kvasir-SEG as published, three frames; `spoil` may change it. Hands out the folder and where ours may go.
+let private kvasir spoil test =
+    Folder.temporary (fun folder ->
+        for k in 1..3 do
+            let write kind pixel =
+                Published.write
+                    (Path.Combine(folder, "Kvasir-SEG"))
+                    $"{kind}/cju{k}.jpg"
+                    (Published.jpeg 90 width height pixel)
+
+            write "images" (Published.scene k width height)
+            write "masks" (Published.disc width height)
+
+        spoil (fun (name: string) -> Path.Combine(folder, "Kvasir-SEG", name))
+        test (Path.Combine(folder, "Kvasir-SEG")) (Path.Combine(folder, "ours")))
+
+let private one outcome =
+    Expect.wantSome (objects outcome |> Array.tryExactlyOne) "one object"
+
+let tests =
+    testList
+        "data import"
+        [
+            test "alone and under --help it lists every dataset with licence, address and folder" {
+                for arguments in [ []; [ "--help" ] ] do
+                    let outcome = mcdrl ([ "data"; "import" ] @ arguments)
+                    Expect.equal outcome.Code 0 outcome.Err
+
+                    for source in ImportCatalogue.all do
+                        for text in [ source.Name; source.Licence; source.Address; source.Expected ] do
+                            Expect.stringContains outcome.Out text source.Name
+
+                let names =
+                    objects (mcdrl [ "data"; "import"; "--json" ])
+                    |> Array.map (fun item -> item.GetProperty("name").GetString())
+
+                Expect.equal
+                    (List.ofArray names)
+                    (ImportCatalogue.all |> List.map _.Name |> List.map box |> List.map string)
+                    "as objects"
+            }
+
+            test "an import: exit 0, and the dataset is sound" {
+                kvasir ignore (fun published ours ->
+                    let outcome =
+                        mcdrl [ "data"; "import"; "kvasir-seg"; published; "--out"; ours; "--json" ]
+
+                    Expect.equal outcome.Code 0 outcome.Err
+                    let found = one outcome
+                    Expect.isTrue (found.GetProperty("written").GetBoolean()) "written"
+                    let site = found.GetProperty("sites").[0]
+
+                    Expect.equal
+                        (site.GetProperty("site").GetString(), site.GetProperty("frames").GetInt32())
+                        ("kvasir-seg", 3)
+                        "site"
+
+                    Expect.stringContains outcome.Err "research" "the licence is told"
+                    Expect.equal (mcdrl [ "data"; "check"; ours ]).Code 0 "sound")
+            }
+
+            test "a problem: exit 4 and nothing written; with --skip exit 1 and the rest" {
+                let spoil (at: string -> string) = File.Delete(at "masks/cju2.jpg")
+
+                kvasir spoil (fun published ours ->
+                    let arguments = [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]
+                    let refused = mcdrl arguments
+                    Expect.equal refused.Code 4 "data"
+                    Expect.stringContains refused.Err "1 image has no mask" "what"
+                    Expect.stringContains refused.Err "cju2.jpg" "which"
+                    Expect.stringContains refused.Out "Nothing was written" "told"
+                    Expect.isFalse (Directory.Exists ours) "nothing"
+                    let skipped = mcdrl (arguments @ [ "--skip"; "--json" ])
+                    Expect.equal skipped.Code 1 "some left out"
+                    Expect.equal ((one skipped).GetProperty("skipped").GetInt32()) 1 "one"
+                    Expect.equal ((one skipped).GetProperty("problems").GetArrayLength()) 1 "told"
+                    Expect.equal (mcdrl [ "data"; "check"; ours ]).Code 0 "sound")
+            }
+
+            test "wrong use is exit 2, wrong data exit 4" {
+                kvasir ignore (fun published ours ->
+                    for arguments, code in
+                        [
+                            [ "kvasir-seg"; published ], 2
+                            [ "kvasir-seg"; "--out"; ours ], 2
+                            [ "--out"; ours ], 2
+                            [ "kvasir"; published; "--out"; ours ], 2
+                            [ "kvasir-seg"; published; "polypgen"; "--out"; ours ], 2
+                            [ "kvasir-seg"; published; "--out"; Path.Combine(published, "images") ], 2
+                            [ "kvasir-seg"; published + "x"; "--out"; ours ], 4
+                            [ "polypgen"; published; "--out"; ours ], 4
+                        ] do
+                        let outcome = mcdrl ([ "data"; "import" ] @ arguments)
+                        Expect.equal outcome.Code code (String.concat " " arguments)
+                        Expect.isFalse (Directory.Exists ours) "nothing written")
+            }
+
+            test "a stop is honoured" {
+                kvasir ignore (fun published ours ->
+                    use source = new CancellationTokenSource()
+                    source.Cancel()
+
+                    let outcome =
+                        mcdrlWith source.Token [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]
+
+                    Expect.equal outcome.Code 130 "stopped"
+                    Expect.isFalse (Directory.Exists ours) "nothing")
+            }
+
+            test "data check --duplicates finds a frame in two sites, the copy and the one encoded anew" {
+                kvasir ignore (fun published ours ->
+                    Expect.equal
+                        (mcdrl [ "data"; "import"; "kvasir-seg"; published; "--out"; ours ]).Code
+                        0
+                        "imported"
+
+                    let at (name: string) = Path.Combine(ours, name)
+
+                    for kind in [ "images"; "masks" ] do
+                        Directory.CreateDirectory(at $"other/{kind}") |> ignore
+
+                    File.Copy(at "kvasir-seg/images/cju1.jpg", at "other/images/x.jpg")
+
+                    File.WriteAllBytes(
+                        at "other/images/y.jpg",
+                        Published.jpeg 50 width height (Published.scene 2 width height)
+                    )
+
+                    File.WriteAllBytes(
+                        at "other/images/z.jpg",
+                        Published.jpeg 90 width height (Published.scene 9 width height)
+                    )
+
+                    for name in [ "x"; "y"; "z" ] do
+                        File.Copy(at "kvasir-seg/masks/cju1.png", at $"other/masks/{name}.png")
+
+                    let text = File.ReadAllText(at "dataset.json")
+
+                    File.WriteAllText(
+                        at "dataset.json",
+                        text.Replace(
+                            "\"sites\": {",
+                            "\"sites\": { \"other\": { \"images\": \"other/images\", \"masks\": \"other/masks\" },"
+                        )
+                    )
+
+                    let outcome = mcdrl [ "data"; "check"; ours; "--duplicates"; "--json" ]
+                    Expect.equal outcome.Code 0 outcome.Err
+                    let found = (one outcome).GetProperty "duplicates"
+                    let number (name: string) = found.GetProperty(name).GetInt32()
+                    Expect.equal (number "frames", number "count", number "same_files") (6, 2, 1) "figures"
+                    let first = found.GetProperty("pairs").[0]
+
+                    Expect.stringEnds
+                        (string (first.GetProperty("first").GetProperty "image"))
+                        "x.jpg"
+                        "the copy first"
+
+                    Expect.isTrue (first.GetProperty("same_file").GetBoolean()) "as a copy"
+                    Expect.stringContains outcome.Err "2 pairs of frames are in two sites" "for people"
+
+                    Expect.isFalse
+                        ((mcdrl [ "data"; "check"; ours; "--json" ]).Out.Contains "duplicates")
+                        "only when asked")
+            }
+        ]
