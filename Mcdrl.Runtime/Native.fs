@@ -291,6 +291,7 @@ module Native =
                 let cuda = File.Exists(Path.Combine(folder, "libtorch_cuda.so"))
 
                 result {
+                    NativeSettings.apply ()
                     let! cpu = loadLibtorch folder
                     let! handle, weakened = loadBridge bridge
                     answerFor handle
