@@ -14,6 +14,7 @@ type BenchArgument =
     | [<Unique>] Batch of images: int list
     | [<Unique>] Rounds of number: int
     | [<Unique>] Threads of number: int
+    | [<Unique>] Device of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -31,6 +32,8 @@ type BenchArgument =
             | Batch _ -> "images at once, one number or several. Default: 1 8."
             | Rounds _ -> "measurements of each, engines in turn. Default: 7."
             | Threads _ -> "threads of either engine. Default: one for each processor."
+            | Device _ ->
+                "what our engine computes on: cpu, cuda, cuda:N or auto. Default cpu. ONNX Runtime computes on the processor."
 
 /// `mcdrl bench`
 [<RequireQualifiedAccess>]
@@ -55,6 +58,7 @@ module BenchVerb =
                     (arguments.GetResult(Batch, defaultValue = []))
                     (arguments.GetResult(Rounds, defaultValue = 7))
                     (arguments.GetResult(Threads, defaultValue = Environment.ProcessorCount))
+                    (arguments.GetResult(BenchArgument.Device, defaultValue = "cpu"))
 
             Session.say
                 session

@@ -23,13 +23,22 @@ module Disagreement =
             let mean = Backdoor.expectation logPrior (logits.log_softmax 2L)
             mean.logsumexp(1L).neg().maximum(scalar 0.0))
 
+    /// Σ π_m p_m [B, K + 1, h, w] and KL(p_m ‖ Σ π p) [M, B, h, w].
+    let private fromMixture (logPrior: Tensor) (logits: Tensor) : struct (Tensor * Tensor) =
+        use scope = torch.NewDisposeScope()
+        let logs = logits.log_softmax 2L
+        let each = logs.exp ()
+        let mixed = Backdoor.expectation logPrior each
+        let apart = logs.sub_ (mixed.maximum(scalar 1e-12).log())
+
+        struct (scope.MoveToOuter mixed, scope.MoveToOuter(apart.mul_(each).sum(2L).maximum(scalar 0.0)))
+
     /// How far the answer under condition m alone is from the adjusted one: KL(p_m ‖ Σ π p) of each pixel, in nats.
     /// Logits [M, B, K + 1, h, w] → [M, B, h, w].
     let divergence (logPrior: Tensor) (logits: Tensor) =
         scoped (fun () ->
-            let each = logits.log_softmax 2L
-            let mixed = (Backdoor.exact logPrior logits).maximum(scalar 1e-12).log()
-            each.exp().mul(each.sub (mixed)).sum(2L).maximum(scalar 0.0))
+            let struct (_, divergence) = fromMixture logPrior logits
+            divergence)
 
     /// The mean of `divergence` over pixels. Logits [M, B, K + 1, h, w] → [B, M].
     let influence (logPrior: Tensor) (logits: Tensor) =
@@ -39,11 +48,7 @@ module Disagreement =
     /// is the mean of the divergences under π, and [B, M].
     let compare (logPrior: Tensor) (logits: Tensor) : struct (Tensor * Tensor * Tensor) =
         use scope = torch.NewDisposeScope()
-        let logs = logits.log_softmax 2L
-        let each = logs.exp ()
-        let mixed = Backdoor.expectation logPrior each
-        let logMixed = mixed.maximum(scalar 1e-12).log()
-        let divergence = logs.sub_(logMixed).mul_(each).sum(2L).maximum(scalar 0.0)
+        let struct (mixed, divergence) = fromMixture logPrior logits
 
         struct (scope.MoveToOuter mixed,
                 scope.MoveToOuter(Backdoor.expectation logPrior divergence),

@@ -10,7 +10,7 @@ type Contender =
     {
         Engine: BenchEngine
         Precision: string
-        /// Answers, and frees the answer.
+        /// Answers, the answer in the processor's memory, and frees it.
         Run: unit -> unit
         /// The answer, row by row.
         Answer: unit -> float32 array
@@ -26,7 +26,7 @@ module OwnContender =
             Run =
                 fun () ->
                     use _scope = torch.NewDisposeScope()
-                    ask () |> ignore
+                    (ask ()).cpu() |> ignore
             Answer =
                 fun () ->
                     use _scope = torch.NewDisposeScope()

@@ -18,33 +18,42 @@ type MatmulPeak =
 
 [<RequireQualifiedAccess>]
 module MatmulPeak =
-    /// Rows, columns and depth.
-    let private size = 2048L
+    /// Rows, columns and depth: enough to keep the device busy.
+    let private sizeOn (device: torch.Device) =
+        if device.``type`` = DeviceType.CUDA then 8192L else 2048L
 
     /// Each way is tried so often; the best counts.
     let private attempts = 5
 
-    let private rate (compute: unit -> Tensor) =
+    let private rate (device: torch.Device) (compute: unit -> Tensor) =
         let once () =
             use _scope = torch.NewDisposeScope()
             let clock = Stopwatch.StartNew()
             compute () |> ignore
+
+            if device.``type`` = DeviceType.CUDA then
+                torch.cuda.synchronize ()
+
             clock.Elapsed.TotalSeconds
 
         once () |> ignore
         let best = List.init attempts (fun _ -> once ()) |> List.min
-        2.0 * float (size * size * size) / best / 1e9
+        let size = float (sizeOn device)
+        2.0 * size * size * size / best / 1e9
 
     let private typeOf precision =
         if precision = "bf16" then torch.bfloat16 else torch.float32
 
     /// Measured with the calling thread's number of torch threads.
-    let measure (precision: string) : MatmulPeak =
+    let measure (device: torch.Device) (precision: string) : MatmulPeak =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
 
+        let size = sizeOn device
+
         let matrix part : Tensor =
-            (Seed.normal [ size; size ] (Seed.named part (Seed.create 1UL))).``to``(typeOf precision)
+            (Seed.normal [ size; size ] (Seed.named part (Seed.create 1UL))).``to``(typeOf precision).``to``
+                device
 
         let a, b = matrix "a", matrix "b"
         let pixels = a.view (1L, size, size, 1L)
@@ -52,6 +61,6 @@ module MatmulPeak =
 
         {
             Precision = precision
-            Matmul = rate (fun () -> a.matmul b)
-            Convolution = rate (fun () -> torch.nn.functional.conv2d (pixels, kernels))
+            Matmul = rate device (fun () -> a.matmul b)
+            Convolution = rate device (fun () -> torch.nn.functional.conv2d (pixels, kernels))
         }

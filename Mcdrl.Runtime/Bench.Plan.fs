@@ -34,6 +34,7 @@ type BenchRequest =
             Sizes: int list
             Times: int
             Cores: int
+            Processor: string
         }
 
     member this.Model = this.Source
@@ -46,6 +47,8 @@ type BenchRequest =
     member this.Rounds = this.Times
     /// Of either engine.
     member this.Threads = this.Cores
+    /// That our engine computes on. ONNX Runtime computes on the processor.
+    member this.Device = this.Processor
 
 [<RequireQualifiedAccess>]
 module BenchRequest =
@@ -101,6 +104,7 @@ module BenchRequest =
         (batches: int list)
         (rounds: int)
         (threads: int)
+        (device: string)
         : Result<BenchRequest, McdrlError> =
         let known = modes |> List.map MarginalisationName.ofMode
 
@@ -135,4 +139,5 @@ module BenchRequest =
                     Sizes = orAll [ 1; 8 ] batches |> List.distinct
                     Times = rounds
                     Cores = threads
+                    Processor = device
                 })

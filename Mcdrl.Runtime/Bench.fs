@@ -170,6 +170,7 @@ module Bench =
     let private all (request: BenchRequest) (report: Report) (cancel: CancellationToken) =
         result {
             use _scope = torch.NewDisposeScope()
+            let! device = Device.parse request.Device
 
             let precisions = List.distinct ("fp32" :: request.Precisions)
 
@@ -188,17 +189,17 @@ module Bench =
                     if cancel.IsCancellationRequested then
                         Error McdrlError.Cancelled
                     else
-                        Ok(MatmulPeak.measure precision))
+                        Ok(MatmulPeak.measure device precision))
 
             let! model = open' request
 
             let! segmenters =
                 request.Precisions
                 |> List.traverseResultM (fun name ->
-                    PrecisionName.parse "cpu" (Some name)
+                    PrecisionName.parse request.Device (Some name)
                     |> Result.map (fun precision ->
                         let precision = Option.defaultValue Precision.Fp32 precision
-                        name, Segmenter.ofModel torch.CPU precision model))
+                        name, Segmenter.ofModel device precision model))
 
             let peakOf precision =
                 peaks |> List.find (fun peak -> peak.Precision = precision)

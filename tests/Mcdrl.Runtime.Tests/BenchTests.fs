@@ -8,7 +8,7 @@ open TorchSharp
 open Mcdrl
 
 let private request model parts modes batches rounds =
-    BenchRequest.create model parts modes [] batches rounds 1
+    BenchRequest.create model parts modes [ "fp32" ] batches rounds 1 "cpu"
 
 let private quartiles =
     testList
@@ -44,7 +44,8 @@ let private plan =
         [
             testCase "nothing named stands for everything, batches 1 and 8"
             <| fun () ->
-                let found = World.ok (request (BenchModel.Random "mini") [] [] [] 7)
+                let found =
+                    World.ok (BenchRequest.create (BenchModel.Random "mini") [] [] [] [] 7 1 "cpu")
 
                 Expect.equal
                     found.Parts
@@ -52,7 +53,14 @@ let private plan =
                     "parts"
 
                 Expect.equal found.Batches [ 1; 8 ] "batches"
-                Expect.equal found.Precisions BenchRequest.precisions "precisions"
+
+                let fast =
+                    if Processor.hasFastBf16 then
+                        [ "fp32"; "bf16" ]
+                    else
+                        [ "fp32" ]
+
+                Expect.equal found.Precisions fast "what the processor is fast in"
 
             testCase "modes are those of the segmenter"
             <| fun () ->
@@ -76,6 +84,7 @@ let private plan =
                     [ 0 ]
                     0
                     (Environment.ProcessorCount + 1)
+                    "cpu"
                 |> World.refusedWith 2 [ "head"; "sideways"; "fp8"; "--batch 0"; "--rounds 0"; "--threads" ]
         ]
 
