@@ -117,13 +117,14 @@ module Segmenter =
 
     /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`).
     let load (folder: string) (device: string) : Result<Segmenter, McdrlError> =
-        Native.load ()
-        |> Result.bind (fun _ -> Device.parse device)
-        |> Result.bind (fun device ->
+        // Before libtorch, which may still be loading on another thread.
+        Bundle.state folder
+        |> Result.bind (fun stated -> Device.parse device |> Result.map (fun device -> stated, device))
+        |> Result.bind (fun (stated, device) ->
             // Frees what loading made besides; the file's tensors share memory with those that the segmenter owns.
             use _scope = torch.NewDisposeScope()
 
-            Bundle.load folder
+            Bundle.complete stated
             |> Result.map (fun model ->
                 let segmenter = ofModel device model
 
