@@ -6,8 +6,8 @@ open System.Threading
 open System.Threading.Tasks
 open TorchSharp
 
-/// Many independent items at once.
-[<RequireQualifiedAccess>]
+/// Many independent items at once. `BatchModule` to C#, which would take it for the training batch of the core.
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module Batch =
     /// How many items are worked on at once: one a processor.
     let private workers (items: 'item array) =
