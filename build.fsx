@@ -82,12 +82,54 @@ let writeLauncher () =
 
     File.WriteAllText(
         path,
-        "#!/bin/sh\n"
-        + "here=$(dirname \"$(readlink -f \"$0\")\")\n"
-        + "exec dotnet \"$here/../Mcdrl.Cli/bin/Release/net10.0/linux-x64/mcdrl.dll\" \"$@\"\n"
+        String.concat
+            "\n"
+            [
+                "#!/bin/sh"
+                "here=$(dirname \"$(readlink -f \"$0\")\")"
+                "built=\"$here/../Mcdrl.Cli/bin/Release/net10.0/linux-x64\""
+                "app=\"$here/app\""
+                "# Machine code of an older build is not run."
+                "for part in mcdrl Mcdrl.Runtime Mcdrl.Model; do"
+                "    [ -f \"$app/$part.dll\" ] && [ ! \"$app/$part.dll\" -ot \"$built/$part.dll\" ] || app=\"$built\""
+                "done"
+                "exec dotnet \"$app/mcdrl.dll\" \"$@\""
+                ""
+            ]
     )
 
     File.SetUnixFileMode(path, enum<UnixFileMode> 0o755)
+
+/// bin/app: the command as machine code, which starts in two thirds of the time. The compiler for that is a package of the
+/// SDK; where it can't be had, bin/mcdrl runs what was built.
+let compileAhead () =
+    let clock = Stopwatch.StartNew()
+
+    let code, _ =
+        capture
+            "dotnet"
+            ([
+                "publish"
+                "Mcdrl.Cli"
+                "-c"
+                "Release"
+                "-o"
+                "bin/app"
+                "-p:NoBuild=true"
+                "-p:PublishReadyToRun=true"
+                "-p:CreateHardLinksForPublishFilesIfPossible=true"
+                "-nologo"
+                "-tl:off"
+             ]
+             @ alone)
+
+    if code = 0 then
+        printfn $"Machine code: {clock.Elapsed.TotalSeconds:F0} s"
+    else
+        remove "bin/app"
+
+        printfn
+            "Machine code: none, the SDK's compiler for it is not there; bin/mcdrl starts a little slower."
 
 let build () =
     restore ()
@@ -108,6 +150,7 @@ let build () =
          ]
          @ alone)
 
+    compileAhead ()
     writeLauncher ()
     printfn "The command is bin/mcdrl."
 

@@ -10,6 +10,24 @@ internal interface IEngine : IDisposable
     SegmentationResult Segment(Picture picture, FSharpOption<Marginalisation>? mode);
 
     ExplanationResult Explain(Picture picture, FSharpOption<Marginalisation>? mode);
+
+    /// <summary>Works on the items with all processors and hands the results on in order.</summary>
+    void ForEach<TItem, TResult>(
+        IReadOnlyList<TItem> items, Func<TItem, TResult> work, Action<TResult> finished, CancellationToken cancellationToken);
+}
+
+/// <summary>The bounded pipeline of the F# side in C#'s types.</summary>
+internal static class Ordered
+{
+    internal static FSharpFunc<TItem[], FSharpResult<Unit, McdrlError>> Pipeline<TItem, TResult>(
+        Func<TItem, TResult> work, Action<TResult> finished, CancellationToken cancellationToken)
+    {
+        var handOn = FuncConvert.FromAction<TItem, TResult>((_, result) => finished(result));
+        var compute = FuncConvert.FromFunc(work);
+
+        return FuncConvert.FromFunc<TItem[], FSharpResult<Unit, McdrlError>>(
+            items => BatchModule.inOrder("", ReportModule.none, cancellationToken, compute, handOn, items));
+    }
 }
 
 /// <summary>A model folder in libtorch.</summary>
@@ -22,6 +40,11 @@ internal sealed class TorchEngine(Segmenter segmenter) : IEngine
 
     public ExplanationResult Explain(Picture picture, FSharpOption<Marginalisation>? mode) =>
         SegmenterModule.explain(segmenter, mode, picture);
+
+    /// <summary>One torch thread an item, which is faster than all threads on one after the other.</summary>
+    public void ForEach<TItem, TResult>(
+        IReadOnlyList<TItem> items, Func<TItem, TResult> work, Action<TResult> finished, CancellationToken cancellationToken) =>
+        BatchModule.sharingTorch([.. items], Ordered.Pipeline(work, finished, cancellationToken)).OrThrow();
 
     public void Dispose() => ((IDisposable)segmenter).Dispose();
 }
@@ -45,6 +68,10 @@ internal sealed class ExportedEngine(OnnxEngine engine) : IEngine
 
     public ExplanationResult Explain(Picture picture, FSharpOption<Marginalisation>? mode) =>
         throw Refusal("an exported model can't explain its answers", "Load the model's folder instead");
+
+    public void ForEach<TItem, TResult>(
+        IReadOnlyList<TItem> items, Func<TItem, TResult> work, Action<TResult> finished, CancellationToken cancellationToken) =>
+        Ordered.Pipeline(work, finished, cancellationToken).Invoke([.. items]).OrThrow();
 
     public void Dispose() => ((IDisposable)engine).Dispose();
 

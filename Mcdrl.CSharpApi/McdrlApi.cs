@@ -8,7 +8,8 @@ namespace Mcdrl;
 /// </code></example>
 public static class McdrlApi
 {
-    /// <summary>Loads a model: the folder that <c>mcdrl train</c> writes. Everything in it is verified first.</summary>
+    /// <summary>Loads a model: the folder that <c>mcdrl train</c> writes. Everything in it is verified first. A blank image is
+    /// segmented once, so that the first call is as fast as those after it.</summary>
     /// <param name="modelFolder">The folder that holds <c>mcdrl.json</c>, or a training run's folder.</param>
     /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
     /// <returns>The model; dispose it when done. One instance serves any number of threads.</returns>
@@ -18,7 +19,7 @@ public static class McdrlApi
     {
         ArgumentNullException.ThrowIfNull(modelFolder);
         ArgumentNullException.ThrowIfNull(device);
-        return new McdrlModel(new TorchEngine(SegmenterModule.load(modelFolder, device).OrThrow()));
+        return new McdrlModel(new TorchEngine(SegmenterModule.load(modelFolder, device).OrThrow())).Warm();
     }
 
     /// <summary>Loads a file that <c>mcdrl export onnx</c> wrote, to be run by ONNX Runtime on the processor. Neither loading nor
@@ -30,7 +31,7 @@ public static class McdrlApi
     public static McdrlModel LoadOnnx(string file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        return new McdrlModel(new ExportedEngine(OnnxEngineModule.load(file, 0).OrThrow()));
+        return new McdrlModel(new ExportedEngine(OnnxEngineModule.load(file, 0).OrThrow())).Warm();
     }
 
     /// <summary>What the embedded model is, for whoever sees its answers.</summary>

@@ -120,13 +120,16 @@ public sealed class McdrlModel : IDisposable
     public Task<ImageExplanation> ExplainAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => Explain(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
 
-    /// <summary>Marks lesions in many files, one after the other. A file that fails does not stop the others.</summary>
+    /// <summary>Marks lesions in many files, one a processor at a time. A file that fails does not stop the others. For
+    /// more files than fit in memory decoded, use
+    /// <see cref="SegmentEach(IReadOnlyList{string}, Action{BatchItem}, SegmentOptions, CancellationToken)"/>.</summary>
     /// <param name="paths">The files.</param>
     /// <param name="options">Mode and limits.</param>
     /// <param name="progress">Told the number of files done, after each.</param>
     /// <param name="cancellationToken">Stops before the next file.</param>
     /// <returns>One item per file, in the order given.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public IReadOnlyList<BatchItem> SegmentBatch(
         IReadOnlyList<string> paths,
         SegmentOptions? options = null,
@@ -136,21 +139,75 @@ public sealed class McdrlModel : IDisposable
         ArgumentNullException.ThrowIfNull(paths);
         var items = new List<BatchItem>(paths.Count);
 
-        foreach (var path in paths)
-        {
-            try
+        SegmentEach(
+            paths,
+            item =>
             {
-                items.Add(new BatchItem(path, Segment(path, options ?? new SegmentOptions(), cancellationToken), null));
-            }
-            catch (McdrlException problem)
-            {
-                items.Add(new BatchItem(path, null, problem));
-            }
-
-            progress?.Report(items.Count);
-        }
+                items.Add(item);
+                progress?.Report(items.Count);
+            },
+            options,
+            cancellationToken);
 
         return items;
+    }
+
+    /// <summary>Marks lesions in any number of files, one a processor at a time, and hands each on as soon as it and those
+    /// before it are done: in the order given, one at a time, from a thread of its own. A few files at most are in memory.
+    /// A file that fails does not stop the others.</summary>
+    /// <param name="paths">The files.</param>
+    /// <param name="finished">Called for each file. What it throws stops the rest.</param>
+    /// <param name="options">Mode and limits.</param>
+    /// <param name="cancellationToken">Stops before the next file.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public void SegmentEach(
+        IReadOnlyList<string> paths,
+        Action<BatchItem> finished,
+        SegmentOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        ArgumentNullException.ThrowIfNull(finished);
+        options ??= new SegmentOptions();
+        cancellationToken.ThrowIfCancellationRequested();
+        Enter();
+
+        try
+        {
+            engine.ForEach(paths, path => SegmentItem(path, options, cancellationToken), finished, cancellationToken);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Does once what the first call would otherwise do first: decodes, computes and outlines a blank image.</summary>
+    internal McdrlModel Warm()
+    {
+        try
+        {
+            _ = Segment(Pictures.Blank.Value);
+            return this;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    private BatchItem SegmentItem(string path, SegmentOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new BatchItem(path, Segment(path, options, cancellationToken), null);
+        }
+        catch (McdrlException problem)
+        {
+            return new BatchItem(path, null, problem);
+        }
     }
 
     /// <summary>Frees the model's memory, once the last call under way has ended.</summary>

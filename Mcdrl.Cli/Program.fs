@@ -4,7 +4,8 @@ open System
 open System.Runtime.InteropServices
 open System.Threading
 
-/// Leaves without running anything further: libtorch's threads may be in the middle of a computation.
+/// Leaves without running anything further: libtorch's threads may be in the middle of a computation, it may still be
+/// loading, and to unload it takes a tenth of a second that nobody needs.
 [<DllImport("libc", EntryPoint = "_exit")>]
 extern void private leave(int code)
 
@@ -25,12 +26,18 @@ let main arguments =
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
 
-    App.run
-        {
-            Json = false
-            Out = Console.Out
-            Err = Console.Error
-            Terminal = not Console.IsErrorRedirected
-            Cancel = source.Token
-        }
-        arguments
+    let code =
+        App.run
+            {
+                Json = false
+                Out = Console.Out
+                Err = Console.Error
+                Terminal = not Console.IsErrorRedirected
+                Cancel = source.Token
+            }
+            arguments
+
+    Console.Out.Flush()
+    Console.Error.Flush()
+    leave code
+    code

@@ -3,14 +3,32 @@ namespace Mcdrl.Cli
 open System
 open System.Diagnostics
 open System.IO
+open System.Text
 open Mcdrl
 open Spectre.Console
 
 /// Shows the reports of a long operation on stderr: a bar for a person, a line now and then for a log file.
 [<RequireQualifiedAccess>]
 module ProgressBar =
-    let private drawn (err: TextWriter) (work: Report -> 'a) =
-        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput err))
+    /// Lines that stay above the bar.
+    type private Above(console: IAnsiConsole) =
+        inherit TextWriter()
+        override _.Encoding = Encoding.UTF8
+
+        override _.WriteLine(line: string | null) =
+            console.WriteLine(Option.ofObj line |> Option.defaultValue "")
+
+    let private drawn session (work: Session -> Report -> 'a) =
+        let console =
+            AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput session.Err))
+
+        let above = new Above(console)
+
+        let session =
+            { session with
+                Err = above
+                Out = if Console.IsOutputRedirected then session.Out else above
+            }
 
         let columns: ProgressColumn[] =
             [|
@@ -37,7 +55,7 @@ module ProgressBar =
                         bar <- Some(stage, task)
                         task
 
-                work (fun progress ->
+                work session (fun progress ->
                     let task = barOf progress.Stage
                     task.IsIndeterminate <- progress.Total <= 0
                     task.MaxValue <- float (max 1 progress.Total)
@@ -66,6 +84,13 @@ module ProgressBar =
     /// Runs `work` with a place to report to. The reports of one run come from one thread at a time.
     let during session (work: Report -> 'a) : 'a =
         if session.Terminal then
-            drawn session.Err work
+            drawn session (fun _ report -> work report)
         else
             logged session.Err work
+
+    /// `during` for work on so many items that prints in the meantime, by the session that it is given: a bar would draw
+    /// over what is printed beside it. A single item needs no bar.
+    let above session items (work: Session -> Report -> 'a) : 'a =
+        if items = 1 then work session Report.none
+        elif session.Terminal then drawn session work
+        else logged session.Err (work session)

@@ -1,6 +1,7 @@
 namespace Mcdrl.Cli
 
 open System.Diagnostics
+open System.Threading.Tasks
 open Argu
 open FsToolkit.ErrorHandling
 open Mcdrl
@@ -42,7 +43,7 @@ module SegmentVerb =
         else
             String.concat ", " classes
 
-    let private show session (target: SegmentTarget, outcome: Result<ImageReport, McdrlError>) =
+    let private show session (target: SegmentTarget) (outcome: Result<ImageReport, McdrlError>) =
         match outcome with
         | Ok report ->
             Session.say session $"{target.Input}: {describe report}"
@@ -58,22 +59,57 @@ module SegmentVerb =
                         "error", Json.text (McdrlError.describe fault)
                     ])
 
+    /// What was asked for. Argu looks a case up by unpickling a quotation, which alone takes longer than to segment a
+    /// small image; so each is picked from the list of all.
+    type private Asked =
+        {
+            Images: string list
+            Model: string option
+            Onnx: string option
+            Out: string
+            Explain: bool
+            Mode: string option
+            Device: string option
+        }
+
+    let private asked (arguments: ParseResults<SegmentArgument>) =
+        let none =
+            {
+                Images = []
+                Model = None
+                Onnx = None
+                Out = "segmented"
+                Explain = false
+                Mode = None
+                Device = None
+            }
+
+        (none, arguments.GetAllResults())
+        ||> List.fold (fun asked argument ->
+            match argument with
+            | Images paths -> { asked with Images = paths }
+            | Model folder -> { asked with Model = Some folder }
+            | Onnx file -> { asked with Onnx = Some file }
+            | Out folder -> { asked with Out = folder }
+            | Explain -> { asked with Explain = true }
+            | Mode name -> { asked with Mode = Some name }
+            | Device name -> { asked with Device = Some name })
+
     /// --onnx says it all: what the file is made from and how it answers was decided when it was exported.
-    let private engine (arguments: ParseResults<SegmentArgument>) =
+    let private checkEngine (asked: Asked) =
         let others =
             [
-                "--model", arguments.Contains Model
-                "--mode", arguments.Contains Mode
-                "--explain", arguments.Contains Explain
-                "--device", arguments.Contains Device
+                "--model", asked.Model.IsSome
+                "--mode", asked.Mode.IsSome
+                "--explain", asked.Explain
+                "--device", asked.Device.IsSome
             ]
             |> List.filter snd
             |> List.map fst
 
-        match arguments.TryGetResult Onnx, others with
-        | file, []
-        | (None as file), _ -> Ok file
-        | Some _, others ->
+        if asked.Onnx.IsNone || others.IsEmpty then
+            Ok()
+        else
             let listed = String.concat ", " others
 
             Error(
@@ -83,55 +119,67 @@ module SegmentVerb =
                     "Export the mode that you want, or segment with --model"
             )
 
-    let private byTorch session (arguments: ParseResults<SegmentArgument>) mode targets =
-        ModelFolder.orEmbedded session (arguments.TryGetResult Model)
-        |> Result.bind (fun folder ->
-            Segmenter.load folder (arguments.GetResult(Device, defaultValue = "cpu")))
+    let private byTorch session (asked: Asked) mode targets (clock: Stopwatch) finished report =
+        ModelFolder.orEmbedded session asked.Model
+        |> Result.bind (fun folder -> Segmenter.load folder (Option.defaultValue "cpu" asked.Device))
         |> Result.bind (fun segmenter ->
             use segmenter = segmenter
-            let clock = Stopwatch.StartNew()
+            clock.Restart()
 
-            ProgressBar.during session (fun report ->
-                Segmenting.run
-                    segmenter
-                    mode
-                    (arguments.Contains Explain)
-                    ImageLimits.standard
-                    targets
-                    report
-                    session.Cancel)
-            |> Result.map (fun outcomes -> outcomes, clock.Elapsed.TotalSeconds))
-
-    let private byOnnx session file targets =
-        let clock = Stopwatch.StartNew()
-
-        ProgressBar.during session (fun report ->
-            Segmenting.runOnnx file ImageLimits.standard targets report session.Cancel)
-        |> Result.map (fun outcomes -> outcomes, clock.Elapsed.TotalSeconds)
+            Segmenting.run
+                segmenter
+                mode
+                asked.Explain
+                ImageLimits.standard
+                targets
+                finished
+                report
+                session.Cancel)
 
     let private run session (arguments: ParseResults<SegmentArgument>) =
         result {
-            let out = arguments.GetResult(Out, defaultValue = "segmented")
-            let! targets = Segmenting.plan (arguments.GetResult Images) out
-            let! mode = MarginalisationName.parse (arguments.TryGetResult Mode)
+            let asked = asked arguments
+            let! targets = Segmenting.plan asked.Images asked.Out
+            let! mode = MarginalisationName.parse asked.Mode
+            do! checkEngine asked
+            let clock = Stopwatch.StartNew()
+            let failed = ref 0
 
-            let! outcomes, seconds =
-                engine arguments
-                |> Result.bind (fun file ->
-                    match file with
-                    | Some file -> byOnnx session file targets
-                    | None -> byTorch session arguments mode targets)
+            do!
+                ProgressBar.above session targets.Length (fun session report ->
+                    let finished target outcome =
+                        if Result.isError outcome then
+                            failed.Value <- failed.Value + 1
 
-            Array.iter (show session) outcomes
-            let failed = outcomes |> Array.filter (snd >> Result.isError) |> Array.length
-            let done' = outcomes.Length - failed
+                        show session target outcome
+
+                    match asked.Onnx with
+                    | Some file ->
+                        Segmenting.runOnnx file ImageLimits.standard targets finished report session.Cancel
+                    | None -> byTorch session asked mode targets clock finished report)
+
+            let done' = targets.Length - failed.Value
+            let seconds = clock.Elapsed.TotalSeconds
 
             Session.say
                 session
-                $"{done'} of {outcomes.Length} images in {seconds:F1} s ({float done' / seconds:F1} a second), results in {out}. {Segmenting.notice}"
+                $"{done'} of {targets.Length} images in {seconds:F1} s ({float done' / seconds:F1} a second), results in {asked.Out}. {Segmenting.notice}"
 
-            return if failed = 0 then 0 else 1
+            return if failed.Value = 0 then 0 else 1
         }
 
-    let verb =
+    let private parsed =
         Verb.create<SegmentArgument> "segment" "marks lesions in images: mask, overlay and report of each" run
+
+    let private isOnnx (argument: string) = argument.Split('=')[0] = "--onnx"
+
+    /// libtorch begins to load before the arguments are read, which a second processor does at the same time.
+    let verb =
+        { parsed with
+            Run =
+                fun session arguments ->
+                    if not (Array.exists isOnnx arguments) then
+                        Task.Run(fun () -> Native.load () |> ignore) |> ignore
+
+                    parsed.Run session arguments
+        }

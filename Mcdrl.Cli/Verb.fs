@@ -41,29 +41,32 @@ module Verb =
         summary
         (run: Session -> ParseResults<'Argument> -> Result<int, McdrlError>)
         =
-        let parser =
-            lazy
-                ArgumentParser.Create<'Argument>(
-                    programName = $"mcdrl {name}",
-                    errorHandler = ExceptionExiter(),
-                    usageStringCharacterWidth = 100
-                )
+        // Whether a union is one that Argu can take doesn't change from run to run: asking for help is what checks it.
+        let parser check =
+            ArgumentParser.Create<'Argument>(
+                programName = $"mcdrl {name}",
+                errorHandler = ExceptionExiter(),
+                usageStringCharacterWidth = 100,
+                checkStructure = check
+            )
 
         {
             Name = name
             Summary = summary
-            Help = fun () -> parser.Value.PrintUsage()
+            Help = fun () -> (parser true).PrintUsage()
             Run =
                 fun session arguments ->
+                    let parser = parser false
+
                     let refused reason =
-                        session.Err.WriteLine(parser.Value.PrintUsage())
+                        session.Err.WriteLine(parser.PrintUsage())
                         Error(McdrlError.usage reason $"mcdrl {name}" $"See `mcdrl {name} --help`")
 
-                    match unknownFlag parser.Value arguments with
+                    match unknownFlag parser arguments with
                     | Some flag -> refused $"unrecognized argument: '{flag}'"
                     | None ->
                         try
-                            parser.Value.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
+                            parser.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
                         with :? ArguParseException as problem ->
                             let first = problem.Message.Split '\n' |> Array.head
                             refused (first.Replace("ERROR: ", "").Trim().TrimEnd '.')

@@ -171,32 +171,21 @@ module Bundle =
     let private incompatible folder what =
         Error(McdrlError.model what folder "Use a model written by a matching version of mcdrl")
 
+    let private copyAgain folder what =
+        McdrlError.model what folder "Copy the model again, whole"
+
+    /// What can be told without reading the tensors: the layout, the preprocessing, and that no file lacks or goes without
+    /// a digest.
     let private verify folder (manifest: Manifest) : Result<unit, McdrlError> =
         let damaged =
             [ weightsName; textName; cardName ]
             |> List.choose (fun name ->
-                match manifest.Files.TryFind name, Files.sha256 (Path.Combine(folder, name)) with
-                | Some expected, Ok found when expected = found -> None
-                | None, _ ->
-                    Some(
-                        McdrlError.model
-                            $"mcdrl.json has no sha256 for {name}"
-                            folder
-                            "Copy the model again, whole"
-                    )
-                | Some _, Error _ ->
-                    Some(McdrlError.model $"{name} is missing" folder "Copy the model again, whole")
-                | Some _, Ok _ ->
-                    // The card is for people: an edited one does not change what the model computes.
-                    if name = cardName then
-                        None
-                    else
-                        Some(
-                            McdrlError.model
-                                $"sha256 mismatch of {name}"
-                                folder
-                                "Copy the model again, whole"
-                        ))
+                if not (manifest.Files.ContainsKey name) then
+                    Some(copyAgain folder $"mcdrl.json has no sha256 for {name}")
+                elif not (File.Exists(Path.Combine(folder, name))) then
+                    Some(copyAgain folder $"{name} is missing")
+                else
+                    None)
 
         if manifest.Format <> 1 then
             incompatible folder $"the layout has version {manifest.Format}, not 1"
@@ -213,6 +202,23 @@ module Bundle =
             incompatible folder "a std is not positive"
         else
             McdrlError.ofList damaged |> Option.map Error |> Option.defaultValue (Ok())
+
+    /// The tensors of a file, if it is the one that the manifest was written for. Whatever else is wrong with another file
+    /// follows from that.
+    let private readVerified options folder (manifest: Manifest) name =
+        let path = Path.Combine(folder, name)
+        let isOther digest = manifest.Files[name] <> digest
+        let mismatch = Error(copyAgain folder $"sha256 mismatch of {name}")
+
+        match Safetensors.readDigested options path with
+        | Ok(content, digest) when isOther digest ->
+            Seq.iter (fun (tensor: Tensor) -> tensor.Dispose()) content.Tensors.Values
+            mismatch
+        | Ok(content, _) -> Ok content
+        | Error fault ->
+            match Files.sha256 path with
+            | Ok digest when isOther digest -> mismatch
+            | _ -> Error fault
 
     /// A folder of a model, or a training run's folder that holds one.
     let private locate (folder: string) =
@@ -253,11 +259,18 @@ module Bundle =
                 Path.Combine(folder, textName), Path.Combine(folder, weightsName)
 
             let! _ = Settings.validate manifest.Settings |> Result.mapError asModelFault
-            let! text = Safetensors.read textPath
-            let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
 
-            let! weights =
-                Safetensors.readWith { Widen = true; RequireFinite = true } weightsPath
+            let! text, weights =
+                match
+                    readVerified { Widen = false; RequireFinite = false } folder manifest textName,
+                    readVerified { Widen = true; RequireFinite = true } folder manifest weightsName
+                with
+                | Ok text, Ok weights -> Ok(text, weights)
+                | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
+                | Error fault, Ok _
+                | Ok _, Error fault -> Error fault
+
+            let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
 
             let! tower =
                 Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
@@ -290,12 +303,18 @@ module Bundle =
                 }
         }
 
-    /// Loads a bundle: everything is validated (layout, sha256, names, shapes, finite values) before anything is
-    /// handed out.
-    let load (folder: string) : Result<Model, McdrlError> =
+    /// The folder and the manifest of a bundle, checked as far as that goes without its tensors. Needs no libtorch.
+    let state (folder: string) : Result<string * Manifest, McdrlError> =
         result {
             let folder = locate folder
             let! manifest = readManifest folder
             do! verify folder manifest
-            return! assemble folder manifest
+            return folder, manifest
         }
+
+    /// Loads the bundle that `state` found. Each file is read once, its tensors straight into their own memory.
+    let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> = assemble folder manifest
+
+    /// Loads a bundle: everything is validated (layout, sha256, names, shapes, finite values) before anything is
+    /// handed out.
+    let load (folder: string) : Result<Model, McdrlError> = state folder |> Result.bind complete

@@ -128,10 +128,10 @@ module DemoPictures =
             let inputs = frames |> List.map (fun frame -> Path.Combine(data, frame.Image))
             let! targets = Segmenting.plan inputs out
 
-            let! outcomes =
-                Segmenting.run mcdrl None true ImageLimits.standard targets report cancel
-
-            let! reports = outcomes |> Array.map snd |> Evaluator.complete
+            let outcomes = ResizeArray()
+            let keep _ outcome = outcomes.Add outcome
+            do! Segmenting.run mcdrl None true ImageLimits.standard targets keep report cancel
+            let! reports = outcomes.ToArray() |> Evaluator.complete
 
             return!
                 List.zip3 frames targets reports

@@ -186,11 +186,12 @@ module internal Drawing =
         canvas.DrawPath(path, dark)
         canvas.DrawPath(path, edge)
 
-    /// The drawing as a PNG file.
+    /// The drawing as a PNG file. Packing is most of what an overlay costs: by the row above and at level 1 it takes 17 ms
+    /// where the row's own left neighbours and level 3 took 45, for a file 3 % larger.
     let encode where (surface: SKSurface) : Result<byte[], McdrlError> =
         use pixels = surface.PeekPixels()
 
-        match pixels.Encode(SKPngEncoderOptions(SKPngEncoderFilterFlags.Sub, 3)) with
+        match pixels.Encode(SKPngEncoderOptions(SKPngEncoderFilterFlags.Up, 1)) with
         | null -> Error(McdrlError.resource $"the {where} can't be encoded" where "Check the memory left")
         | data ->
             use data = data

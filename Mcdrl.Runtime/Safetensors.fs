@@ -35,7 +35,7 @@ module Safetensors =
     let private bufferSize = 1 <<< 20
 
     /// Opens a model file; a missing one is a `Model` error, a refusal of the system a `Resource` error.
-    let private opened (path: string) (work: FileStream -> Result<'a, McdrlError>) =
+    let private opened (path: string) (work: Stream -> Result<'a, McdrlError>) =
         if Directory.Exists path then
             Error(McdrlError.model "it is a folder" path "Name the .safetensors file inside it")
         elif not (File.Exists path) then
@@ -49,7 +49,7 @@ module Safetensors =
             |> Result.bind id
 
     /// The checked header and the position of the first data byte; `stream` is left there.
-    let private readHeader path (stream: FileStream) =
+    let private readHeader path (stream: Stream) =
         result {
             let length = stream.Length
             do! Result.requireTrue (damaged path $"{length} bytes are too few for a header") (length >= 8L)
@@ -89,8 +89,10 @@ module Safetensors =
         use scope = torch.NewDisposeScope()
         let stored = torch.empty (List.toArray entry.Shape, dtype = entry.Dtype)
 
-        if entry.Length > 0L then
+        if entry.Length > int64 Int32.MaxValue then
             stored.ReadBytesFromStream(stream, bufferSize)
+        elif entry.Length > 0L then
+            stream.ReadExactly stored.bytes
 
         let value =
             match entry.Dtype with
@@ -118,29 +120,43 @@ module Safetensors =
         | :? OutOfMemoryException as problem ->
             Error(McdrlError.resource problem.Message path "Free memory, or use a smaller file")
 
+    let private readContent options path (stream: Stream) : Result<SafetensorsContent, McdrlError> =
+        guarded path (fun () ->
+            result {
+                let! header = readHeader path stream
+                use scope = torch.NewDisposeScope()
+
+                let! tensors =
+                    header.Entries
+                    |> List.traverseResultM (fun entry ->
+                        readTensor options path stream entry
+                        |> Result.map (fun tensor -> entry.Name, tensor))
+
+                for _, tensor in tensors do
+                    scope.MoveToOuter tensor |> ignore
+
+                return
+                    {
+                        Tensors = Map.ofList tensors
+                        Metadata = header.Metadata
+                    }
+            })
+
     /// Reads a file as `options` say. Nothing is left allocated when it fails.
     let readWith (options: SafetensorsOptions) (path: string) : Result<SafetensorsContent, McdrlError> =
+        opened path (readContent options path)
+
+    /// `readWith`, and the sha256 of the file in lower-case hexadecimal, of the very bytes that the tensors were read from:
+    /// the file is read once, and a file that is replaced meanwhile can't pass for another.
+    let readDigested
+        (options: SafetensorsOptions)
+        (path: string)
+        : Result<SafetensorsContent * string, McdrlError> =
         opened path (fun stream ->
-            guarded path (fun () ->
-                result {
-                    let! header = readHeader path stream
-                    use scope = torch.NewDisposeScope()
+            use digested = new DigestStream(stream)
 
-                    let! tensors =
-                        header.Entries
-                        |> List.traverseResultM (fun entry ->
-                            readTensor options path stream entry
-                            |> Result.map (fun tensor -> entry.Name, tensor))
-
-                    for _, tensor in tensors do
-                        scope.MoveToOuter tensor |> ignore
-
-                    return
-                        {
-                            Tensors = Map.ofList tensors
-                            Metadata = header.Metadata
-                        }
-                }))
+            readContent options path digested
+            |> Result.map (fun content -> content, digested.Sha256))
 
     /// Reads a file as it is stored: element types kept, values not looked at.
     let read (path: string) : Result<SafetensorsContent, McdrlError> =

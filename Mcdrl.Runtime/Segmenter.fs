@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open FsToolkit.ErrorHandling
 open TorchSharp
 
 /// What a model says about one image.
@@ -172,23 +173,21 @@ module Segmenter =
         (folder: string)
         (device: string)
         : Result<Segmenter, McdrlError> =
-        Native.load ()
-        |> Result.bind (fun _ -> Device.parse device)
-        |> Result.bind (fun device ->
-            // Frees what loading made besides; the file's tensors share memory with those that the segmenter owns.
+        result {
+            // Before libtorch, which may still be loading on another thread.
+            let! stated = Bundle.state folder
+            let! device = Device.parse device
+            let! precision = precisionOf folder precision (snd stated)
+            // Frees what loading made besides.
             use _scope = torch.NewDisposeScope()
+            let! model = Bundle.complete stated
+            let segmenter = prepare _.Dispose() device precision model
 
-            Bundle.load folder
-            |> Result.bind (fun model ->
-                precisionOf folder precision model.Manifest
-                |> Result.map (fun precision -> model, precision))
-            |> Result.map (fun (model, precision) ->
-                let segmenter = prepare _.Dispose() device precision model
+            for tensor in segmenter.Owned do
+                tensor.MoveToOuterDisposeScope() |> ignore
 
-                for tensor in segmenter.Owned do
-                    tensor.MoveToOuterDisposeScope() |> ignore
-
-                segmenter))
+            return segmenter
+        }
 
     /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision that it records.
     let load (folder: string) (device: string) : Result<Segmenter, McdrlError> = loadIn None folder device

@@ -240,7 +240,8 @@ module Segmenting =
             return report
         }
 
-    /// Segments all targets by whatever `answer` is, in the way that `batch` goes through many of them.
+    /// Makes the folders of all targets, then segments these by whatever `answer` is, in the way that `batch` goes through
+    /// many of them.
     let private runBy batch answer limits (targets: SegmentTarget list) =
         targets
         |> List.map (fun target ->
@@ -248,13 +249,12 @@ module Segmenting =
         |> List.distinct
         |> List.traverseResultM (fun folder ->
             Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
-        |> Result.bind (fun _ ->
-            targets
-            |> Array.ofList
-            |> batch (one answer limits)
-            |> Result.map (Array.zip (Array.ofList targets)))
+        |> Result.bind (fun _ -> targets |> Array.ofList |> batch (one answer limits))
 
-    /// Segments all targets, some at once; `explain` writes for each what its answer depends on. A bad image does not
+    let private stage = "segmenting"
+
+    /// Segments all targets, one a processor at a time; `explain` writes for each what its answer depends on. Each target
+    /// is handed to `finished` with its report as soon as it and those before it are done, in order. A bad image does not
     /// stop the others: its error stands in its place.
     let run
         segmenter
@@ -262,19 +262,24 @@ module Segmenting =
         explain
         limits
         (targets: SegmentTarget list)
+        (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
         (progress: Report)
         (cancel: CancellationToken)
-        =
-        runBy (Batch.run "segmenting" progress cancel) (answer segmenter mode explain) limits targets
+        : Result<unit, McdrlError> =
+        let batch work targets =
+            Batch.sharingTorch targets (Batch.inOrder stage progress cancel work finished)
+
+        runBy batch (answer segmenter mode explain) limits targets
 
     /// `run` by an exported model, without libtorch. One thread an image where there are images enough.
     let runOnnx
         (file: string)
         limits
         (targets: SegmentTarget list)
+        (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
         (progress: Report)
         (cancel: CancellationToken)
-        =
+        : Result<unit, McdrlError> =
         result {
             let threads = if targets.Length < Environment.ProcessorCount then 0 else 1
             use! engine = OnnxEngine.load file threads
@@ -283,5 +288,8 @@ module Segmenting =
                 OnnxEngine.segment engine picture
                 |> Result.map (fun segmentation -> segmentation, None)
 
-            return! runBy (Batch.each "segmenting" progress cancel) answer limits targets
+            let batch work targets =
+                Batch.inOrder stage progress cancel work finished targets
+
+            return! runBy batch answer limits targets
         }

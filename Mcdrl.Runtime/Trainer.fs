@@ -83,9 +83,17 @@ module Trainer =
         TextTable.resolve weights request.Text (Prompts.all classes m.Conditions)
         |> Result.map (Prompts.texts classes.Length m.Conditions.Length prior)
 
-    /// sha256 over the names and contents of all frames and masks.
-    let private digestOf (items: DatasetItem list) (cancel: CancellationToken) : Result<string, McdrlError> =
+    /// sha256 over what the masks' values mean, and the names and contents of all frames and masks. Prepared frames hold
+    /// labels, so they are others once a value means another class.
+    let private digestOf
+        (dataset: Dataset)
+        (items: DatasetItem list)
+        (cancel: CancellationToken)
+        : Result<string, McdrlError> =
         use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
+        let number = Option.map string<byte> >> Option.defaultValue "-"
+        let labels = dataset.LabelOf |> Array.map number |> String.concat ","
+        hash.AppendData(Encoding.UTF8.GetBytes $"{labels} {number dataset.Threshold}\n")
 
         let add (item: DatasetItem) =
             if cancel.IsCancellationRequested then
@@ -111,7 +119,7 @@ module Trainer =
             let! weights = Files.sha256 weightsFile
             let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
             let! text = textFile |> Option.map Files.sha256 |> Option.sequenceResult
-            let! data = digestOf items cancel
+            let! data = digestOf dataset items cancel
 
             return
                 {

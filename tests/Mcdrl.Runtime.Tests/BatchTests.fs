@@ -46,5 +46,91 @@ let tests =
                     Expect.equal results (Error McdrlError.Cancelled) "cancelled"
                     Expect.isLessThan started 1000 "early"
                     Expect.equal (torch.get_num_threads ()) threads "threads"
+
+                testProperty "results are handed on in order, one at a time, whatever takes how long"
+                <| fun (pauses: byte list) ->
+                    let items = pauses |> List.map (fun pause -> int pause % 3) |> Array.ofList
+                    let handedOn = ResizeArray()
+                    let mutable inside = 0
+
+                    let finished item result =
+                        Expect.equal (Interlocked.Increment &inside) 1 "one at a time"
+                        handedOn.Add(item, result)
+                        Interlocked.Decrement &inside |> ignore
+
+                    let work (pause: int) =
+                        Thread.Sleep pause
+                        pause + 1
+
+                    let outcome =
+                        Batch.inOrder "pauses" Report.none CancellationToken.None work finished items
+
+                    Expect.equal outcome (Ok()) "done"
+                    Expect.equal (List.ofSeq handedOn) [ for item in items -> item, item + 1 ] "in order"
+
+                testCase "while one item takes long, only a few results wait for it"
+                <| fun () ->
+                    use release = new ManualResetEventSlim()
+                    let mutable begun = 0
+
+                    let work index =
+                        Interlocked.Increment &begun |> ignore
+
+                        if index = 0 then
+                            release.Wait()
+
+                        index
+
+                    let batch =
+                        Tasks.Task.Run(fun () ->
+                            Batch.inOrder
+                                "one slow"
+                                Report.none
+                                CancellationToken.None
+                                work
+                                (fun _ _ -> ())
+                                [| 0..9999 |])
+
+                    Thread.Sleep 200
+                    let most = 5 * System.Environment.ProcessorCount
+                    Expect.isLessThanOrEqual (Volatile.Read &begun) most "bounded"
+                    release.Set()
+                    Expect.equal batch.Result (Ok()) "done"
+                    Expect.equal begun 10000 "all"
+
+                testCase "what is thrown ends the batch and comes out as it is"
+                <| fun () ->
+                    let work index =
+                        if index = 3 then invalidOp "three" else index
+
+                    let run () =
+                        Batch.run "thrown" Report.none CancellationToken.None work [| 0..9999 |]
+                        |> ignore
+
+                    Expect.throwsT<System.InvalidOperationException> run "by work"
+
+                    let finished _ index =
+                        if index = 3 then
+                            invalidArg "index" "three"
+
+                    let run () =
+                        Batch.inOrder "thrown" Report.none CancellationToken.None id finished [| 0..9999 |]
+                        |> ignore
+
+                    Expect.throwsT<System.ArgumentException> run "by whom they are handed to"
+
+                testCase "of two batches at once the last to end puts torch's threads back"
+                <| fun () ->
+                    let threads = torch.get_num_threads ()
+                    use firstEnds = new ManualResetEventSlim()
+
+                    let first =
+                        Tasks.Task.Run(fun () -> Batch.sharingTorch [| 1; 2 |] (fun _ -> firstEnds.Wait()))
+
+                    Batch.sharingTorch [| 1; 2 |] (fun _ ->
+                        firstEnds.Set()
+                        first.Wait())
+
+                    Expect.equal (torch.get_num_threads ()) threads "as before"
             ]
     )

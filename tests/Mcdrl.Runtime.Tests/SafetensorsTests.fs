@@ -365,6 +365,21 @@ let private properties =
 
             testPropertyWithConfig
                 { FsCheckConfig.defaultConfig with
+                    maxTest = 60
+                }
+                "what is read with its digest is what is read without, and the digest is the file's"
+            <| Prop.forAll (Arb.fromGen content) (fun tensors ->
+                written tensors (fun path made ->
+                    let options = { Widen = false; RequireFinite = false }
+                    let back, digest = Expect.wantOk (Safetensors.readDigested options path) "readable"
+                    Expect.equal digest (Expect.wantOk (Files.sha256 path) "digest") "of the whole file"
+                    Expect.equal back.Tensors.Count made.Length "count"
+
+                    for name, tensor in made do
+                        Expect.equal (bytesOf back.Tensors[name]) (bytesOf tensor) name))
+
+            testPropertyWithConfig
+                { FsCheckConfig.defaultConfig with
                     maxTest = 300
                 }
                 "one header byte changed: a value or an error, never an exception or a tensor left behind"

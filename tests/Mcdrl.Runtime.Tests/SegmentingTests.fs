@@ -68,10 +68,22 @@ let private plans =
 
 let private run targets =
     use segmenter = World.segmenter ()
+    let outcomes = ResizeArray()
+    let keep target outcome = outcomes.Add((target, outcome))
 
     World.ok (
-        Segmenting.run segmenter None false ImageLimits.standard targets Report.none CancellationToken.None
+        Segmenting.run
+            segmenter
+            None
+            false
+            ImageLimits.standard
+            targets
+            keep
+            Report.none
+            CancellationToken.None
     )
+
+    outcomes.ToArray()
 
 let private runs =
     testList
@@ -83,7 +95,11 @@ let private runs =
                     let bad = Path.Combine(input, "frame2.png")
                     File.WriteAllBytes(bad, (File.ReadAllBytes bad)[..99])
                     let results = run (World.ok (Segmenting.plan [ input ] out))
-                    Expect.equal results.Length 6 "a result each"
+
+                    Expect.equal
+                        (names (List.map fst (List.ofArray results)))
+                        [ for number in 0..5 -> $"frame{number}.png" ]
+                        "a result each, in order"
 
                     for target, outcome in results do
                         if target.Input = bad then
@@ -137,10 +153,55 @@ let private runs =
                             false
                             ImageLimits.standard
                             targets
+                            (fun _ _ -> ())
                             Report.none
                             (CancellationToken true)
 
-                    Expect.equal (Result.map ignore outcome) (Error McdrlError.Cancelled) "cancelled")
+                    Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
+
+            testCase "a run that is cancelled midway leaves whole results and no temporary file"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use segmenter = World.segmenter ()
+                    use stop = new CancellationTokenSource()
+                    let frame = Path.Combine(input, "frame0.png")
+
+                    for number in 10..99 do
+                        File.Copy(frame, Path.Combine(input, $"more{number}.png"))
+
+                    let handedOn = ResizeArray()
+
+                    let finished (target: SegmentTarget) outcome =
+                        World.ok outcome |> ignore
+                        handedOn.Add target
+                        stop.Cancel()
+
+                    let outcome =
+                        Segmenting.run
+                            segmenter
+                            None
+                            false
+                            ImageLimits.standard
+                            (World.ok (Segmenting.plan [ input ] out))
+                            finished
+                            Report.none
+                            stop.Token
+
+                    Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
+                    Expect.isLessThan handedOn.Count 90 "early"
+
+                    let expected =
+                        [
+                            for target in handedOn do
+                                target.Mask
+                                target.Overlay
+                                target.Report
+                        ]
+
+                    Expect.equal
+                        (Directory.GetFiles out |> Array.sort |> List.ofArray)
+                        (List.sort expected)
+                        "what was handed on, and nothing else")
         ]
 
 let tests = testSequenced (testList "Segmenting" [ plans; runs ])

@@ -144,6 +144,15 @@ let private refusals =
                     |> World.refusedWith 3 [ "leave_out" ]
 
                     World.train request |> World.refusedWith 2 [ "--resume" ]
+                    let description = Path.Combine(request.Data, "dataset.json")
+                    let told = File.ReadAllText description
+
+                    let swapped =
+                        told.Replace("\"0\": \"b", "\"255\": \"b").Replace("\"255\": \"p", "\"0\": \"p")
+
+                    File.WriteAllText(description, swapped)
+                    World.train again |> World.refusedWith 3 [ "data_sha256" ]
+                    File.WriteAllText(description, told)
                     let frame = Path.Combine(request.Data, "a", "images", "frame1.png")
                     File.WriteAllBytes(frame, Crafted.png World.width World.height)
                     World.train again |> World.refusedWith 3 [ "data_sha256" ])
