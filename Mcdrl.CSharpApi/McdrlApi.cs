@@ -12,14 +12,17 @@ public static class McdrlApi
     /// segmented once, so that the first call is as fast as those after it.</summary>
     /// <param name="modelFolder">The folder that holds <c>mcdrl.json</c>, or a training run's folder.</param>
     /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
+    /// <param name="precision">What it computes in.</param>
     /// <returns>The model; dispose it when done. One instance serves any number of threads.</returns>
-    /// <exception cref="McdrlUsageException">The device is not there, or libtorch can't be loaded.</exception>
+    /// <exception cref="McdrlUsageException">The device is not there or can't compute in the precision, or libtorch can't be
+    /// loaded.</exception>
     /// <exception cref="McdrlModelException">The model is missing, damaged or of another version.</exception>
-    public static McdrlModel Load(string modelFolder, string device = "cpu")
+    public static McdrlModel Load(
+        string modelFolder, string device = "cpu", ComputePrecision precision = ComputePrecision.ModelDefault)
     {
         ArgumentNullException.ThrowIfNull(modelFolder);
         ArgumentNullException.ThrowIfNull(device);
-        return new McdrlModel(new TorchEngine(SegmenterModule.load(modelFolder, device).OrThrow())).Warm();
+        return new McdrlModel(new TorchEngine(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow())).Warm();
     }
 
     /// <summary>Loads a file that <c>mcdrl export onnx</c> wrote, to be run by ONNX Runtime on the processor. Neither loading nor

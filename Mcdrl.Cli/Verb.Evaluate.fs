@@ -12,6 +12,7 @@ type EvaluateArgument =
     | Protocol of name: string
     | Mode of name: string
     | Device of name: string
+    | Precision of name: string
     | Per_Image
     | Interventional
     | Against of folder: string
@@ -28,6 +29,7 @@ type EvaluateArgument =
             | Protocol _ -> "imagewise (default), micro, pranet256 or bgfg."
             | Mode _ -> "exact, feature-mean, nwgm or attention. Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+            | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
             | Per_Image -> "also print the scores of every frame."
             | Interventional ->
                 "show the model each scene under every imaging condition: Dice per condition, invariance, confounding gap."
@@ -164,12 +166,12 @@ module EvaluateVerb =
                         ]
             ]
 
-    let private figures session (arguments: ParseResults<EvaluateArgument>) device mode =
+    let private figures session (arguments: ParseResults<EvaluateArgument>) load mode =
         result {
             let! protocol =
                 Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
 
-            use! segmenter = Segmenter.load (arguments.GetResult Model) device
+            use! segmenter = load (arguments.GetResult Model)
 
             let! found =
                 ProgressBar.during session (fun report ->
@@ -188,7 +190,7 @@ module EvaluateVerb =
             return 0
         }
 
-    let private interventional session (arguments: ParseResults<EvaluateArgument>) device mode =
+    let private interventional session (arguments: ParseResults<EvaluateArgument>) load mode =
         let folder = arguments.GetResult Model
 
         let request: InterventionalRequest =
@@ -205,13 +207,13 @@ module EvaluateVerb =
                 InterventionalEvaluator.evaluate models mode request report session.Cancel)
 
         result {
-            use! model = Segmenter.load folder device
+            use! model = load folder
 
             let! found =
                 match arguments.TryGetResult Against with
                 | None -> evaluate [ folder, model ]
                 | Some other ->
-                    Segmenter.load other device
+                    load other
                     |> Result.bind (fun against ->
                         use against = against
                         evaluate [ folder, model; other, against ])
@@ -254,11 +256,17 @@ module EvaluateVerb =
             let! mode = MarginalisationName.parse (arguments.TryGetResult Mode)
             let device = arguments.GetResult(Device, defaultValue = "cpu")
 
+            let! precision =
+                PrecisionName.parse device (arguments.TryGetResult EvaluateArgument.Precision)
+
+            let load folder =
+                Segmenter.loadIn precision folder device
+
             return!
                 if arguments.Contains Interventional then
-                    interventional session arguments device mode
+                    interventional session arguments load mode
                 else
-                    figures session arguments device mode
+                    figures session arguments load mode
         }
 
     let verb =

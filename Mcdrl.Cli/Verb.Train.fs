@@ -2,6 +2,7 @@ namespace Mcdrl.Cli
 
 open System.IO
 open Argu
+open FsToolkit.ErrorHandling
 open Mcdrl
 
 type TrainArgument =
@@ -17,6 +18,7 @@ type TrainArgument =
     | Resume
     | Seed of number: uint64
     | Device of name: string
+    | Precision of name: string
     | Checkpoint_Minutes of minutes: float
 
     interface IArgParserTemplate with
@@ -35,6 +37,8 @@ type TrainArgument =
             | Resume -> "goes on with the run in --out from its last checkpoint, bit for bit."
             | Seed _ -> "decides every random choice. Default 1."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+            | Precision _ ->
+                "auto, fp32 or bf16: what the model records that it is to be used in. Training computes in fp32. Default fp32."
             | Checkpoint_Minutes _ -> "minutes between checkpoints within an epoch. Default 5."
 
 /// `mcdrl train`
@@ -50,8 +54,13 @@ module TrainVerb =
         | None, preset -> Config.ofPreset (Option.defaultValue "best" preset) assignments
 
     let private run session (arguments: ParseResults<TrainArgument>) =
-        settings arguments
-        |> Result.bind (fun settings ->
+        result {
+            let device = arguments.GetResult(Device, defaultValue = "cpu")
+            let! settings = settings arguments
+
+            let! precision =
+                PrecisionName.parse device (arguments.TryGetResult TrainArgument.Precision)
+
             let request: TrainRequest =
                 {
                     Data = arguments.GetResult Data
@@ -63,11 +72,13 @@ module TrainVerb =
                     Out = Path.GetFullPath(arguments.GetResult Out)
                     Resume = arguments.Contains Resume
                     Seed = arguments.GetResult(Seed, defaultValue = 1UL)
-                    Device = arguments.GetResult(Device, defaultValue = "cpu")
+                    Device = device
+                    Precision = Option.defaultValue Precision.Fp32 precision
                     CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
                 }
 
-            ProgressBar.during session (fun report -> Trainer.train request report session.Cancel))
+            return! ProgressBar.during session (fun report -> Trainer.train request report session.Cancel)
+        }
         |> Result.map (fun report ->
             Session.say session $"Trained on {report.TrainingFrames} frames in {report.Seconds:F0} s."
 

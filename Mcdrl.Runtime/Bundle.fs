@@ -51,6 +51,7 @@ type Manifest =
         TowerFacts: Map<string, string>
         /// Whether the intervention is on; it is off in a model that was stopped before it was activated.
         Active: bool
+        /// What it is to be used in: `fp32` or `bf16`.
         Precision: string
         Preprocessing: Preprocessing
         Settings: Settings
@@ -189,6 +190,8 @@ module Bundle =
 
         if manifest.Format <> 1 then
             incompatible folder $"the layout has version {manifest.Format}, not 1"
+        elif Option.isNone (PrecisionName.tryParse manifest.Precision) then
+            incompatible folder $"unknown precision {manifest.Precision}"
         elif manifest.Preprocessing.Resize <> "squash-bicubic" then
             incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
         elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then

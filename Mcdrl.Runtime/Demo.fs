@@ -139,6 +139,7 @@ module Demo =
                         Resume = File.Exists(Run.identityFile folder)
                         Seed = plan.Seed
                         Device = "cpu"
+                        Precision = Precision.Fp32
                         CheckpointMinutes = 1.0
                     }
                     report

@@ -146,25 +146,25 @@ module Segmenter =
 
         segmenter
 
-    let private precisionOf folder asked (manifest: Manifest) =
-        match asked, PrecisionName.tryParse manifest.Precision with
-        | Some Precision.Bf16, _
-        | None, Some Precision.Bf16 when not (OneDnn.supportsBf16 ()) ->
+    let private precisionOf folder (device: torch.Device) asked (manifest: Manifest) =
+        let precision =
+            asked
+            |> Option.orElse (PrecisionName.tryParse manifest.Precision)
+            |> Option.defaultValue Precision.Fp32
+
+        if
+            precision = Precision.Bf16
+            && device.``type`` = DeviceType.CPU
+            && not (OneDnn.supportsBf16 ())
+        then
             Error(
                 McdrlError.usage
                     "this processor can't compute in bf16: it has no AVX-512"
                     folder
                     "Use --precision fp32"
             )
-        | Some precision, _
-        | None, Some precision -> Ok precision
-        | None, None ->
-            Error(
-                McdrlError.model
-                    $"unknown precision {manifest.Precision}"
-                    folder
-                    "Use a model written by a matching version of mcdrl"
-            )
+        else
+            Ok precision
 
     /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision given, else in the one that it
     /// records.
@@ -177,7 +177,7 @@ module Segmenter =
             // Before libtorch, which may still be loading on another thread.
             let! stated = Bundle.state folder
             let! device = Device.parse device
-            let! precision = precisionOf folder precision (snd stated)
+            let! precision = precisionOf folder device precision (snd stated)
             // Frees what loading made besides.
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.complete stated

@@ -206,7 +206,7 @@ module Trainer =
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower
             Active = Schedule.isActive settings (epoch - 1)
-            Precision = "fp32"
+            Precision = PrecisionName.ofPrecision course.Request.Precision
             Preprocessing =
                 {
                     Resize = "squash-bicubic"

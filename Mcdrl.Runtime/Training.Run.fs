@@ -25,6 +25,8 @@ type TrainRequest =
         Seed: uint64
         /// `cpu`, `cuda`, `cuda:N` or `auto`.
         Device: string
+        /// What the model says it is to compute in; training computes in fp32.
+        Precision: Precision
         /// Minutes between checkpoints within an epoch.
         CheckpointMinutes: float
     }

@@ -20,6 +20,20 @@ public class LoadTests(TinyModel tiny)
         Assert.Equal(2, model.Classes.Count);
     }
 
+    [Theory]
+    [InlineData(ComputePrecision.ModelDefault)]
+    [InlineData(ComputePrecision.Auto)]
+    [InlineData(ComputePrecision.Fp32)]
+    public void A_bundle_loads_in_the_precision_asked_for(ComputePrecision precision)
+    {
+        using var model = McdrlApi.Load(tiny.Bundle, precision: precision);
+        Assert.Equal(["polyp", "ulcer"], model.Classes);
+    }
+
+    [Fact]
+    public void A_precision_that_does_not_exist_is_refused() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => McdrlApi.Load(tiny.Bundle, precision: (ComputePrecision)9));
+
     [Fact]
     public void A_folder_that_is_not_there_or_holds_no_model()
     {

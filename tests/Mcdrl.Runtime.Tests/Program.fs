@@ -16,6 +16,7 @@ let main argv =
                 [
                     NativeTests.tests
                     DeviceTests.tests
+                    PrecisionNameTests.tests
                     SafetensorsTests.tests
                     ClipTokenizerTests.tests
                     WeightsTests.tests

@@ -179,6 +179,30 @@ let private resources =
                 (segmenter :> System.IDisposable).Dispose()
                 Expect.isLessThanOrEqual torch.Tensor.TotalCount empty "none after closing"
 
+            testCase "bf16 on request: nearly the same probabilities, and the same again"
+            <| fun () ->
+                if OneDnn.supportsBf16 () then
+                    use fp32 = World.segmenter ()
+
+                    use bf16 = World.ok (Segmenter.loadIn (Some Precision.Bf16) (World.bundle ()) "cpu")
+
+                    Expect.equal
+                        (fp32.ComputesIn, bf16.ComputesIn)
+                        (Precision.Fp32, Precision.Bf16)
+                        "precisions"
+
+                    let frame = picture "frame1.png"
+
+                    for mode in modes do
+                        use ofFp32 = Segmenter.probabilities fp32 (Some mode) frame
+                        use ofBf16 = Segmenter.probabilities bf16 (Some mode) frame
+                        use apart = ofFp32.sub(ofBf16).abs().max()
+                        Expect.isLessThan (apart.item<float32>()) 0.05f $"{mode}"
+                        Expect.isGreaterThan (apart.item<float32>()) 0.0f $"{mode} is not fp32 in disguise"
+                        checkedSegment bf16 (Some mode) frame |> ignore
+                else
+                    skiptest "skipped, this processor can't compute in bf16"
+
             testCase "a device that is not there is refused"
             <| fun () ->
                 Segmenter.load (World.bundle ()) "toaster"

@@ -158,6 +158,7 @@ let request folder out : TrainRequest =
         Resume = false
         Seed = 3UL
         Device = "cpu"
+        Precision = Precision.Fp32
         CheckpointMinutes = 1000.0
     }
 
