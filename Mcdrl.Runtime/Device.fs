@@ -39,6 +39,8 @@ module Device =
             cudaCount ()
             |> Result.bind (fun count ->
                 if index < count then
+                    // Or cuDNN would convolve with ten bits of mantissa and call it fp32.
+                    torch.backends.cudnn.allow_tf32 <- false
                     Ok(torch.device (DeviceType.CUDA, index))
                 else
                     Error(absent name count native)))
@@ -55,9 +57,5 @@ module Device =
             | false, _ -> Error(unknown name)
         | [| "auto" |] ->
             cudaCount ()
-            |> Result.map (fun count ->
-                if count > 0 then
-                    torch.device (DeviceType.CUDA, 0)
-                else
-                    torch.CPU)
+            |> Result.bind (fun count -> if count > 0 then cuda name 0 else Ok torch.CPU)
         | _ -> Error(unknown name)

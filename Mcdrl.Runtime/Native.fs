@@ -44,8 +44,17 @@ module Native =
         |> Option.map string
         |> Option.defaultValue "unknown"
 
-    /// The libtorch that this TorchSharp was built for. `torch.__version__` can't be asked: it loads libtorch.
-    let private wantedLibtorch = "2.10.0"
+    /// Environment variable that names the version of that libtorch, for another than the one TorchSharp was built for.
+    [<Literal>]
+    let VersionVariable = "MCDRL_LIBTORCH_VERSION"
+
+    /// The libtorch that this TorchSharp was built for, unless the user answers for another one. `torch.__version__` can't be
+    /// asked: it loads libtorch.
+    let private wantedLibtorch =
+        match Environment.GetEnvironmentVariable VersionVariable with
+        | null
+        | "" -> "2.10.0"
+        | version -> version
 
     let private missing what where =
         McdrlError.usage

@@ -12,6 +12,8 @@ let private quick =
         "--mode"
         "attention"
         "exact"
+        "--precision"
+        "fp32"
         "--batch"
         "1"
         "--rounds"
