@@ -178,6 +178,7 @@ module Segmenter =
             let! stated = Bundle.state folder
             let! device = Device.parse device
             let! precision = precisionOf folder device precision (snd stated)
+            use _mapped = NativeSettings.forWeights ()
             // Frees what loading made besides.
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.complete stated
@@ -265,11 +266,10 @@ module Segmenter =
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
-        use _inference = torch.inference_mode ()
-
         scoped (fun () ->
-            let observation = observe segmenter picture
-            (fst (answer segmenter (modeOf segmenter mode) observation)).squeeze(0L).cpu())
+            let side = segmenter.Model.Manifest.Preprocessing.InputSize
+            let frames = (frame side picture).unsqueeze 0L
+            (probabilitiesOfFrames segmenter mode frames).squeeze(0L).cpu())
 
     /// How many frames go through the network at once.
     let private together = 4
