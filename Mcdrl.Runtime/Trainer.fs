@@ -314,7 +314,7 @@ module Trainer =
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower
-            let views = viewsOf request identity device dataset state.Tower
+            let views = viewsOf request identity device dataset state.Running
             let! trainingViews = views settings.Augmentation report cancel "training" training
             let! validationViews = views Augmentation.none report cancel "validation" validation
 
@@ -372,5 +372,8 @@ module Trainer =
             let! identity = identify request dataset items cancel
             use! _owned = Run.lock request.Out
             let! resume = Run.enter request.Out request.Resume identity
-            return! run request identity dataset sites items device resume report cancel
+
+            return!
+                FlushedThread.run (fun () ->
+                    run request identity dataset sites items device resume report cancel)
         }
