@@ -46,6 +46,8 @@ type Ahead<'result>(limit: int, count: int, make: int -> 'result, discard: 'resu
 
         let thread =
             FlushedThread.make (fun () ->
+                // A thread takes over the number for all when it first asks, so it asks before it sets its own.
+                torch.get_num_threads () |> ignore
                 torch.set_num_threads 1
                 settled.Set()
                 from 0)

@@ -340,7 +340,10 @@ module Trainer =
                 else
                     Ok state
 
-            let! state = Course.complete course (Stopwatch.StartNew()) state
+            // Nothing else on that thread: those that it makes would flush for ever.
+            let! state =
+                FlushedThread.run (fun () -> Course.complete course (Stopwatch.StartNew()) state)
+
             let! epoch, dice = writeBundle identity dataset sites course state
             do! forgetPrepared request.Out
 
@@ -372,8 +375,5 @@ module Trainer =
             let! identity = identify request dataset items cancel
             use! _owned = Run.lock request.Out
             let! resume = Run.enter request.Out request.Resume identity
-
-            return!
-                FlushedThread.run (fun () ->
-                    run request identity dataset sites items device resume report cancel)
+            return! run request identity dataset sites items device resume report cancel
         }

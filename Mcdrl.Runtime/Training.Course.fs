@@ -68,11 +68,7 @@ module Course =
 
     /// What one step is given: a confounder for each image, int64 [B], and the views.
     [<NoComparison; NoEquality>]
-    type private Given =
-        {
-            Confounders: Tensor
-            Drawn: Drawn
-        }
+    type private Given = { Confounders: Tensor; Drawn: Drawn }
 
     let private tensors (given: Given) =
         given.Confounders :: Views.tensors given.Drawn

@@ -28,12 +28,12 @@ type Seen =
 
 /// The views of a batch under a condition each.
 [<NoComparison; NoEquality>]
-type Conditioned =
+type ConditionedFrames =
     {
         /// float32 [B, 3, S, S] in [0, 1].
-        Frames: Tensor
+        Pixels: Tensor
         /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the frame is as it was.
-        Weight: Tensor
+        Counts: Tensor
     }
 
 /// Random views of a batch's items.
@@ -43,7 +43,7 @@ type Drawn =
         Seen: Seen
         /// uint8 [B, S, S].
         Labels: Tensor
-        Conditioned: Conditioned option
+        Conditioned: ConditionedFrames option
     }
 
 [<RequireQualifiedAccess>]
@@ -92,12 +92,7 @@ module Views =
         let frame, labels = Frames.read views.Frames index
 
         let seen, marked, transformed =
-            Augmentation.pair
-                views.Settings.Augmentation
-                (seedOf views index number)
-                condition
-                frame
-                labels
+            Augmentation.pair views.Settings.Augmentation (seedOf views index number) condition frame labels
 
         seen.MoveToOuterDisposeScope(),
         marked.MoveToOuterDisposeScope(),
@@ -199,8 +194,8 @@ module Views =
             drawn.Labels
             match drawn.Conditioned with
             | Some conditioned ->
-                conditioned.Frames
-                conditioned.Weight
+                conditioned.Pixels
+                conditioned.Counts
             | None -> ()
         ]
 
@@ -243,8 +238,8 @@ module Views =
                     Conditioned =
                         Some
                             {
-                                Frames = torch.stack others
-                                Weight = torch.tensor weights
+                                Pixels = torch.stack others
+                                Counts = torch.tensor weights
                             }
                 })
 
@@ -268,8 +263,8 @@ module Views =
                     use _noGrad = torch.no_grad ()
 
                     {
-                        Dense = (throughTower views tower conditioned.Frames).Dense
-                        Weight = conditioned.Weight.``to``(views.Device).alias ()
+                        Dense = (throughTower views tower conditioned.Pixels).Dense
+                        Weight = conditioned.Counts.``to``(views.Device).alias()
                     })
 
             match drawn.Seen with

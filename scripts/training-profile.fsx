@@ -166,21 +166,25 @@ let step (members: int array) =
 
                     if grounded then
                         let condition = settings.Method.Conditions[int m]
-                        let seen, marked, other = Augmentation.pair settings.Augmentation seed condition frame labels
+
+                        let seen, marked, other =
+                            Augmentation.pair settings.Augmentation seed condition frame labels
+
                         seen, marked, Option.defaultValue seen other
                     else
                         let seen, marked = Augmentation.view settings.Augmentation seed frame labels
                         seen, marked, seen
             |])
 
-    let batchOf pick =
-        drawn |> Array.map pick |> torch.stack
+    let batchOf pick = drawn |> Array.map pick |> torch.stack
 
     let transformed =
         if grounded then
             part "tower, conditions" (fun () ->
                 use _noGrad = torch.no_grad ()
-                let seen = Views.throughTower views state.Running (batchOf (fun (_, _, other) -> other))
+
+                let seen =
+                    Views.throughTower views state.Running (batchOf (fun (_, _, other) -> other))
 
                 Some
                     {
@@ -219,7 +223,9 @@ let counted =
         match weights.Tower with
         | Tower.ResNet50 tower ->
             let stages = [ tower.layer4; tower.layer3; tower.layer2; tower.layer1 ]
-            let kept = List.mapi (fun i stage -> if i < settings.Optimiser.TrainedBlocks then stage else []) stages
+
+            let kept =
+                List.mapi (fun i stage -> if i < settings.Optimiser.TrainedBlocks then stage else []) stages
 
             let alone =
                 Tower.ResNet50
@@ -239,7 +245,9 @@ let counted =
                         layer1 = []
                     }
 
-            let flops tower = Flops.tower m.DenseMode tower (int64 side)
+            let flops tower =
+                Flops.tower m.DenseMode tower (int64 side)
+
             flops alone - flops nothing
         | _ when settings.Optimiser.TrainedBlocks = 0 -> 0L
         | _ -> visual
@@ -264,7 +272,8 @@ let counted =
     |> List.map (fun (name, flops) -> name, float (int64 size * flops) / 1e9)
 
 let batches =
-    Array.chunkBySize size [| 0 .. items.Length - 1 |] |> Array.filter (fun b -> b.Length = size)
+    Array.chunkBySize size [| 0 .. items.Length - 1 |]
+    |> Array.filter (fun b -> b.Length = size)
 
 let peak, each, processor =
     FlushedThread.run (fun () ->
@@ -288,7 +297,13 @@ let peak, each, processor =
 let middle = each[each.Length / 2]
 let work = counted |> List.sumBy snd
 
-printfn "%s, %d px, %d images a step, %d steps, %d threads" (Tower.name weights.Tower) side size each.Length (torch.get_num_threads ())
+printfn
+    "%s, %d px, %d images a step, %d steps, %d threads"
+    (Tower.name weights.Tower)
+    side
+    size
+    each.Length
+    (torch.get_num_threads ())
 
 for KeyValue(name, milliseconds) in taken do
     let sorted = List.sort milliseconds
