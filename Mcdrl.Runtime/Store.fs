@@ -8,7 +8,8 @@ open System.Text
 /// A file of records of one size, written once and then read at random: prepared frames or tower features, which
 /// for many images would not fit in memory. The file starts with a digest of what the records were made from, so
 /// that a file of another data set, weights or preprocessing is never taken for this one.
-type Store private (handle: Microsoft.Win32.SafeHandles.SafeFileHandle, recordBytes: int, count: int) =
+type Store
+    private (path: string, handle: Microsoft.Win32.SafeHandles.SafeFileHandle, recordBytes: int, count: int) =
     static let digestBytes = 32
 
     static let digest (key: string) =
@@ -24,23 +25,28 @@ type Store private (handle: Microsoft.Win32.SafeHandles.SafeFileHandle, recordBy
             && RandomAccess.Read(handle, Span found, 0L) = digestBytes
             && found = digest key
         then
-            Some(new Store(handle, recordBytes, count))
+            Some(new Store(path, handle, recordBytes, count))
         else
             handle.Dispose()
             None
 
+    member _.Path = path
+
     member _.Count = count
 
-    /// Fills `target`, which must hold one record, with record `index`.
+    /// Fills `target`, which must hold one record, with record `index`. Throws an `EndOfStreamException` if someone has cut
+    /// the file short.
     member _.Read(index: int, target: Span<byte>) =
         let start = int64 digestBytes + int64 recordBytes * int64 index
         let mutable filled = 0
-        let mutable more = true
 
-        while more && filled < recordBytes do
+        while filled < recordBytes do
             let got = RandomAccess.Read(handle, target.Slice filled, start + int64 filled)
+
+            if got = 0 then
+                raise (EndOfStreamException $"the file ends within record {index}")
+
             filled <- filled + got
-            more <- got > 0
 
     interface IDisposable with
         member _.Dispose() = handle.Dispose()

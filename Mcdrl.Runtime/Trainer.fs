@@ -314,7 +314,7 @@ module Trainer =
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower
-            let views = viewsOf request identity device dataset state.Tower
+            let views = viewsOf request identity device dataset state.Running
             let! trainingViews = views settings.Augmentation report cancel "training" training
             let! validationViews = views Augmentation.none report cancel "validation" validation
 
@@ -340,7 +340,10 @@ module Trainer =
                 else
                     Ok state
 
-            let! state = Course.complete course (Stopwatch.StartNew()) state
+            // Nothing else on that thread: those that it makes would flush for ever.
+            let! state =
+                FlushedThread.run (fun () -> Course.complete course (Stopwatch.StartNew()) state)
+
             let! epoch, dice = writeBundle identity dataset sites course state
             do! forgetPrepared request.Out
 

@@ -51,40 +51,69 @@ module Course =
         let settings = course.Request.Settings
 
         let network, tower =
-            TrainState.withLeaves (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
+            TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
 
         [|
             for members in
                 Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Frames.Items.Length - 1 |] do
                 use _scope = torch.NewDisposeScope()
-                let features, labels = Views.batch course.Validation tower 0 members
+                let drawn = Views.draw course.Validation 0 members None
+                let features, _ = Views.seenBy tower course.Validation drawn
                 let predicted = predict settings active course network features
-                Objective.meanDice (int course.Texts.classes.shape[0]) predicted labels, members.Length
+                Objective.meanDice (int course.Texts.classes.shape[0]) predicted drawn.Labels, members.Length
         |]
         |> fun parts ->
             (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
             / (parts |> Array.sumBy (snd >> float))
 
-    let private step (course: Course) active epoch (members: int array) (state: TrainState) =
+    /// What one step is given: a confounder for each image, int64 [B], and the views.
+    [<NoComparison; NoEquality>]
+    type private Given = { Confounders: Tensor; Drawn: Drawn }
+
+    let private tensors (given: Given) =
+        given.Confounders :: Views.tensors given.Drawn
+
+    /// What the step after `done` others is given, in no scope.
+    let private prepare (course: Course) epoch ``done`` (members: int array) : Result<Given, McdrlError> =
         use _scope = torch.NewDisposeScope()
         let settings = course.Request.Settings
-        let classes = int course.Texts.classes.shape[0]
-        let draws = course.Seed |> Seed.named "confounders" |> Seed.split state.Step
+        let draws = course.Seed |> Seed.named "confounders" |> Seed.split ``done``
         let confounders = Objective.drawConfounders course.Texts draws members.Length
 
-        let features, marks, transformed =
+        let conditions =
             if Objective.isGrounded settings then
                 let names = settings.Method.Conditions |> List.toArray
-                let drawn = confounders.data<int64>().ToArray() |> Array.map (fun m -> names[int m])
-
-                let features, marks, transformed =
-                    Views.pairs course.Training state.Tower epoch members drawn
-
-                features, marks, Some transformed
+                Some(confounders.data<int64>().ToArray() |> Array.map (fun m -> names[int m]))
             else
-                let features, marks = Views.batch course.Training state.Tower epoch members
-                features, marks, None
+                None
 
+        Files.attempt course.Training.Frames.Store.Path (fun () ->
+            {
+                Confounders = confounders
+                Drawn = Views.draw course.Training epoch members conditions
+            })
+        |> Result.map (fun given ->
+            for tensor in tensors given do
+                tensor.DetachFromDisposeScope() |> ignore
+
+            given)
+
+    let private discard (given: Result<Given, McdrlError>) =
+        given
+        |> Result.iter (fun given ->
+            for tensor in tensors given do
+                tensor.Dispose())
+
+    let private step (course: Course) active epoch (given: Given) (state: TrainState) =
+        use scope = torch.NewDisposeScope()
+
+        for tensor in tensors given do
+            scope.Attach tensor
+
+        let settings = course.Request.Settings
+        let classes = int course.Texts.classes.shape[0]
+        let confounders, marks = given.Confounders, given.Drawn.Labels
+        let features, transformed = Views.seenBy state.Running course.Training given.Drawn
         let labels = marks.``to``(course.Training.Device).``to`` torch.int64
 
         let shown =
@@ -118,6 +147,9 @@ module Course =
             let dice = Objective.meanDice classes predicted marks
             Ok(TrainState.advance settings.Optimiser course.StepsPerEpoch state terms.Total, loss, dice)
 
+    /// How many batches are drawn before they are needed.
+    let private drawnAhead = 2
+
     let private orderOf (course: Course) epoch =
         course.Seed
         |> Seed.named "order"
@@ -132,6 +164,16 @@ module Course =
         let batches = orderOf course epoch
         let total = course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch
 
+        let first = state.Step % course.StepsPerEpoch
+
+        use ahead =
+            new Ahead<Result<Given, McdrlError>>(
+                drawnAhead,
+                batches.Length - first,
+                (fun later -> prepare course epoch (state.Step + later) batches[first + later]),
+                discard
+            )
+
         let save state =
             TrainState.save (Run.checkpointFile course.Request.Out) state
 
@@ -141,7 +183,7 @@ module Course =
             elif course.Cancel.IsCancellationRequested then
                 save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
             else
-                match step course active epoch batches[index] state with
+                match ahead.Take() |> Result.bind (fun given -> step course active epoch given state) with
                 | Error fault -> Error fault
                 | Ok(state, loss, dice) ->
                     course.Log.add_scalar ("train/loss", float32 loss, state.Step)
@@ -165,7 +207,7 @@ module Course =
                     else
                         go (index + 1) losses dices state
 
-        go (state.Step % course.StepsPerEpoch) [] [] state
+        go first [] [] state
         |> Result.map (fun (state, losses, dices) -> state, epoch, active, losses, dices)
 
     /// After an epoch: validation, the best weights so far, the log, a checkpoint.

@@ -14,6 +14,8 @@ type TrainState =
         Network: Network
         /// The whole tower; only the trained blocks change.
         Tower: Tower
+        /// The same tower as it is run: on the processor with its frozen part packed. The trained leaves are those of `Tower`.
+        Running: Tower
         /// Every trained leaf by its name, `network.…` or `tower.…`.
         Trained: (string * Parameter) list
         /// The running average of the trained leaves, in the same order; empty without averaging.
@@ -98,6 +100,11 @@ module TrainState =
         {
             Network = network
             Tower = tower
+            Running =
+                if device.``type`` = DeviceType.CPU then
+                    FrozenTower.packed settings.TrainedBlocks tower
+                else
+                    tower
             Trained = trained
             Average =
                 if settings.Averaging > 0.0 then
@@ -143,14 +150,20 @@ module TrainState =
         else
             List.map2 (fun (name, _) average -> name, average) state.Trained state.Average
 
-    /// Network and tower with the given trained leaves in place of the state's own.
-    let withLeaves (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) : Network * Tower =
-        let replace prefix path (leaf: Tensor) =
+    let private replaced (leaves: IReadOnlyDictionary<string, Tensor>) prefix (tree: 'T) =
+        tree
+        |> Tree.mapi (fun path leaf ->
             match leaves.TryGetValue $"{prefix}.{path}" with
             | true, found -> found.``to`` leaf.device
-            | false, _ -> leaf
+            | false, _ -> leaf)
 
-        Tree.mapi (replace "network") state.Network, Tree.mapi (replace "tower") state.Tower
+    /// Network and tower with the given trained leaves in place of the state's own.
+    let withLeaves (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) : Network * Tower =
+        replaced leaves "network" state.Network, replaced leaves "tower" state.Tower
+
+    /// As `withLeaves`, the tower as it is run.
+    let runningWith (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) : Network * Tower =
+        replaced leaves "network" state.Network, replaced leaves "tower" state.Running
 
     let private moments (state: TrainState) =
         let states = state.Optimiser.state_dict().State

@@ -19,6 +19,33 @@ type Views =
         Cache: (Store * int64 array list) option
     }
 
+/// A batch as it is before the tower, whose features the cache may already hold.
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type Seen =
+    /// float32 [B, 3, S, S] in [0, 1].
+    | Frames of Tensor
+    | Features of TowerFeatures
+
+/// The views of a batch under a condition each.
+[<NoComparison; NoEquality>]
+type ConditionedFrames =
+    {
+        /// float32 [B, 3, S, S] in [0, 1].
+        Pixels: Tensor
+        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the frame is as it was.
+        Counts: Tensor
+    }
+
+/// Random views of a batch's items.
+[<NoComparison; NoEquality>]
+type Drawn =
+    {
+        Seen: Seen
+        /// uint8 [B, S, S].
+        Labels: Tensor
+        Conditioned: ConditionedFrames option
+    }
+
 [<RequireQualifiedAccess>]
 module Views =
     /// Levels in [0, 1] to what the tower expects. [B, 3, S, S]
@@ -46,22 +73,26 @@ module Views =
             |> Tower.forward views.Settings.Method.DenseMode tower
             |> usedSkips views.Settings)
 
+    let private seedOf (views: Views) (index: int) (number: int) =
+        views.Seed |> Seed.named "view" |> Seed.split index |> Seed.split number
+
     /// View `number` of item `index`: frame [3, S, S] and labels [S, S].
-    let private draw (views: Views) (index: int) (number: int) =
+    let private view (views: Views) (index: int) (number: int) =
         use _scope = torch.NewDisposeScope()
         let frame, labels = Frames.read views.Frames index
-        let seed = views.Seed |> Seed.named "view" |> Seed.split index |> Seed.split number
-        let frame, labels = Augmentation.view views.Settings.Augmentation seed frame labels
+
+        let frame, labels =
+            Augmentation.view views.Settings.Augmentation (seedOf views index number) frame labels
+
         frame.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope()
 
-    /// As `draw`, and the same view under `condition`, where that is an operation on pixels.
-    let private drawPair (views: Views) (index: int) (number: int) condition =
+    /// As `view`, and the same view under `condition`, where that is an operation on pixels.
+    let private pair (views: Views) (index: int) (number: int) condition =
         use _scope = torch.NewDisposeScope()
         let frame, labels = Frames.read views.Frames index
-        let seed = views.Seed |> Seed.named "view" |> Seed.split index |> Seed.split number
 
         let seen, marked, transformed =
-            Augmentation.pair views.Settings.Augmentation seed condition frame labels
+            Augmentation.pair views.Settings.Augmentation (seedOf views index number) condition frame labels
 
         seen.MoveToOuterDisposeScope(),
         marked.MoveToOuterDisposeScope(),
@@ -89,7 +120,7 @@ module Views =
         let compute index =
             use _noGrad = torch.no_grad ()
             use _scope = torch.NewDisposeScope()
-            let frame, labels = draw views (index / count) (index % count)
+            let frame, labels = view views (index / count) (index % count)
             let features = throughTower views tower (frame.unsqueeze 0L)
 
             let values =
@@ -154,44 +185,94 @@ module Views =
             labels
         | _ -> invalidOp "a feature record holds a dense map and an image feature"
 
-    /// Features and labels (uint8 [B, S, S]) of the given items in `epoch`. The caller owns the tensors.
-    let batch (views: Views) (tower: Tower) (epoch: int) (members: int array) : TowerFeatures * Tensor =
-        let numbered = members |> Array.map (fun index -> index, numberIn views epoch index)
-        let kept (features: TowerFeatures, labels: Tensor) : Tensor seq = labels :: parts features
+    /// Every tensor of a batch, its owner's to dispose.
+    let tensors (drawn: Drawn) : Tensor list =
+        [
+            match drawn.Seen with
+            | Seen.Frames frames -> frames
+            | Seen.Features features -> yield! parts features
+            drawn.Labels
+            match drawn.Conditioned with
+            | Some conditioned ->
+                conditioned.Pixels
+                conditioned.Counts
+            | None -> ()
+        ]
 
-        scopedWith kept (fun () ->
-            match views.Cache with
-            | Some(store, shapes) -> fromCache views store shapes numbered
-            | None ->
+    /// The views of the given items in `epoch`, and under the conditions given, one an item, the same views again. Needs no
+    /// tower. The caller owns the tensors.
+    let draw (views: Views) (epoch: int) (members: int array) (conditions: string array option) =
+        let numbered = members |> Array.map (fun index -> index, numberIn views epoch index)
+
+        scopedWith (tensors >> Seq.ofList) (fun () ->
+            match views.Cache, conditions with
+            | Some(store, shapes), _ ->
+                let features, labels = fromCache views store shapes numbered
+
+                {
+                    Seen = Seen.Features features
+                    Labels = labels
+                    Conditioned = None
+                }
+            | None, None ->
                 let frames, labels =
                     numbered
-                    |> Array.map (fun (index, number) -> draw views index number)
+                    |> Array.map (fun (index, number) -> view views index number)
                     |> Array.unzip
 
-                throughTower views tower (torch.stack frames), torch.stack labels)
+                {
+                    Seen = Seen.Frames(torch.stack frames)
+                    Labels = torch.stack labels
+                    Conditioned = None
+                }
+            | None, Some conditions ->
+                let frames, labels, others =
+                    Array.map2 (fun (index, number) -> pair views index number) numbered conditions
+                    |> Array.unzip3
 
-    /// As `batch`, and the features of the same views under the conditions given, one an item.
-    let pairs (views: Views) (tower: Tower) (epoch: int) (members: int array) (conditions: string array) =
-        let kept (features: TowerFeatures, labels: Tensor, transformed: Transformed) : Tensor seq =
-            labels :: transformed.Dense :: transformed.Weight :: parts features
+                let others, weights = Array.unzip others
+
+                {
+                    Seen = Seen.Frames(torch.stack frames)
+                    Labels = torch.stack labels
+                    Conditioned =
+                        Some
+                            {
+                                Pixels = torch.stack others
+                                Counts = torch.tensor weights
+                            }
+                })
+
+    /// What the tower sees in a batch: its features, and without gradients those of the conditioned views. The caller owns
+    /// the tensors.
+    let seenBy (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
+        let kept (features: TowerFeatures, transformed: Transformed option) : Tensor seq =
+            [
+                yield! parts features
+                match transformed with
+                | Some transformed ->
+                    transformed.Dense
+                    transformed.Weight
+                | None -> ()
+            ]
 
         scopedWith kept (fun () ->
-            let frames, labels, transformed =
-                Array.map2
-                    (fun index condition -> drawPair views index (numberIn views epoch index) condition)
-                    members
-                    conditions
-                |> Array.unzip3
+            let transformed =
+                drawn.Conditioned
+                |> Option.map (fun conditioned ->
+                    use _noGrad = torch.no_grad ()
 
-            let others, weights = Array.unzip transformed
+                    {
+                        Dense = (throughTower views tower conditioned.Pixels).Dense
+                        Weight = conditioned.Counts.``to``(views.Device).alias()
+                    })
 
-            let seen =
-                use _noGrad = torch.no_grad ()
-                throughTower views tower (torch.stack others)
-
-            throughTower views tower (torch.stack frames),
-            torch.stack labels,
-            {
-                Dense = seen.Dense
-                Weight = torch.tensor (weights, device = views.Device)
-            })
+            match drawn.Seen with
+            | Seen.Frames frames -> throughTower views tower frames, transformed
+            | Seen.Features features ->
+                {
+                    Dense = features.Dense.alias ()
+                    Image = features.Image.alias ()
+                    Skips = [ for skip in features.Skips -> skip.alias () ]
+                },
+                transformed)

@@ -7,7 +7,7 @@ open TorchSharp
 
 let private seed = Seed.create 9UL
 
-let private towers: (string * (unit -> Tower)) list =
+let towers: (string * (unit -> Tower)) list =
     [
         "ViT",
         fun () ->
@@ -53,13 +53,13 @@ let private inScope name work =
         use _scope = torch.NewDisposeScope()
         work ())
 
-let private relative (a: Tensor) (b: Tensor) =
+let relative (a: Tensor) (b: Tensor) =
     Expect.equal a.shape b.shape "shape"
     let a, b = a.``to`` torch.float32, b.``to`` torch.float32
     a.sub(b).norm().div(b.norm ()).item<float32>()
 
 /// Statistics and scales other than 0 and 1, so that folding them has something to get wrong.
-let private disturbed (tower: Tower) =
+let disturbed (tower: Tower) =
     tower
     |> Tree.mapi (fun path leaf ->
         let noise =
@@ -70,7 +70,7 @@ let private disturbed (tower: Tower) =
         else
             leaf.add (noise.mul (leaf.std ()), unity))
 
-let private maps (features: TowerFeatures) =
+let maps (features: TowerFeatures) =
     features.Dense :: features.Image :: features.Skips
 
 let tests =

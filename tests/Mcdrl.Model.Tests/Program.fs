@@ -26,6 +26,7 @@ let private tests =
         FlopsTests.tests
         TowerTests.tests
         PackingTests.tests
+        PackingFrozenTests.tests
         UpsamplingTests.tests
         ResamplingTests.tests
         PromptsTests.tests

@@ -38,6 +38,8 @@ let main argv =
                     OverlayTests.tests
                     BundleTests.tests
                     TrainerTests.tests
+                    AheadTests.tests
+                    TrainingViewsTests.tests
                     RecordJsonTests.tests
                     ConfigTests.tests
                     StoreTests.tests

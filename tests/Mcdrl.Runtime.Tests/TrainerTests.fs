@@ -143,6 +143,35 @@ let private refusals =
                     World.train { again with LeaveOut = Some "b" }
                     |> World.refusedWith 3 [ "leave_out" ]
 
+                    let another (path: string) =
+                        let bytes = File.ReadAllBytes path
+                        let other = Path.Combine(folder, "another.safetensors")
+                        File.WriteAllBytes(other, Crafted.flip (bytes.Length - 7) bytes)
+                        other
+
+                    World.train
+                        { again with
+                            Weights = another again.Weights
+                        }
+                    |> World.refusedWith 3 [ "in weights_sha256" ]
+
+                    World.train
+                        { again with
+                            Text = Option.map another again.Text
+                        }
+                    |> World.refusedWith 3 [ "text_sha256" ]
+
+                    let side =
+                        { request.Settings.Method with
+                            InputSize = 64
+                        }
+
+                    World.train
+                        { again with
+                            Settings = { request.Settings with Method = side }
+                        }
+                    |> World.refusedWith 3 [ "settings.method.input_size" ]
+
                     World.train request |> World.refusedWith 2 [ "--resume" ]
                     let description = Path.Combine(request.Data, "dataset.json")
                     let told = File.ReadAllText description
@@ -199,6 +228,22 @@ let private refusals =
                     // The conditions are first read when the intervention comes on: after three steps.
                     World.train request
                     |> World.refusedWith 3 [ "at step 3 (epoch 2)"; request.Out ])
+
+            testCase "prepared frames that vanish while batches are drawn from them: the file is named"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let frames = Run.framesFile request.Out "training"
+
+                    let report (progress: Progress) =
+                        if progress.Stage = "training" && progress.Done = 1 then
+                            use file =
+                                new FileStream(frames, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)
+
+                            file.SetLength 32L
+
+                    Trainer.train request report CancellationToken.None
+                    |> World.refusedWith 5 [ "ends within record"; frames ])
 
             testCase "a call cancelled before it began is cancelled"
             <| fun () ->
