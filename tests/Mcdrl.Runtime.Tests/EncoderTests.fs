@@ -49,7 +49,7 @@ let private tensors =
                 let images = torch.randn [| 6L; 3L; 64L; 64L |]
 
                 withTensors [ "image", images ] (fun request ->
-                    let before = torch.Tensor.TotalCount
+                    let before = LiveTensors.count ()
                     let report = ok (encode request)
                     Expect.equal torch.Tensor.TotalCount before "nothing is left behind"
 

@@ -183,7 +183,7 @@ let private explanations =
                 use segmenter = World.segmenter ()
                 let picture = frame "frame3.png"
                 Segmenter.explain segmenter None picture |> ignore
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
 
                 for _ in 1..10 do
                     Segmenter.explain segmenter None picture |> ignore

@@ -97,7 +97,7 @@ let private clip name =
                 let images = torch.rand [| 1L; 3L; side; side + Tower.granularity weights.Tower |]
 
                 for mode in modes do
-                    let before = torch.Tensor.TotalCount
+                    let before = LiveTensors.count ()
                     let features = Tower.forward mode weights.Tower images
                     let kept = 2 + features.Skips.Length
                     Expect.equal (torch.Tensor.TotalCount - before) (int64 kept) "only the result lives"

@@ -253,7 +253,7 @@ let private accepted =
                         (Safetensors.write path Map.empty [ "a", torch.ones [| 8L |]; "b", sick ])
                         "written"
 
-                    let before = torch.Tensor.TotalCount
+                    let before = LiveTensors.count ()
 
                     Expect.isError
                         (Safetensors.readWith { Widen = true; RequireFinite = true } path)
@@ -389,7 +389,7 @@ let private properties =
                     let bytes = written tensors (fun path _ -> File.ReadAllBytes path)
                     let headerEnd = 8 + int (BitConverter.ToUInt64(bytes, 0))
                     bytes[place % headerEnd] <- byte value
-                    let before = torch.Tensor.TotalCount
+                    let before = LiveTensors.count ()
 
                     inFile bytes (fun path ->
                         use _scope = torch.NewDisposeScope()

@@ -165,11 +165,11 @@ let private resources =
 
             testCase "twenty segmentations leave no tensor behind, a closed model none at all"
             <| fun () ->
-                let empty = torch.Tensor.TotalCount
+                let empty = LiveTensors.count ()
                 let segmenter = World.segmenter ()
                 let frame = picture "frame3.png"
                 Segmenter.segment segmenter None frame |> ignore
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
 
                 for number in 0..19 do
                     Segmenter.segment segmenter (Some modes[number % 4]) frame |> ignore

@@ -22,7 +22,7 @@ let private changed (change: Map<string, Tensor> -> Map<string, Tensor>) (work: 
 
 let private refusal change =
     changed change (fun path ->
-        let before = torch.Tensor.TotalCount
+        let before = LiveTensors.count ()
         let error = Expect.wantError (Weights.load path) "refused"
         Expect.equal torch.Tensor.TotalCount before "nothing is left behind"
         Expect.equal (McdrlError.exitCode error) 3 "a model error"
