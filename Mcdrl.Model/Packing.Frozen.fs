@@ -21,12 +21,13 @@ module FrozenTower =
     let private joined (packed: 'a list) (plain: 'a list) =
         if packed.IsEmpty then plain else packed
 
-    let private vit trained (tower: VisionTransformer) (pack: VisionTransformer -> VisionTransformer) =
+    let private vit trained (tower: VisionTransformer) =
         let blocks = tower.transformer.resblocks
         let frozen = max 0 (blocks.Length - trained)
 
         let packed =
-            pack
+            Packing.vit
+                packing
                 { tower with
                     transformer = { resblocks = List.take frozen blocks }
                 }
@@ -39,7 +40,7 @@ module FrozenTower =
                 }
         }
 
-    let private clipResNet trained (tower: ModifiedResNet) (pack: ModifiedResNet -> ModifiedResNet) =
+    let private clipResNet trained (tower: ModifiedResNet) =
         let stages =
             [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
             |> List.truncate (ModifiedResNet.blocks tower).Length
@@ -49,7 +50,8 @@ module FrozenTower =
             List.tryItem number stages |> Option.defaultValue []
 
         let packed =
-            pack
+            Packing.clipResNet
+                packing
                 { tower with
                     layer1 = stage 0
                     layer2 = stage 1
@@ -66,12 +68,13 @@ module FrozenTower =
             attnpool = if trained = 0 then packed.attnpool else tower.attnpool
         }
 
-    let private resNet50 trained (tower: ResNet50) (pack: ResNet50 -> ResNet50) =
+    let private resNet50 trained (tower: ResNet50) =
         let stages =
             below trained [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
 
         let packed =
-            pack
+            Packing.resNet50
+                packing
                 { tower with
                     layer1 = stages[0]
                     layer2 = stages[1]
@@ -91,26 +94,7 @@ module FrozenTower =
     /// The fp32 tower with everything packed that lies below its last `trained` parts, see `Tower.parts`. The leaves of these
     /// parts are the same tensors.
     let packed (trained: int) (tower: Tower) : Tower =
-        // Packing a tower of one kind gives one of that kind.
         match tower with
-        | Tower.ViT plain ->
-            vit trained plain (fun part ->
-                match Packing.tower packing (Tower.ViT part) with
-                | Tower.ViT packed -> packed
-                | Tower.ClipResNet _
-                | Tower.ResNet50 _ -> part)
-            |> Tower.ViT
-        | Tower.ClipResNet plain ->
-            clipResNet trained plain (fun part ->
-                match Packing.tower packing (Tower.ClipResNet part) with
-                | Tower.ClipResNet packed -> packed
-                | Tower.ViT _
-                | Tower.ResNet50 _ -> part)
-            |> Tower.ClipResNet
-        | Tower.ResNet50 plain ->
-            resNet50 trained plain (fun part ->
-                match Packing.tower packing (Tower.ResNet50 part) with
-                | Tower.ResNet50 packed -> packed
-                | Tower.ViT _
-                | Tower.ClipResNet _ -> part)
-            |> Tower.ResNet50
+        | Tower.ViT tower -> Tower.ViT(vit trained tower)
+        | Tower.ClipResNet tower -> Tower.ClipResNet(clipResNet trained tower)
+        | Tower.ResNet50 tower -> Tower.ResNet50(resNet50 trained tower)

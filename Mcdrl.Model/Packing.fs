@@ -74,32 +74,34 @@ module Packing =
     let private isLinearPacked packing =
         packing.Linears || packing.Precision = Precision.Bf16
 
+    /// A vision transformer in fp32 on the processor, packed.
+    let vit packing (tower: VisionTransformer) : VisionTransformer =
+        { tower with
+            conv1 = conv packing (VisionTransformer.patch tower) 0L tower.conv1
+            transformer =
+                if isLinearPacked packing then
+                    Transformer.packed (linear packing) tower.transformer
+                else
+                    tower.transformer
+        }
+        |> cast packing.Precision
+
+    /// CLIP's ResNet in fp32 on the processor, packed.
+    let clipResNet packing (tower: ModifiedResNet) : ModifiedResNet =
+        ModifiedResNet.packed (convNorm packing ModifiedResNet.eps) (linear packing 1.0 1.0) tower
+        |> cast packing.Precision
+
+    /// A plain ResNet-50 in fp32 on the processor, packed.
+    let resNet50 packing (tower: ResNet50) : ResNet50 =
+        ResNet50.packed (convNorm packing tower.Facts.BatchNormEps) tower
+        |> cast packing.Precision
+
     /// An image tower in fp32 on the processor, packed.
     let tower packing (tower: Tower) : Tower =
-        let linear weightFactor biasFactor layer =
-            linear packing weightFactor biasFactor layer
-
         match tower with
-        | Tower.ViT tower ->
-            let packed =
-                { tower with
-                    conv1 = conv packing (VisionTransformer.patch tower) 0L tower.conv1
-                }
-
-            if isLinearPacked packing then
-                { packed with
-                    transformer = Transformer.packed linear packed.transformer
-                }
-            else
-                packed
-            |> Tower.ViT
-        | Tower.ClipResNet tower ->
-            ModifiedResNet.packed (convNorm packing ModifiedResNet.eps) (linear 1.0 1.0) tower
-            |> Tower.ClipResNet
-        | Tower.ResNet50 tower ->
-            ResNet50.packed (convNorm packing tower.Facts.BatchNormEps) tower
-            |> Tower.ResNet50
-        |> cast packing.Precision
+        | Tower.ViT tower -> Tower.ViT(vit packing tower)
+        | Tower.ClipResNet tower -> Tower.ClipResNet(clipResNet packing tower)
+        | Tower.ResNet50 tower -> Tower.ResNet50(resNet50 packing tower)
 
     /// The trained part in fp32 on the processor, packed. What the regions ask the dictionary with stays as it is: it is
     /// cut up at every call.

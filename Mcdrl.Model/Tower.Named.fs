@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-
 /// Architectures by name, without weights (torch's meta device): the published ones as `Tower.name` calls them, and `mini`.
 [<RequireQualifiedAccess>]
 module NamedTower =

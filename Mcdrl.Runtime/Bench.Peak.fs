@@ -42,7 +42,9 @@ module MatmulPeak =
         2.0 * size * size * size / best / 1e9
 
     let private typeOf precision =
-        if precision = "bf16" then torch.bfloat16 else torch.float32
+        PrecisionName.tryParse precision
+        |> Option.defaultValue Precision.Fp32
+        |> Packing.dtype
 
     /// Measured with the calling thread's number of torch threads.
     let measure (device: torch.Device) (precision: string) : MatmulPeak =

@@ -17,6 +17,22 @@ type Preprocessing =
         Std: float list
     }
 
+[<RequireQualifiedAccess>]
+module Preprocessing =
+    /// The one way to resize that there is.
+    let resize = "squash-bicubic"
+
+    /// What a tower takes, at this input size.
+    let ofTower (inputSize: int) (tower: Tower) : Preprocessing =
+        let mean, std = Tower.normalisation tower
+
+        {
+            Resize = resize
+            InputSize = inputSize
+            Mean = mean
+            Std = std
+        }
+
 /// Where a model comes from.
 type Provenance =
     {
@@ -192,7 +208,7 @@ module Bundle =
             incompatible folder $"the layout has version {manifest.Format}, not 1"
         elif Option.isNone (PrecisionName.tryParse manifest.Precision) then
             incompatible folder $"unknown precision {manifest.Precision}"
-        elif manifest.Preprocessing.Resize <> "squash-bicubic" then
+        elif manifest.Preprocessing.Resize <> Preprocessing.resize then
             incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
         elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
             incompatible folder "the preprocessing's input size is not the settings'"

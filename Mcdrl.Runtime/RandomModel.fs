@@ -24,22 +24,14 @@ module RandomModel =
         }
 
     let private manifest (settings: Settings) (tower: Tower) : Manifest =
-        let mean, std = Tower.normalisation tower
-
         {
             Format = 1
             Classes = Phantom.classes
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower
             Active = true
-            Precision = "fp32"
-            Preprocessing =
-                {
-                    Resize = "squash-bicubic"
-                    InputSize = settings.Method.InputSize
-                    Mean = mean
-                    Std = std
-                }
+            Precision = PrecisionName.ofPrecision Precision.Fp32
+            Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
             Settings = settings
             Provenance =
                 {

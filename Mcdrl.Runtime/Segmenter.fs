@@ -4,74 +4,6 @@ open System
 open FsToolkit.ErrorHandling
 open TorchSharp
 
-/// What a model says about one image.
-type SegmentationResult =
-    {
-        /// One label a pixel in the file's own orientation: 0 background, k the k-th of `Classes`.
-        Mask: LabelMap
-        /// The same, upright as the picture is seen.
-        Upright: LabelMap
-        /// Lesion classes of the model, label 1 first.
-        Classes: string list
-        Mode: Marginalisation
-        /// For each condition of the dictionary: how far the answer under this condition alone is from the adjusted
-        /// one, mean KL divergence in nats. Empty for modes that never look at a single condition.
-        Influence: (string * float) list
-        /// I(Y; Z | F), mean over pixels in nats: how much the answer depends on the imaging condition.
-        Disagreement: float option
-    }
-
-/// What a model would answer had the image been taken under one condition of its dictionary.
-type ConditionAnswer =
-    {
-        Condition: string
-        /// π_m, its share of the adjusted answer; the shares sum to 1.
-        Weight: float
-        /// How far this answer is from the adjusted one: mean KL divergence in nats.
-        Influence: float
-        /// The mask under do(condition), upright.
-        Mask: LabelMap
-        /// Dice of this mask and the one given, all lesion classes together; 1 where both are empty.
-        Dice: float
-        /// Pixels in which the two differ.
-        Changed: int64
-    }
-
-/// Where the model looked.
-type RegionsSeen =
-    {
-        /// 1 for each cell of the tower's map that MTRS selected (Eq. 6), 0 for the others.
-        Selected: LabelMap
-        /// For each class: the cosine of each cell and the class's words, in [−1, 1].
-        Similarity: ValueMap list
-    }
-
-/// Why a model answers as it does. All maps are upright and, but for `Regions`, of the picture's size.
-type ExplanationResult =
-    {
-        /// The answer that is explained.
-        Segmentation: SegmentationResult
-        /// The conditions play a part: false for a baseline without intervention, and for a model kept from the epochs before
-        /// it was switched on.
-        /// Then `Conditions` is empty, and all that compares conditions is 0.
-        Active: bool
-        /// The answer under every condition, in the order of the dictionary.
-        Conditions: ConditionAnswer list
-        /// I(Y; Z | F) of each pixel in nats, in [0, log(min(M, K + 1))].
-        MutualInformation: ValueMap
-        /// −log Z_geo of each pixel in nats, ≥ 0.
-        GeometricDisagreement: ValueMap
-        /// m for pixels that the m-th condition (from 1) would change most; 0 where none would change anything.
-        Strongest: LabelMap
-        /// KL divergence of the answer under that condition from the adjusted one, in nats.
-        StrongestInfluence: ValueMap
-        /// Pixels whose class changes under at least one condition that has weight.
-        Unstable: int64
-        /// From exact adjustment to attention, whatever the mode of the answer.
-        Gap: AttentionGap
-        Regions: RegionsSeen
-    }
-
 /// A loaded model on a device. One instance serves any number of threads.
 [<NoComparison; NoEquality>]
 type Segmenter =
@@ -136,15 +68,17 @@ module Segmenter =
             Owned = Tree.tensors model.Tower @ Tree.tensors model.Network @ Tree.tensors model.Texts
         }
 
-    /// Prepares a model that is already in memory, which stays as it is.
-    let ofModel (device: torch.Device) precision (model: Model) : Segmenter =
-        use _scope = torch.NewDisposeScope()
-        let segmenter = prepare ignore device precision model
-
+    /// What the segmenter owns lives on after the scope that it was prepared in.
+    let private keepOwned (segmenter: Segmenter) =
         for tensor in segmenter.Owned do
             tensor.MoveToOuterDisposeScope() |> ignore
 
         segmenter
+
+    /// Prepares a model that is already in memory, which stays as it is.
+    let ofModel (device: torch.Device) precision (model: Model) : Segmenter =
+        use _scope = torch.NewDisposeScope()
+        prepare ignore device precision model |> keepOwned
 
     let private precisionOf folder (device: torch.Device) asked (manifest: Manifest) =
         let precision =
@@ -182,12 +116,7 @@ module Segmenter =
             // Frees what loading made besides.
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.complete stated
-            let segmenter = prepare _.Dispose() device precision model
-
-            for tensor in segmenter.Owned do
-                tensor.MoveToOuterDisposeScope() |> ignore
-
-            return segmenter
+            return prepare _.Dispose() device precision model |> keepOwned
         }
 
     /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision that it records.
@@ -232,8 +161,20 @@ module Segmenter =
     let private underEach (segmenter: Segmenter) observation =
         Network.logitsUnderEach segmenter.Model.Network segmenter.Model.Texts (sideOf segmenter) observation
 
-    /// The answer, and what comparing the conditions tells where the mode looks at them one by one: I(Y; Z | F)
-    /// [B, S, S] and influence [B, M]. `each` are the logits under each condition.
+    /// P(Y | do(F)) and nothing else.
+    let private probabilitiesOf (segmenter: Segmenter) mode observation =
+        let model = segmenter.Model
+
+        Network.probabilities
+            model.Network
+            model.Texts
+            mode
+            model.Manifest.Active
+            (sideOf segmenter)
+            observation
+
+    /// The answer, and what comparing the conditions tells: I(Y; Z | F) [B, S, S] and influence [B, M]. `each` are the logits
+    /// under each condition.
     let private compared (segmenter: Segmenter) mode (each: Tensor) =
         let prior = segmenter.Model.Texts.log_prior
         let struct (mixed, information, influence) = Disagreement.compare prior each
@@ -242,27 +183,20 @@ module Segmenter =
         | Marginalisation.Nwgm -> Backdoor.nwgm prior each, Some(information, influence)
         | _ -> mixed, Some(information, influence)
 
+    /// The answer, and the comparison where the mode looks at the conditions one by one.
     let private answer (segmenter: Segmenter) mode observation : Tensor * (Tensor * Tensor) option =
-        let model = segmenter.Model
-
-        match mode, model.Manifest.Active with
+        match mode, segmenter.Model.Manifest.Active with
         | Marginalisation.Exact, true
         | Marginalisation.Nwgm, true -> underEach segmenter observation |> compared segmenter mode
-        | _, active ->
-            Network.probabilities model.Network model.Texts mode active (sideOf segmenter) observation, None
+        | _ -> probabilitiesOf segmenter mode observation, None
 
     /// P(Y | do(F)) of frames [B, 3, S, S] in [0, 1], [B, K + 1, S, S] on the segmenter's device. The caller disposes it.
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
 
         scoped (fun () ->
-            Network.probabilities
-                segmenter.Model.Network
-                segmenter.Model.Texts
-                (modeOf segmenter mode)
-                segmenter.Model.Manifest.Active
-                (sideOf segmenter)
-                (observeFrames segmenter frames))
+            observeFrames segmenter frames
+            |> probabilitiesOf segmenter (modeOf segmenter mode))
 
     /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
@@ -331,7 +265,7 @@ module Segmenter =
         let kept (probabilities, _) : Tensor seq = probabilities
 
         let probabilities observation =
-            (fst (answer segmenter mode observation)).cpu().unbind() |> List.ofArray
+            (probabilitiesOf segmenter mode observation).cpu().unbind() |> List.ofArray
 
         scopedWith kept (fun () ->
             let observed = observeFrames segmenter (reference.unsqueeze 0L)
@@ -502,12 +436,11 @@ module Segmenter =
     let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
-        let model = segmenter.Model
         let mode = modeOf segmenter mode
         let observation = observe segmenter picture
         let regions = regionsSeen observation
 
-        if model.Manifest.Active then
+        if segmenter.Model.Manifest.Active then
             let each = underEach segmenter observation
 
             let probabilities, comparison =
@@ -519,14 +452,7 @@ module Segmenter =
 
             let segmentation = result segmenter mode picture probabilities comparison
 
-            let attention =
-                Network.probabilities
-                    model.Network
-                    model.Texts
-                    Marginalisation.Attention
-                    true
-                    (sideOf segmenter)
-                    observation
+            let attention = probabilitiesOf segmenter Marginalisation.Attention observation
 
             explained segmenter picture segmentation regions each (attention.squeeze 0L)
         else

@@ -198,7 +198,6 @@ module Trainer =
         (epoch, dice)
         : Manifest =
         let settings = identity.Settings
-        let mean, std = Tower.normalisation tower
 
         {
             Format = 1
@@ -207,13 +206,7 @@ module Trainer =
             TowerFacts = Tower.facts tower
             Active = Schedule.isActive settings (epoch - 1)
             Precision = PrecisionName.ofPrecision course.Request.Precision
-            Preprocessing =
-                {
-                    Resize = "squash-bicubic"
-                    InputSize = settings.Method.InputSize
-                    Mean = mean
-                    Std = std
-                }
+            Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
             Settings = settings
             Provenance =
                 {
