@@ -1,0 +1,111 @@
+namespace Mcdrl
+
+/// What one run of an experiment came to: a method trained without one site, with one seed, and judged on that site.
+type RunResult =
+    {
+        /// The method's key within the experiment, e.g. `mcdrl`.
+        Method: string
+        /// The site that training never saw.
+        Site: string
+        Seed: uint64
+        /// The epoch that was kept, from 1.
+        Epoch: int
+        /// Mean Dice on the held-back frames of the training sites, which chose the epoch.
+        ValidationDice: float
+        TrainSeconds: float
+        /// Weights that answer: tower, network and whatever a rival needs besides.
+        Parameters: int64
+        /// Weights of the causal intervention network.
+        CausalParameters: int64
+        /// Median milliseconds of a whole answer to one prepared frame, on one thread.
+        Milliseconds: float
+        /// Version of the product that trained and judged it.
+        Version: string
+        /// Scores of the unseen site's frames.
+        Images: ImageScore list
+    }
+
+/// A method of an experiment, and its runs so far.
+type MethodRuns =
+    {
+        Key: string
+        /// How tables and figures call it, e.g. `MCDRL (best)`.
+        Label: string
+        /// What it is, in a sentence: its source and our interpretation of it.
+        Note: string
+        /// The label of its row in the published table, where there is one.
+        Published: string option
+        Runs: RunResult list
+    }
+
+/// What an experiment is about and how it was done; printed with every number.
+type ExperimentFacts =
+    {
+        /// E.g. `table1`.
+        Name: string
+        Title: string
+        /// What it asks, in a sentence.
+        Question: string
+        Data: string
+        DataSha256: string
+        Classes: string list
+        /// The unseen sites, in the dataset's order.
+        Sites: string list
+        Tower: string
+        /// One line: threshold, resolution, empty rule, aggregation.
+        Protocol: string
+        Seeds: uint64 list
+        /// The key of the method that the others are compared with.
+        Reference: string
+        /// The call that repeats it.
+        Command: string
+        /// What all methods share: preset, epochs, augmentation, how the epoch is chosen.
+        Budget: string list
+        /// Runs that the plan has; fewer results mean that it is unfinished.
+        Planned: int
+    }
+
+/// Mean Dice of a method on unseen frames under a condition of a strength; the spread is over seeds.
+type RobustnessPoint = { Strength: float; Dice: Spread }
+
+/// A sweep of one condition, for one method.
+type RobustnessCurve =
+    {
+        Method: string
+        Condition: string
+        /// By strength, 0 (the frame as it is) to 1.
+        Points: RobustnessPoint list
+    }
+
+/// An image's feature in the plane.
+type EmbeddedPoint =
+    {
+        X: float
+        Y: float
+        /// Empty for a frame without a lesion.
+        Class: string
+        Site: string
+    }
+
+/// The features of a method's images in the plane.
+type EmbeddedMap =
+    {
+        Method: string
+        Points: EmbeddedPoint list
+        /// Mean silhouette of the classes in the features themselves, −1 to 1.
+        Silhouette: float
+    }
+
+/// A frame of the qualitative sheet.
+[<NoComparison; NoEquality>]
+type SheetFrame =
+    {
+        Site: string
+        Stem: string
+        /// `best`, `median` or `worst` by the reference method's Dice on that site.
+        Rank: string
+        /// The frame with the truth's outline alone.
+        Truth: PageImage
+        /// Each method's label and Dice, and the frame with its outline and the truth's.
+        Answers: (string * float * PageImage) list
+    }
