@@ -510,8 +510,8 @@ module Loss =
     let dice (logits: Tensor) (labels: Tensor) =
         scoped (fun () ->
             let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
-            let truth = functional.one_hot(labels, logits.shape[1]).permute(0L, 3L, 1L, 2L)
-            let g = truth.slice(1L, 1L, logits.shape[1], 1L).``to`` p.dtype
+            let each = torch.arange(1L, logits.shape[1], device = labels.device).view(1L, -1L, 1L, 1L)
+            let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype
             let over (x: Tensor) = x.sum [| 2L; 3L |]
             let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
             let total = (over p).add(over g, unity).add(scalar 1.0, unity)

@@ -18,6 +18,7 @@ module App =
             PhantomVerb.verb
             PretrainVerb.verb
             DemoVerb.verb
+            ExperimentVerb.verb
             DataImportVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb

@@ -15,6 +15,7 @@ type TrainArgument =
     | Config of file: string
     | Set of assignment: string
     | [<Mandatory>] Out of folder: string
+    | Prepared of folder: string
     | Resume
     | Seed of number: uint64
     | Device of name: string
@@ -34,6 +35,8 @@ type TrainArgument =
             | Config _ -> "a complete configuration file instead of a preset."
             | Set _ -> "changes one setting, key=value, for instance method.alpha=0.25. May be repeated."
             | Out _ -> "the run's folder: checkpoint, log, TensorBoard events and the model."
+            | Prepared _ ->
+                "a folder of prepared frames and features that several runs share and that is kept. Default: the run's own, deleted at its end."
             | Resume -> "goes on with the run in --out from its last checkpoint, bit for bit."
             | Seed _ -> "decides every random choice. Default 1."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
@@ -70,6 +73,7 @@ module TrainVerb =
                     Text = arguments.TryGetResult Text
                     Settings = settings
                     Out = Path.GetFullPath(arguments.GetResult Out)
+                    Prepared = arguments.TryGetResult Prepared |> Option.map Path.GetFullPath
                     Resume = arguments.Contains Resume
                     Seed = arguments.GetResult(Seed, defaultValue = 1UL)
                     Device = device

@@ -78,16 +78,12 @@ module Objective =
         use _scope = torch.NewDisposeScope()
 
         let marks (labels: Tensor) =
-            functional
-                .one_hot(labels.``to`` torch.int64, int64 classes + 1L)
-                .narrow(-1L, 1L, int64 classes)
-                .flatten(1L, 2L)
-                .``to``
-                torch.float32
+            let each = torch.arange(1L, int64 classes + 1L, device = labels.device).view(1L, -1L, 1L)
+            labels.flatten(1L).unsqueeze(1L).eq(each.``to`` labels.dtype).``to`` torch.float32
 
         let p, g = marks predicted, marks truth
-        let total = (p.sum 1L).add(g.sum 1L, unity)
-        let dice = p.mul(g).sum(1L).mul(scalar 2.0).div(total.maximum (scalar 1.0))
+        let total = (p.sum 2L).add(g.sum 2L, unity)
+        let dice = p.mul(g).sum(2L).mul(scalar 2.0).div(total.maximum (scalar 1.0))
         let shown = total.gt(scalar 0.0).``to`` torch.float32
         let count = shown.sum 1L
         let mean = dice.mul(shown).sum(1L).div(count.maximum (scalar 1.0))

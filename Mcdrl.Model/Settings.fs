@@ -107,7 +107,8 @@ type AugmentationSettings =
         /// Probability that an imaging condition is rendered onto the frame.
         Conditions: float
         /// Views of each frame that are drawn once and used in turn; 0 draws a new one every time. With a frozen
-        /// tower, features of the views are computed once and kept.
+        /// tower, features of the views are computed once and kept, with those under a confounder drawn for each
+        /// where interventions are grounded.
         Views: int
     }
 
@@ -160,10 +161,6 @@ module Settings =
                 check "loss.dice" (within 0.0 1e6 l.Dice) "must be at least 0"
                 check "loss.alignment" (within 0.0 1e6 l.Alignment) "must be at least 0"
                 check "loss.grounding" (within 0.0 1e6 l.Grounding) "must be at least 0"
-                check
-                    "augmentation.views"
-                    (l.Grounding = 0.0 || a.Views = 0)
-                    "must be 0 with loss.grounding, which draws a new pair of frames at every step"
                 check "loss.alignment_tau" (within 1e-4 1e4 l.AlignmentTau) "must be positive"
                 check "optimiser.epochs" (within 1 100000 o.Epochs) "must be at least 1"
                 check "optimiser.activation_epoch" (o.ActivationEpoch >= 0) "must be at least 0"

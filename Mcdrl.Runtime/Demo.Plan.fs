@@ -42,32 +42,11 @@ type DemoPlan =
 module DemoPlan =
     let private sites = Phantom.sites |> List.map _.Name
 
-    /// The weights that come with the product, beside the program or in a folder above it.
-    let private ownWeights () =
-        let rec climb (folder: DirectoryInfo | null) =
-            match folder with
-            | null ->
-                Error(
-                    McdrlError.model
-                        "the weights that come with Mcdrl are not there"
-                        "models/mini"
-                        "Name a CLIP's weights with --weights"
-                )
-            | folder ->
-                let candidate = Path.Combine(folder.FullName, "models", "mini")
-
-                if Directory.Exists candidate then
-                    Ok candidate
-                else
-                    climb folder.Parent
-
-        climb (DirectoryInfo AppContext.BaseDirectory)
-
     /// The folder or file of the tower's weights.
     let weights (request: DemoRequest) =
         match request.Weights with
         | Some path -> Ok path
-        | None -> ownWeights ()
+        | None -> MiniWeights.folder ()
 
     /// The same tower, kind of head, losses, augmentation and budget, without texts and without intervention.
     let baseline (settings: Settings) : Settings =

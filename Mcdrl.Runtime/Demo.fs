@@ -140,6 +140,7 @@ module Demo =
                         Seed = plan.Seed
                         Device = "cpu"
                         Precision = Precision.Fp32
+                        Prepared = None
                         CheckpointMinutes = 1.0
                     }
                     report

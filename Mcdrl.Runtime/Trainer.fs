@@ -83,31 +83,6 @@ module Trainer =
         TextTable.resolve weights request.Text (Prompts.all classes m.Conditions)
         |> Result.map (Prompts.texts classes.Length m.Conditions.Length prior)
 
-    /// sha256 over what the masks' values mean, and the names and contents of all frames and masks. Prepared frames hold
-    /// labels, so they are others once a value means another class.
-    let private digestOf
-        (dataset: Dataset)
-        (items: DatasetItem list)
-        (cancel: CancellationToken)
-        : Result<string, McdrlError> =
-        use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
-        let number = Option.map string<byte> >> Option.defaultValue "-"
-        let labels = dataset.LabelOf |> Array.map number |> String.concat ","
-        hash.AppendData(Encoding.UTF8.GetBytes $"{labels} {number dataset.Threshold}\n")
-
-        let add (item: DatasetItem) =
-            if cancel.IsCancellationRequested then
-                Error McdrlError.Cancelled
-            else
-                Files.attempt item.Image (fun () ->
-                    hash.AppendData(Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")
-                    hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Image))
-                    hash.AppendData(SHA256.HashData(File.ReadAllBytes item.Mask)))
-
-        items
-        |> List.traverseResultM add
-        |> Result.map (fun _ -> Convert.ToHexStringLower(hash.GetHashAndReset()))
-
     let private identify
         (request: TrainRequest)
         (dataset: Dataset)
@@ -119,7 +94,7 @@ module Trainer =
             let! weights = Files.sha256 weightsFile
             let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
             let! text = textFile |> Option.map Files.sha256 |> Option.sequenceResult
-            let! data = digestOf dataset items cancel
+            let! data = DatasetDigest.ofItems dataset items cancel
 
             return
                 {
@@ -132,61 +107,6 @@ module Trainer =
                     Seed = request.Seed
                     Settings = request.Settings
                 }
-        }
-
-    /// Frames brought to size; with a frozen tower and a fixed number of views, the tower's features of them too.
-    let private viewsOf
-        (request: TrainRequest)
-        (identity: RunIdentity)
-        device
-        dataset
-        tower
-        augmentation
-        report
-        cancel
-        name
-        members
-        =
-        result {
-            let side = request.Settings.Method.InputSize
-            let frozen = request.Settings.Optimiser.TrainedBlocks = 0
-            let mean, std = Tower.normalisation tower
-
-            let! frames =
-                Frames.prepare
-                    (Run.framesFile request.Out name)
-                    $"{identity.DataSha256} {name} {side} {request.Settings.Validation} {request.Seed}"
-                    side
-                    dataset
-                    (List.toArray members)
-                    report
-                    cancel
-
-            let views: Views =
-                {
-                    Frames = frames
-                    Settings =
-                        { request.Settings with
-                            Augmentation = augmentation
-                        }
-                    Seed = Seed.create request.Seed
-                    Mean = mean |> List.map float32 |> List.toArray
-                    Std = std |> List.map float32 |> List.toArray
-                    Device = device
-                    Cache = None
-                }
-
-            if frozen && augmentation.Views > 0 then
-                return!
-                    Views.cached
-                        (Run.featuresFile request.Out name)
-                        (RecordJson.render identity)
-                        tower
-                        views
-                        report
-                        cancel
-            else
-                return views
         }
 
     let private manifestOf
@@ -263,14 +183,13 @@ module Trainer =
     /// Deletes the prepared frames and features, which only training reads.
     let private forgetPrepared folder =
         Files.attempt folder (fun () ->
-            for name in [ "training"; "validation" ] do
-                File.Delete(Run.framesFile folder name)
-                File.Delete(Run.featuresFile folder name))
+            if Directory.Exists(Run.preparedFolder folder) then
+                Directory.Delete(Run.preparedFolder folder, true))
 
     /// Frames, features and texts made ready; then the epochs; then the bundle.
     let private run
         (request: TrainRequest)
-        identity
+        (identity: RunIdentity)
         (dataset: Dataset)
         sites
         items
@@ -307,9 +226,14 @@ module Trainer =
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower
-            let views = viewsOf request identity device dataset state.Running
-            let! trainingViews = views settings.Augmentation report cancel "training" training
-            let! validationViews = views Augmentation.none report cancel "validation" validation
+
+            let! views =
+                Preparation.views request identity device dataset texts state.Running report cancel
+
+            let! trainingViews =
+                views settings.Augmentation (Objective.isGrounded settings) training
+
+            let! validationViews = views Augmentation.none false validation
 
             let course =
                 {

@@ -19,7 +19,7 @@ type Course =
         Log: Modules.SummaryWriter
     }
 
-    member this.Frames = this.Training.Frames.Items.Length
+    member this.Frames = this.Training.Members.Length
     member this.BatchSize = this.Request.Settings.Optimiser.BatchSize
     member this.StepsPerEpoch = (this.Frames + this.BatchSize - 1) / this.BatchSize
 
@@ -55,7 +55,7 @@ module Course =
 
         [|
             for members in
-                Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Frames.Items.Length - 1 |] do
+                Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Members.Length - 1 |] do
                 use _scope = torch.NewDisposeScope()
                 let drawn = Views.draw course.Validation 0 members None
                 let features, _ = Views.seenBy tower course.Validation drawn
@@ -80,17 +80,21 @@ module Course =
         let draws = course.Seed |> Seed.named "confounders" |> Seed.split ``done``
         let confounders = Objective.drawConfounders course.Texts draws members.Length
 
-        let conditions =
+        let under =
             if Objective.isGrounded settings then
-                let names = settings.Method.Conditions |> List.toArray
-                Some(confounders.data<int64>().ToArray() |> Array.map (fun m -> names[int m]))
+                Some(confounders.data<int64>().ToArray())
             else
                 None
 
         Files.attempt course.Training.Frames.Store.Path (fun () ->
+            let drawn = Views.draw course.Training epoch members under
+
             {
-                Confounders = confounders
-                Drawn = Views.draw course.Training epoch members conditions
+                Confounders =
+                    match drawn.Conditioned with
+                    | Some conditioned -> conditioned.Confounders.alias ()
+                    | None -> confounders
+                Drawn = drawn
             })
         |> Result.map (fun given ->
             for tensor in tensors given do

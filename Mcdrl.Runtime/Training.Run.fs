@@ -21,6 +21,9 @@ type TrainRequest =
         Settings: Settings
         /// The run's folder.
         Out: string
+        /// A folder of prepared frames and features of the whole dataset that runs share and that outlives them; `None`
+        /// prepares those that are trained on, in the run's folder, and deletes them afterwards.
+        Prepared: string option
         Resume: bool
         Seed: uint64
         /// `cpu`, `cuda`, `cuda:N` or `auto`.
@@ -55,11 +58,8 @@ module Run =
     let bestFile folder =
         Path.Combine(folder, "best.safetensors")
 
-    let framesFile folder name =
-        Path.Combine(folder, $"frames-{name}.bin")
-
-    let featuresFile folder name =
-        Path.Combine(folder, $"features-{name}.bin")
+    /// Where prepared frames and features lie until the run ends.
+    let preparedFolder folder = Path.Combine(folder, "prepared")
 
     let tensorBoardFolder folder = Path.Combine(folder, "tensorboard")
     let bundleFolder folder = Path.Combine(folder, "model")
@@ -67,28 +67,23 @@ module Run =
     /// Holds the run's folder for this process; a second trainer on it is refused. The system frees the lock when the
     /// process ends, however it ends.
     let lock (folder: string) : Result<IDisposable, McdrlError> =
-        let path = Path.Combine(folder, "run.lock")
-
-        try
-            Directory.CreateDirectory folder |> ignore
-
-            let file =
-                new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
-
-            file.SetLength 0L
-            use writer = new StreamWriter(file, leaveOpen = true)
-            writer.Write $"process {Environment.ProcessId} on {Environment.MachineName}"
-            writer.Flush()
-            Ok(file :> IDisposable)
-        with
-        | :? IOException ->
-            Error(
-                McdrlError.usage
-                    "another process is training in this folder"
-                    folder
-                    "Wait for it to end, or choose another --out"
-            )
-        | :? UnauthorizedAccessException as problem -> Error(Files.ioError path problem)
+        Path.Combine(folder, "run.lock")
+        |> FileLock.tryTake
+        |> Result.bind (fun taken ->
+            match taken with
+            | Some file ->
+                file.SetLength 0L
+                use writer = new StreamWriter(file, leaveOpen = true)
+                writer.Write $"process {Environment.ProcessId} on {Environment.MachineName}"
+                writer.Flush()
+                Ok(file :> IDisposable)
+            | None ->
+                Error(
+                    McdrlError.usage
+                        "another process is training in this folder"
+                        folder
+                        "Wait for it to end, or choose another --out"
+                ))
 
     /// The keys in which two JSON objects differ, with dots.
     let private differences (left: RunIdentity) (right: RunIdentity) =

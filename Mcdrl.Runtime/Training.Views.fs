@@ -4,19 +4,32 @@ open System
 open System.Threading
 open TorchSharp
 
-/// Where batches come from: random views of prepared frames through the tower, or the tower's features of a fixed
-/// number of views, computed once and kept in a file.
+/// A frozen tower's features of a fixed number of views of every frame, computed once and kept in files.
+[<NoComparison; NoEquality>]
+type CachedFeatures =
+    {
+        /// Features and labels of every (frame, view).
+        Views: Store
+        /// Shapes of the features in a record, those of the dense map first.
+        Shapes: int64 array list
+        /// The dense map of the same view under a confounder drawn for it, where interventions are grounded.
+        Transformed: Store option
+    }
+
+/// Where batches come from: random views of prepared frames through the tower, or its features of a fixed number of views.
 [<NoComparison; NoEquality>]
 type Views =
     {
         Frames: Frames
+        /// The frames, by their index, that batches are drawn from.
+        Members: int array
         Settings: Settings
         Seed: Seed
         Mean: float32 array
         Std: float32 array
         Device: torch.Device
-        /// Features and labels of every (item, view), when the tower is frozen and the views are fixed.
-        Cache: (Store * int64 array list) option
+        /// Only when the tower is frozen and the views are fixed.
+        Cache: CachedFeatures option
     }
 
 /// A batch as it is before the tower, whose features the cache may already hold.
@@ -26,14 +39,22 @@ type Seen =
     | Frames of Tensor
     | Features of TowerFeatures
 
-/// The views of a batch under a condition each.
+/// The views of a batch under a condition each, before the tower or after it.
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type SeenConditioned =
+    /// float32 [B, 3, S, S] in [0, 1].
+    | Frames of Tensor
+    /// The dense map, [B, H, W, width].
+    | Dense of Tensor
+
 [<NoComparison; NoEquality>]
-type ConditionedFrames =
+type Conditioned =
     {
-        /// float32 [B, 3, S, S] in [0, 1].
-        Pixels: Tensor
-        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the frame is as it was.
+        Seen: SeenConditioned
+        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the view is as it was.
         Counts: Tensor
+        /// int64 [B]: the condition of each view, as an index into the dictionary.
+        Confounders: Tensor
     }
 
 /// Random views of a batch's items.
@@ -43,7 +64,7 @@ type Drawn =
         Seen: Seen
         /// uint8 [B, S, S].
         Labels: Tensor
-        Conditioned: ConditionedFrames option
+        Conditioned: Conditioned option
     }
 
 [<RequireQualifiedAccess>]
@@ -73,8 +94,15 @@ module Views =
             |> Tower.forward views.Settings.Method.DenseMode tower
             |> usedSkips views.Settings)
 
+    /// By the frame's name, not by its place among those of a run, so that runs on other sites can share its features.
     let private seedOf (views: Views) (index: int) (number: int) =
-        views.Seed |> Seed.named "view" |> Seed.split index |> Seed.split number
+        let item = views.Frames.Items[index]
+
+        views.Seed
+        |> Seed.named "view"
+        |> Seed.named item.Site
+        |> Seed.named item.Stem
+        |> Seed.split number
 
     /// View `number` of item `index`: frame [3, S, S] and labels [S, S].
     let private view (views: Views) (index: int) (number: int) =
@@ -112,47 +140,103 @@ module Views =
     let private floats (shapes: int64 array list) =
         shapes |> List.sumBy (fun shape -> Array.fold (*) 1L shape)
 
-    /// Computes the features of all views of a frozen tower, once, into the file `path`.
-    let cached path key (tower: Tower) (views: Views) (report: Report) (cancel: CancellationToken) =
+    /// Records that are computed side by side.
+    let private ahead = 16
+
+    /// Makes or opens the store at `path` with one record for every (frame, view), in that order.
+    let private recorded path key stage (views: Views) (report: Report) (cancel: CancellationToken) compute =
         let count = views.Settings.Augmentation.Views
         let total = count * views.Frames.Items.Length
 
-        let compute index =
+        let inScope index =
             use _noGrad = torch.no_grad ()
             use _scope = torch.NewDisposeScope()
-            let frame, labels = view views (index / count) (index % count)
-            let features = throughTower views tower (frame.unsqueeze 0L)
+            compute (index / count) (index % count)
 
-            let values =
-                parts features |> List.map (fun part -> part.cpu().contiguous().bytes.ToArray())
-
-            parts features |> List.map (fun part -> part.shape[1..]),
-            Array.concat (values @ [ labels.bytes.ToArray() ])
-
-        let shapes, first = compute 0
+        let length = (inScope 0: byte[]).Length
+        let mutable batch: byte[] array = [||]
 
         let record index =
             if cancel.IsCancellationRequested then
                 Error McdrlError.Cancelled
             else
-                report
-                    {
-                        Stage = "computing tower features"
-                        Done = index + 1
-                        Total = total
-                        Note = ""
-                    }
+                if index % ahead = 0 then
+                    batch <-
+                        Array.Parallel.init (min ahead (total - index)) (fun offset ->
+                            inScope (index + offset))
 
-                Ok(if index = 0 then first else snd (compute index))
+                    report
+                        {
+                            Stage = stage
+                            Done = index + batch.Length
+                            Total = total
+                            Note = ""
+                        }
 
-        Store.openOrCreate path key first.Length total record
+                Ok batch[index % ahead]
+
+        Store.openOrCreate path key length total record
+
+    let private bytesOf (tensor: Tensor) =
+        tensor.cpu().contiguous().bytes.ToArray()
+
+    /// Computes a frozen tower's features of all views of all frames, once, into the file `path`.
+    let cached path key (tower: Tower) (views: Views) report cancel =
+        let seen index number =
+            let frame, labels = view views index number
+            throughTower views tower (frame.unsqueeze 0L), labels
+
+        let shapes =
+            use _noGrad = torch.no_grad ()
+            use _scope = torch.NewDisposeScope()
+            parts (fst (seen 0 0)) |> List.map (fun part -> part.shape[1..])
+
+        let compute index number =
+            let features, labels = seen index number
+            Array.concat [ yield! parts features |> List.map bytesOf; labels.bytes.ToArray() ]
+
+        recorded path key "computing tower features" views report cancel compute
         |> Result.map (fun store ->
             { views with
-                Cache = Some(store, shapes)
+                Cache =
+                    Some
+                        {
+                            Views = store
+                            Shapes = shapes
+                            Transformed = None
+                        }
             })
 
-    let private fromCache (views: Views) (store: Store) shapes (members: (int * int) array) =
+    /// Computes, once, into the file `path`, what a frozen tower sees in each cached view under a confounder that `draw`
+    /// draws for it from a seed. Views without a cache are left as they are: theirs are drawn at every step.
+    let cachedTransformed path key (tower: Tower) (draw: Seed -> int64) (views: Views) report cancel =
+        match views.Cache with
+        | None -> Ok views
+        | Some cache ->
+            let compute index number =
+                let confounder = seedOf views index number |> Seed.named "confounder" |> draw
+                let name = views.Settings.Method.Conditions[int confounder]
+                let _, _, (frame, counts) = pair views index number name
+
+                Array.concat
+                    [
+                        bytesOf (throughTower views tower (frame.unsqueeze 0L)).Dense
+                        BitConverter.GetBytes(counts: float32)
+                        BitConverter.GetBytes(int confounder)
+                    ]
+
+            recorded path key "computing features under conditions" views report cancel compute
+            |> Result.map (fun store ->
+                { views with
+                    Cache = Some { cache with Transformed = Some store }
+                })
+
+    let private recordOf (views: Views) (index: int, number: int) =
+        index * views.Settings.Augmentation.Views + number
+
+    let private fromCache (views: Views) (cache: CachedFeatures) (members: (int * int) array) =
         let pixels = views.Frames.Side * views.Frames.Side
+        let shapes = cache.Shapes
         let valueBytes = 4 * int (floats shapes)
         let record = Array.zeroCreate<byte>(valueBytes + pixels)
         let count = int64 members.Length
@@ -161,8 +245,8 @@ module Views =
         let labels = torch.empty ([| count; side; side |], dtype = torch.uint8)
 
         members
-        |> Array.iteri (fun row (index, number) ->
-            store.Read(index * views.Settings.Augmentation.Views + number, Span record)
+        |> Array.iteri (fun row place ->
+            cache.Views.Read(recordOf views place, Span record)
             Span(record, 0, valueBytes).CopyTo(values.bytes.Slice(row * valueBytes))
             Span(record, valueBytes, pixels).CopyTo(labels.bytes.Slice(row * pixels)))
 
@@ -185,6 +269,29 @@ module Views =
             labels
         | _ -> invalidOp "a feature record holds a dense map and an image feature"
 
+    /// The dense maps of views under the confounders that were drawn for them.
+    let private transformedFromCache (views: Views) shape (store: Store) (members: (int * int) array) =
+        let valueBytes = 4 * int (floats [ shape ])
+        let record = Array.zeroCreate<byte>(valueBytes + 8)
+
+        let dense =
+            torch.empty (Array.append [| int64 members.Length |] shape, dtype = torch.float32)
+
+        let drawn =
+            members
+            |> Array.mapi (fun row place ->
+                store.Read(recordOf views place, Span record)
+                Span(record, 0, valueBytes).CopyTo(dense.bytes.Slice(row * valueBytes))
+
+                BitConverter.ToSingle(record, valueBytes),
+                int64 (BitConverter.ToInt32(record, valueBytes + 4)))
+
+        {
+            Seen = SeenConditioned.Dense(dense.``to`` views.Device)
+            Counts = torch.tensor (Array.map fst drawn)
+            Confounders = torch.tensor (Array.map snd drawn)
+        }
+
     /// Every tensor of a batch, its owner's to dispose.
     let tensors (drawn: Drawn) : Tensor list =
         [
@@ -194,25 +301,38 @@ module Views =
             drawn.Labels
             match drawn.Conditioned with
             | Some conditioned ->
-                conditioned.Pixels
+                match conditioned.Seen with
+                | SeenConditioned.Frames seen
+                | SeenConditioned.Dense seen -> seen
+
                 conditioned.Counts
+                conditioned.Confounders
             | None -> ()
         ]
 
-    /// The views of the given items in `epoch`, and under the conditions given, one an item, the same views again. Needs no
-    /// tower. The caller owns the tensors.
-    let draw (views: Views) (epoch: int) (members: int array) (conditions: string array option) =
-        let numbered = members |> Array.map (fun index -> index, numberIn views epoch index)
+    /// The views in `epoch` of the members at these positions, and under the confounders given, int64 one a view, the same
+    /// views again; cached views stay under the confounders that were drawn for them. Needs no tower. The caller owns
+    /// the tensors.
+    let draw (views: Views) (epoch: int) (positions: int array) (confounders: int64 array option) =
+        let numbered =
+            positions
+            |> Array.map (fun position ->
+                let index = views.Members[position]
+                index, numberIn views epoch index)
 
         scopedWith (tensors >> Seq.ofList) (fun () ->
-            match views.Cache, conditions with
-            | Some(store, shapes), _ ->
-                let features, labels = fromCache views store shapes numbered
+            match views.Cache, confounders with
+            | Some cache, _ ->
+                let features, labels = fromCache views cache numbered
 
                 {
                     Seen = Seen.Features features
                     Labels = labels
-                    Conditioned = None
+                    Conditioned =
+                        match cache.Transformed, confounders with
+                        | Some store, Some _ ->
+                            Some(transformedFromCache views cache.Shapes.Head store numbered)
+                        | _ -> None
                 }
             | None, None ->
                 let frames, labels =
@@ -225,9 +345,13 @@ module Views =
                     Labels = torch.stack labels
                     Conditioned = None
                 }
-            | None, Some conditions ->
+            | None, Some confounders ->
                 let frames, labels, others =
-                    Array.map2 (fun (index, number) -> pair views index number) numbered conditions
+                    Array.map2
+                        (fun (index, number) confounder ->
+                            pair views index number views.Settings.Method.Conditions[int confounder])
+                        numbered
+                        confounders
                     |> Array.unzip3
 
                 let others, weights = Array.unzip others
@@ -238,8 +362,9 @@ module Views =
                     Conditioned =
                         Some
                             {
-                                Pixels = torch.stack others
+                                Seen = SeenConditioned.Frames(torch.stack others)
                                 Counts = torch.tensor weights
+                                Confounders = torch.tensor confounders
                             }
                 })
 
@@ -263,7 +388,10 @@ module Views =
                     use _noGrad = torch.no_grad ()
 
                     {
-                        Dense = (throughTower views tower conditioned.Pixels).Dense
+                        Dense =
+                            match conditioned.Seen with
+                            | SeenConditioned.Frames frames -> (throughTower views tower frames).Dense
+                            | SeenConditioned.Dense dense -> dense.alias ()
                         Weight = conditioned.Counts.``to``(views.Device).alias()
                     })
 

@@ -159,6 +159,7 @@ let request folder out : TrainRequest =
         Seed = 3UL
         Device = "cpu"
         Precision = Precision.Fp32
+        Prepared = None
         CheckpointMinutes = 1000.0
     }
 

@@ -1,0 +1,218 @@
+namespace Mcdrl.Cli
+
+open System.IO
+open Argu
+open FsToolkit.ErrorHandling
+open Mcdrl
+
+type ExperimentArgument =
+    | [<MainCommand; ExactlyOnce>] Name of name: string
+    | [<Mandatory>] Data of folder: string
+    | Test of folder: string
+    | Tower of name: string
+    | Weights of path: string
+    | Text of file: string
+    | Preset of name: string
+    | Config of file: string
+    | Set of assignment: string
+    | Seeds of count: int
+    | Methods of keys: string
+    | Protocol of name: string
+    | Out of folder: string
+    | Report_Only
+    | Device of name: string
+
+    interface IArgParserTemplate with
+        member argument.Usage =
+            match argument with
+            | Name _ ->
+                ExperimentCatalogue.all
+                |> List.map (fun design -> $"{design.Name} ({design.Question})")
+                |> String.concat "; "
+            | Data _ -> "the dataset's folder; each of its sites is left out in turn."
+            | Test _ ->
+                "a dataset with the same sites and classes to judge on instead, e.g. a phantom without confounding."
+            | Tower _ ->
+                "mini (the small CLIP that comes with Mcdrl), or the tower that --weights must hold: RN50, ViT-B-16, ViT-L-14, resnet50. Default: whichever it is."
+            | Weights _ ->
+                "the tower's weights: a safetensors file, or a folder that holds one. Needed but for --tower mini."
+            | Text _ -> "an embeddings table of the prompts, for a tower without a text tower (resnet50)."
+            | Preset _ ->
+                "what all methods share, a preset: demo (the default for mini), best (the default otherwise) or paper."
+            | Config _ -> "a complete configuration file instead of a preset."
+            | Set _ -> "changes one shared setting, key=value. May be repeated."
+            | Seeds _ -> "seeds 1 to this many. Default 3."
+            | Methods _ -> "only these methods, their keys with commas, e.g. baseline,mcdrl. Default: all."
+            | Protocol _ -> "imagewise (the default), micro, pranet256 or bgfg."
+            | Out _ ->
+                "where runs and reports go. Runs that are done are kept and shared by all experiments there; several processes may work there together. Default: out/experiments."
+            | Report_Only -> "does no run; writes the report from those that are done."
+            | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+
+/// `mcdrl experiment`
+[<RequireQualifiedAccess>]
+module ExperimentVerb =
+    let private isMini (arguments: ParseResults<ExperimentArgument>) =
+        arguments.TryGetResult Tower = Some "mini"
+
+    let private weights (arguments: ParseResults<ExperimentArgument>) =
+        match arguments.TryGetResult Weights with
+        | Some path -> Ok path
+        | None when isMini arguments -> MiniWeights.folder ()
+        | None ->
+            Error(
+                McdrlError.usage
+                    "there are no weights"
+                    "mcdrl experiment"
+                    "Name them with --weights, or use --tower mini"
+            )
+
+    /// The shared settings as a function of further assignments, and how the report names them.
+    let private settings (arguments: ParseResults<ExperimentArgument>) =
+        let assignments = arguments.GetResults Set
+
+        let named, shared =
+            match arguments.TryGetResult Config, arguments.TryGetResult Preset with
+            | Some _, Some _ ->
+                "",
+                fun _ ->
+                    Error(
+                        McdrlError.usage
+                            "--config and --preset are both given"
+                            "mcdrl experiment"
+                            "Give one of them"
+                    )
+            | Some file, None ->
+                $"settings of {Path.GetFileName file}", (fun more -> Config.ofFile file (assignments @ more))
+            | None, preset ->
+                let preset =
+                    preset
+                    |> Option.defaultValue (if isMini arguments then "demo" else "best")
+
+                $"preset {preset}", (fun more -> Config.ofPreset preset (assignments @ more))
+
+        (if assignments.IsEmpty then
+             named
+         else
+             $"""{named}; {String.concat ", " assignments}"""),
+        shared
+
+    let private chosen (arguments: ParseResults<ExperimentArgument>) (design: ExperimentDesign) =
+        match arguments.TryGetResult Methods with
+        | None -> Ok design
+        | Some listed ->
+            let wanted = listed.Split ',' |> Array.map _.Trim() |> List.ofArray
+            let known = design.Methods |> List.map _.Key
+
+            match wanted |> List.filter (fun key -> not (List.contains key known)) with
+            | unknown :: _ ->
+                let keys = String.concat ", " known
+
+                Error(
+                    McdrlError.usage
+                        $"{design.Name} has no such method"
+                        $"--methods {unknown}"
+                        $"Choose some of {keys}"
+                )
+            | [] when not (List.contains design.Reference wanted) ->
+                Error(
+                    McdrlError.usage
+                        $"{design.Reference}, which the others are compared with, is missing"
+                        "--methods"
+                        $"Add {design.Reference}"
+                )
+            | [] ->
+                Ok
+                    { design with
+                        Methods = design.Methods |> List.filter (fun method -> List.contains method.Key wanted)
+                    }
+
+    /// The call as it is typed, for the report.
+    let private command (arguments: ParseResults<ExperimentArgument>) =
+        let quoted (text: string) =
+            if text |> Seq.exists (fun letter -> System.Char.IsWhiteSpace letter || letter = '"') then
+                $"'{text}'"
+            else
+                text
+
+        let given flag value =
+            value |> Option.map (fun value -> $"{flag} {quoted value}") |> Option.toList
+
+        [
+            "mcdrl experiment"
+            arguments.GetResult Name
+            $"--data {quoted (arguments.GetResult Data)}"
+            yield! given "--test" (arguments.TryGetResult Test)
+            yield! given "--tower" (arguments.TryGetResult Tower)
+            yield! given "--weights" (arguments.TryGetResult Weights)
+            yield! given "--text" (arguments.TryGetResult Text)
+            yield! given "--preset" (arguments.TryGetResult Preset)
+            yield! given "--config" (arguments.TryGetResult Config)
+            for assignment in arguments.GetResults Set do
+                $"--set {quoted assignment}"
+            yield! given "--methods" (arguments.TryGetResult Methods)
+            yield! given "--protocol" (arguments.TryGetResult Protocol)
+            $"--seeds {arguments.GetResult(Seeds, defaultValue = 3)}"
+        ]
+        |> String.concat " "
+
+    let private run session (arguments: ParseResults<ExperimentArgument>) =
+        result {
+            let! design = ExperimentCatalogue.find (arguments.GetResult Name)
+            let! design = chosen arguments design
+            let! weights = weights arguments
+            let! protocol = Mcdrl.Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
+            let budget, settings = settings arguments
+            let seeds = arguments.GetResult(Seeds, defaultValue = 3)
+
+            do!
+                if seeds >= 1 then
+                    Ok()
+                else
+                    Error(McdrlError.usage "must be at least 1" "--seeds" "Give the number of seeds")
+
+            let request: ExperimentRequest =
+                {
+                    Design = design
+                    Data = arguments.GetResult Data
+                    Test = arguments.TryGetResult Test
+                    Tower = arguments.TryGetResult Tower |> Option.filter ((<>) "mini")
+                    Weights = weights
+                    Text = arguments.TryGetResult Text
+                    Budget = [ budget ]
+                    SettingsWith = settings
+                    Seeds = seeds
+                    Protocol = protocol
+                    Out =
+                        Path.GetFullPath(
+                            arguments.GetResult(Out, defaultValue = Path.Combine("out", "experiments"))
+                        )
+                    Device = arguments.GetResult(Device, defaultValue = "cpu")
+                    Command = command arguments
+                }
+
+            let! state =
+                ProgressBar.during session (fun report ->
+                    Experiment.run request (arguments.Contains Report_Only) report session.Cancel)
+
+            for method in state.Methods do
+                let dice =
+                    [
+                        for run in method.Runs ->
+                            (run.Images |> List.map _.Score.Dice |> Summary.spread).Mean
+                    ]
+
+                let spread = Summary.spread dice
+                Session.say session $"{method.Label, -24} {100.0 * spread.Mean:F1} ({method.Runs.Length} runs)"
+
+            for failed in state.Failed do
+                Session.warn session failed
+
+            return if state.Failed.IsEmpty then 0 else 1
+        }
+
+    let verb =
+        Verb.create<ExperimentArgument>
+            "experiment"
+            "the paper's tables and figures as runs, and their report"
+            run

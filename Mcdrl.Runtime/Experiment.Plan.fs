@@ -1,0 +1,169 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Security.Cryptography
+open System.Text
+open System.Text.Json.Nodes
+open FsToolkit.ErrorHandling
+
+/// What an experiment is asked to do.
+[<NoComparison; NoEquality>]
+type ExperimentRequest =
+    {
+        Design: ExperimentDesign
+        /// The dataset's folder.
+        Data: string
+        /// A dataset with the same sites and classes to judge on instead, e.g. one without confounding.
+        Test: string option
+        /// The name that the tower must have, where the caller insists on one.
+        Tower: string option
+        Weights: string
+        /// An embeddings table, for a tower without a text tower.
+        Text: string option
+        /// What all methods share, as it is reported: a preset's name or a file, and assignments.
+        Budget: string list
+        /// Settings with further assignments on top.
+        SettingsWith: string list -> Result<Settings, McdrlError>
+        /// Seeds 1 to this.
+        Seeds: int
+        Protocol: Protocol
+        /// Where runs and reports go; experiments that share it share their runs.
+        Out: string
+        Device: string
+        /// The call that repeats it.
+        Command: string
+    }
+
+/// Everything that decides what training comes to; runs with the same are the same run.
+type TrainingIdentity =
+    {
+        Release: string
+        DataSha256: string
+        LeaveOut: string
+        WeightsSha256: string
+        TextSha256: string option
+        Seed: uint64
+        Settings: Settings
+    }
+
+/// Everything that decides what judging a trained model comes to.
+type JudgingIdentity =
+    {
+        Training: string
+        TestSha256: string
+        Site: string
+        Protocol: string
+    }
+
+/// A run that an experiment needs.
+[<NoComparison; NoEquality>]
+type PlannedRun =
+    {
+        Method: ExperimentMethod
+        Identity: TrainingIdentity
+        /// Its folder within `runs`.
+        Key: string
+        /// The file of its result within that folder.
+        Result: string
+    }
+
+    member this.Site = this.Identity.LeaveOut
+    member this.Seed = this.Identity.Seed
+
+[<RequireQualifiedAccess>]
+module ExperimentPlan =
+    /// Without the keys that hold nothing: a setting that comes later and isn't used leaves earlier runs what they are.
+    let rec private withoutAbsent (node: JsonNode | null) : JsonNode | null =
+        match node with
+        | :? JsonObject as fields ->
+            let kept = JsonObject()
+
+            for field in fields do
+                if not (isNull field.Value) then
+                    kept.Add(field.Key, withoutAbsent field.Value)
+
+            kept
+        | null -> null
+        | other -> other.DeepClone()
+
+    let private digest (identity: 'identity) =
+        let text = (nonNull (withoutAbsent (RecordJson.toObject identity))).ToJsonString()
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes text))
+
+    let runsFolder (out: string) = Path.Combine(out, "runs")
+
+    /// The shared settings with a method's changes. A value that the method sets is the method's, whatever was shared.
+    let private settingsOf (request: ExperimentRequest) (method: ExperimentMethod) =
+        request.SettingsWith method.Changes
+
+    /// The methods that this tower can run, those that it can't, and the settings of the first. A method whose settings are
+    /// the reference's would say nothing in an ablation of ours, and is left out there.
+    let methods hasTextTower (request: ExperimentRequest) =
+        let design = request.Design
+
+        let possible, impossible =
+            design.Methods
+            |> List.partition (fun method -> hasTextTower || not method.NeedsTextTower)
+
+        possible
+        |> List.traverseResultA (fun method ->
+            settingsOf request method
+            |> Result.map (fun settings -> method, settings)
+            |> Result.mapError (fun fault -> [ fault ]))
+        |> Result.mapError (fun faults ->
+            McdrlError.ofList (List.concat faults)
+            |> Option.defaultValue (McdrlError.usage "no method" design.Name "Choose another experiment"))
+        |> Result.map (fun resolved ->
+            let reference =
+                resolved
+                |> List.tryFind (fun (method, _) -> method.Key = design.Reference)
+                |> Option.map snd
+
+            let says (method: ExperimentMethod, settings) =
+                design.Name <> "ablations"
+                || method.Key = design.Reference
+                || Some settings <> reference
+
+            List.filter says resolved, impossible)
+
+    /// The runs of an experiment, seed by seed, then site by site, so that what is done first can be compared first.
+    let runs
+        (request: ExperimentRequest)
+        (methods: (ExperimentMethod * Settings) list)
+        (sites: string list)
+        (dataSha256, testSha256, weightsSha256, textSha256)
+        : PlannedRun list =
+        [
+            for seed in 1..request.Seeds do
+                for site in sites do
+                    for method, settings in methods do
+                        let identity: TrainingIdentity =
+                            {
+                                Release = Product.release
+                                DataSha256 = dataSha256
+                                LeaveOut = site
+                                WeightsSha256 = weightsSha256
+                                TextSha256 = textSha256
+                                Seed = uint64 seed
+                                Settings = settings
+                            }
+
+                        let training = digest identity
+
+                        let judging =
+                            digest
+                                {
+                                    Training = training
+                                    TestSha256 = testSha256
+                                    Site = site
+                                    Protocol = Protocol.name request.Protocol
+                                }
+
+                        {
+                            Method = method
+                            Identity = identity
+                            Key = $"{site}-{seed}-{training[..11]}"
+                            Result = $"result-{judging[..11]}.json"
+                        }
+        ]

@@ -1,0 +1,233 @@
+namespace Mcdrl
+
+open System.IO
+open System.Threading
+open FsToolkit.ErrorHandling
+
+/// What an experiment has come to so far.
+type ExperimentState =
+    {
+        Facts: ExperimentFacts
+        Methods: MethodRuns list
+        /// Labels of methods that the tower can't run, each with the reason.
+        LeftOut: string list
+        /// Runs that failed in this call, each with what went wrong.
+        Failed: string list
+    }
+
+/// Runs an experiment's plan. What is done is never done again, and several processes may work on one folder: each takes
+/// runs that no other holds.
+[<RequireQualifiedAccess>]
+module Experiment =
+    /// An experiment with everything that its plan depends on known.
+    [<NoComparison; NoEquality>]
+    type private Prepared =
+        {
+            Request: ExperimentRequest
+            Facts: ExperimentFacts
+            Methods: ExperimentMethod list
+            LeftOut: string list
+            Runs: PlannedRun list
+        }
+
+    let private budget (request: ExperimentRequest) (settings: Settings) =
+        let views =
+            match settings.Augmentation.Views with
+            | 0 -> "new views in every epoch"
+            | count -> $"{count} views of each frame, drawn once"
+
+        let tower =
+            match settings.Optimiser.TrainedBlocks with
+            | 0 -> "frozen"
+            | count -> $"its last {count} blocks trained"
+
+        request.Budget
+        @ [
+            $"{settings.Optimiser.Epochs} epochs of batches of {settings.Optimiser.BatchSize}; tower {tower}; input {settings.Method.InputSize} px"
+            $"augmentation the same for all: {views}, an imaging condition on {100.0 * settings.Augmentation.Conditions:F0} %% of them"
+            $"the epoch is chosen by mean Dice on {100.0 * settings.Validation:F0} %% of the training sites' frames, held back; the unseen site has no say"
+            "one trial for each method, site and seed; no method's settings were searched in this experiment"
+        ]
+
+    let private prepare (request: ExperimentRequest) cancel : Result<Prepared, McdrlError> =
+        result {
+            let! _ = Native.load ()
+            let! dataset = Dataset.load request.Data
+
+            do!
+                if dataset.Sites.Length < 2 then
+                    Error(
+                        McdrlError.data
+                            "it has a single site, so none can be left out"
+                            request.Data
+                            "Use a dataset with several sites"
+                    )
+                else
+                    Ok()
+
+            let! test = request.Test |> Option.map Dataset.load |> Option.sequenceResult
+            let names (dataset: Dataset) = dataset.Sites |> List.map _.Name
+
+            do!
+                match test with
+                | Some test when names test <> names dataset || test.Classes <> dataset.Classes ->
+                    Error(
+                        McdrlError.data
+                            "its sites or classes are not those of --data"
+                            test.Folder
+                            "Judge on a dataset with the same sites and classes in the same order"
+                    )
+                | _ -> Ok()
+
+            let! weightsFile = Weights.locate request.Weights
+            let! weightsSha256 = Files.sha256 weightsFile
+            let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
+            let! textSha256 = textFile |> Option.map Files.sha256 |> Option.sequenceResult
+            let! dataSha256 = DatasetDigest.whole dataset cancel
+
+            let! testSha256 =
+                match test with
+                | Some test -> DatasetDigest.whole test cancel
+                | None -> Ok dataSha256
+
+            use _scope = TorchSharp.torch.NewDisposeScope()
+            let! weights = Weights.load request.Weights
+            let! methods, impossible = ExperimentPlan.methods weights.Text.IsSome request
+
+            let! shared = request.SettingsWith []
+
+            let runs =
+                ExperimentPlan.runs
+                    request
+                    methods
+                    (names dataset)
+                    (dataSha256, testSha256, weightsSha256, textSha256)
+
+            return
+                {
+                    Request = request
+                    Methods = List.map fst methods
+                    LeftOut =
+                        impossible
+                        |> List.map (fun method ->
+                            $"{method.Label}: needs a text tower, which {Tower.name weights.Tower} has not")
+                    Runs = runs
+                    Facts =
+                        {
+                            Name = request.Design.Name
+                            Title = request.Design.Title
+                            Question = request.Design.Question
+                            Data =
+                                match test with
+                                | Some test -> $"{dataset.Name}; judged on {test.Name}"
+                                | None -> dataset.Name
+                            DataSha256 = dataSha256
+                            Classes = dataset.Classes
+                            Sites = names dataset
+                            Tower = Tower.name weights.Tower
+                            Protocol =
+                                $"{Protocol.name request.Protocol}: {Protocol.describe request.Protocol}"
+                            Seeds = [ for seed in 1 .. request.Seeds -> uint64 seed ]
+                            Reference = request.Design.Reference
+                            Command = request.Command
+                            Budget = budget request shared
+                            Planned = runs |> List.distinctBy (fun run -> run.Key, run.Result) |> List.length
+                        }
+                }
+        }
+
+    /// How often a process looks again at runs that others hold.
+    let private pause = 2000
+
+    let private lockOf request (run: PlannedRun) =
+        ExperimentRunning.folderOf request run + ".lock"
+
+    /// Works on the runs until none is left that isn't done, failed, or held by nobody.
+    let private work (prepared: Prepared) (report: Report) (cancel: CancellationToken) =
+        let request = prepared.Request
+        let all = prepared.Runs |> List.distinctBy (fun run -> run.Key, run.Result)
+
+        let told (run: PlannedRun) (progress: Progress) =
+            let finished = all |> List.filter (ExperimentRunning.isDone request) |> List.length
+
+            report
+                {
+                    Stage = $"{request.Design.Name}: {all.Length} runs"
+                    Done = finished
+                    Total = all.Length
+                    Note =
+                        $"{run.Method.Key}, {run.Site} unseen, seed {run.Seed}: {progress.Stage} {progress.Done}/{progress.Total}"
+                }
+
+        let attempt (run: PlannedRun) =
+            FileLock.tryTake (lockOf request run)
+            |> Result.bind (fun taken ->
+                match taken with
+                | None -> Ok false
+                | Some held ->
+                    use _held = held
+
+                    if ExperimentRunning.isDone request run then
+                        Ok true
+                    else
+                        ExperimentRunning.complete request run (told run) cancel
+                        |> Result.map (fun () -> true))
+
+        let rec pass (failed: (PlannedRun * McdrlError) list) =
+            let isOpen run =
+                not (ExperimentRunning.isDone request run)
+                && failed |> List.forall (fun (other, _) -> other.Key <> run.Key)
+
+            let rec each waiting failed runs =
+                match runs with
+                | [] -> Ok(waiting, failed)
+                | _ when cancel.IsCancellationRequested -> Error McdrlError.Cancelled
+                | run :: rest ->
+                    match attempt run with
+                    | Ok true -> each waiting failed rest
+                    | Ok false -> each (waiting + 1) failed rest
+                    | Error McdrlError.Cancelled -> Error McdrlError.Cancelled
+                    | Error fault -> each waiting ((run, fault) :: failed) rest
+
+            match each 0 failed (List.filter isOpen all) with
+            | Error fault -> Error fault
+            | Ok(0, failed) -> Ok failed
+            | Ok(_, failed) ->
+                if cancel.WaitHandle.WaitOne pause then
+                    Error McdrlError.Cancelled
+                else
+                    pass failed
+
+        pass []
+
+    let private gather (prepared: Prepared) failed : Result<ExperimentState, McdrlError> =
+        prepared.Runs
+        |> List.filter (ExperimentRunning.isDone prepared.Request)
+        |> List.traverseResultM (ExperimentRunning.read prepared.Request)
+        |> Result.map (fun results ->
+            {
+                Facts = prepared.Facts
+                Methods =
+                    prepared.Methods
+                    |> List.map (fun method ->
+                        {
+                            Key = method.Key
+                            Label = method.Label
+                            Note = method.Note
+                            Published = method.Published
+                            Runs = results |> List.filter (fun result -> result.Method = method.Key)
+                        })
+                LeftOut = prepared.LeftOut
+                Failed =
+                    failed
+                    |> List.map (fun (run: PlannedRun, fault) ->
+                        $"{run.Method.Label}, {run.Site} unseen, seed {run.Seed}: {McdrlError.describe fault}")
+            })
+
+    /// Does every run of the plan that isn't done, or with `readOnly` none, and gathers what there is.
+    let run (request: ExperimentRequest) readOnly (report: Report) (cancel: CancellationToken) =
+        result {
+            let! prepared = prepare request cancel
+            let! failed = if readOnly then Ok [] else work prepared report cancel
+            return! gather prepared failed
+        }

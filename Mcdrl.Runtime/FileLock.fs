@@ -1,0 +1,35 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Threading
+
+/// A file that one process holds at a time. The system frees it when the process ends, however it ends.
+[<RequireQualifiedAccess>]
+module FileLock =
+    /// Takes the lock, creating its file and folder where they are missing; `None` while another holds it.
+    let tryTake (path: string) : Result<FileStream option, McdrlError> =
+        Path.GetFullPath path
+        |> Path.GetDirectoryName
+        |> Option.ofObj
+        |> Option.iter (fun folder -> Directory.CreateDirectory folder |> ignore)
+
+        try
+            Ok(Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)))
+        with
+        | :? DirectoryNotFoundException as problem -> Error(Files.ioError path problem)
+        | :? IOException -> Ok None
+        | :? UnauthorizedAccessException as problem -> Error(Files.ioError path problem)
+
+    let private interval = TimeSpan.FromMilliseconds 200.0
+
+    /// Takes the lock as soon as nobody else holds it.
+    let rec wait (path: string) (cancel: CancellationToken) : Result<FileStream, McdrlError> =
+        match tryTake path with
+        | Error fault -> Error fault
+        | Ok(Some held) -> Ok held
+        | Ok None ->
+            if cancel.WaitHandle.WaitOne interval then
+                Error McdrlError.Cancelled
+            else
+                wait path cancel

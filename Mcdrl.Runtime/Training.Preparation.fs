@@ -1,0 +1,141 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Security.Cryptography
+open System.Text
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// Frames brought to size and a frozen tower's features of them, made once and kept in files while they are needed.
+[<RequireQualifiedAccess>]
+module Preparation =
+    /// A short name for what was made from `key`.
+    let private named kind (key: string) =
+        let digest = SHA256.HashData(Encoding.UTF8.GetBytes key)
+        $"{kind}-{Convert.ToHexStringLower(digest)[..15]}.bin"
+
+    /// What draws views from a run's frames brought to size; with a frozen tower and a fixed number of views, from the
+    /// tower's features of them. Shared with other runs, frames and features are those of the whole dataset.
+    let views
+        (request: TrainRequest)
+        (identity: RunIdentity)
+        (device: torch.Device)
+        (dataset: Dataset)
+        (texts: Texts)
+        tower
+        report
+        cancel
+        =
+        let settings = request.Settings
+        let side = settings.Method.InputSize
+
+        let folder =
+            request.Prepared |> Option.defaultValue (Run.preparedFolder request.Out)
+
+        let all = dataset.Sites |> Seq.collect _.Items |> Array.ofSeq
+        let path kind key = Path.Combine(folder, named kind key)
+
+        /// One maker at a time; whoever comes second finds it made.
+        let shared (file: string) make =
+            match request.Prepared with
+            | None -> make file
+            | Some _ ->
+                FileLock.wait (file + ".lock") cancel
+                |> Result.bind (fun held ->
+                    use _held = held
+                    make file)
+
+        let frames preparedSha256 items =
+            let members =
+                if request.Prepared.IsSome then
+                    ""
+                else
+                    items
+                    |> Seq.map (fun (item: DatasetItem) -> $"{item.Site}/{item.Stem}")
+                    |> String.concat "\n"
+
+            let key = $"{preparedSha256} {side} {members}"
+
+            shared (path "frames" key) (fun file ->
+                Frames.prepare
+                    file
+                    key
+                    side
+                    dataset
+                    (if request.Prepared.IsSome then all else Array.ofList items)
+                    report
+                    cancel)
+
+        let featureKey (preparedSha256: string) (views: Views) =
+            String.concat
+                " "
+                [
+                    preparedSha256
+                    string side
+                    identity.WeightsSha256
+                    string settings.Method.DenseMode
+                    string settings.Method.Refinements
+                    RecordJson.render views.Settings.Augmentation
+                    if views.Settings.Augmentation <> Augmentation.none then
+                        string request.Seed
+                ]
+
+        let withFeatures preparedSha256 draw (views: Views) =
+            result {
+                let key = featureKey preparedSha256 views
+
+                let! views =
+                    shared (path "features" key) (fun file -> Views.cached file key tower views report cancel)
+
+                match draw with
+                | None -> return views
+                | Some(draw: Seed -> int64) ->
+                    let dictionary = settings.Method.Conditions @ List.map string settings.Method.Prior
+
+                    let key = String.concat " " (key :: dictionary)
+
+                    return!
+                        shared (path "transformed" key) (fun file ->
+                            Views.cachedTransformed file key tower draw views report cancel)
+            }
+
+        let confounder seed =
+            use _scope = torch.NewDisposeScope()
+            (Objective.drawConfounders texts seed 1).item<int64>()
+
+        let ofItems preparedSha256 augmentation grounded (items: DatasetItem list) =
+            result {
+                let! frames = frames preparedSha256 items
+                let mean, std = Tower.normalisation tower
+
+                let place =
+                    frames.Items
+                    |> Seq.mapi (fun index item -> (item.Site, item.Stem), index)
+                    |> Map.ofSeq
+
+                let views: Views =
+                    {
+                        Frames = frames
+                        Members = items |> Seq.map (fun item -> place[(item.Site, item.Stem)]) |> Array.ofSeq
+                        Settings =
+                            { settings with
+                                Augmentation = augmentation
+                            }
+                        Seed = Seed.create request.Seed
+                        Mean = mean |> List.map float32 |> List.toArray
+                        Std = std |> List.map float32 |> List.toArray
+                        Device = device
+                        Cache = None
+                    }
+
+                if settings.Optimiser.TrainedBlocks = 0 && augmentation.Views > 0 then
+                    return! withFeatures preparedSha256 (if grounded then Some confounder else None) views
+                else
+                    return views
+            }
+
+        if request.Prepared.IsSome then
+            DatasetDigest.whole dataset cancel |> Result.map ofItems
+        else
+            Ok(ofItems identity.DataSha256)
