@@ -74,21 +74,19 @@ type PlannedRun =
 [<RequireQualifiedAccess>]
 module ExperimentPlan =
     /// Without the keys that hold nothing: a setting that comes later and isn't used leaves earlier runs what they are.
-    let rec private withoutAbsent (node: JsonNode | null) : JsonNode | null =
-        match node with
-        | :? JsonObject as fields ->
-            let kept = JsonObject()
+    let rec private withoutAbsent (fields: JsonObject) : JsonObject =
+        let kept = JsonObject()
 
-            for field in fields do
-                if not (isNull field.Value) then
-                    kept.Add(field.Key, withoutAbsent field.Value)
+        for field in fields do
+            match field.Value with
+            | null -> ()
+            | :? JsonObject as inner -> kept.Add(field.Key, withoutAbsent inner)
+            | value -> kept.Add(field.Key, value.DeepClone())
 
-            kept
-        | null -> null
-        | other -> other.DeepClone()
+        kept
 
     let private digest (identity: 'identity) =
-        let text = (nonNull (withoutAbsent (RecordJson.toObject identity))).ToJsonString()
+        let text = (withoutAbsent (RecordJson.toObject identity)).ToJsonString()
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes text))
 
     let runsFolder (out: string) = Path.Combine(out, "runs")
