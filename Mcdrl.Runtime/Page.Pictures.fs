@@ -9,8 +9,11 @@ module PagePictures =
     let private quality = 88
 
     /// A drawn or scaled picture as a JPEG.
-    let private encoded (alt: string) (pixels: SKPixmap) : Result<PageImage, McdrlError> =
-        match pixels.Encode(SKEncodedImageFormat.Jpeg, quality) |> Option.ofObj with
+    let private encoded downsample (alt: string) (pixels: SKPixmap) : Result<PageImage, McdrlError> =
+        let options =
+            SKJpegEncoderOptions(quality, downsample, SKJpegEncoderAlphaOption.Ignore)
+
+        match pixels.Encode options |> Option.ofObj with
         | None -> Error(McdrlError.resource "the picture can't be encoded" alt "Check the memory left")
         | Some data ->
             use data = data
@@ -43,7 +46,7 @@ module PagePictures =
 
         full.ScalePixels(small, sampling share) |> ignore
         use pixels = small.PeekPixels()
-        encoded alt pixels
+        encoded SKJpegEncoderDownsample.Downsample420 alt pixels
 
     /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `Overlay.colour`) and the true
     /// outline, where given, dashed in white. The maps must have the picture's size.
@@ -68,7 +71,7 @@ module PagePictures =
         use bitmap = Drawing.bitmapOf picture
         use image = SKImage.FromBitmap bitmap
         use plain = new SKPaint()
-        let line = max 1f (float32 (max info.Width info.Height) / 320f)
+        let line = max 1.25f (float32 (max info.Width info.Height) / 256f)
 
         surface.Canvas.DrawImage(
             image,
@@ -80,7 +83,8 @@ module PagePictures =
         Drawing.drawMap surface.Canvas line (float32 share) map
         truth |> Option.iter (Drawing.drawTruth surface.Canvas line (float32 share))
         use pixels = surface.PeekPixels()
-        encoded alt pixels
+        // At a quarter of the colours a thin line would lose its own.
+        encoded SKJpegEncoderDownsample.Downsample444 alt pixels
 
     /// A PNG file as it is.
     let png (width: int) (height: int) (alt: string) (bytes: byte[]) : PageImage =
