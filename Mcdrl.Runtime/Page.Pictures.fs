@@ -81,7 +81,10 @@ module PagePictures =
         )
 
         Drawing.drawMap surface.Canvas line (float32 share) map
-        truth |> Option.iter (Drawing.drawTruth surface.Canvas line (float32 share))
+        // Wider than the answer's, whose line is drawn twice this wide: under two pixels, white dashes are grey.
+        truth
+        |> Option.iter (Drawing.drawTruth surface.Canvas (1.6f * line) (float32 share))
+
         use pixels = surface.PeekPixels()
         // At a quarter of the colours a thin line would lose its own.
         encoded SKJpegEncoderDownsample.Downsample444 alt pixels
