@@ -409,8 +409,8 @@ module Network =
             Classes = texts.classes.alias ()
         }
 
-    /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
-    let logits (model: Network) (side: int64) (observation: Observation) (regions: Tensor) =
+    /// Intervened regions back in the map, as the head reads it. [B', N, d] → [B', H, W, d]
+    let mapOf (model: Network) (observation: Observation) (regions: Tensor) =
         scoped (fun () ->
             let copies = regions.shape[0] / observation.Cells.shape[0]
 
@@ -419,12 +419,12 @@ module Network =
                 | Some vector -> vector.expand_as observation.Dense
                 | None -> observation.Dense
 
-            let map =
-                Regions.scatter
-                    (observation.Cells.repeat (copies, 1L))
-                    (map.repeat (copies, 1L, 1L, 1L))
-                    regions
+            Regions.scatter (observation.Cells.repeat (copies, 1L)) (map.repeat (copies, 1L, 1L, 1L)) regions)
 
+    /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
+    let logits (model: Network) (side: int64) (observation: Observation) (regions: Tensor) =
+        scoped (fun () ->
+            let map = mapOf model observation regions
             let read = Head.logits model.head side observation.Skips map
 
             match model.text_classes with

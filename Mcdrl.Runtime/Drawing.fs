@@ -186,6 +186,23 @@ module internal Drawing =
         canvas.DrawPath(path, dark)
         canvas.DrawPath(path, edge)
 
+    /// The outlines of a label map, each class in its colour.
+    let drawMap (canvas: SKCanvas) (line: float32) (scale: float32) (map: LabelMap) =
+        let outlines =
+            Contours.find map
+            |> List.groupBy _.Label
+            |> List.map (fun (label, regions) -> paintOf label, outline scale regions)
+
+        drawOutlines canvas line outlines
+
+        for _, path in outlines do
+            path.Dispose()
+
+    /// The outlines of a label map dashed in white, whatever their class.
+    let drawTruth (canvas: SKCanvas) (line: float32) (scale: float32) (truth: LabelMap) =
+        use path = outline scale (Contours.find truth)
+        drawDashed canvas line path
+
     /// The drawing as a PNG file. Packing is most of what an overlay costs: by the row above and at level 1 it takes 17 ms
     /// where the row's own left neighbours and level 3 took 45, for a file 3 % larger.
     let encode where (surface: SKSurface) : Result<byte[], McdrlError> =

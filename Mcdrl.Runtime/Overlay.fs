@@ -127,21 +127,8 @@ module Overlay =
 
         let line = max 2f (max frameWidth frameHeight / 320f)
 
-        let outlines =
-            Contours.find map
-            |> List.groupBy _.Label
-            |> List.map (fun (label, regions) -> Drawing.paintOf label, Drawing.outline scale regions)
-
-        Drawing.drawOutlines canvas line outlines
-
-        for _, path in outlines do
-            path.Dispose()
-
-        truth
-        |> Option.iter (fun truth ->
-            use path = Drawing.outline scale (Contours.find truth)
-            Drawing.drawDashed canvas line path)
-
+        Drawing.drawMap canvas line scale map
+        truth |> Option.iter (Drawing.drawTruth canvas line scale)
         canvas.Restore()
         drawLegend canvas frameHeight size placed
         Drawing.encode "overlay" surface

@@ -151,6 +151,26 @@ module Segmenter =
         (frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
         |> observeFrames segmenter
 
+    /// The map that the head reads of frames [B, 3, S, S] in [0, 1]: the mean over the prior of A(F, z_m) at the cells that
+    /// the texts select, and for a model that doesn't intervene its aligned features there. [B, H, W, d], at least fp32, on
+    /// the segmenter's device. The caller disposes it.
+    let intervenedMap (segmenter: Segmenter) (frames: Tensor) : Tensor =
+        use _inference = torch.inference_mode ()
+        let model = segmenter.Model
+
+        let how =
+            if model.Manifest.Active then
+                Intervening.ByFeatureMean
+            else
+                Intervening.Off
+
+        scoped (fun () ->
+            let observation = observeFrames segmenter frames
+
+            Network.intervene model.Network model.Texts how observation.Regions
+            |> Network.mapOf model.Network observation
+            |> widened)
+
     let private modeOf (segmenter: Segmenter) mode =
         mode
         |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation

@@ -17,6 +17,7 @@ let private tests =
         MetricsTests.tests
         PraNetTests.tests
         SummaryTests.tests
+        SilhouetteTests.tests
         InterventionalTests.tests
         DisagreementTests.tests
         ExplanationTests.tests
@@ -39,6 +40,7 @@ let private tests =
         CaptionsTests.tests
         VocabularyTests.tests
         PretrainingTests.tests
+        TsneTests.tests
         Laws.tests
     ]
 

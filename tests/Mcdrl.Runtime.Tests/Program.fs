@@ -60,6 +60,9 @@ let main argv =
                     RandomModelTests.tests
                     BenchTests.tests
                     PageChartsTests.tests
+                    ExperimentFeaturesTests.tests
+                    ExperimentRobustnessTests.tests
+                    ExperimentSheetTests.tests
                     DemoPageTests.tests
                     PretrainerTests.tests
                     DemoPlanTests.tests

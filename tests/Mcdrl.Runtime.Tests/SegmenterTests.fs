@@ -77,6 +77,34 @@ let private answers =
                 // I(Y; Z | F) is the mean of KL(p_m ‖ Σ π p) under π, here uniform.
                 Expect.floatClose Accuracy.medium disagreement mean "two ways to the same number"
 
+            testCase "the map that the head reads gives the answer of the mean over the features"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let model = World.ok (Bundle.load (World.bundle ()))
+                let frames = (Segmenter.frame 32 (picture "frame1.png")).unsqueeze 0L
+
+                let differ (model: Model) =
+                    use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
+                    let map = Segmenter.intervenedMap segmenter frames
+                    let seen = Segmenter.features segmenter frames
+
+                    let expected =
+                        Segmenter.probabilitiesOfFrames segmenter (Some Marginalisation.FeatureMean) frames
+
+                    let read = (Head.logits model.Network.head 32L seen.Skips map).softmax 1L
+                    Expect.isLessThan (read.sub(expected).abs().max().item<float32>()) 1e-4f "the answer"
+
+                    map.sub(Network.aligned model.Network seen.Dense).abs().max().item<float32>()
+
+                Expect.isGreaterThan (differ model) 1e-2f "the intervention changes it"
+
+                let inactive =
+                    { model with
+                        Manifest = { model.Manifest with Active = false }
+                    }
+
+                Expect.isLessThan (differ inactive) 1e-5f "without, it is the aligned map"
+
             testCase "the mask is the most probable class of the enlarged probabilities, which sum to 1"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
