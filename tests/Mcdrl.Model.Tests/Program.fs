@@ -17,6 +17,7 @@ let private tests =
         MetricsTests.tests
         PraNetTests.tests
         SummaryTests.tests
+        BootstrapTests.tests
         InterventionalTests.tests
         DisagreementTests.tests
         ExplanationTests.tests
