@@ -28,6 +28,13 @@ module internal ExperimentFigures =
         |> List.tryFind (fun (_, figures) -> figures.Key = name || figures.Label = name)
         |> Option.map (fun (index, figures) -> index, figures.Label)
 
+    /// A label that an axis has room for.
+    let private brief (label: string) =
+        if label.Length > 24 then
+            label.Substring(0, 23).TrimEnd() + "…"
+        else
+            label
+
     /// The reference minus each other method over all sites, with its interval.
     let differences (report: ExperimentReport) =
         let label =
@@ -117,8 +124,8 @@ module internal ExperimentFigures =
                                 h3 [] [ str rival.Label ]
                                 PageScatter.pairs
                                     $"Dice of each image, {reference.Label} against {rival.Label}: {counts}"
-                                    $"{rival.Label}, Dice in %%"
-                                    $"{reference.Label}, Dice in %%"
+                                    $"{brief rival.Label}, Dice in %%"
+                                    $"{brief reference.Label}, Dice in %%"
                                     [
                                         for index, site in sites ->
                                             index,
@@ -333,6 +340,7 @@ module internal ExperimentFigures =
 
     let layout =
         """
+main { max-width: 74rem; }
 .grid.sheet { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .5rem; margin-bottom: .8rem; }
 .grid.sheet img { width: 100%; } .grid.sheet p { font-size: .8rem; overflow-wrap: anywhere; }
 .frame-row { break-inside: avoid; } .frame-row > p { margin: .3rem 0 .2rem; }

@@ -80,6 +80,8 @@ type Difference =
         ExcludesZero: bool
         Images: int
         Seeds: uint64 list
+        /// The difference of each of these seeds alone.
+        BySeed: float list
     }
 
 type SiteDifference =
@@ -279,13 +281,18 @@ module ExperimentReport =
                         }
             ]
 
-    let private difference seeds (sites: ImagePair list list) : Difference option =
+    let private gap (pair: ImagePair) = pair.Reference - pair.Rival
+
+    /// Over the sites together, with equal weight, of the seeds that both have on all of them.
+    let private difference one other (seeds: uint64 list) (sites: string list) : Difference option =
+        let pairs = sites |> List.map (pairsOf one other seeds)
+
         let interval =
-            sites
-            |> List.map (Seq.map (fun pair -> pair.Reference - pair.Rival))
+            pairs
+            |> List.map (Seq.map gap)
             |> Bootstrap.stratified Bootstrap.resamples drawing
 
-        if Double.IsNaN interval.Estimate then
+        if List.exists List.isEmpty pairs || Double.IsNaN interval.Estimate then
             None
         else
             Some
@@ -294,9 +301,25 @@ module ExperimentReport =
                     Low = interval.Low
                     High = interval.High
                     ExcludesZero = Interval.excludesZero interval
-                    Images = List.sumBy List.length sites
+                    Images = List.sumBy List.length pairs
                     Seeds = seeds
+                    BySeed =
+                        [
+                            for seed in seeds ->
+                                sites
+                                |> Seq.map (pairsOf one other [ seed ] >> Seq.map gap >> Metrics.mean)
+                                |> Metrics.mean
+                        ]
                 }
+
+    let private sharedSeeds
+        (facts: ExperimentFacts)
+        (one: Map<_, RunResult>)
+        (other: Map<_, RunResult>)
+        site
+        =
+        facts.Seeds
+        |> List.filter (fun seed -> one.ContainsKey(site, seed) && other.ContainsKey(site, seed))
 
     let private rivalry (facts: ExperimentFacts) (reference: MethodRuns) (rival: MethodRuns) : Rivalry =
         let one, other = cells facts reference, cells facts rival
@@ -305,27 +328,16 @@ module ExperimentReport =
             completeSeeds facts one
             |> List.filter (fun seed -> List.contains seed (completeSeeds facts other))
 
-        let all = facts.Sites |> List.map (pairsOf one other common)
-
         {
             Key = rival.Key
             Label = rival.Label
-            Overall =
-                if all |> List.exists List.isEmpty then
-                    None
-                else
-                    difference common all
+            Overall = difference one other common facts.Sites
             Sites =
                 [
                     for site in facts.Sites ->
-                        let seeds =
-                            facts.Seeds
-                            |> List.filter (fun seed ->
-                                one.ContainsKey(site, seed) && other.ContainsKey(site, seed))
-
                         {
                             Site = site
-                            Difference = difference seeds [ pairsOf one other seeds site ]
+                            Difference = difference one other (sharedSeeds facts one other site) [ site ]
                         }
                 ]
         }
@@ -336,12 +348,7 @@ module ExperimentReport =
         let one, other = cells facts reference, cells facts rival
 
         facts.Sites
-        |> List.collect (fun site ->
-            let seeds =
-                facts.Seeds
-                |> List.filter (fun seed -> one.ContainsKey(site, seed) && other.ContainsKey(site, seed))
-
-            pairsOf one other seeds site)
+        |> List.collect (fun site -> pairsOf one other (sharedSeeds facts one other site) site)
 
     /// What the runs come to, in the methods' order. Runs of sites or seeds outside the plan are left out; of a run
     /// given twice the later counts.

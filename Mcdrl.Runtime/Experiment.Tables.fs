@@ -85,10 +85,11 @@ module internal ExperimentTables =
                 for figures in report.Methods ->
                     figures.Label,
                     [
-                        for site in figures.Sites do
-                            spreadCell facts site.Scores.Dice
-
                         spreadCell facts figures.Average.Dice
+
+                        match report.Rivals |> List.tryFind (fun rival -> rival.Key = figures.Key) with
+                        | Some rival -> differenceCell rival.Overall
+                        | None -> PageCell.text "reference"
 
                         match figures.Worst with
                         | None -> PageCell.text "–"
@@ -97,27 +98,33 @@ module internal ExperimentTables =
                                 Note = worst.Site
                             }
 
-                        match report.Rivals |> List.tryFind (fun rival -> rival.Key = figures.Key) with
-                        | Some rival -> differenceCell rival.Overall
-                        | None -> PageCell.text "reference"
-
                         if published then
                             publishedCell report figures
+
+                        for site in figures.Sites do
+                            spreadCell facts site.Scores.Dice
                     ]
             ]
 
         PageTable.sortable
             [
                 "method", ""
-                for site in facts.Sites do
-                    site, ""
                 "all sites", "same weight"
+                "reference minus it", "95 % interval"
                 "worst site", ""
-                "reference −", "95 % interval"
                 if published then
                     "published", "other data"
+                for site in facts.Sites do
+                    site, ""
             ]
-            (marked rows [ 0 .. facts.Sites.Length + 1 ])
+            (marked
+                rows
+                [
+                    0
+                    2
+                    for place in 0 .. facts.Sites.Length - 1 do
+                        place + (if published then 4 else 3)
+                ])
 
     /// Another score on every site and over all.
     let score (report: ExperimentReport) (read: ScoreSpread -> SeedSpread) =

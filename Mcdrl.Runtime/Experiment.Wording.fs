@@ -45,8 +45,16 @@ module ExperimentWording =
         known |> List.filter (fun (_, difference) -> not difference.ExcludesZero),
         clear |> List.filter (fun (_, difference) -> difference.Mean < 0.0)
 
+    /// The size of a difference, its interval, and in how many seeds it has the same sign.
     let private margin (difference: Difference) =
-        $"by {Page.points (abs difference.Mean)} points (95 %% interval of the difference {interval difference})"
+        let agreeing =
+            difference.BySeed
+            |> List.filter (fun one -> sign one = sign difference.Mean)
+            |> List.length
+
+        let seeds = plural difference.Seeds.Length "seed"
+
+        $"by {Page.points (abs difference.Mean)} points (95 %% interval of the difference {interval difference}; so in {agreeing} of {seeds})"
 
     /// "clearly better than A and B, …" with the closest's margin.
     let private compared (word: string) (rivals: (string * Difference) list) =
@@ -75,6 +83,8 @@ module ExperimentWording =
                 figures.Average.Dice.Mean |> Option.map (fun mean -> mean, figures))
             |> List.sortByDescending fst
 
+        let soFar = if report.Finished then "" else "So far, "
+
         match ranked with
         | [] ->
             [
@@ -82,11 +92,11 @@ module ExperimentWording =
             ]
         | [ _, one ] ->
             [
-                $"{one.Label} has a mean Dice of {spread one.Average.Dice} %% over {sitesOf report}."
+                $"{soFar}{one.Label} has a mean Dice of {spread one.Average.Dice} %% over {sitesOf report}."
             ]
         | (_, first) :: _ ->
             [
-                $"{first.Label} has the highest mean Dice over {sitesOf report}, {spread first.Average.Dice} %%."
+                $"{soFar}{first.Label} has the highest mean Dice over {sitesOf report}, {spread first.Average.Dice} %%."
             ]
 
     let private verdict (report: ExperimentReport) =

@@ -16,7 +16,7 @@ type PageAxis =
 /// A frame with axes, in units of the drawing; whatever is drawn in it goes through `x` and `y`.
 [<RequireQualifiedAccess>]
 module PageAxes =
-    let private left, right, top, bottom = 42.0, 10.0, 8.0, 42.0
+    let private left, right, top, bottom = 42.0, 16.0, 8.0, 42.0
 
     /// An axis of shares, written in percent, that holds all values and has at most six steps.
     let shares name (values: float list) : PageAxis =

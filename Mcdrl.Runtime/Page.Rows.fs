@@ -25,7 +25,7 @@ type PageInterval =
 [<RequireQualifiedAccess>]
 module PageRows =
     /// The part of the width that the axis takes; the numbers stand in the rest.
-    let private axis = 68.0
+    let private axis = 60.0
 
     let private percentOf (share: float) =
         (axis * max 0.0 (min 1.0 share)).ToString("0.##", CultureInfo.InvariantCulture)
@@ -40,7 +40,11 @@ module PageRows =
         Page.shape "line" [ "class", kind; "x1", x1; "x2", x2; "y1", string y1; "y2", string y2 ] []
 
     let private sized alt height content =
-        Page.drawing alt [ "height", string height; "style", $"height:{height}px" ] content
+        div
+            [ _class "rows" ]
+            [
+                Page.drawing alt [ "height", string height; "style", $"height:{height}px" ] content
+            ]
 
     let private number y text = words "strong" "end" "100%" y text
 

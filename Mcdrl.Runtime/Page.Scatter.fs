@@ -5,6 +5,13 @@ open Giraffe.ViewEngine
 /// Dots in the plane, each group of them with its own mark.
 [<RequireQualifiedAccess>]
 module PageScatter =
+    /// Small marks where there are many.
+    let private mark groups index points =
+        if List.sumBy (snd >> List.length) groups > 150 then
+            PageSeries.dots index points
+        else
+            PageSeries.marks index points
+
     /// Two shares of the same things against each other, both axes from 0 to 1, with the diagonal of equal ones.
     let pairs alt (across: string) (up: string) (groups: (int * (float * float) list) list) =
         PageAxes.draw alt (300.0, 300.0) (PageAxes.all across) (PageAxes.all up) (fun x y ->
@@ -21,7 +28,7 @@ module PageScatter =
                     []
 
                 for index, points in groups do
-                    points |> List.map (fun (a, b) -> x a, y b) |> PageSeries.marks index
+                    points |> List.map (fun (a, b) -> x a, y b) |> mark groups index
             ])
 
     /// A map without axes: only what lies together says anything. It fills the frame, with one scale for both
@@ -53,5 +60,5 @@ module PageScatter =
                     points
                     |> List.map (fun (x, y) ->
                         side / 2.0 + scale * (x - middleX), side / 2.0 - scale * (y - middleY))
-                    |> PageSeries.marks index
+                    |> mark groups index
             ]

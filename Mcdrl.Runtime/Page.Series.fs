@@ -1,6 +1,8 @@
 namespace Mcdrl
 
+open System
 open System.Globalization
+open System.Text.RegularExpressions
 open Giraffe.ViewEngine
 
 /// Eight series that are told apart: by colour in a window, by the shape of their marks and the dashes of their lines
@@ -19,7 +21,7 @@ module PageSeries =
     /// The outline of a mark about 7 units wide, from its middle.
     let private outlines =
         [|
-            "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"
+            "m-3.5 0c0 -1.9 1.6 -3.5 3.5 -3.5c1.9 0 3.5 1.6 3.5 3.5c0 1.9 -1.6 3.5 -3.5 3.5c-1.9 0 -3.5 -1.6 -3.5 -3.5z"
             "m-3 -3h6v6h-6z"
             "m0 -4l4 7h-8z"
             "m0 -4.4l4.4 4.4l-4.4 4.4l-4.4 -4.4z"
@@ -35,8 +37,17 @@ module PageSeries =
     /// The dashes of a series' line; none for the first.
     let dash index = dashes[index % count]
 
-    /// A mark of a series at each point, as one shape.
-    let marks index (points: (float * float) seq) =
+    /// The outlines at about two thirds of their size, for many marks in little room.
+    let private small =
+        outlines
+        |> Array.map (fun outline ->
+            Regex.Replace(
+                outline,
+                "-?[0-9.]+",
+                fun number -> place (0.65 * Double.Parse(number.Value, CultureInfo.InvariantCulture))
+            ))
+
+    let private drawn (outlines: string[]) index (points: (float * float) seq) =
         let outline = outlines[index % count]
 
         Page.shape
@@ -49,6 +60,12 @@ module PageSeries =
                 |> String.concat ""
             ]
             []
+
+    /// A mark of a series at each point, as one shape.
+    let marks index points = drawn outlines index points
+
+    /// Small marks.
+    let dots index points = drawn small index points
 
     let private listed (entries: (XmlNode list * string) list) =
         ul
@@ -113,7 +130,7 @@ module PageSeries =
 .s1 { --series: var(--s1); } .s2 { --series: var(--s2); } .s3 { --series: var(--s3); } .s4 { --series: var(--s4); }
 .s5 { --series: var(--s5); } .s6 { --series: var(--s6); } .s7 { --series: var(--s7); } .s8 { --series: var(--s8); }
 svg .fill { fill: var(--series); }
-svg .dot { fill: var(--series); fill-opacity: .75; }
+svg .dot { fill: var(--series); fill-opacity: .7; }
 svg .line { stroke: var(--series); stroke-width: 2; fill: none; stroke-linejoin: round; }
 svg .line.published { --series: var(--soft); stroke-dasharray: 6 4; }
 svg .whisker { stroke: var(--series); stroke-width: 1.5; }
@@ -124,7 +141,8 @@ svg .strong { font-weight: 600; }
 .plots { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
 .plots > div { max-width: 24rem; break-inside: avoid; }
 .plots h3 { margin: 0 0 .2rem; } .plots p { margin: .1rem 0 0; font-size: .85rem; line-height: 1.35; }
-.plot { max-width: 32rem; }
+.plot { max-width: 32rem; } .rows { max-width: 46rem; }
+svg .name { paint-order: stroke; stroke: var(--page); stroke-width: 4px; stroke-linejoin: round; }
 @media print {
   :root {
     --s1: #00707c; --s2: #a06000; --s3: #4a3190; --s4: #b0244e; --s5: #245fb5; --s6: #3d660c; --s7: #50575f; --s8: #743015;

@@ -32,7 +32,7 @@ module PageTable =
         th
             [ attr "scope" "col" ]
             [
-                str name
+                span [] [ str name ]
                 if note <> "" then
                     small [] [ str note ]
             ]
@@ -132,12 +132,12 @@ table.data button {
 }
 table.data button:hover { text-decoration: underline; }
 table.data button:focus-visible, .wide:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
-table.data th[aria-sort="ascending"] button::after { content: " ▲"; font-size: .7em; }
-table.data th[aria-sort="descending"] button::after { content: " ▼"; font-size: .7em; }
-table.data thead th:has(button):not([aria-sort]) button::after { content: " ↕"; font-size: .7em; color: var(--soft); }
+table.data th[aria-sort="ascending"] button span::after { content: " ▲"; font-size: .7em; }
+table.data th[aria-sort="descending"] button span::after { content: " ▼"; font-size: .7em; }
+table.data thead th:has(button):not([aria-sort]) button span::after { content: " ↕"; font-size: .7em; color: var(--soft); }
 @media print {
   table.data { font-size: 8pt; } table.data th, table.data td { padding: .25rem .35rem; }
-  table.data button::after { content: "" !important; }
+  table.data thead th button span::after { content: none !important; }
   table.data th:first-child { position: static; min-width: 0; }
 }
 """
