@@ -37,14 +37,11 @@ module internal ExperimentFigures =
 
     /// The reference minus each other method over all sites, with its interval.
     let differences (report: ExperimentReport) =
-        let label =
-            reference report |> Option.map _.Label |> Option.defaultValue "the reference"
-
         let rows =
             [
                 for rival in report.Rivals ->
                     {
-                        Name = $"{label} minus {rival.Label}"
+                        Name = rival.Label
                         Interval =
                             rival.Overall
                             |> Option.map (fun difference ->
@@ -64,7 +61,9 @@ module internal ExperimentFigures =
         let spoken =
             rows |> List.map (fun row -> $"{row.Name}: {row.Text}") |> String.concat "; "
 
-        PageRows.intervals $"Differences of mean Dice in percentage points. {spoken}." rows
+        PageRows.intervals
+            $"The reference's mean Dice minus each other method's, in percentage points, with 95 %% intervals. {spoken}."
+            rows
 
     /// Mean Dice over all sites of each method, and of each site.
     let bars (report: ExperimentReport) =
@@ -349,6 +348,9 @@ main { max-width: 74rem; }
 .unfinished { border-left: 4px solid var(--alert); background: var(--panel); padding: .6rem 1rem; border-radius: .3rem; max-width: 48rem; }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .3rem 1.2rem; }
 .facts dt { color: var(--soft); } .facts dd { margin: 0; overflow-wrap: anywhere; }
+@media print {
+  h3 { break-after: avoid; } .grid.sheet { grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); }
+}
 @media (max-width: 36rem) {
   .grid.sheet { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } .facts dd { margin-bottom: .6rem; }

@@ -18,8 +18,13 @@ type ExperimentPage =
 [<RequireQualifiedAccess>]
 module ExperimentPage =
     let private result (report: ExperimentReport) =
+        let name =
+            ExperimentFigures.reference report
+            |> Option.map _.Label
+            |> Option.defaultValue report.Facts.Reference
+
         let spread =
-            "After ±: standard deviation over seeds of the mean over a site's images; none is given for a single seed."
+            "After ±: standard deviation over seeds of the mean over a site's images; a single seed has none (–)."
 
         let published =
             if ExperimentTables.hasPublished report then
@@ -32,11 +37,11 @@ module ExperimentPage =
             [
                 if not report.Rivals.IsEmpty then
                     Page.figure
-                        $"The reference's mean Dice minus each other method's, in percentage points, on the same images; right of 0 the reference is better. Lines are 95 %% intervals: bootstrap over images within each site, {report.Resamples} resamples, sites with equal weight, each image a mean over the seeds that both have."
+                        $"The mean Dice of {name} minus each other method's, in percentage points, on the same images; right of 0 {name} is better. Lines are 95 %% intervals: bootstrap over images within each site, {report.Resamples} resamples, sites with equal weight, each image a mean over the seeds that both have."
                         [ ExperimentFigures.differences report ]
 
                 Page.figure
-                    $"Mean Dice in %%. {spread} Bold: highest of the column, and differences whose interval excludes 0.{published}"
+                    $"Mean Dice in %%. {spread} The difference is that of the figure above, with its 95 %% interval. Bold: highest of the column, and differences whose interval excludes 0.{published}"
                     [ ExperimentTables.dice report ]
             ]
 

@@ -49,7 +49,7 @@ module ExperimentPublished =
 
     /// What holds for all tables.
     let caveat =
-        "Published figures are from other data (five public sets with splits and masks that are not available) and other towers. They are not what our runs should reproduce digit by digit."
+        "Published figures are from other data (five sets; the splits, and the masks of two of them, are not public) and other towers. They are not what our runs should reproduce digit by digit."
 
     let private dice value =
         {

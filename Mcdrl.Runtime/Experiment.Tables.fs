@@ -110,7 +110,7 @@ module internal ExperimentTables =
             [
                 "method", ""
                 "all sites", "same weight"
-                "reference minus it", "95 % interval"
+                "difference", "reference minus it"
                 "worst site", ""
                 if published then
                     "published", "other data"

@@ -24,10 +24,10 @@ type PageInterval =
 /// Figures of rows under each other: their lengths follow the window's width, their letters don't shrink.
 [<RequireQualifiedAccess>]
 module PageRows =
-    /// The part of the width that the axis takes; the numbers stand in the rest.
-    let private axis = 60.0
+    /// The part of the width, in percent, that the axis takes; the numbers stand in the rest.
+    let private barAxis, intervalAxis = 70.0, 60.0
 
-    let private percentOf (share: float) =
+    let private percentOf (axis: float) (share: float) =
         (axis * max 0.0 (min 1.0 share)).ToString("0.##", CultureInfo.InvariantCulture)
         + "%"
 
@@ -50,6 +50,8 @@ module PageRows =
 
     /// Bars from 0 to 1 under each name, whiskers one standard deviation to either side.
     let bars alt (groups: (string * PageBar list) list) =
+        let percentOf = percentOf barAxis
+
         let tops =
             groups
             |> List.scan (fun y (_, bars) -> y + nameHeight + barHeight * List.length bars + gap) 2
@@ -121,7 +123,7 @@ module PageRows =
         let high = max (low + step) (step * ceil (high / step))
 
         let at value =
-            percentOf ((value - low) / (high - low))
+            percentOf intervalAxis ((value - low) / (high - low))
 
         let rowHeight = 38
         let height = rowHeight * rows.Length + 20

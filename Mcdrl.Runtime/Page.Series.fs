@@ -141,7 +141,7 @@ svg .strong { font-weight: 600; }
 .plots { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
 .plots > div { max-width: 24rem; break-inside: avoid; }
 .plots h3 { margin: 0 0 .2rem; } .plots p { margin: .1rem 0 0; font-size: .85rem; line-height: 1.35; }
-.plot { max-width: 32rem; } .rows { max-width: 46rem; }
+.plot { max-width: 32rem; } .rows { max-width: 42rem; }
 svg .name { paint-order: stroke; stroke: var(--page); stroke-width: 4px; stroke-linejoin: round; }
 @media print {
   :root {

@@ -121,11 +121,12 @@ document.querySelectorAll('table.sortable').forEach(function (table) {
 
     let sheet =
         """
-table.data { font-size: .92rem; }
-table.data thead th { vertical-align: bottom; white-space: nowrap; }
+table.data { font-size: .92rem; border-collapse: separate; border-spacing: 0; }
+table.data th, table.data td { padding: .4rem .5rem; }
+table.data thead th { vertical-align: bottom; }
 table.data td { white-space: nowrap; }
-table.data th:first-child { position: sticky; left: 0; background: var(--page); padding-right: .8rem; min-width: 7.5rem; }
-table.data small { display: block; font-size: .78rem; font-weight: 400; color: var(--soft); white-space: nowrap; }
+table.data th:first-child { position: sticky; left: 0; background: var(--page); padding-left: 0; padding-right: .8rem; min-width: 7.5rem; }
+table.data small { display: block; font-size: .84em; font-weight: 400; color: var(--soft); }
 table.data button {
   font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; margin: 0; cursor: pointer;
   text-align: inherit;
@@ -136,7 +137,9 @@ table.data th[aria-sort="ascending"] button span::after { content: " ▲"; font-
 table.data th[aria-sort="descending"] button span::after { content: " ▼"; font-size: .7em; }
 table.data thead th:has(button):not([aria-sort]) button span::after { content: " ↕"; font-size: .7em; color: var(--soft); }
 @media print {
-  table.data { font-size: 8pt; } table.data th, table.data td { padding: .25rem .35rem; }
+  .wide { overflow: visible; }
+  table.data { font-size: 7pt; } table.data th, table.data td { padding: .2rem .25rem; }
+  table.data small { white-space: normal; }
   table.data thead th button span::after { content: none !important; }
   table.data th:first-child { position: static; min-width: 0; }
 }

@@ -67,7 +67,8 @@ let tests =
 
             test "a row by its label or its bare number" {
                 let average label =
-                    ExperimentPublished.tryRow "mini" (table "table4") label |> Option.map _.Average.Dice
+                    ExperimentPublished.tryRow "mini" (table "table4") label
+                    |> Option.map _.Average.Dice
 
                 Expect.equal
                     (List.map average [ "M = 12"; "12"; "3"; "4"; "M12" ])
