@@ -344,7 +344,7 @@ main { max-width: 74rem; }
 .grid.sheet img { width: 100%; } .grid.sheet p { font-size: .8rem; overflow-wrap: anywhere; }
 .frame-row { break-inside: avoid; } .frame-row > p { margin: .3rem 0 .2rem; }
 .outcome { background: var(--panel); border-left: 4px solid var(--first); padding: .8rem 1rem; border-radius: .3rem; max-width: 48rem; }
-.outcome p { margin: .3rem 0; font-size: 1.08rem; } .outcome p + p { font-size: 1rem; }
+.outcome p { text-wrap: pretty; margin: .3rem 0; font-size: 1.08rem; } .outcome p + p { font-size: 1rem; }
 .unfinished { border-left: 4px solid var(--alert); background: var(--panel); padding: .6rem 1rem; border-radius: .3rem; max-width: 48rem; }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .3rem 1.2rem; }
 .facts dt { color: var(--soft); } .facts dd { margin: 0; overflow-wrap: anywhere; }

@@ -133,9 +133,9 @@ table.data button {
 }
 table.data button:hover { text-decoration: underline; }
 table.data button:focus-visible, .wide:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
-table.data th[aria-sort="ascending"] button span::after { content: " ▲"; font-size: .7em; }
-table.data th[aria-sort="descending"] button span::after { content: " ▼"; font-size: .7em; }
-table.data thead th:has(button):not([aria-sort]) button span::after { content: " ↕"; font-size: .7em; color: var(--soft); }
+table.data th[aria-sort="ascending"] button span::after { content: "\a0▲"; font-size: .7em; }
+table.data th[aria-sort="descending"] button span::after { content: "\a0▼"; font-size: .7em; }
+table.data thead th:has(button):not([aria-sort]) button span::after { content: "\a0↕"; font-size: .7em; color: var(--soft); }
 @media print {
   .wide { overflow: visible; }
   table.data { font-size: 7pt; } table.data th, table.data td { padding: .2rem .25rem; }

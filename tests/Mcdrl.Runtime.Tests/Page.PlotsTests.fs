@@ -188,7 +188,8 @@ let tests =
 
             test "small marks are smaller, and of the same form" {
                 let numbers node =
-                    [ for n in Regex.Matches(html node, "-?[0-9.]+") -> number n.Value ]
+                    let outline = Regex.Match(html node, " d=\"([^\"]*)\"").Groups[1].Value
+                    [ for found in Regex.Matches(outline, "-?[0-9.]+") -> number found.Value ]
 
                 for index in 0..7 do
                     let large = numbers (PageSeries.marks index [ 0.0, 0.0 ])
