@@ -18,6 +18,7 @@ let private tests =
         PraNetTests.tests
         SummaryTests.tests
         SilhouetteTests.tests
+        BootstrapTests.tests
         InterventionalTests.tests
         DisagreementTests.tests
         ExplanationTests.tests

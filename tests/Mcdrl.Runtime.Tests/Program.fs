@@ -66,5 +66,12 @@ let main argv =
                     DemoPageTests.tests
                     PretrainerTests.tests
                     DemoPlanTests.tests
+                    PagePlotsTests.tests
+                    ExperimentPublishedTests.tests
+                    ExperimentReportTests.tests
+                    ExperimentCsvTests.tests
+                    ExperimentWordingTests.tests
+                    ExperimentPageTests.tests
+                    ExperimentWritingTests.tests
                 ])
             argv
