@@ -496,7 +496,7 @@ module Loss =
             let target =
                 (unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))
 
-            pooled.sub(target).square().sum(-1L).mean())
+            (squared (pooled.sub target)).sum(-1L).mean())
 
     /// L_contrast (Eq. 12): −log softmax_k(cos(F_vis, e_k) / τ) at the image's class, mean over the images that show
     /// one; exactly 0 for K = 1. F_vis [B, d], e [K, d], classes int64 [B].
@@ -510,7 +510,7 @@ module Loss =
     let dice (logits: Tensor) (labels: Tensor) =
         scoped (fun () ->
             let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
-            let each = torch.arange(1L, logits.shape[1], device = labels.device).view(1L, -1L, 1L, 1L)
+            let each = torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L)
             let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype
             let over (x: Tensor) = x.sum [| 2L; 3L |]
             let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
