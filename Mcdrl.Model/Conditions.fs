@@ -26,7 +26,7 @@ module Conditions =
             let radius = int64 (ceil (2.5 * sigma))
 
             let offsets =
-                torch.arange (float -radius, float radius + 1.0, dtype = torch.float32)
+                torch.tensor [| for offset in -radius .. radius -> float32 offset |]
 
             let weights = (squared offsets).div(scalar (-2.0 * sigma * sigma)).exp()
             let kernel = weights.div(weights.sum ()).view(1L, 1L, 1L, -1L)
