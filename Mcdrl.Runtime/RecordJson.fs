@@ -9,8 +9,8 @@ open System.Text.Json.Nodes
 open FSharp.Reflection
 
 /// F# records as JSON objects and back. Keys are the field names in snake case, unions without fields are texts in
-/// kebab case, an absent option is `null`. Reading is strict: unknown, missing and repeated keys and wrong types
-/// are errors, all reported at once, each with its key path.
+/// kebab case, an absent option is `null` or has no key. Reading is strict: unknown, missing and repeated keys and wrong
+/// types are errors, all reported at once, each with its key path.
 [<RequireQualifiedAccess>]
 module RecordJson =
     let private dashed (separator: char) (name: string) =
@@ -200,6 +200,7 @@ module RecordJson =
                     |> Array.map (fun field ->
                         match element.TryGetProperty(keyOf field) with
                         | true, value -> ofElement reading (within (keyOf field)) field.PropertyType value
+                        | false, _ when is typedefof<option<_>> field.PropertyType -> null
                         | false, _ -> reading.Fault (within (keyOf field)) "the key is missing" "Add it")
 
                 if reading.Faults.IsEmpty then

@@ -245,7 +245,9 @@ module Trainer =
                 )
 
             let! _, leaves = Checkpoint.read (Run.bestFile folder)
-            let network, tower = TrainState.withLeaves leaves state
+            let network, tower, rival = TrainState.withLeaves leaves state
+            use _noGrad = torch.no_grad ()
+            let texts, rival = Rival.settled rival course.Texts
 
             do!
                 Bundle.write
@@ -254,7 +256,8 @@ module Trainer =
                         Manifest = manifestOf identity dataset sites course tower best
                         Tower = tower
                         Network = network
-                        Texts = course.Texts
+                        Texts = texts
+                        Rival = rival
                     }
 
             return best
@@ -294,6 +297,10 @@ module Trainer =
             let! weights = loadWeights request
             let! texts = textsOf request weights dataset.Classes
             let tower = weights.Tower
+
+            let! rival =
+                RivalSource.create settings.Method weights dataset.Classes (Seed.named "prompts" seed)
+
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
@@ -306,7 +313,7 @@ module Trainer =
                     (Seed.named "network" seed)
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
-            let state = TrainState.start settings.Optimiser device trains network tower
+            let state = TrainState.start settings.Optimiser device trains network tower rival
             let views = viewsOf request identity device dataset state.Running
             let! trainingViews = views settings.Augmentation report cancel "training" training
             let! validationViews = views Augmentation.none report cancel "validation" validation
