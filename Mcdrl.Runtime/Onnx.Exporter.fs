@@ -173,17 +173,6 @@ module OnnxExporter =
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.load request.Model
 
-            do!
-                if model.Rival.IsSome then
-                    Error(
-                        McdrlError.usage
-                            "its class texts are worded for each image by a text tower, which can't be exported"
-                            request.Model
-                            "Export a model of fixed prompts or of biomedcoop"
-                    )
-                else
-                    Ok()
-
             let mode =
                 request.Mode
                 |> Option.defaultValue model.Manifest.Settings.Method.Marginalisation
