@@ -121,7 +121,7 @@ module OnnxExport =
             Error(
                 McdrlError.usage
                     "a text tower words this model's class texts for each image, and it can't be exported"
-                    path
+                    "method.prompting of the model"
                     "Export a model of fixed prompts or of method.prompting biomedcoop"
             )
         else
