@@ -15,8 +15,8 @@ module Conditions =
     /// Distance of each pixel from (x, y), in half sides: [h, w].
     let private distance (x: float) (y: float) (frame: Tensor) =
         scoped (fun () ->
-            let rows = (squared ((ramp frame.shape[1]).sub (scalar y))).unsqueeze 1L
-            let columns = (squared ((ramp frame.shape[2]).sub (scalar x))).unsqueeze 0L
+            let rows = (squared ((ramp frame.shape[1]).sub(scalar y))).unsqueeze 1L
+            let columns = (squared ((ramp frame.shape[2]).sub(scalar x))).unsqueeze 0L
             rows.add(columns, unity).sqrt())
 
     /// A lens out of focus: Gaussian, σ up to 3 % of the width.
@@ -25,8 +25,7 @@ module Conditions =
             let sigma = max 0.3 (0.03 * strength * float frame.shape[2])
             let radius = int64 (ceil (2.5 * sigma))
 
-            let offsets =
-                torch.tensor [| for offset in -radius .. radius -> float32 offset |]
+            let offsets = torch.tensor [| for offset in -radius .. radius -> float32 offset |]
 
             let weights = (squared offsets).div(scalar (-2.0 * sigma * sigma)).exp()
             let kernel = weights.div(weights.sum ()).view(1L, 1L, 1L, -1L)

@@ -37,6 +37,11 @@ let private tests =
         AugmentationTests.tests
         PhantomTests.tests
         SplitsTests.tests
+        RivalPromptTests.tests
+        RivalCoCoOpTests.tests
+        RivalStyLIPTests.tests
+        RivalBiomedCoOpTests.tests
+        RivalTests.tests
         ObjectiveTests.tests
         CaptionsTests.tests
         VocabularyTests.tests

@@ -38,6 +38,7 @@ let main argv =
                     OverlayTests.tests
                     BundleTests.tests
                     TrainerTests.tests
+                    RivalSourceTests.tests
                     AheadTests.tests
                     TrainingViewsTests.tests
                     RecordJsonTests.tests
