@@ -86,8 +86,7 @@ module ExperimentVerb =
                 $"settings of {Path.GetFileName file}", (fun more -> Config.ofFile file (assignments @ more))
             | None, preset ->
                 let preset =
-                    preset
-                    |> Option.defaultValue (if isMini arguments then "demo" else "best")
+                    preset |> Option.defaultValue (if isMini arguments then "demo" else "best")
 
                 $"preset {preset}", (fun more -> Config.ofPreset preset (assignments @ more))
 
@@ -124,13 +123,17 @@ module ExperimentVerb =
             | [] ->
                 Ok
                     { design with
-                        Methods = design.Methods |> List.filter (fun method -> List.contains method.Key wanted)
+                        Methods =
+                            design.Methods |> List.filter (fun method -> List.contains method.Key wanted)
                     }
 
     /// The call as it is typed, for the report.
     let private command (arguments: ParseResults<ExperimentArgument>) =
         let quoted (text: string) =
-            if text |> Seq.exists (fun letter -> System.Char.IsWhiteSpace letter || letter = '"') then
+            if
+                text
+                |> Seq.exists (fun letter -> System.Char.IsWhiteSpace letter || letter = '"')
+            then
                 $"'{text}'"
             else
                 text
@@ -156,12 +159,44 @@ module ExperimentVerb =
         ]
         |> String.concat " "
 
+    let private table session (report: ExperimentReport) =
+        let say = Session.say session
+
+        for line in ExperimentWording.lead report do
+            say line
+
+        ExperimentWording.unfinished report |> Option.iter say
+        say ""
+        let widest = report.Methods |> List.map _.Label.Length |> List.fold max 6
+        let cell (text: string) = text.PadLeft 14
+
+        let header = [ "mean"; "worst site" ] @ report.Facts.Sites |> List.map cell
+        say ("Dice, %".PadRight(widest + 1) + String.concat "" header)
+
+        for figures in report.Methods do
+            let sites =
+                figures.Sites
+                |> List.map (fun site -> ExperimentWording.spread site.Scores.Dice)
+
+            let worst =
+                figures.Worst
+                |> Option.map (fun worst -> ExperimentWording.spread worst.Dice)
+                |> Option.defaultValue "–"
+
+            let cells =
+                ExperimentWording.spread figures.Average.Dice :: worst :: sites |> List.map cell
+
+            say (figures.Label.PadRight(widest + 1) + String.concat "" cells)
+
     let private run session (arguments: ParseResults<ExperimentArgument>) =
         result {
             let! design = ExperimentCatalogue.find (arguments.GetResult Name)
             let! design = chosen arguments design
             let! weights = weights arguments
-            let! protocol = Mcdrl.Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
+
+            let! protocol =
+                Mcdrl.Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
+
             let budget, settings = settings arguments
             let seeds = arguments.GetResult(Seeds, defaultValue = 3)
 
@@ -191,23 +226,31 @@ module ExperimentVerb =
                     Command = command arguments
                 }
 
-            let! state =
+            let! state, report =
                 ProgressBar.during session (fun report ->
-                    Experiment.run request (arguments.Contains Report_Only) report session.Cancel)
+                    result {
+                        let! state =
+                            Experiment.run request (arguments.Contains Report_Only) report session.Cancel
 
-            for method in state.Methods do
-                let dice =
-                    [
-                        for run in method.Runs ->
-                            (run.Images |> List.map _.Score.Dice |> Summary.spread).Mean
-                    ]
+                        let! found = ExperimentReporting.write request state report session.Cancel
+                        return state, found
+                    })
 
-                let spread = Summary.spread dice
-                Session.say session $"{method.Label, -24} {100.0 * spread.Mean:F1} ({method.Runs.Length} runs)"
+            table session report
+
+            for reason in state.LeftOut do
+                Session.say session $"Left out: {reason}."
 
             for failed in state.Failed do
                 Session.warn session failed
 
+            Session.say session ""
+
+            Session.say
+                session
+                $"Open {Path.Combine(ExperimentReporting.folderOf request, ExperimentWriting.pageName)}"
+
+            Session.emit session (RecordJson.toObject report)
             return if state.Failed.IsEmpty then 0 else 1
         }
 

@@ -156,20 +156,15 @@ module ExperimentCatalogue =
     let private listed (words: string list) =
         words |> List.map (fun word -> $"\"{word}\"") |> String.concat ","
 
-    let private named (condition: string list) = $"method.conditions=[{listed condition}]"
+    let private named (condition: string list) =
+        $"method.conditions=[{listed condition}]"
 
     let private changed key label note changes = method key label note changes
 
     let private ablation =
         [
-            { baseline with
-                Label = "Baseline"
-            }
-            changed
-                "without-mtrs"
-                "w/o MTRS"
-                "Every cell is intervened on (α = 1)."
-                [ "method.alpha=1" ]
+            { baseline with Label = "Baseline" }
+            changed "without-mtrs" "w/o MTRS" "Every cell is intervened on (α = 1)." [ "method.alpha=1" ]
             |> published "w/o MTRS"
             changed
                 "without-cdrl"
@@ -189,11 +184,7 @@ module ExperimentCatalogue =
         else
             let words = dictionary m
 
-            changed
-                $"m{m}"
-                $"M = {m}"
-                $"""A dictionary of {m}: {String.concat ", " words}."""
-                [ named words ]
+            changed $"m{m}" $"M = {m}" $"""A dictionary of {m}: {String.concat ", " words}.""" [ named words ]
         |> published (string m)
 
     let private ofDepth layers =
@@ -215,10 +206,7 @@ module ExperimentCatalogue =
                     mode
                     $"{mode} throughout"
                     note
-                    [
-                        $"method.training_mode={mode}"
-                        $"method.marginalisation={mode}"
-                    ])
+                    [ $"method.training_mode={mode}"; $"method.marginalisation={mode}" ])
 
         let asked =
             [ "attention"; "feature-mean"; "nwgm" ]
@@ -245,7 +233,8 @@ module ExperimentCatalogue =
             yield changed "alpha-1" "α = 1" "Without MTRS." [ "method.alpha=1" ]
             yield! modes
             yield! asked
-            yield changed "ungrounded" "not grounded" "Without grounded interventions (λ3 = 0)." [ ungrounded ]
+            yield
+                changed "ungrounded" "not grounded" "Without grounded interventions (λ3 = 0)." [ ungrounded ]
             yield
                 changed
                     "dense"
@@ -387,13 +376,7 @@ module ExperimentCatalogue =
                 compared
                 "mcdrl"
                 [ ExperimentFigure.Robustness ]
-            design
-                "ablations"
-                "Ablations of our own"
-                "Which of our choices matter?"
-                ours
-                "mcdrl"
-                []
+            design "ablations" "Ablations of our own" "Which of our choices matter?" ours "mcdrl" []
         ]
 
     /// The experiment of a name.
@@ -402,4 +385,7 @@ module ExperimentCatalogue =
         | Some design -> Ok design
         | None ->
             let known = all |> List.map _.Name |> String.concat ", "
-            Error(McdrlError.usage $"there is no experiment {name}" "mcdrl experiment" $"Choose one of {known}")
+
+            Error(
+                McdrlError.usage $"there is no experiment {name}" "mcdrl experiment" $"Choose one of {known}"
+            )

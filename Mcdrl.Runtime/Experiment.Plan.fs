@@ -57,7 +57,6 @@ type JudgingIdentity =
     }
 
 /// A run that an experiment needs.
-[<NoComparison; NoEquality>]
 type PlannedRun =
     {
         Method: ExperimentMethod
@@ -133,7 +132,7 @@ module ExperimentPlan =
         (dataSha256, testSha256, weightsSha256, textSha256)
         : PlannedRun list =
         [
-            for seed in 1..request.Seeds do
+            for seed in 1 .. request.Seeds do
                 for site in sites do
                     for method, settings in methods do
                         let identity: TrainingIdentity =

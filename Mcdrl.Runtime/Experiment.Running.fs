@@ -76,7 +76,10 @@ module ExperimentRunning =
             [|
                 for _ in 0..repetitions do
                     use _scope = torch.NewDisposeScope()
-                    let frame = (Seed.symmetric 0.5 [ 1L; 3L; side; side ] (Seed.create 1UL)).add(scalar 0.5)
+
+                    let frame =
+                        (Seed.symmetric 0.5 [ 1L; 3L; side; side ] (Seed.create 1UL)).add(scalar 0.5)
+
                     let clock = Stopwatch.StartNew()
                     use _answer = Segmenter.probabilitiesOfFrames segmenter None frame
                     clock.Elapsed.TotalMilliseconds

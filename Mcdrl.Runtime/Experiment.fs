@@ -9,6 +9,8 @@ type ExperimentState =
     {
         Facts: ExperimentFacts
         Methods: MethodRuns list
+        /// The plan, done or not.
+        Runs: PlannedRun list
         /// Labels of methods that the tower can't run, each with the reason.
         LeftOut: string list
         /// Runs that failed in this call, each with what went wrong.
@@ -217,6 +219,7 @@ module Experiment =
                             Published = method.Published
                             Runs = results |> List.filter (fun result -> result.Method = method.Key)
                         })
+                Runs = prepared.Runs
                 LeftOut = prepared.LeftOut
                 Failed =
                     failed

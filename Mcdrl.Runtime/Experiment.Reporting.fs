@@ -1,0 +1,45 @@
+namespace Mcdrl
+
+open System.IO
+open FsToolkit.ErrorHandling
+
+/// An experiment's report, from whatever is done of it.
+[<RequireQualifiedAccess>]
+module ExperimentReporting =
+    let folderOf (request: ExperimentRequest) =
+        Path.Combine(request.Out, request.Design.Name)
+
+    let private figure (request: ExperimentRequest) kind (draw: unit -> Result<'T list, McdrlError>) =
+        if List.contains kind request.Design.Figures then
+            draw ()
+        else
+            Ok []
+
+    /// Draws the figures and writes `report.html`, `report.json`, `summary.csv` and `images.csv` into the experiment's
+    /// folder.
+    let write (request: ExperimentRequest) (state: ExperimentState) report cancel =
+        result {
+            let! sheet =
+                figure request ExperimentFigure.Sheet (fun () ->
+                    ExperimentIllustrating.sheet request state.Runs report cancel)
+
+            let! maps =
+                figure request ExperimentFigure.Features (fun () ->
+                    ExperimentIllustrating.maps request state.Runs report cancel)
+
+            let! curves =
+                figure request ExperimentFigure.Robustness (fun () ->
+                    ExperimentIllustrating.curves request state.Facts.Sites state.Runs report cancel)
+
+            let page: ExperimentPage =
+                {
+                    Report = ExperimentReport.create state.Facts state.Methods
+                    Methods = state.Methods
+                    Curves = curves
+                    Maps = maps
+                    Sheet = sheet
+                }
+
+            do! ExperimentWriting.write (folderOf request) page
+            return page.Report
+        }
