@@ -38,7 +38,7 @@ module BiomedCoOp =
     let consistency (ensemble: Tensor) (texts: Tensor) =
         scoped (fun () ->
             let mean = unit ((unit ensemble).mean [| 1L |])
-            (unit texts).sub(mean).square().mean())
+            (squared ((unit texts).sub mean)).mean())
 
     /// Which prompts are kept, bool [P]: |u_i − mean u| ≤ τ·std u, u_i the mean over images of max_k s·cos(f, e_{k,i}).
     let kept (scale: float) (ensemble: Tensor) (image: Tensor) =
