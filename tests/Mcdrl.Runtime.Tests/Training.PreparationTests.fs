@@ -142,10 +142,25 @@ let tests =
 
                         let own = request folder "own" half
                         let others = shared folder (request folder "others" half)
-                        let report, weights, _ = trained own
-                        let reportOfOthers, weightsOfOthers, _ = trained others
-                        Expect.equal report.TrainingFrames report.ValidationFrames "as many"
-                        Expect.equal report.ValidationDice reportOfOthers.ValidationDice "validation"
+                        let outcome, weights, _ = trained own
+                        let outcomeOfOthers, weightsOfOthers, _ = trained others
+                        Expect.equal outcome.TrainingFrames outcome.ValidationFrames "as many"
+
+                        let stopped = request folder "stopped" half
+                        use stop = new CancellationTokenSource()
+
+                        let report (progress: Progress) =
+                            if progress.Stage = "training" then
+                                stop.Cancel()
+
+                        Expect.isError (Trainer.train stopped report stop.Token) "stopped"
+
+                        Expect.equal
+                            (Directory.GetFiles(Run.preparedFolder stopped.Out, "features-*.bin")).Length
+                            2
+                            "a file for each"
+
+                        Expect.equal outcome.ValidationDice outcomeOfOthers.ValidationDice "validation"
                         Expect.equal weights weightsOfOthers "weights")
 
                 testCase "a seed's confounders are not another's, even where its frames are"
