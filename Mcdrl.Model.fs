@@ -25,7 +25,7 @@ type TowerFeatures =
 [<NoComparison; NoEquality>]
 type Texts =
     {
-        /// e_k, "A {class} in an endoscopic image", [K, d].
+        /// e_k, "A {class} in an endoscopic image", [K, d]; [B, K, d] where each image has its own.
         classes: Tensor
         /// z_m, "An endoscopy image with {condition}", [M, d].
         conditions: Tensor
@@ -40,10 +40,17 @@ type Texts =
 /// MTRS: the regions that the class texts point at (Eq. 6).
 [<RequireQualifiedAccess>]
 module Regions =
-    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B, H, W, d] and [K, d] → [B, H, W, K] in [−1, 1], at least fp32; zero
-    /// vectors give 0.
+    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B', H, W, d] and [K, d], or [B, K, d] for texts of each image where B' is a
+    /// multiple of B → [B', H, W, K] in [−1, 1], at least fp32; zero vectors give 0.
     let similarity (dense: Tensor) (classes: Tensor) =
-        scoped (fun () -> (unit (widened dense)).matmul((unit (widened classes)).t()))
+        scoped (fun () ->
+            let cells, texts = unit (widened dense), unit (widened classes)
+
+            if texts.dim () = 2L then
+                cells.matmul (texts.t ())
+            else
+                let copies = cells.shape[0] / texts.shape[0]
+                cells.matmul (texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L))
 
     /// N = round(α·cells), midpoints away from zero, at least 1 and at most all.
     let count (alpha: float) (cells: int64) =
@@ -320,7 +327,7 @@ module TextClasses =
     let temperature = 0.07
 
     /// (cells · cos(C[h,w], e_k) + image · cos(F_vis, e_k)) / 0.07.
-    /// Texts [K, d], image [B, d], map [B', H, W, d] → [B', K, H, W].
+    /// Texts [K, d] or [B, K, d], image [B, d], map [B', H, W, d] → [B', K, H, W].
     let scores (weights: TextClasses) (texts: Tensor) (image: Tensor) (map: Tensor) =
         scoped (fun () ->
             let cells = (Regions.similarity map texts).mul weights.cells
@@ -369,7 +376,7 @@ type Observation =
         Regions: Tensor
         /// Earlier maps for the head, fine to coarse.
         Skips: Tensor list
-        /// e_k, [K, d].
+        /// e_k, [K, d] or [B, K, d].
         Classes: Tensor
     }
 
@@ -496,13 +503,20 @@ module Loss =
             let target =
                 (unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))
 
-            pooled.sub(target).square().sum(-1L).mean())
+            (squared (pooled.sub target)).sum(-1L).mean())
 
     /// L_contrast (Eq. 12): −log softmax_k(cos(F_vis, e_k) / τ) at the image's class, mean over the images that show
-    /// one; exactly 0 for K = 1. F_vis [B, d], e [K, d], classes int64 [B].
+    /// one; exactly 0 for K = 1. F_vis [B, d], e [K, d] or [B, K, d], classes int64 [B].
     let contrast (tau: float) (texts: Tensor) (classes: Tensor) (image: Tensor) =
         overShown classes image (fun rows ->
-            let cosines = (unit (image.index_select (0L, rows))).matmul((unit texts).t())
+            let shown = unit (image.index_select (0L, rows))
+
+            let cosines =
+                if texts.dim () = 2L then
+                    shown.matmul ((unit texts).t())
+                else
+                    (unit (texts.index_select (0L, rows))).matmul(shown.unsqueeze -1L).squeeze(-1L)
+
             functional.cross_entropy (cosines.div (scalar tau), classes.index_select (0L, rows)))
 
     /// 1 − soft Dice of each lesion class, mean over the images and classes; smoothing 1. Ours, not the paper's.
@@ -510,7 +524,7 @@ module Loss =
     let dice (logits: Tensor) (labels: Tensor) =
         scoped (fun () ->
             let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
-            let each = torch.arange(1L, logits.shape[1], device = labels.device).view(1L, -1L, 1L, 1L)
+            let each = torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L)
             let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype
             let over (x: Tensor) = x.sum [| 2L; 3L |]
             let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)

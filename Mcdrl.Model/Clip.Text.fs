@@ -81,27 +81,37 @@ module ClipText =
                 .mul(scalar -infinity)
                 .triu(1L))
 
-    /// Text features, not of unit length: the output at each row's end token, which is its largest id (the first such).
-    /// What stands after it has no influence. Ids must lie below `vocabulary`, n be at most `context`.
-    /// I64 [B, n] → [B, embed]
-    let forward (tower: ClipText) (tokens: Tensor) =
+    /// The embeddings of tokens, without positions. I64 [...], ids below `vocabulary` → [..., width]
+    let embed (tower: ClipText) (tokens: Tensor) =
         scoped (fun () ->
-            let ends = tokens.argmax 1L // [B]
+            tower.token_embedding.weight.index_select(0L, tokens.flatten ()).unflatten(0L, tokens.shape))
+
+    /// Text features of embedded tokens, not of unit length: the output at each row's end token. What stands after it has
+    /// no influence. Embeddings without positions [B, n, width], n at most `context`; places of the end tokens
+    /// I64 [B] → [B, embed]
+    let forwardEmbedded (tower: ClipText) (ends: Tensor) (embedded: Tensor) =
+        scoped (fun () ->
             // Attention is causal, so nothing after the last end token needs computing.
             let length = ends.max().ToInt64() + 1L
-            let tokens = tokens.narrow (1L, 0L, length)
 
-            let embedded =
-                tower.token_embedding.weight
-                    .index_select(0L, tokens.flatten ())
-                    .unflatten(0L, tokens.shape)
+            let placed =
+                embedded
+                    .narrow(1L, 0L, length)
                     .add(tower.positional_embedding.narrow (0L, 0L, length), unity) // [B, length, width]
 
-            let mask = causal length embedded
-            let output = Transformer.run (Some mask) tower.transformer.resblocks embedded
-            let rows = torch.arange (tokens.shape[0], device = tokens.device)
+            let mask = causal length placed
+            let output = Transformer.run (Some mask) tower.transformer.resblocks placed
+            let rows = torch.arange (placed.shape[0], device = placed.device)
 
             let pooled =
                 output.index ([| torch.TensorIndex.Tensor rows; torch.TensorIndex.Tensor ends |])
 
             (layerNorm tower.ln_final pooled).matmul tower.text_projection)
+
+    /// Text features of tokens, not of unit length. A row's end token is its largest id (the first such). Ids must lie
+    /// below `vocabulary`, n be at most `context`. I64 [B, n] → [B, embed]
+    let forward (tower: ClipText) (tokens: Tensor) =
+        scoped (fun () ->
+            let ends = tokens.argmax 1L // [B]
+            let length = ends.max().ToInt64() + 1L
+            embed tower (tokens.narrow (1L, 0L, length)) |> forwardEmbedded tower ends)

@@ -15,8 +15,8 @@ module Conditions =
     /// Distance of each pixel from (x, y), in half sides: [h, w].
     let private distance (x: float) (y: float) (frame: Tensor) =
         scoped (fun () ->
-            let rows = (ramp frame.shape[1]).sub(scalar y).square().unsqueeze 1L
-            let columns = (ramp frame.shape[2]).sub(scalar x).square().unsqueeze 0L
+            let rows = (squared ((ramp frame.shape[1]).sub(scalar y))).unsqueeze 1L
+            let columns = (squared ((ramp frame.shape[2]).sub(scalar x))).unsqueeze 0L
             rows.add(columns, unity).sqrt())
 
     /// A lens out of focus: Gaussian, σ up to 3 % of the width.
@@ -25,10 +25,9 @@ module Conditions =
             let sigma = max 0.3 (0.03 * strength * float frame.shape[2])
             let radius = int64 (ceil (2.5 * sigma))
 
-            let offsets =
-                torch.arange (float -radius, float radius + 1.0, dtype = torch.float32)
+            let offsets = torch.tensor [| for offset in -radius .. radius -> float32 offset |]
 
-            let weights = offsets.square().div(scalar (-2.0 * sigma * sigma)).exp()
+            let weights = (squared offsets).div(scalar (-2.0 * sigma * sigma)).exp()
             let kernel = weights.div(weights.sum ()).view(1L, 1L, 1L, -1L)
             let planes = frame.unsqueeze 1L
 
@@ -121,7 +120,7 @@ module Conditions =
                 let away =
                     distance (at "x" |> Seed.between -0.9 0.9) (at "y" |> Seed.between -0.9 0.9) frame
 
-                away.div(scalar size).square().neg().exp()
+                (squared (away.div (scalar size))).neg().exp()
 
             let light = Seq.init spots spot |> Seq.reduce (fun a b -> a.maximum b)
             clipped (frame.add (light.mul (scalar 1.2), unity)))

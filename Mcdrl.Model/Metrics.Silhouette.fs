@@ -31,7 +31,7 @@ module Silhouette =
                 belongs.sum(0L, keepdim = true).sub(rows.matmul (rows.t().matmul belongs))
 
             // What a row counts of itself: nothing, unless it has no direction.
-            let itself = rows.square().sum(1L).neg().add(scalar 1.0, unity)
+            let itself = (squared rows).sum(1L).neg().add(scalar 1.0, unity)
             let sums = sums.contiguous().data<float>().ToArray()
             let itself = itself.data<float>().ToArray()
 

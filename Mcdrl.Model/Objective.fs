@@ -78,7 +78,7 @@ module Objective =
         use _scope = torch.NewDisposeScope()
 
         let marks (labels: Tensor) =
-            let each = torch.arange(1L, int64 classes + 1L, device = labels.device).view(1L, -1L, 1L)
+            let each = torch.tensor([| 1L .. int64 classes |], device = labels.device).view(1L, -1L, 1L)
             labels.flatten(1L).unsqueeze(1L).eq(each.``to`` labels.dtype).``to`` torch.float32
 
         let p, g = marks predicted, marks truth
@@ -109,21 +109,21 @@ module Objective =
         settings.Loss.Grounding > 0.0
         && settings.Method.TrainingMode <> TrainingMode.Never
 
+    let private kept (terms: LossTerms, logits: Tensor) : Tensor seq =
+        [
+            terms.Total
+            terms.Segmentation
+            terms.Causal
+            terms.Contrast
+            terms.Dice
+            terms.Alignment
+            terms.Grounding
+            logits
+        ]
+
     /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. Before the intervention is
     /// active the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
     let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
-        let kept (terms: LossTerms, logits: Tensor) : Tensor seq =
-            [
-                terms.Total
-                terms.Segmentation
-                terms.Causal
-                terms.Contrast
-                terms.Dice
-                terms.Alignment
-                terms.Grounding
-                logits
-            ]
-
         scopedWith kept (fun () ->
             let weights = settings.Loss
             let observation = Network.observe network texts settings.Method.Alpha batch.Features
@@ -151,7 +151,9 @@ module Objective =
 
             let alignment =
                 term weights.Alignment (fun () ->
-                    let cells = labelsPerCell (int texts.classes.shape[0]) grid[1] grid[2] batch.Labels
+                    let cells =
+                        labelsPerCell (int texts.class_conditions.shape[0]) grid[1] grid[2] batch.Labels
+
                     Alignment.loss weights.AlignmentTau (Alignment.prompts texts) cells observation.Dense)
 
             let grounding =
@@ -195,6 +197,31 @@ module Objective =
                 Dice = dice
                 Alignment = alignment
                 Grounding = grounding
+            },
+            logits)
+
+    /// `evaluate` with class texts in a rival's words. Its own objective takes the place of Eq. 12, in `Contrast`.
+    let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) active batch =
+        scopedWith kept (fun () ->
+            let texts = Rival.texts (Some rival) batch.Features texts
+
+            let terms, logits =
+                evaluate
+                    { settings with
+                        Loss = { settings.Loss with Contrast = 0.0 }
+                    }
+                    network
+                    texts
+                    active
+                    batch
+
+            let own =
+                Network.aligned network batch.Features.Image
+                |> Rival.loss rival texts.classes batch.Classes
+
+            { terms with
+                Total = terms.Total.add ((own.mul (scalar Rival.weight)).``to`` terms.Total.dtype, unity)
+                Contrast = own
             },
             logits)
 

@@ -25,6 +25,13 @@ type TrainingMode =
     /// Never intervene: the baseline, tower and head alone.
     | Never
 
+/// Who words the class texts in place of the fixed prompts: a rival of the paper.
+[<RequireQualifiedAccess>]
+type Prompting =
+    | Cocoop
+    | Stylip
+    | Biomedcoop
+
 /// How the dense map is read off a CLIP tower's last block.
 [<RequireQualifiedAccess>]
 type DenseMode =
@@ -54,6 +61,8 @@ type MethodSettings =
         ClassesBy: ClassesBy
         /// How many earlier tower maps the head reads, 0 for none.
         Refinements: int
+        /// The rival that learns the class texts; `None` for the fixed prompts.
+        Prompting: Prompting option
     }
 
 type LossSettings =
@@ -155,6 +164,10 @@ module Settings =
                 check "method.layers" (within 1 64 m.Layers) "must lie between 1 and 64"
                 check "method.head_width" (within 1 4096 m.HeadWidth) "must lie between 1 and 4096"
                 check "method.refinements" (within 0 16 m.Refinements) "must lie between 0 and 16"
+                check
+                    "method.prompting"
+                    (m.Prompting.IsNone || m.TrainingMode = TrainingMode.Never)
+                    "needs method.training_mode never: the rivals don't intervene"
                 check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"

@@ -16,6 +16,9 @@ module Tensors =
     let scalar (value: float) : Tensor =
         torch.tensor (value, dtype = torch.float64)
 
+    /// x², element by element; TorchSharp's `square` makes a `Scalar` for the 2.
+    let squared (x: Tensor) : Tensor = x.mul x
+
     /// Runs `f` in a scope: whatever tensors it makes are freed at the end, except its result.
     /// Scopes belong to one thread; never hand a lazy value out of one.
     let inline scoped ([<InlineIfLambda>] f: unit -> Tensor) : Tensor =

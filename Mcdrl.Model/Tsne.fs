@@ -40,7 +40,7 @@ module Tsne =
     let private distances (x: Tensor) =
         scoped (fun () ->
             let x = x.sub (x.mean ([| 0L |], keepdim = true))
-            let norms = x.square().sum(1L, keepdim = true)
+            let norms = (squared x).sum(1L, keepdim = true)
             norms.add(norms.t (), unity).sub(x.matmul(x.t ()).mul(scalar 2.0)).maximum(scalar 0.0))
 
     /// Halvings of the interval of log precisions: 70 wide at first, narrower than 10⁻¹³ at last.
@@ -91,7 +91,7 @@ module Tsne =
     /// 1 / (1 + ‖y_i − y_j‖²), by one product: the squared norms are two more coordinates. [n, 2] → [n, n]
     let private kernel (points: Tensor) =
         scoped (fun () ->
-            let norms = points.square().sum(1L, keepdim = true)
+            let norms = (squared points).sum(1L, keepdim = true)
             let ones = torch.ones_like norms
 
             let left =
@@ -140,7 +140,7 @@ module Tsne =
                 let width = directions.shape[1]
                 let main = directions.narrow(1L, width - 2L, 2L).flip 1L
                 let points = signed (centred.matmul main)
-                let spread = points.narrow(1L, 0L, 1L).square().mean().sqrt()
+                let spread = (squared (points.narrow (1L, 0L, 1L))).mean().sqrt()
                 points.div(spread.maximum (scalar 1e-300)).mul(scalar startScale))
 
     /// Points on their way.

@@ -85,6 +85,8 @@ type Model =
         Tower: Tower
         Network: Network
         Texts: Texts
+        /// Who words the class texts of each image, if a rival of the paper does.
+        Rival: Rival option
     }
 
 /// A model as a folder: `mcdrl.json`, `weights.safetensors`, `text.safetensors` and a model card, `README.md`.
@@ -146,7 +148,9 @@ module Bundle =
         Safetensors.write
             (path weightsName)
             Map.empty
-            (prefixed "tower" model.Tower @ prefixed "network" model.Network)
+            (prefixed "tower" model.Tower
+             @ prefixed "network" model.Network
+             @ prefixed "prompts" model.Rival)
         |> Result.bind (fun () -> Safetensors.write (path textName) Map.empty (Tree.leaves model.Texts))
         |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
         |> Result.bind (fun () ->
@@ -313,12 +317,21 @@ module Bundle =
 
             let! network = Tree.load weightsPath template (withPrefix "network" weights.Tensors)
 
+            let! rival =
+                RivalSource.load
+                    weightsPath
+                    manifest.Settings.Method
+                    tower
+                    manifest.Classes
+                    (withPrefix "prompts" weights.Tensors)
+
             return
                 {
                     Manifest = manifest
                     Tower = tower
                     Network = network
                     Texts = texts
+                    Rival = rival
                 }
         }
 

@@ -113,18 +113,29 @@ module OnnxExport =
             Metadata = metadata model mode
         }
 
-    /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device.
-    let write (path: string) (model: Model) mode : Result<int64, McdrlError> =
+    let private writeCompared compared path (model: Model) mode =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
-        assemble true model mode |> OnnxModel.write path
+
+        if model.Rival.IsSome then
+            Error(
+                McdrlError.usage
+                    "a text tower words this model's class texts for each image, and it can't be exported"
+                    "method.prompting of the model"
+                    "Export a model of fixed prompts or of method.prompting biomedcoop"
+            )
+        else
+            assemble compared model mode |> OnnxModel.write path
+
+    /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device. A
+    /// model with a rival is refused.
+    let write (path: string) (model: Model) mode : Result<int64, McdrlError> =
+        writeCompared true path model mode
 
     /// `write` with probabilities alone, to be measured: in modes that look at single conditions too the graph computes nothing
     /// about them.
     let writeProbabilities (path: string) (model: Model) mode : Result<int64, McdrlError> =
-        use _noGrad = torch.no_grad ()
-        use _scope = torch.NewDisposeScope()
-        assemble false model mode |> OnnxModel.write path
+        writeCompared false path model mode
 
     /// Writes an image tower alone, to be measured: `image` [B, 3, side, side], normalised, to `dense` [B, H, W, width] in
     /// the way of `mode` and `feature` [B, width]. Gives the file's size in bytes.

@@ -47,6 +47,20 @@ module Page =
         else
             "–"
 
+    /// A share in percent, one decimal, without the sign, for a column that says so.
+    let points (share: float) =
+        if Double.IsFinite share then
+            (100.0 * share).ToString("0.0", CultureInfo.InvariantCulture)
+        else
+            "–"
+
+    /// A difference of shares in percentage points with its sign; less than half a tenth has none.
+    let signedPoints (difference: float) =
+        if not (Double.IsFinite difference) then "–"
+        elif abs difference < 0.0005 then "0.0"
+        elif difference > 0.0 then "+" + points difference
+        else "−" + points (abs difference)
+
     let private dataAddress (image: PageImage) =
         $"data:{image.MediaType};base64,{Convert.ToBase64String image.Bytes}"
 
@@ -141,8 +155,8 @@ module Page =
     let commands (lines: string list) =
         pre [] [ code [] [ str (String.concat "\n" lines) ] ]
 
-    /// The whole file.
-    let render (name: string) content : string =
+    /// The whole file, with style sheets of its own after the one that all pages share.
+    let renderStyled (sheets: string list) (name: string) content : string =
         html
             [ _lang "en" ]
             [
@@ -152,8 +166,12 @@ module Page =
                         meta [ _charset "utf-8" ]
                         meta [ _name "viewport"; _content "width=device-width, initial-scale=1" ]
                         title [] [ str name ]
-                        style [] [ rawText PageStyle.sheet ]
+                        for sheet in PageStyle.sheet :: sheets do
+                            style [] [ rawText sheet ]
                     ]
                 body [] [ main [] content ]
             ]
         |> RenderView.AsString.htmlDocument
+
+    /// The whole file.
+    let render (name: string) content : string = renderStyled [] name content

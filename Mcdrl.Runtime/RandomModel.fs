@@ -95,5 +95,6 @@ module RandomModel =
                     Tower = tower
                     Network = network
                     Texts = texts
+                    Rival = None
                 }
         }

@@ -9,8 +9,8 @@ open System.Text.Json.Nodes
 open FSharp.Reflection
 
 /// F# records as JSON objects and back. Keys are the field names in snake case, unions without fields are texts in
-/// kebab case, an absent option is `null`. Reading is strict: unknown, missing and repeated keys and wrong types
-/// are errors, all reported at once, each with its key path.
+/// kebab case, an absent option is `null` or has no key. Reading is strict: unknown, missing and repeated keys and wrong
+/// types are errors, all reported at once, each with its key path.
 [<RequireQualifiedAccess>]
 module RecordJson =
     let private dashed (separator: char) (name: string) =
@@ -43,6 +43,7 @@ module RecordJson =
         | :? int as number -> JsonValue.Create number
         | :? int64 as number -> JsonValue.Create number
         | :? uint64 as number -> JsonValue.Create number
+        | :? float as number when Double.IsNaN number -> null
         | :? float as number -> JsonValue.Create number
         | _ when FSharpType.IsRecord kind ->
             let result = JsonObject()
@@ -133,6 +134,7 @@ module RecordJson =
         elif kind = typeof<float> then
             match element.ValueKind = JsonValueKind.Number, lazy (element.TryGetDouble()) with
             | true, Lazy(true, number) when Double.IsFinite number -> box number
+            | false, _ when element.ValueKind = JsonValueKind.Null -> box nan
             | _ -> wrong "a finite number"
         elif is typedefof<option<_>> kind then
             let cases = FSharpType.GetUnionCases kind
@@ -200,6 +202,7 @@ module RecordJson =
                     |> Array.map (fun field ->
                         match element.TryGetProperty(keyOf field) with
                         | true, value -> ofElement reading (within (keyOf field)) field.PropertyType value
+                        | false, _ when is typedefof<option<_>> field.PropertyType -> null
                         | false, _ -> reading.Fault (within (keyOf field)) "the key is missing" "Add it")
 
                 if reading.Faults.IsEmpty then

@@ -57,6 +57,7 @@ module Segmenter =
                 Tower = Tree.map _.detach() tower
                 Network = Tree.map _.detach() network
                 Texts = place model.Texts
+                Rival = place model.Rival
             }
 
         {
@@ -65,7 +66,11 @@ module Segmenter =
             Precision = precision
             Mean = model.Manifest.Preprocessing.Mean |> List.map float32 |> List.toArray
             Std = model.Manifest.Preprocessing.Std |> List.map float32 |> List.toArray
-            Owned = Tree.tensors model.Tower @ Tree.tensors model.Network @ Tree.tensors model.Texts
+            Owned =
+                Tree.tensors model.Tower
+                @ Tree.tensors model.Network
+                @ Tree.tensors model.Texts
+                @ Tree.tensors model.Rival
         }
 
     /// What the segmenter owns lives on after the scope that it was prepared in.
@@ -141,11 +146,10 @@ module Segmenter =
 
     /// Frames [B, 3, S, S] in [0, 1] through the tower.
     let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
-        features segmenter frames
-        |> Network.observe
-            segmenter.Model.Network
-            segmenter.Model.Texts
-            segmenter.Model.Manifest.Settings.Method.Alpha
+        let model = segmenter.Model
+        let seen = features segmenter frames
+        let texts = Rival.texts model.Rival seen model.Texts
+        Network.observe model.Network texts model.Manifest.Settings.Method.Alpha seen
 
     let private observe (segmenter: Segmenter) picture =
         (frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L

@@ -165,7 +165,9 @@ module Trainer =
                 )
 
             let! _, leaves = Checkpoint.read (Run.bestFile folder)
-            let network, tower = TrainState.withLeaves leaves state
+            let network, tower, rival = TrainState.withLeaves leaves state
+            use _noGrad = torch.no_grad ()
+            let texts, rival = Rival.settled rival course.Texts
 
             do!
                 Bundle.write
@@ -174,7 +176,8 @@ module Trainer =
                         Manifest = manifestOf identity dataset sites course tower best
                         Tower = tower
                         Network = network
-                        Texts = course.Texts
+                        Texts = texts
+                        Rival = rival
                     }
 
             return best
@@ -213,6 +216,10 @@ module Trainer =
             let! weights = loadWeights request
             let! texts = textsOf request weights dataset.Classes
             let tower = weights.Tower
+
+            let! rival =
+                RivalSource.create settings.Method weights dataset.Classes (Seed.named "prompts" seed)
+
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
@@ -225,7 +232,7 @@ module Trainer =
                     (Seed.named "network" seed)
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
-            let state = TrainState.start settings.Optimiser device trains network tower
+            let state = TrainState.start settings.Optimiser device trains network tower rival
 
             let! views =
                 Preparation.views request identity device dataset texts state.Running report cancel

@@ -26,20 +26,14 @@ type Course =
 /// The training loop around the pure objective.
 [<RequireQualifiedAccess>]
 module Course =
-    let private predict settings active (course: Course) network (features: TowerFeatures) =
+    let private predict settings active (course: Course) network rival (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
+            let texts = Rival.texts rival features course.Texts
 
-            let observation =
-                Network.observe network course.Texts settings.Method.Alpha features
+            let observation = Network.observe network texts settings.Method.Alpha features
 
-            (Network.probabilities
-                network
-                course.Texts
-                settings.Method.Marginalisation
-                active
-                side
-                observation)
+            (Network.probabilities network texts settings.Method.Marginalisation active side observation)
                 .argmax(1L)
                 .cpu()
                 .``to``
@@ -50,7 +44,7 @@ module Course =
         use _scope = torch.NewDisposeScope()
         let settings = course.Request.Settings
 
-        let network, tower =
+        let network, tower, rival =
             TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
 
         [|
@@ -59,7 +53,7 @@ module Course =
                 use _scope = torch.NewDisposeScope()
                 let drawn = Views.draw course.Validation 0 members None
                 let features, _ = Views.seenBy tower course.Validation drawn
-                let predicted = predict settings active course network features
+                let predicted = predict settings active course network rival features
                 Objective.meanDice (int course.Texts.classes.shape[0]) predicted drawn.Labels, members.Length
         |]
         |> fun parts ->
@@ -135,7 +129,9 @@ module Course =
             }
 
         let terms, logits =
-            Objective.evaluate settings state.Network course.Texts active batch
+            match state.Rival with
+            | Some rival -> Objective.evaluateRival settings state.Network rival course.Texts active batch
+            | None -> Objective.evaluate settings state.Network course.Texts active batch
 
         let loss = terms.Total.item<float32>() |> float
 

@@ -74,7 +74,10 @@ module Preparation =
                     string side
                     identity.WeightsSha256
                     string settings.Method.DenseMode
-                    string settings.Method.Refinements
+                    (if settings.Method.Prompting = Some Prompting.Stylip then
+                         "all"
+                     else
+                         string settings.Method.Refinements)
                     RecordJson.render views.Settings.Augmentation
                     if views.Settings.Augmentation <> Augmentation.none then
                         string request.Seed

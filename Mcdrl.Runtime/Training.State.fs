@@ -7,7 +7,7 @@ open TorchSharp
 open TorchSharp.Modules
 
 /// Where a training run stands. The optimiser is the one thing that writes into tensors: into the leaves of
-/// `Network` and of the trained tower blocks, and into its own moments.
+/// `Network`, of the trained tower blocks and of a rival's learner, and into its own moments.
 [<NoComparison; NoEquality>]
 type TrainState =
     {
@@ -16,7 +16,9 @@ type TrainState =
         Tower: Tower
         /// The same tower as it is run: on the processor with its frozen part packed. The trained leaves are those of `Tower`.
         Running: Tower
-        /// Every trained leaf by its name, `network.…` or `tower.…`.
+        /// Who words the class texts in place of the fixed prompts.
+        Rival: Rival option
+        /// Every trained leaf by its name, `network.…`, `tower.…` or `prompts.…`.
         Trained: (string * Parameter) list
         /// The running average of the trained leaves, in the same order; empty without averaging.
         Average: Tensor list
@@ -74,6 +76,7 @@ module TrainState =
         trains
         (network: Network)
         (tower: Tower)
+        (rival: Rival option)
         : TrainState =
         let network = network |> Tree.map (fun leaf -> parameter (leaf.``to`` device))
 
@@ -83,12 +86,20 @@ module TrainState =
                 let leaf = leaf.``to`` device
                 if trains path then parameter leaf else leaf)
 
+        let rival =
+            rival
+            |> Tree.mapi (fun path leaf ->
+                let leaf = leaf.``to`` device
+                if Rival.isTrained path then parameter leaf else leaf)
+
         let trained =
             [
                 for path, leaf in Tree.leaves network do
                     $"network.{path}", leaf
                 for path, leaf in Tree.leaves tower do
                     $"tower.{path}", leaf
+                for path, leaf in Tree.leaves rival do
+                    $"prompts.{path}", leaf
             ]
             |> List.choose (fun (name, leaf) ->
                 match leaf with
@@ -105,6 +116,7 @@ module TrainState =
                     FrozenTower.packed settings.TrainedBlocks tower
                 else
                     tower
+            Rival = rival
             Trained = trained
             Average =
                 if settings.Averaging > 0.0 then
@@ -157,13 +169,17 @@ module TrainState =
             | true, found -> found.``to`` leaf.device
             | false, _ -> leaf)
 
-    /// Network and tower with the given trained leaves in place of the state's own.
-    let withLeaves (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) : Network * Tower =
-        replaced leaves "network" state.Network, replaced leaves "tower" state.Tower
+    /// Network, tower and rival with the given trained leaves in place of the state's own.
+    let withLeaves (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) =
+        replaced leaves "network" state.Network,
+        replaced leaves "tower" state.Tower,
+        replaced leaves "prompts" state.Rival
 
     /// As `withLeaves`, the tower as it is run.
-    let runningWith (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) : Network * Tower =
-        replaced leaves "network" state.Network, replaced leaves "tower" state.Running
+    let runningWith (leaves: IReadOnlyDictionary<string, Tensor>) (state: TrainState) =
+        replaced leaves "network" state.Network,
+        replaced leaves "tower" state.Running,
+        replaced leaves "prompts" state.Rival
 
     let private moments (state: TrainState) =
         let states = state.Optimiser.state_dict().State

@@ -77,15 +77,18 @@ module Views =
 
             frames.sub(channel mean).div(channel std))
 
-    /// The maps that the head reads: the coarsest `refinements` of the tower's.
+    /// The maps that the head reads, the coarsest `refinements` of the tower's; all where StyLIP reads them too.
     let private usedSkips (settings: Settings) (features: TowerFeatures) =
-        { features with
-            Skips =
-                features.Skips
-                |> List.rev
-                |> List.truncate settings.Method.Refinements
-                |> List.rev
-        }
+        if settings.Method.Prompting = Some Prompting.Stylip then
+            features
+        else
+            { features with
+                Skips =
+                    features.Skips
+                    |> List.rev
+                    |> List.truncate settings.Method.Refinements
+                    |> List.rev
+            }
 
     /// Runs the tower on frames [B, 3, S, S] in [0, 1] and keeps what the network reads.
     let throughTower (views: Views) (tower: Tower) (frames: Tensor) : TowerFeatures =

@@ -100,6 +100,7 @@ let state =
             (Tower.isTrained settings.Optimiser.TrainedBlocks tower)
             network
             tower
+            None
 
 let mean, std = Tower.normalisation weights.Tower
 let folder = Directory.CreateTempSubdirectory "mcdrl-profile"

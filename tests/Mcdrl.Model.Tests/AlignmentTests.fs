@@ -66,4 +66,15 @@ let tests =
                 Expect.isTrue
                     (found.narrow(0L, 1L, 2L).equal(texts.classes).all().item<bool>())
                     "then classes"
+
+                let own = normal [ 2L; 2L; 3L ] 5UL
+                let each = Alignment.prompts { texts with classes = own }
+
+                for image in 0L .. 1L do
+                    Expect.isTrue
+                        (each[image]
+                            .equal(Alignment.prompts { texts with classes = own[image] })
+                            .all()
+                            .item<bool>())
+                        "each image's own classes"
         ]

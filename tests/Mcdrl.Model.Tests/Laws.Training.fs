@@ -132,7 +132,7 @@ let private frozen =
             let network = Objective.createNetwork settings true 8L [] texts seed
 
             let start =
-                TrainState.start settings.Optimiser torch.CPU (fun _ -> true) network (tower world)
+                TrainState.start settings.Optimiser torch.CPU (fun _ -> true) network (tower world) None
 
             let first = start.Trained |> List.map (fun (_, leaf) -> leaf.detach().clone())
             let images = Seed.normal [ 2L; 3L; 8L; 8L ] (World.seed "images" world)

@@ -113,6 +113,27 @@ let private textClassTests =
 
                 distance found (expected.repeat (2L, 1L)) < 1e-10)
 
+            testProperty
+                "texts of each image give it, and every copy of it, what they give it alone"
+                (fun (value: uint64) ->
+                    let texts, image = normal [ 2L; 3L; 8L ] value, normal [ 2L; 8L ] (value + 1UL)
+                    let map = normal [ 4L; 2L; 3L; 8L ] (value + 2UL)
+                    let both = TextClasses.scores (weights 0.7 1.3) texts image map
+
+                    Seq.forall
+                        (fun copy ->
+                            let own = int64 copy % 2L
+
+                            TextClasses.scores
+                                (weights 0.7 1.3)
+                                texts[own]
+                                (image.narrow (0L, own, 1L))
+                                (map.narrow (0L, int64 copy, 1L))
+                            |> distance both[int64 copy]
+                                <
+                                1e-10)
+                        [ 0..3 ])
+
             testProperty "without weights the classes are even" (fun (value: uint64) ->
                 let lesion = normal [ 4L; 2L; 2L; 3L ] value
                 let p = (TextClasses.split lesion (scores (weights 0.0 0.0) value)).softmax 1L
@@ -135,6 +156,18 @@ let private lossTests =
                 let regions = normal [ 1L; 2L; 2L ] 3UL
                 close 0.0 (Loss.causal (normal [ 1L; 2L; 2L ] 4UL) none regions) "causal"
                 close 0.0 (Loss.contrast 0.5 (normal [ 3L; 2L ] 4UL) none (normal [ 1L; 2L ] 5UL)) "contrast"
+
+            testProperty "each image's own texts contrast it as they would alone" (fun (value: uint64) ->
+                let texts, image = normal [ 3L; 4L; 8L ] value, normal [ 3L; 8L ] (value + 1UL)
+
+                let cost (row: int64) (label: int64) =
+                    (Loss.contrast 0.5 texts[row] (torch.tensor [| label |]) (image.narrow (0L, row, 1L)))
+                        .item<float>()
+
+                let found =
+                    (Loss.contrast 0.5 texts (torch.tensor [| 3L; -1L; 0L |]) image).item<float>()
+
+                abs (found - (cost 0L 3L + cost 2L 0L) / 2.0) < 1e-10)
 
             testCase "Dice loss is near 0 for the truth and near 1 for its opposite"
             <| fun () ->

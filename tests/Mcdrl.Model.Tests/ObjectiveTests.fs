@@ -264,6 +264,61 @@ let private terms =
                 Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         ]
 
+let private ofRival =
+    testCase "a rival's objective takes the place of Eq. 12; nothing is left behind besides terms and logits"
+    <| fun () ->
+        use _scope = torch.NewDisposeScope()
+        use _noGrad = torch.no_grad ()
+
+        let settings =
+            { settings with
+                Method =
+                    { settings.Method with
+                        TrainingMode = TrainingMode.Never
+                        ClassesBy = ClassesBy.Texts
+                    }
+                Loss =
+                    { settings.Loss with
+                        Contrast = 9.0
+                        Alignment = 0.5
+                    }
+            }
+
+        let network, texts, batch = problem settings
+        let rival = RivalTests.rivalOf 8L Prompting.Cocoop
+
+        let evaluate () =
+            Objective.evaluateRival settings network rival texts false batch
+
+        evaluate () |> ignore
+        let before = torch.Tensor.TotalCount
+        let terms, logits = evaluate ()
+        Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
+        let worded = Rival.texts (Some rival) batch.Features texts
+        let own = Rival.loss rival worded.classes batch.Classes batch.Features.Image
+        Expect.equal (number terms.Contrast) (number own) "its own"
+
+        let bare =
+            { settings with
+                Loss = { settings.Loss with Contrast = 0.0 }
+            }
+
+        let method, same = Objective.evaluate bare network worded false batch
+        Expect.isTrue (logits.equal(same).all().ToBoolean()) "the head reads the rival's texts"
+
+        Expect.floatClose
+            Accuracy.medium
+            (float (number terms.Total))
+            (float (number method.Total + number own))
+            "added in full"
+
+        let fixed', _ = Objective.evaluate bare network texts false batch
+
+        Expect.notEqual
+            (number fixed'.Alignment)
+            (number terms.Alignment)
+            "alignment reads the rival's texts too"
+
 let private networks =
     testCase "a new network has a projection, a background, refinements and text classes only where asked for"
     <| fun () ->
@@ -311,4 +366,4 @@ let private networks =
             Expect.isTrue (a.equal(b).all().ToBoolean()) name
 
 let tests =
-    testSequenced (testList "Objective" [ labelTests; draws; terms; networks ])
+    testSequenced (testList "Objective" [ labelTests; draws; terms; ofRival; networks ])

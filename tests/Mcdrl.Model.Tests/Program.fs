@@ -18,6 +18,7 @@ let private tests =
         PraNetTests.tests
         SummaryTests.tests
         SilhouetteTests.tests
+        BootstrapTests.tests
         InterventionalTests.tests
         DisagreementTests.tests
         ExplanationTests.tests
@@ -36,6 +37,11 @@ let private tests =
         AugmentationTests.tests
         PhantomTests.tests
         SplitsTests.tests
+        RivalPromptTests.tests
+        RivalCoCoOpTests.tests
+        RivalStyLIPTests.tests
+        RivalBiomedCoOpTests.tests
+        RivalTests.tests
         ObjectiveTests.tests
         CaptionsTests.tests
         VocabularyTests.tests

@@ -59,6 +59,11 @@ let tests =
                     "method.layers", m (fun m -> { m with Layers = 0 })
                     "method.head_width", m (fun m -> { m with HeadWidth = 0 })
                     "method.refinements", m (fun m -> { m with Refinements = -1 })
+                    "method.prompting",
+                    m (fun m ->
+                        { m with
+                            Prompting = Some Prompting.Cocoop
+                        })
                     "loss.causal", l (fun l -> { l with Causal = -0.1 })
                     "loss.contrast", l (fun l -> { l with Contrast = nan })
                     "loss.tau", l (fun l -> { l with Tau = 0.0 })
@@ -92,7 +97,14 @@ let tests =
 
             testCase "good settings are returned, weighted conditions too"
             <| fun () ->
-                for settings in [ good; prior [ 0.0; 3.0 ]; prior [] ] do
+                let rival =
+                    m (fun m ->
+                        { m with
+                            Prompting = Some Prompting.Stylip
+                            TrainingMode = TrainingMode.Never
+                        })
+
+                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] do
                     Expect.equal (Settings.validate settings) (Ok settings) "as they are"
 
             testCase "interventions may be grounded in views that are drawn once"

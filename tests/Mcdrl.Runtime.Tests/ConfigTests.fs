@@ -68,6 +68,25 @@ let tests =
                     0.4
                     "the last"
 
+            testCase "--set names a rival, or none"
+            <| fun () ->
+                let prompting assignments =
+                    (World.ok (best ("method.training_mode=never" :: assignments))).Method.Prompting
+
+                Expect.equal (prompting []) None "fixed prompts"
+                Expect.equal (prompting [ "method.prompting=stylip" ]) (Some Prompting.Stylip) "StyLIP"
+
+                Expect.equal
+                    (prompting [ "method.prompting=cocoop"; "method.prompting=null" ])
+                    None
+                    "fixed prompts again"
+
+                best [ "method.training_mode=sampled"; "method.prompting=cocoop" ]
+                |> World.refusedWith 2 [ "method.prompting"; "training_mode never" ]
+
+                best [ "method.prompting=coop" ]
+                |> World.refusedWith 2 [ "cocoop, stylip, biomedcoop" ]
+
             for assignment, part in
                 [
                     "method.alfa=1", "--set method.alfa=1"

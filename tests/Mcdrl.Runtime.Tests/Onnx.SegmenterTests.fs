@@ -97,6 +97,7 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
                 seed
             |> Tree.mapi decided
         Texts = texts
+        Rival = None
     }
 
 let private vit () =

@@ -40,6 +40,7 @@ let main argv =
                     OverlayTests.tests
                     BundleTests.tests
                     TrainerTests.tests
+                    RivalSourceTests.tests
                     AheadTests.tests
                     TrainingViewsTests.tests
                     TrainingPreparationTests.tests
@@ -72,5 +73,12 @@ let main argv =
                     DemoPageTests.tests
                     PretrainerTests.tests
                     DemoPlanTests.tests
+                    PagePlotsTests.tests
+                    ExperimentPublishedTests.tests
+                    ExperimentReportTests.tests
+                    ExperimentCsvTests.tests
+                    ExperimentWordingTests.tests
+                    ExperimentPageTests.tests
+                    ExperimentWritingTests.tests
                 ])
             argv

@@ -58,6 +58,9 @@ let private roundTrips =
 
                 Expect.stringEnds text "}\n" "a newline at the end"
 
+            testCase "an option without a key is none"
+            <| fun () -> Expect.equal (parse (replaced "\"maybe\": null," "")) (Ok sample) "the same"
+
             testProperty
                 "numbers come back bit for bit"
                 (fun (NormalFloat share) (number: int) (wide: uint64) (maybe: int option) ->

@@ -145,6 +145,7 @@ let tests =
                                 (Tower.isTrained 0 model.Tower)
                                 model.Network
                                 model.Tower
+                                None
 
                         let packed tower =
                             Tree.tensors tower |> List.exists OneDnn.isPacked
@@ -152,7 +153,8 @@ let tests =
                         Expect.isTrue (packed state.Running) "as it is run"
                         Expect.isFalse (packed state.Tower) "as it is saved"
 
-                        let _, validating = TrainState.runningWith (Collections.Generic.Dictionary()) state
+                        let _, validating, _ =
+                            TrainState.runningWith (Collections.Generic.Dictionary()) state
 
                         Expect.isTrue (packed validating) "as it is validated"
                         let drawn = Views.draw views 0 [| 5; 0; 11 |] (Some confounders)

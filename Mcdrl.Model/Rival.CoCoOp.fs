@@ -1,0 +1,44 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// The trained leaves of CoCoOp.
+[<NoComparison; NoEquality>]
+type CoCoOp =
+    {
+        /// v_1 .. v_4, [4, width].
+        context: Tensor
+        /// h: [d / 16, d], then [width, d / 16].
+        linear1: Linear
+        linear2: Linear
+    }
+
+/// Conditional prompt learning (Zhou et al., CoCoOp, arXiv 2203.05557): a meta-net h shifts the learned context by what
+/// the image shows, v_m(x) = v_m + h(F_vis), the same shift for every m.
+///
+/// Published for image classification. Ours: its class texts take the place of the fixed ones (Eq. 6, `TextClasses`) in
+/// the frame of all methods, so all images of a batch are encoded at once where the authors take one; F_vis is of unit
+/// length when it enters h, as theirs; the context starts from `PromptFrame.words`.
+[<RequireQualifiedAccess>]
+module CoCoOp =
+    let create (frame: PromptFrame) seed : CoCoOp =
+        let visual = PromptFrame.embed frame
+        let hidden = max 1L (visual / 16L)
+
+        {
+            context = frame.context.clone ()
+            linear1 = Init.linear visual hidden (Seed.named "linear1" seed)
+            linear2 = Init.linear hidden (PromptFrame.width frame) (Seed.named "linear2" seed)
+        }
+
+    /// v_m(x). F_vis [B, d] → [B, 4, width]
+    let context (learner: CoCoOp) (image: Tensor) =
+        scoped (fun () ->
+            let shift =
+                (linear learner.linear1 --> relu --> linear learner.linear2) (unit (widened image))
+
+            learner.context.unsqueeze(0L).add(shift.unsqueeze 1L, unity))
+
+    /// t_k(x). F_vis [B, d] → [B, K, d]
+    let classTexts (frame: PromptFrame) (learner: CoCoOp) (image: Tensor) =
+        scoped (fun () -> PromptFrame.features frame (context learner image))

@@ -1,0 +1,80 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// What the rivals' learned prompts stand in: a frozen text tower, the class names, and the words that a context
+/// starts from.
+[<NoComparison; NoEquality>]
+type PromptFrame =
+    {
+        text: ClipText
+        /// [SOS][class words][EOS] of each class, padded with 0, int64 [K, n].
+        tokens: Tensor
+        /// Embeddings of `PromptFrame.words`, [4, width].
+        context: Tensor
+    }
+
+/// Prompts [SOS][context][class words][EOS] whose context is embeddings, not words (CoOp, arXiv 2109.01134).
+[<RequireQualifiedAccess>]
+module PromptFrame =
+    /// The words that a context starts from, one a context token: before a class name they are a plain prompt, one
+    /// that captions of endoscopic images contain. CoCoOp and BiomedCoOp start from "a photo of a".
+    let words = [ "endoscopic"; "image"; "of"; "a" ]
+
+    /// Context tokens.
+    let length = int64 words.Length
+
+    /// The frame of class tokens, int64 [K, n] as above with n at most the tower's context − 4. `wordTokens` are the
+    /// tokens of each of `words`, without start and end; a word of several gives the mean of their embeddings.
+    let create (text: ClipText) (wordTokens: int64 list list) (tokens: Tensor) : PromptFrame =
+        let embedding (ids: int64 list) =
+            scoped (fun () ->
+                let ids = torch.tensor(List.toArray ids).``to`` text.positional_embedding.device
+                (ClipText.embed text ids).mean [| 0L |])
+
+        {
+            text = text
+            tokens = tokens
+            context = scoped (fun () -> wordTokens |> List.map embedding |> List.toArray |> torch.stack)
+        }
+
+    /// Width of a token's embedding.
+    let width (frame: PromptFrame) = frame.context.shape[1]
+
+    /// Width d of a text's feature.
+    let embed (frame: PromptFrame) = frame.text.text_projection.shape[1]
+
+    /// s = exp(logit_scale): what cosines are multiplied by before a softmax.
+    let scale (frame: PromptFrame) : float =
+        use _scope = torch.NewDisposeScope()
+        frame.text.logit_scale.exp().cpu().item<float32>() |> float
+
+    /// Text features, not of unit length. One context for all images [4, width] → [K, d]; one an image
+    /// [B, 4, width] → [B, K, d]. Gradients reach the context through the frozen tower.
+    let features (frame: PromptFrame) (context: Tensor) =
+        scoped (fun () ->
+            let each =
+                if context.dim () = 2L then
+                    context.unsqueeze 0L
+                else
+                    context
+
+            let images, classes = each.shape[0], frame.tokens.shape[0]
+            let words = ClipText.embed frame.text frame.tokens // [K, n, width]
+            let rest = words.shape[1] - 1L
+
+            let start = words.narrow(1L, 0L, 1L).repeat(images, 1L, 1L)
+            let named = words.narrow(1L, 1L, rest).repeat(images, 1L, 1L)
+            let own = each.repeat_interleave (classes, 0L)
+
+            let ends =
+                frame.tokens.argmax(1L).add(torch.tensor each.shape[1], unity).repeat images
+
+            let texts =
+                torch.cat ([| start; own; named |], 1L) // [B·K, n + 4, width]
+                |> ClipText.forwardEmbedded frame.text ends
+
+            if context.dim () = 2L then
+                texts
+            else
+                texts.unflatten (0L, [| images; classes |]))

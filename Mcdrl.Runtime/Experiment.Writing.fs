@@ -1,0 +1,25 @@
+namespace Mcdrl
+
+open System.IO
+open FsToolkit.ErrorHandling
+
+/// The files of an experiment's results.
+[<RequireQualifiedAccess>]
+module ExperimentWriting =
+    let pageName = "report.html"
+    let reportName = "report.json"
+    let summaryName = "summary.csv"
+    let imagesName = "images.csv"
+
+    /// Writes the page, the report and both tables into `folder`, which is made if need be; each file is replaced as a
+    /// whole. Fails where the folder can't be written to.
+    let write (folder: string) (page: ExperimentPage) : Result<unit, McdrlError> =
+        let file name text =
+            Files.writeText (Path.Combine(folder, name)) text
+
+        result {
+            do! file imagesName (ExperimentCsv.images page.Report.Facts.Classes page.Methods)
+            do! file summaryName (ExperimentCsv.summary page.Report)
+            do! file reportName (RecordJson.render page.Report)
+            do! file pageName (ExperimentPage.render page)
+        }

@@ -1,0 +1,93 @@
+module Mcdrl.Model.Tests.RivalPromptTests
+
+open Expecto
+open TorchSharp
+open Mcdrl
+
+/// A random text tower of 20 tokens (18 starts, 19 ends), width 16, d joint dimensions.
+let private textTower (d: int64) : ClipText =
+    ClipText.template
+        {
+            Context = 12L
+            Vocabulary = 20L
+            Width = 16L
+            Layers = 2
+            Hidden = 32L
+            Embed = d
+        }
+    |> FirstWeights.ofTemplate (Seed.create 1UL)
+    |> Tree.mapi (fun path leaf ->
+        // Embeddings as large as the features of other tokens, so that every word tells.
+        if path.EndsWith "embedding.weight" then
+            leaf.mul (scalar 20.0)
+        else
+            leaf)
+
+/// Two classes of one and of two words.
+let tokens () =
+    torch.tensor (array2D [ [ 18L; 3L; 19L; 0L ]; [ 18L; 4L; 5L; 19L ] ])
+
+/// The frame of a tower of d joint dimensions; d / 16 is the width of the rivals' bottlenecks.
+let frameOf d =
+    PromptFrame.create (textTower d) [ [ 6L ]; [ 7L ]; [ 8L ]; [ 9L ] ] (tokens ())
+
+let frame () = frameOf 8L
+
+let inScope name work =
+    testCase name
+    <| fun () ->
+        use _scope = torch.NewDisposeScope()
+        work ()
+
+let private contexts images seed =
+    Seed.normal [ images; 4L; 16L ] (Seed.create seed)
+
+let tests =
+    testList
+        "Rival.Prompt"
+        [
+            inScope "a context of words gives what the tower says of the words" (fun () ->
+                let frame = frame ()
+
+                let whole =
+                    torch.tensor (
+                        array2D
+                            [ [ 18L; 6L; 7L; 8L; 9L; 3L; 19L; 0L ]; [ 18L; 6L; 7L; 8L; 9L; 4L; 5L; 19L ] ]
+                    )
+
+                PromptFrame.features frame frame.context
+                |> Law.close 1e-5 "features" (ClipText.forward frame.text whole))
+
+            inScope "a word of several tokens is their mean" (fun () ->
+                let text = textTower 8L
+
+                let frame =
+                    PromptFrame.create text [ [ 6L ]; [ 7L; 2L ]; [ 8L ]; [ 9L ] ] (tokens ())
+
+                let row (id: int64) = text.token_embedding.weight[id]
+                Law.close 1e-6 "mean" ((row 7L).add(row 2L).div(scalar 2.0)) frame.context[1L]
+                Law.same "a single one" (row 6L) frame.context[0L])
+
+            inScope "padding after the end token has no influence" (fun () ->
+                let frame = frame ()
+                let padded = torch.cat ([| frame.tokens; torch.zeros_like frame.tokens |], 1L)
+
+                PromptFrame.features { frame with tokens = padded } frame.context
+                |> Law.close 1e-5 "features" (PromptFrame.features frame frame.context))
+
+            testProperty "each image's own context gives what it would give alone" (fun (seed: uint64) ->
+                use _scope = torch.NewDisposeScope()
+                let frame, contexts = frame (), contexts 3L seed
+
+                torch.stack [| for image in 0L .. 2L -> PromptFrame.features frame contexts[image] |]
+                |> fun expected -> Law.close 1e-5 "features" expected (PromptFrame.features frame contexts))
+
+            inScope "gradients reach every token of the context" (fun () ->
+                let context = (contexts 2L 3UL).requires_grad_ true
+                (PromptFrame.features (frame ()) context).square().sum().backward()
+                let norms = (nonNull context.grad).abs().amax([| 2L |]).data<float32>().ToArray()
+                Expect.all norms (fun norm -> norm > 1e-4f) "a gradient for each")
+
+            inScope "the scale is that of the text tower" (fun () ->
+                Expect.floatClose Accuracy.medium (PromptFrame.scale (frame ())) (1.0 / 0.07) "1 / 0.07")
+        ]

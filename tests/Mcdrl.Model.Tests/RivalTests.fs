@@ -1,0 +1,146 @@
+module Mcdrl.Model.Tests.RivalTests
+
+open Expecto
+open TorchSharp
+open Mcdrl
+open Mcdrl.Model.Tests.RivalPromptTests
+
+let private normal shape seed = Seed.normal shape (Seed.create seed)
+
+let private all = [ Prompting.Cocoop; Prompting.Stylip; Prompting.Biomedcoop ]
+
+/// A rival whose every layer says something, its learner's leaves asking for gradients.
+let rivalOf (d: int64) prompting : Rival =
+    let ensemble =
+        if prompting = Prompting.Biomedcoop then
+            Some(normal [ 2L; 6L; d ] 4UL)
+        else
+            None
+
+    Rival.create prompting (frameOf d) ensemble [ 24L; d ] (Seed.create 6UL)
+    |> Tree.mapi (fun path leaf ->
+        if Rival.isTrained path then
+            let noise =
+                Seed.normal (List.ofArray leaf.shape) (Seed.named path (Seed.create 7UL))
+
+            leaf.add(noise.mul (scalar 0.1), unity).detach().requires_grad_ true
+        else
+            leaf)
+
+let private rival prompting = rivalOf 64L prompting
+
+let private features () : TowerFeatures =
+    {
+        Dense = normal [ 3L; 2L; 2L; 64L ] 1UL
+        Image = normal [ 3L; 64L ] 2UL
+        Skips = [ normal [ 3L; 24L; 4L; 4L ] 3UL ]
+    }
+
+let private texts () : Texts =
+    {
+        classes = normal [ 2L; 64L ] 1UL
+        conditions = normal [ 3L; 64L ] 2UL
+        class_conditions = normal [ 2L; 3L; 64L ] 3UL
+        normal = normal [ 64L ] 4UL
+        log_prior = Backdoor.logPrior [ 1.0; 1.0; 1.0 ]
+    }
+
+let private lossOf (rival: Rival) =
+    let features = features ()
+    Rival.loss rival (Rival.classTexts rival features) (torch.tensor [| 1L; -1L; 0L |]) features.Image
+
+let private isOf (prompting: Prompting) =
+    testList
+        $"{prompting}"
+        [
+            inScope "its loss reaches every leaf of the learner and no other" (fun () ->
+                let rival = rival prompting
+                (lossOf rival).backward()
+
+                for path, leaf in Tree.leaves rival do
+                    let reached =
+                        match leaf.grad with
+                        | null -> false
+                        | grad -> grad.abs().max().item<float32>() > 0.0f
+
+                    Expect.equal reached (path.StartsWith "learner.") path)
+
+            inScope "equal seeds give equal learners" (fun () ->
+                for path, a, b in Tree.zip (rival prompting) (rival prompting) do
+                    Law.same path a b)
+
+            inScope "nothing but the class texts and the loss is left behind" (fun () ->
+                use _noGrad = torch.no_grad ()
+
+                let rival, features, classes =
+                    rival prompting, features (), torch.tensor [| 1L; -1L; 0L |]
+
+                let work () =
+                    let texts = Rival.classTexts rival features
+                    Rival.loss rival texts classes features.Image |> ignore
+
+                work ()
+                let before = torch.Tensor.TotalCount
+                work ()
+                Expect.equal torch.Tensor.TotalCount (before + 2L) "two tensors")
+
+            inScope "what inference needs answers as the rival does" (fun () ->
+                use _noGrad = torch.no_grad ()
+                let rival, features = rival prompting, features ()
+                let settled, rest = Rival.settled (Some rival) (texts ())
+
+                Expect.equal
+                    rest.IsNone
+                    (prompting = Prompting.Biomedcoop)
+                    "texts say it all for BiomedCoOp alone"
+
+                Expect.isNone (rest |> Option.bind _.ensemble) "no ensemble"
+
+                (Rival.texts rest features settled).classes
+                |> Law.same "texts" (Rival.classTexts rival features))
+        ]
+
+let private shared =
+    testList
+        "all"
+        [
+            inScope "without a rival texts stay as they are" (fun () ->
+                let texts = texts ()
+                Expect.isTrue (obj.ReferenceEquals((Rival.texts None (features ()) texts), texts)) "the same")
+
+            inScope "cross-entropy over s·cos of images that show a class, by their own texts" (fun () ->
+                let rival = rival Prompting.Cocoop
+                let features = features ()
+                let texts = Rival.classTexts rival features
+                let scale = PromptFrame.scale rival.frame
+
+                let cost (image: int64) (label: int64) =
+                    let cosines = (unit texts[image]).matmul(unit features.Image[image])
+                    let log = cosines.mul(scalar scale).log_softmax 0L
+                    -(log[label].item<float32>())
+
+                let expected = (cost 0L 1L + cost 2L 0L) / 2.0f
+
+                Expect.floatClose
+                    Accuracy.low
+                    (float ((lossOf rival).item<float32>()))
+                    (float expected)
+                    "mean")
+
+            inScope "BiomedCoOp adds SCCM and KDSP at 0.75 each" (fun () ->
+                let rival = rival Prompting.Biomedcoop
+                let bare = { rival with ensemble = None }
+                let features, ensemble = features (), Option.get rival.ensemble
+                let texts = Rival.classTexts rival features
+                let scale = PromptFrame.scale rival.frame
+                let value (x: Tensor) = float (x.item<float32>())
+
+                let expected =
+                    value (lossOf bare)
+                    + 0.75 * value (BiomedCoOp.consistency ensemble texts)
+                    + 0.75 * value (BiomedCoOp.distillation scale ensemble features.Image texts)
+
+                Expect.floatClose Accuracy.medium (value (lossOf rival)) expected "sum")
+        ]
+
+let tests = testSequenced (testList "Rival" (List.map isOf all @ [ shared ]))

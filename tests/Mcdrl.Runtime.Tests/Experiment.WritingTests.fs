@@ -1,0 +1,49 @@
+module Mcdrl.Runtime.Tests.ExperimentWritingTests
+
+open System.IO
+open Expecto
+open Mcdrl
+open Mcdrl.Runtime.Tests.Experiments
+
+let private shown = page [ whole "ours" "Ours" 0.55; whole "rival" "Rival" 0.5 ]
+
+let tests =
+    testList
+        "Experiment writing"
+        [
+            test "four files, whole, and nothing besides" {
+                Folder.temporary (fun folder ->
+                    let target = Path.Combine(folder, "new")
+                    World.ok (ExperimentWriting.write target shown)
+
+                    Expect.equal
+                        (Directory.GetFiles target
+                         |> Array.map (Path.GetFileName >> string)
+                         |> Array.sort)
+                        [| "images.csv"; "report.html"; "report.json"; "summary.csv" |]
+                        "files"
+
+                    let read name =
+                        File.ReadAllText(Path.Combine(target, name))
+
+                    Expect.equal (read "report.html") (ExperimentPage.render shown) "page"
+                    Expect.equal (read "summary.csv") (ExperimentCsv.summary shown.Report) "summary"
+
+                    Expect.equal
+                        (read "images.csv")
+                        (ExperimentCsv.images facts.Classes shown.Methods)
+                        "images"
+
+                    Expect.equal
+                        (RecordJson.parse<ExperimentReport> "report.json" (read "report.json"))
+                        (Ok shown.Report)
+                        "report")
+            }
+
+            test "a folder that can't be is an error that names it" {
+                Folder.temporary (fun folder ->
+                    let file = Path.Combine(folder, "file")
+                    File.WriteAllText(file, "")
+                    World.refusedWith 5 [ file ] (ExperimentWriting.write file shown))
+            }
+        ]

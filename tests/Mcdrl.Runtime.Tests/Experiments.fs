@@ -1,0 +1,103 @@
+/// Small experiments whose numbers can be worked out by hand.
+module Mcdrl.Runtime.Tests.Experiments
+
+open Mcdrl
+
+let facts: ExperimentFacts =
+    {
+        Name = "table1"
+        Title = "Unseen hospitals"
+        Question = "Does it help?"
+        Data = "made up"
+        DataSha256 = "0a1b"
+        Classes = [ "polyp"; "cyst" ]
+        Sites = [ "east"; "west" ]
+        Tower = "ViT-B-16"
+        Protocol = Protocol.describe Protocol.Imagewise
+        Seeds = [ 1UL; 2UL ]
+        Reference = "ours"
+        Command = "mcdrl experiment table1"
+        Budget = [ "five epochs" ]
+        Planned = 8
+    }
+
+let image site stem dice : ImageScore =
+    {
+        Site = site
+        Stem = stem
+        Score =
+            {
+                Dice = dice
+                Iou = dice / (2.0 - dice)
+                Accuracy = 0.9
+            }
+        ClassDice = [ dice; nan ]
+    }
+
+/// A run whose frames are a, b, … with these Dice scores.
+let run key site seed (dice: float list) : RunResult =
+    {
+        Method = key
+        Site = site
+        Seed = seed
+        Epoch = 5
+        ValidationDice = 0.9
+        TrainSeconds = 60.0 * float seed
+        Parameters = 2_500_000L
+        CausalParameters = 500_000L
+        Milliseconds = 10.0 * float seed
+        Version = "9.8.7"
+        Images =
+            dice
+            |> List.mapi (fun index dice -> image site (string (char (int 'a' + index))) dice)
+    }
+
+let runs key label (runs: RunResult list) : MethodRuns =
+    {
+        Key = key
+        Label = label
+        Note = $"what {label} is"
+        Published = None
+        Runs = runs
+    }
+
+/// Both sites and both seeds; every image of a method scores `dice` plus a hundredth a seed.
+let whole key label (dice: float) =
+    runs
+        key
+        label
+        [
+            for site in facts.Sites do
+                for seed in facts.Seeds do
+                    run key site seed [ for place in 0..9 -> dice + 0.01 * float seed + 0.02 * float place ]
+        ]
+
+/// `whole` with a difference that goes either way from image to image.
+let wavering key label (dice: float) =
+    runs
+        key
+        label
+        [
+            for site in facts.Sites do
+                for seed in facts.Seeds do
+                    run
+                        key
+                        site
+                        seed
+                        [
+                            for place in 0..9 ->
+                                dice
+                                + 0.01 * float seed
+                                + 0.02 * float place
+                                + (if place % 2 = 0 then 0.05 else -0.05)
+                        ]
+        ]
+
+let page methods : ExperimentPage =
+    {
+        Report = ExperimentReport.create facts methods
+        Methods = methods
+        Curves = []
+        Maps = []
+        Sheet = []
+    }
