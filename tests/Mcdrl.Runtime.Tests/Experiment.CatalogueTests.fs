@@ -6,10 +6,6 @@ open Mcdrl
 let private names = Prompts.conditions |> List.map _.Name
 let private extra = Prompts.extraConditions |> List.map _.Name
 
-/// Those whose settings every preset has; rivals that learn prompts have settings of their own.
-let private withoutTextTower (design: ExperimentDesign) =
-    design.Methods |> List.filter (fun method -> not method.NeedsTextTower)
-
 let private duplicates keys =
     keys
     |> List.countBy id
@@ -43,7 +39,7 @@ let tests =
                 for preset in [ "demo"; "best" ] do
                     testCase $"{design.Name}: methods resolve on top of preset {preset}"
                     <| fun () ->
-                        for method in withoutTextTower design do
+                        for method in design.Methods do
                             let settings = settingsOf preset method
 
                             Expect.equal
@@ -55,7 +51,7 @@ let tests =
                         testCase $"{design.Name}: on top of preset {preset}, each method is another"
                         <| fun () ->
                             let same =
-                                withoutTextTower design
+                                design.Methods
                                 |> List.groupBy (settingsOf preset)
                                 |> List.map (fun (_, methods) -> methods |> List.map _.Key)
                                 |> List.filter (fun keys -> keys.Length > 1)
@@ -67,7 +63,7 @@ let tests =
                 for design in ExperimentCatalogue.all do
                     let shared = World.ok (Config.ofPreset "demo" [])
 
-                    for method in withoutTextTower design do
+                    for method in design.Methods do
                         let settings = settingsOf "demo" method
                         Expect.equal settings.Augmentation shared.Augmentation $"{method.Key}: augmentation"
                         Expect.equal settings.Validation shared.Validation $"{method.Key}: validation"
@@ -87,7 +83,7 @@ let tests =
             testCase "one that is never intervened on has no term that teaches interventions"
             <| fun () ->
                 for design in ExperimentCatalogue.all do
-                    for method in withoutTextTower design do
+                    for method in design.Methods do
                         let settings = settingsOf "demo" method
 
                         if settings.Method.TrainingMode = TrainingMode.Never then

@@ -39,6 +39,7 @@ let main argv =
                     ImportSpoiltTests.tests
                     OverlayTests.tests
                     BundleTests.tests
+                    AdamWStepTests.tests
                     TrainerTests.tests
                     RivalSourceTests.tests
                     AheadTests.tests
