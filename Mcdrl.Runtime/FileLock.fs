@@ -9,17 +9,18 @@ open System.Threading
 module FileLock =
     /// Takes the lock, creating its file and folder where they are missing; `None` while another holds it.
     let tryTake (path: string) : Result<FileStream option, McdrlError> =
-        Path.GetFullPath path
-        |> Path.GetDirectoryName
-        |> Option.ofObj
-        |> Option.iter (fun folder -> Directory.CreateDirectory folder |> ignore)
-
-        try
-            Ok(Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)))
-        with
-        | :? DirectoryNotFoundException as problem -> Error(Files.ioError path problem)
-        | :? IOException -> Ok None
-        | :? UnauthorizedAccessException as problem -> Error(Files.ioError path problem)
+        Files.attempt path (fun () ->
+            Path.GetFullPath path
+            |> Path.GetDirectoryName
+            |> Option.ofObj
+            |> Option.iter (fun folder -> Directory.CreateDirectory folder |> ignore))
+        |> Result.bind (fun () ->
+            try
+                Ok(Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)))
+            with
+            | :? DirectoryNotFoundException as problem -> Error(Files.ioError path problem)
+            | :? IOException -> Ok None
+            | :? UnauthorizedAccessException as problem -> Error(Files.ioError path problem))
 
     let private interval = TimeSpan.FromMilliseconds 200.0
 

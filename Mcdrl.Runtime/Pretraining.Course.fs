@@ -77,7 +77,7 @@ module PretrainingCourse =
         torch.nn.utils.clip_grad_norm_ (optimiser.parameters (), settings.GradientClip)
         |> ignore
 
-        optimiser.step () |> ignore
+        AdamWStep.take optimiser
 
     let private step (course: PretrainingCourse) (clip: Clip) optimiser index frames =
         use _scope = torch.NewDisposeScope()

@@ -46,16 +46,15 @@ module Preparation =
                     use _held = held
                     make file)
 
-        let frames preparedSha256 items =
-            let members =
-                if request.Prepared.IsSome then
-                    ""
-                else
-                    items
-                    |> Seq.map (fun (item: DatasetItem) -> $"{item.Site}/{item.Stem}")
-                    |> String.concat "\n"
+        /// The frames in a file, where they are not those of the whole dataset.
+        let membersOf (items: DatasetItem list) =
+            if request.Prepared.IsSome then
+                ""
+            else
+                items |> Seq.map (fun item -> $"{item.Site}/{item.Stem}") |> String.concat "\n"
 
-            let key = $"{preparedSha256} {side} {members}"
+        let frames preparedSha256 items =
+            let key = $"{preparedSha256} {side} {membersOf items}"
 
             shared (path "frames" key) (fun file ->
                 Frames.prepare
@@ -67,7 +66,7 @@ module Preparation =
                     report
                     cancel)
 
-        let featureKey (preparedSha256: string) (views: Views) =
+        let featureKey (preparedSha256: string) items (views: Views) =
             String.concat
                 " "
                 [
@@ -82,11 +81,13 @@ module Preparation =
                     RecordJson.render views.Settings.Augmentation
                     if views.Settings.Augmentation <> Augmentation.none then
                         string request.Seed
+                    if request.Prepared.IsNone then
+                        membersOf items
                 ]
 
-        let withFeatures preparedSha256 draw (views: Views) =
+        let withFeatures preparedSha256 items draw (views: Views) =
             result {
-                let key = featureKey preparedSha256 views
+                let key = featureKey preparedSha256 items views
 
                 let! views =
                     shared (path "features" key) (fun file -> Views.cached file key tower views report cancel)
@@ -96,7 +97,14 @@ module Preparation =
                 | Some(draw: Seed -> int64) ->
                     let dictionary = settings.Method.Conditions @ List.map string settings.Method.Prior
 
-                    let key = String.concat " " (key :: dictionary)
+                    // Frames that nothing augments are the same for every seed; their confounders are drawn all the same.
+                    let drawnBy =
+                        if views.Settings.Augmentation = Augmentation.none then
+                            [ string request.Seed ]
+                        else
+                            []
+
+                    let key = String.concat " " (key :: dictionary @ drawnBy)
 
                     return!
                         shared (path "transformed" key) (fun file ->
@@ -133,7 +141,8 @@ module Preparation =
                     }
 
                 if settings.Optimiser.TrainedBlocks = 0 && augmentation.Views > 0 then
-                    return! withFeatures preparedSha256 (if grounded then Some confounder else None) views
+                    return!
+                        withFeatures preparedSha256 items (if grounded then Some confounder else None) views
                 else
                     return views
             }

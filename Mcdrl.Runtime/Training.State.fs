@@ -142,7 +142,7 @@ module TrainState =
         torch.nn.utils.clip_grad_norm_ (List.map snd state.Trained, settings.GradientClip)
         |> ignore
 
-        state.Optimiser.step () |> ignore
+        AdamWStep.take state.Optimiser
 
         if not state.Average.IsEmpty then
             use _noGrad = torch.no_grad ()

@@ -131,11 +131,11 @@ module Views =
          | Some frame -> frame.MoveToOuterDisposeScope(), 1.0f
          | None -> seen.alias().MoveToOuterDisposeScope(), 0.0f)
 
-    /// The number of the view of an item that `epoch` uses.
-    let private numberIn (views: Views) (epoch: int) (index: int) =
+    /// The number of the view that `epoch` uses of the member at a position, which is the same whatever else is in the store.
+    let private numberIn (views: Views) (epoch: int) (position: int) =
         match views.Settings.Augmentation.Views with
         | 0 -> epoch
-        | count -> (epoch + index) % count
+        | count -> (epoch + position) % count
 
     let private parts (features: TowerFeatures) =
         features.Dense :: features.Image :: features.Skips
@@ -319,9 +319,7 @@ module Views =
     let draw (views: Views) (epoch: int) (positions: int array) (confounders: int64 array option) =
         let numbered =
             positions
-            |> Array.map (fun position ->
-                let index = views.Members[position]
-                index, numberIn views epoch index)
+            |> Array.map (fun position -> views.Members[position], numberIn views epoch position)
 
         scopedWith (tensors >> Seq.ofList) (fun () ->
             match views.Cache, confounders with

@@ -17,6 +17,7 @@ let main argv =
                     AppTests.tests
                     SegmentVerbTests.tests
                     TrainVerbTests.tests
+                    ExperimentVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
                     ExportOnnxVerbTests.tests

@@ -55,6 +55,18 @@ let tests =
                         Expect.stringContains again.Err "--resume" "says what to do")
                 }
 
+                test "prepared frames that runs share are kept, and none are the run's own" {
+                    World.within (fun folder ->
+                        let shared = Path.Combine(folder, "shared")
+                        let outcome = inWorld folder [ "--prepared"; shared ]
+                        Expect.equal outcome.Code 0 outcome.Err
+                        Expect.equal (Directory.GetFiles(shared, "frames-*.bin")).Length 1 "kept"
+
+                        Expect.isFalse
+                            (Path.Exists(Path.Combine(folder, "run", "prepared")))
+                            "nothing of its own")
+                }
+
                 test "a mandatory argument is missing" {
                     for absent in [ "--data"; "--weights"; "--out" ] do
                         let given =

@@ -107,6 +107,15 @@ let tests =
                 for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] do
                     Expect.equal (Settings.validate settings) (Ok settings) "as they are"
 
+            testCase "interventions may be grounded in views that are drawn once"
+            <| fun () ->
+                let settings =
+                    { a (fun a -> { a with Views = 4 }) with
+                        Loss = { good.Loss with Grounding = 1.0 }
+                    }
+
+                Expect.equal (Settings.validate settings) (Ok settings) "as they are"
+
             testCase "all faults at once"
             <| fun () ->
                 let settings =

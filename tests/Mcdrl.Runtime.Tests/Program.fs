@@ -30,6 +30,8 @@ let main argv =
                     DatasetTests.tests
                     DuplicatesTests.tests
                     DatasetCheckTests.tests
+                    DatasetDigestTests.tests
+                    FileLockTests.tests
                     PathPatternTests.tests
                     PolygonsTests.tests
                     ImportMasksTests.tests
@@ -37,10 +39,12 @@ let main argv =
                     ImportSpoiltTests.tests
                     OverlayTests.tests
                     BundleTests.tests
+                    AdamWStepTests.tests
                     TrainerTests.tests
                     RivalSourceTests.tests
                     AheadTests.tests
                     TrainingViewsTests.tests
+                    TrainingPreparationTests.tests
                     RecordJsonTests.tests
                     ConfigTests.tests
                     StoreTests.tests
@@ -61,9 +65,12 @@ let main argv =
                     RandomModelTests.tests
                     BenchTests.tests
                     PageChartsTests.tests
+                    ExperimentCatalogueTests.tests
                     ExperimentFeaturesTests.tests
                     ExperimentRobustnessTests.tests
                     ExperimentSheetTests.tests
+                    ExperimentPlanTests.tests
+                    ExperimentTests.tests
                     DemoPageTests.tests
                     PretrainerTests.tests
                     DemoPlanTests.tests

@@ -9,6 +9,12 @@ open Mcdrl
 let private weightsOf (request: TrainRequest) =
     File.ReadAllBytes(Path.Combine(Run.bundleFolder request.Out, "weights.safetensors"))
 
+/// The files of a kind that a run has prepared for itself, the largest (that of the training frames) first.
+let private prepared kind (request: TrainRequest) =
+    Directory.GetFiles(Run.preparedFolder request.Out, $"{kind}-*.bin")
+    |> Array.sortByDescending (fun file -> FileInfo(file).Length)
+    |> List.ofArray
+
 /// Trains until `steps` steps are done, then asks to stop.
 let private interrupted steps (request: TrainRequest) =
     use stop = new CancellationTokenSource()
@@ -87,10 +93,18 @@ let private resumed =
                         }
 
                     Expect.isError (interrupted 2 stopped) "cancelled"
-                    let features = Run.featuresFile stopped.Out "training"
-                    // 10 frames, 2 views; dense, image and the one skip map that is read, and the labels.
+                    // Dense, image and the one skip map that is read, and the labels.
                     let record = 4 * (16 * 32 + 32 + 16 * 64) + 32 * 32
-                    Expect.equal (FileInfo(features).Length) (32L + 20L * int64 record) "the file's size")
+
+                    Expect.equal
+                        (prepared "features" stopped |> List.map (fun file -> FileInfo(file).Length))
+                        [ 32L + 20L * int64 record; 32L + 2L * int64 record ]
+                        "10 frames of 2 views, and 2 frames as they are to validate on"
+
+                    for out in [ "whole"; "cut" ] do
+                        Expect.isFalse
+                            (Directory.Exists(Run.preparedFolder (Path.Combine(folder, out))))
+                            "deleted at the end")
 
             testCase "the seed matters, and so do the trained blocks"
             <| fun () ->
@@ -233,17 +247,24 @@ let private refusals =
             <| fun () ->
                 World.within (fun folder ->
                     let request = World.request folder "run"
-                    let frames = Run.framesFile request.Out "training"
+                    let mutable vanished = ""
 
                     let report (progress: Progress) =
                         if progress.Stage = "training" && progress.Done = 1 then
+                            vanished <- List.head (prepared "frames" request)
+
                             use file =
-                                new FileStream(frames, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)
+                                new FileStream(
+                                    vanished,
+                                    FileMode.Open,
+                                    FileAccess.Write,
+                                    FileShare.ReadWrite
+                                )
 
                             file.SetLength 32L
 
-                    Trainer.train request report CancellationToken.None
-                    |> World.refusedWith 5 [ "ends within record"; frames ])
+                    let outcome = Trainer.train request report CancellationToken.None
+                    outcome |> World.refusedWith 5 [ "ends within record"; vanished ])
 
             testCase "a call cancelled before it began is cancelled"
             <| fun () ->
