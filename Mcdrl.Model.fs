@@ -524,7 +524,10 @@ module Loss =
     let dice (logits: Tensor) (labels: Tensor) =
         scoped (fun () ->
             let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
-            let each = torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L)
+
+            let each =
+                torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L)
+
             let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype
             let over (x: Tensor) = x.sum [| 2L; 3L |]
             let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)

@@ -78,7 +78,9 @@ module Objective =
         use _scope = torch.NewDisposeScope()
 
         let marks (labels: Tensor) =
-            let each = torch.tensor([| 1L .. int64 classes |], device = labels.device).view(1L, -1L, 1L)
+            let each =
+                torch.tensor([| 1L .. int64 classes |], device = labels.device).view(1L, -1L, 1L)
+
             labels.flatten(1L).unsqueeze(1L).eq(each.``to`` labels.dtype).``to`` torch.float32
 
         let p, g = marks predicted, marks truth

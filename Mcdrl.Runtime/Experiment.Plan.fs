@@ -40,6 +40,8 @@ type TrainingIdentity =
     {
         Release: string
         DataSha256: string
+        /// Their names are prompts.
+        Classes: string list
         LeaveOut: string
         WeightsSha256: string
         TextSha256: string option
@@ -128,6 +130,7 @@ module ExperimentPlan =
     let runs
         (request: ExperimentRequest)
         (methods: (ExperimentMethod * Settings) list)
+        (classes: string list)
         (sites: string list)
         (dataSha256, testSha256, weightsSha256, textSha256)
         : PlannedRun list =
@@ -139,6 +142,7 @@ module ExperimentPlan =
                             {
                                 Release = Product.release
                                 DataSha256 = dataSha256
+                                Classes = classes
                                 LeaveOut = site
                                 WeightsSha256 = weightsSha256
                                 TextSha256 = textSha256

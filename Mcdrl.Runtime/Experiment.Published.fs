@@ -3,6 +3,7 @@ namespace Mcdrl
 open System.Text.RegularExpressions
 
 /// Scores as a paper prints them, in percent.
+[<RequireQualifiedAccess>]
 type PublishedScore =
     {
         Dice: float
@@ -51,7 +52,7 @@ module ExperimentPublished =
     let caveat =
         "Published figures are from other data (five sets; the splits, and the masks of two of them, are not public) and other towers. They are not what our runs should reproduce digit by digit."
 
-    let private dice value =
+    let private dice value : PublishedScore =
         {
             Dice = value
             Iou = None
@@ -70,7 +71,7 @@ module ExperimentPublished =
 
     /// A row of Table 1: Dice, IoU and accuracy of each site, then of their average.
     let private full backbone label entries average =
-        let score (dice, iou, accuracy) =
+        let score (dice, iou, accuracy) : PublishedScore =
             {
                 Dice = dice
                 Iou = Some iou

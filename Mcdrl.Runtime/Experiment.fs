@@ -102,6 +102,7 @@ module Experiment =
                 ExperimentPlan.runs
                     request
                     methods
+                    dataset.Classes
                     (names dataset)
                     (dataSha256, testSha256, weightsSha256, textSha256)
 

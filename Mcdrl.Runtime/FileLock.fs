@@ -7,6 +7,9 @@ open System.Threading
 /// A file that one process holds at a time. The system frees it when the process ends, however it ends.
 [<RequireQualifiedAccess>]
 module FileLock =
+    /// EWOULDBLOCK of Linux, what .NET's exception carries when somebody else holds the file.
+    let private wouldBlock = 11
+
     /// Takes the lock, creating its file and folder where they are missing; `None` while another holds it.
     let tryTake (path: string) : Result<FileStream option, McdrlError> =
         Files.attempt path (fun () ->
@@ -18,8 +21,8 @@ module FileLock =
             try
                 Ok(Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)))
             with
-            | :? DirectoryNotFoundException as problem -> Error(Files.ioError path problem)
-            | :? IOException -> Ok None
+            | :? IOException as problem when problem.HResult = wouldBlock -> Ok None
+            | :? IOException as problem -> Error(Files.ioError path problem)
             | :? UnauthorizedAccessException as problem -> Error(Files.ioError path problem))
 
     let private interval = TimeSpan.FromMilliseconds 200.0

@@ -48,8 +48,7 @@ module Course =
             TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
 
         [|
-            for members in
-                Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Members.Length - 1 |] do
+            for members in Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Members.Length - 1 |] do
                 use _scope = torch.NewDisposeScope()
                 let drawn = Views.draw course.Validation 0 members None
                 let features, _ = Views.seenBy tower course.Validation drawn

@@ -10,9 +10,9 @@ open TorchSharp
 /// Frames brought to size and a frozen tower's features of them, made once and kept in files while they are needed.
 [<RequireQualifiedAccess>]
 module Preparation =
-    /// A short name for what was made from `key`.
+    /// A short name for what this release makes from `key`.
     let private named kind (key: string) =
-        let digest = SHA256.HashData(Encoding.UTF8.GetBytes key)
+        let digest = SHA256.HashData(Encoding.UTF8.GetBytes $"{Product.release} {key}")
         $"{kind}-{Convert.ToHexStringLower(digest)[..15]}.bin"
 
     /// What draws views from a run's frames brought to size; with a frozen tower and a fixed number of views, from the

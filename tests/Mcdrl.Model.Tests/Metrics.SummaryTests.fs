@@ -3,7 +3,7 @@ module Mcdrl.Model.Tests.SummaryTests
 open Expecto
 open Mcdrl
 
-let private score dice =
+let private score dice : Score =
     {
         Dice = dice
         Iou = dice / 2.0

@@ -58,7 +58,7 @@ let private only change digests site seed =
             Seeds = seed
         }
 
-    ExperimentPlan.runs request [ whole, change settings ] [ site ] digests
+    ExperimentPlan.runs request [ whole, change settings ] [ "polyp" ] [ site ] digests
     |> List.last
 
 let private first = only id digests "a" 1
@@ -71,7 +71,7 @@ let tests =
             <| fun () ->
                 let request = request (design "tiny" [ whole; half ])
                 let methods, _ = World.ok (ExperimentPlan.methods true request)
-                let runs = ExperimentPlan.runs request methods [ "b"; "a" ] digests
+                let runs = ExperimentPlan.runs request methods [ "polyp" ] [ "b"; "a" ] digests
 
                 Expect.equal
                     (runs |> List.map (fun run -> run.Seed, run.Site, run.Method.Key))
@@ -96,7 +96,7 @@ let tests =
                 let methods, _ = World.ok (ExperimentPlan.methods true request)
 
                 let keys name =
-                    ExperimentPlan.runs request methods [ "a"; "b" ] digests
+                    ExperimentPlan.runs request methods [ "polyp" ] [ "a"; "b" ] digests
                     |> List.filter (fun run -> run.Method.Key = name)
                     |> List.map (fun run -> run.Key, run.Result)
 
@@ -113,6 +113,7 @@ let tests =
                             Device = "cuda"
                         }
                         (methods |> List.filter (fun (method, _) -> method.Key = "again"))
+                        [ "polyp" ]
                         [ "a"; "b" ]
                         digests
                     |> List.map (fun run -> run.Key, run.Result)
@@ -142,6 +143,18 @@ let tests =
                         "a setting of augmentation", only views digests "a" 1
                     ]
 
+                let renamed =
+                    ExperimentPlan.runs
+                        { request (design "tiny" [ whole ]) with
+                            Seeds = 1
+                        }
+                        [ whole, settings ]
+                        [ "adenoma" ]
+                        [ "a" ]
+                        digests
+                    |> List.exactlyOne
+
+                let others = ("a class's name, which is a prompt", renamed) :: others
                 let digestOf (run: PlannedRun) = run.Key.Split('-') |> Array.last
 
                 for name, run in others do
@@ -166,6 +179,7 @@ let tests =
                             Protocol = Protocol.Micro
                         }
                         [ whole, settings ]
+                        [ "polyp" ]
                         [ "a" ]
                         digests
                     |> List.exactlyOne

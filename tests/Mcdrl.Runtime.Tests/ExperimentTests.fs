@@ -122,6 +122,7 @@ let private planned (request: ExperimentRequest) =
     ExperimentPlan.runs
         request
         methods
+        dataset.Classes
         (dataset.Sites |> List.map _.Name)
         (data,
          data,
