@@ -41,7 +41,7 @@ module AdamWStep =
 
         moments.exp_avg_sq.mul_(held[3]).addcmul_(gradient, gradient, held[4]) |> ignore
 
-        let spread = moments.exp_avg_sq.sqrt().div(held[5]).add_ held[6]
+        let spread = moments.exp_avg_sq.sqrt().div(held[5]).add_(held[6], unity)
         leaf.addcdiv_ (moments.exp_avg, spread, held[7]) |> ignore
         GC.KeepAlive held
 

@@ -104,7 +104,7 @@ public sealed class TinyModel : IDisposable
         var channels = TowerModule.skipChannels(tower);
         var network = Objective.createNetwork(settings, true, Embed, channels, texts, SeedModule.create(5));
         var (mean, std) = TowerModule.normalisation(tower);
-        return new Model(ManifestOf(classes, settings, tower, mean, std), tower, network, texts);
+        return new Model(ManifestOf(classes, settings, tower, mean, std), tower, network, texts, rival: null);
     }
 
     private static Manifest ManifestOf(

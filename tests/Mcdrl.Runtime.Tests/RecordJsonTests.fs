@@ -61,6 +61,18 @@ let private roundTrips =
             testCase "an option without a key is none"
             <| fun () -> Expect.equal (parse (replaced "\"maybe\": null," "")) (Ok sample) "the same"
 
+            testCase "a number that is not defined is null, and comes back so"
+            <| fun () ->
+                let undefined =
+                    { sample with
+                        Inners = [ { WholeNumber = 1; Share = nan } ]
+                    }
+
+                let written = RecordJson.render undefined
+                Expect.stringContains written "\"share\": null" "as written"
+                let read = World.ok (RecordJson.parse<Sample> "here" written)
+                Expect.isTrue (System.Double.IsNaN read.Inners.Head.Share) "undefined again"
+
             testProperty
                 "numbers come back bit for bit"
                 (fun (NormalFloat share) (number: int) (wide: uint64) (maybe: int option) ->
@@ -103,7 +115,7 @@ let private strictness =
 
             testCase "all faults at once"
             <| fun () ->
-                parse (replaced "\"flag\": true" "\"flag\": 1" >> replaced "0.1" "null")
+                parse (replaced "\"flag\": true" "\"flag\": 1" >> replaced "0.1" "true")
                 |> World.refusedWith 2 [ "flag"; "inners[0].share" ]
 
             for title, text in
