@@ -226,7 +226,7 @@ module ExperimentVerb =
                     Command = command arguments
                 }
 
-            let! state, report =
+            let! state, page =
                 ProgressBar.during session (fun report ->
                     result {
                         let! state =
@@ -236,7 +236,12 @@ module ExperimentVerb =
                         return state, found
                     })
 
-            table session report
+            table session page.Report
+
+            for report in Option.toList page.ClassAware do
+                Session.say session ""
+                Session.say session "Class-aware: a lesion must be called by its name too."
+                table session report
 
             for reason in state.LeftOut do
                 Session.say session $"Left out: {reason}."
@@ -250,7 +255,7 @@ module ExperimentVerb =
                 session
                 $"Open {Path.Combine(ExperimentReporting.folderOf request, ExperimentWriting.pageName)}"
 
-            Session.emit session (RecordJson.toObject report)
+            Session.emit session (RecordJson.toObject page.Report)
             return if state.Failed.IsEmpty then 0 else 1
         }
 

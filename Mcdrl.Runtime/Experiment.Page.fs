@@ -7,6 +7,8 @@ open Giraffe.ViewEngine
 type ExperimentPage =
     {
         Report: ExperimentReport
+        /// The same by class-aware Dice, for datasets of several classes.
+        ClassAware: ExperimentReport option
         /// The runs that the report is of.
         Methods: MethodRuns list
         Curves: RobustnessCurve list
@@ -43,6 +45,25 @@ module ExperimentPage =
                 Page.figure
                     $"Mean Dice in %%. {spread} The difference is that of the figure above, with its 95 %% interval. Bold: highest of the column, and differences whose interval excludes 0.{published}"
                     [ ExperimentTables.dice report ]
+            ]
+
+    let private classAware (page: ExperimentPage) =
+        match page.ClassAware with
+        | None -> []
+        | Some report ->
+            [
+                Page.section
+                    "With its name"
+                    [
+                        Page.paragraph
+                            "Above, a lesion counts as found whatever it is called. Here it must be called by its name: on each image the mean over the classes that truth or answer shows, 1 where neither shows any."
+                        div [ _class "outcome" ] (ExperimentWording.lead report |> List.map Page.paragraph)
+                        if not report.Rivals.IsEmpty then
+                            Page.figure
+                                "Class-aware Dice: the reference minus each other method, in percentage points, with 95 % intervals as above."
+                                [ ExperimentFigures.differences report ]
+                        Page.figure "Mean class-aware Dice in %." [ ExperimentTables.classAware report ]
+                    ]
             ]
 
     let private scores (report: ExperimentReport) =
@@ -245,6 +266,7 @@ module ExperimentPage =
 
                 div [ _class "outcome" ] (ExperimentWording.lead report |> List.map Page.paragraph)
                 result report
+                yield! classAware page
                 yield! sweep report
                 scores report
                 yield! images page

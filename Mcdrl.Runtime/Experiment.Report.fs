@@ -127,6 +127,31 @@ type ImagePair =
 /// From the results of runs to what is said about them.
 [<RequireQualifiedAccess>]
 module ExperimentReport =
+    /// Dice that asks for the class too: the mean over the classes that truth or answer shows on a frame, 1 where neither
+    /// shows any. A lesion outlined perfectly and called by another name has 0.
+    let private classAware (image: ImageScore) =
+        match image.ClassDice |> List.filter (Double.IsNaN >> not) with
+        | [] -> 1.0
+        | shown -> List.average shown
+
+    /// The same runs with class-aware Dice in place of the foreground's.
+    let classAwareRuns (methods: MethodRuns list) : MethodRuns list =
+        let judged (image: ImageScore) =
+            { image with
+                Score = { image.Score with Dice = classAware image }
+            }
+
+        methods
+        |> List.map (fun method ->
+            { method with
+                Runs =
+                    method.Runs
+                    |> List.map (fun run ->
+                        { run with
+                            Images = List.map judged run.Images
+                        })
+            })
+
     /// The seed of all resampling: the same results give the same intervals.
     let private drawing = Seed.create 20250807UL |> Seed.named "bootstrap"
 

@@ -15,7 +15,7 @@ module ExperimentReporting =
         else
             Ok []
 
-    /// Draws the figures and writes `report.html`, `report.json`, `summary.csv` and `images.csv` into the experiment's
+    /// Draws the figures and writes the page, the reports and the tables into the experiment's
     /// folder.
     let write (request: ExperimentRequest) (state: ExperimentState) report cancel =
         result {
@@ -34,6 +34,13 @@ module ExperimentReporting =
             let page: ExperimentPage =
                 {
                     Report = ExperimentReport.create state.Facts state.Methods
+                    ClassAware =
+                        if state.Facts.Classes.Length > 1 then
+                            ExperimentReport.classAwareRuns state.Methods
+                            |> ExperimentReport.create state.Facts
+                            |> Some
+                        else
+                            None
                     Methods = state.Methods
                     Curves = curves
                     Maps = maps
@@ -41,5 +48,5 @@ module ExperimentReporting =
                 }
 
             do! ExperimentWriting.write (folderOf request) page
-            return page.Report
+            return page
         }

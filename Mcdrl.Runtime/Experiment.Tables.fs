@@ -75,10 +75,8 @@ module internal ExperimentTables =
     let hasPublished (report: ExperimentReport) =
         report.Methods |> List.exists (publishedRow report >> Option.isSome)
 
-    /// Dice of every method on every site, over all and on the worst; the difference to the reference; published.
-    let dice (report: ExperimentReport) =
+    let private overall published (report: ExperimentReport) =
         let facts = report.Facts
-        let published = hasPublished report
 
         let rows =
             [
@@ -125,6 +123,12 @@ module internal ExperimentTables =
                     for place in 0 .. facts.Sites.Length - 1 do
                         place + (if published then 4 else 3)
                 ])
+
+    /// Dice of every method on every site, over all and on the worst; the difference to the reference; published.
+    let dice (report: ExperimentReport) = overall (hasPublished report) report
+
+    /// The same of a report by class-aware Dice, which the paper doesn't have.
+    let classAware (report: ExperimentReport) = overall false report
 
     /// Another score on every site and over all.
     let score (report: ExperimentReport) (read: ScoreSpread -> SeedSpread) =

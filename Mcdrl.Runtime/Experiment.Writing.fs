@@ -8,10 +8,11 @@ open FsToolkit.ErrorHandling
 module ExperimentWriting =
     let pageName = "report.html"
     let reportName = "report.json"
+    let classAwareName = "report-class-aware.json"
     let summaryName = "summary.csv"
     let imagesName = "images.csv"
 
-    /// Writes the page, the report and both tables into `folder`, which is made if need be; each file is replaced as a
+    /// Writes the page, the reports and both tables into `folder`, which is made if need be; each file is replaced as a
     /// whole. Fails where the folder can't be written to.
     let write (folder: string) (page: ExperimentPage) : Result<unit, McdrlError> =
         let file name text =
@@ -21,5 +22,9 @@ module ExperimentWriting =
             do! file imagesName (ExperimentCsv.images page.Report.Facts.Classes page.Methods)
             do! file summaryName (ExperimentCsv.summary page.Report)
             do! file reportName (RecordJson.render page.Report)
+
+            for report in Option.toList page.ClassAware do
+                do! file classAwareName (RecordJson.render report)
+
             do! file pageName (ExperimentPage.render page)
         }

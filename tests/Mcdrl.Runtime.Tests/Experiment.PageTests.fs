@@ -119,6 +119,44 @@ let tests =
                     says html words
             }
 
+            test "class-aware Dice has a part of its own, with its own verdict" {
+                let wrong =
+                    both
+                    |> List.map (fun (method: MethodRuns) ->
+                        { method with
+                            Runs =
+                                method.Runs
+                                |> List.map (fun run ->
+                                    { run with
+                                        Images =
+                                            run.Images
+                                            |> List.map (fun image ->
+                                                { image with
+                                                    ClassDice =
+                                                        if method.Key = "ours" then
+                                                            [ 0.0; 0.1 ]
+                                                        else
+                                                            [ 0.3; nan ]
+                                                })
+                                    })
+                        })
+
+                let aware =
+                    { page wrong with
+                        ClassAware =
+                            Some(ExperimentReport.create facts (ExperimentReport.classAwareRuns wrong))
+                    }
+                    |> ExperimentPage.render
+
+                Expect.stringContains aware "With its name" "its part"
+                Expect.stringContains aware "Ours is clearly worse" "by name"
+                Expect.stringContains aware "Ours is clearly better" "by outline"
+
+                Expect.isFalse
+                    ((ExperimentPage.render (page both)).Contains "With its name")
+                    "only where there is one"
+            }
+
             test "one mark an image in each scatter" {
                 let html = ExperimentPage.render (page both)
 

@@ -48,6 +48,34 @@ let tests =
     testList
         "Experiment report"
         [
+            test
+                "class-aware Dice: the mean over the classes shown, 1 where none is, and nothing else changed" {
+                let judged classDice =
+                    let image =
+                        { image "east" "a" 0.9 with
+                            ClassDice = classDice
+                        }
+
+                    let runs =
+                        runs
+                            "ours"
+                            "Ours"
+                            [
+                                { run "ours" "east" 1UL [] with
+                                    Images = [ image ]
+                                }
+                            ]
+
+                    (ExperimentReport.classAwareRuns [ runs ]).Head.Runs.Head.Images.Head, image
+
+                for classDice, expected in
+                    [ [ 1.0; 0.0 ], 0.5; [ 0.9; nan ], 0.9; [ nan; 0.0 ], 0.0; [ nan; nan ], 1.0 ] do
+                    let found, before = judged classDice
+                    Expect.floatClose Accuracy.high found.Score.Dice expected $"{classDice}"
+                    Expect.equal found.Score.Iou before.Score.Iou "IoU"
+                    Expect.equal (found.Site, found.Stem) (before.Site, before.Stem) "the frame"
+            }
+
             test "by hand: sites, their average with equal weight, the worst, each over seeds" {
                 let found = (figures [ ours; rival ]).Head
                 let east, west = found.Sites[0], found.Sites[1]

@@ -40,6 +40,27 @@ let tests =
                         "report")
             }
 
+            test "a report by class-aware Dice has a file of its own" {
+                Folder.temporary (fun folder ->
+                    let aware =
+                        { shown with
+                            ClassAware =
+                                Some(
+                                    ExperimentReport.create
+                                        facts
+                                        (ExperimentReport.classAwareRuns shown.Methods)
+                                )
+                        }
+
+                    World.ok (ExperimentWriting.write folder aware)
+
+                    let read =
+                        File.ReadAllText(Path.Combine(folder, ExperimentWriting.classAwareName))
+                        |> RecordJson.parse<ExperimentReport> "report-class-aware.json"
+
+                    Expect.equal (Ok aware.ClassAware.Value) read "as it was")
+            }
+
             test "a folder that can't be is an error that names it" {
                 Folder.temporary (fun folder ->
                     let file = Path.Combine(folder, "file")

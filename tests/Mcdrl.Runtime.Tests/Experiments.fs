@@ -97,6 +97,7 @@ let page methods : ExperimentPage =
     {
         Report = ExperimentReport.create facts methods
         Methods = methods
+        ClassAware = None
         Curves = []
         Maps = []
         Sheet = []
