@@ -87,10 +87,9 @@ module ExperimentRunning =
 
         (Array.sort times[1..])[repetitions / 2]
 
-    let private count tree = Tree.count tree
-
     let private judge (request: ExperimentRequest) (run: PlannedRun) (trained: TrainReport) report cancel =
         result {
+            use _scope = torch.NewDisposeScope()
             let! model = Bundle.load trained.Bundle
             let! device = Device.parse request.Device
             use segmenter = Segmenter.ofModel device Precision.Fp32 model
@@ -113,8 +112,11 @@ module ExperimentRunning =
                     Epoch = trained.BestEpoch
                     ValidationDice = trained.ValidationDice
                     TrainSeconds = trained.Seconds
-                    Parameters = count model.Tower + count model.Network
-                    CausalParameters = count model.Network.intervention
+                    Parameters =
+                        Tree.count model.Tower
+                        + Tree.count model.Network
+                        + (model.Rival |> Option.map Tree.count |> Option.defaultValue 0L)
+                    CausalParameters = Tree.count model.Network.intervention
                     Milliseconds = answerTime segmenter
                     Version = Product.version
                     Images = found.Images
