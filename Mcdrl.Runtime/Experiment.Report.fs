@@ -138,7 +138,10 @@ module ExperimentReport =
     let classAwareRuns (methods: MethodRuns list) : MethodRuns list =
         let judged (image: ImageScore) =
             { image with
-                Score = { image.Score with Dice = classAware image }
+                Score =
+                    { image.Score with
+                        Dice = classAware image
+                    }
             }
 
         methods
