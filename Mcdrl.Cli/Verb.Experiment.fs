@@ -71,30 +71,22 @@ module ExperimentVerb =
     let private settings (arguments: ParseResults<ExperimentArgument>) =
         let assignments = arguments.GetResults Set
 
-        let named, shared =
-            match arguments.TryGetResult Config, arguments.TryGetResult Preset with
-            | Some _, Some _ ->
-                "",
-                fun _ ->
-                    Error(
-                        McdrlError.usage
-                            "--config and --preset are both given"
-                            "mcdrl experiment"
-                            "Give one of them"
-                    )
-            | Some file, None ->
-                $"settings of {Path.GetFileName file}", (fun more -> Config.ofFile file (assignments @ more))
-            | None, preset ->
-                let preset =
-                    preset |> Option.defaultValue (if isMini arguments then "demo" else "best")
+        let file, preset = arguments.TryGetResult Config, arguments.TryGetResult Preset
+        let fallback = if isMini arguments then "demo" else "best"
 
-                $"preset {preset}", (fun more -> Config.ofPreset preset (assignments @ more))
+        let named =
+            match file with
+            | Some file -> $"settings of {Path.GetFileName file}"
+            | None -> $"preset {Option.defaultValue fallback preset}"
 
-        (if assignments.IsEmpty then
-             named
-         else
-             $"""{named}; {String.concat ", " assignments}"""),
-        shared
+        String.concat
+            "; "
+            (named
+             :: (if assignments.IsEmpty then
+                     []
+                 else
+                     [ String.concat ", " assignments ])),
+        fun more -> Config.chosen "mcdrl experiment" file preset fallback (assignments @ more)
 
     let private chosen (arguments: ParseResults<ExperimentArgument>) (design: ExperimentDesign) =
         match arguments.TryGetResult Methods with

@@ -48,13 +48,12 @@ type TrainArgument =
 [<RequireQualifiedAccess>]
 module TrainVerb =
     let private settings (arguments: ParseResults<TrainArgument>) =
-        let assignments = arguments.GetResults Set
-
-        match arguments.TryGetResult Config, arguments.TryGetResult Preset with
-        | Some _, Some _ ->
-            Error(McdrlError.usage "--config and --preset are both given" "mcdrl train" "Give one of them")
-        | Some file, None -> Config.ofFile file assignments
-        | None, preset -> Config.ofPreset (Option.defaultValue "best" preset) assignments
+        Config.chosen
+            "mcdrl train"
+            (arguments.TryGetResult Config)
+            (arguments.TryGetResult Preset)
+            "best"
+            (arguments.GetResults Set)
 
     let private run session (arguments: ParseResults<TrainArgument>) =
         result {

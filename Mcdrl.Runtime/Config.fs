@@ -91,6 +91,14 @@ module Config =
         fileText path
         |> Result.bind (fun text -> build Settings.validate path text assignments)
 
+    /// The configuration file or the preset that `call` names, `fallback` where it names neither, with assignments on top.
+    let chosen (call: string) (file: string option) (preset: string option) fallback assignments =
+        match file, preset with
+        | Some _, Some _ ->
+            Error(McdrlError.usage "--config and --preset are both given" call "Give one of them")
+        | Some file, None -> ofFile file assignments
+        | None, preset -> ofPreset (Option.defaultValue fallback preset) assignments
+
     /// The recipe of the small CLIP that comes with the product, with assignments on top.
     let pretraining assignments =
         presetText "mini"

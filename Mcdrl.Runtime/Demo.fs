@@ -40,16 +40,12 @@ module Demo =
             "segmenting and explaining frames"
         ]
 
-    let private read<'T> (path: string) =
-        Files.attempt path (fun () -> File.ReadAllText path)
-        |> Result.bind (RecordJson.parse<'T> path)
-
     /// How long each stage took, over all runs on this folder.
     let private timesOf folder =
         let path = Path.Combine(folder, "stages.json")
 
         if File.Exists path then
-            read<DemoStages> path |> Result.map _.Stages
+            RecordJson.ofFile<DemoStages> path |> Result.map _.Stages
         else
             Ok []
 
@@ -274,7 +270,7 @@ module Demo =
                 let folder = at name
                 let kept = Path.Combine(folder, "report.json")
 
-                stage number (keptAt kept (fun () -> read<TrainReport> kept)) (fun report ->
+                stage number (keptAt kept (fun () -> RecordJson.ofFile<TrainReport> kept)) (fun report ->
                     train plan data weights settings folder report cancel)
 
             let! mcdrlReport = training 1 "mcdrl" plan.Mcdrl
@@ -284,7 +280,7 @@ module Demo =
             let kept = at "scores.json"
 
             let! judgement =
-                stage 3 (keptAt kept (fun () -> read<DemoJudgement> kept)) (fun report ->
+                stage 3 (keptAt kept (fun () -> RecordJson.ofFile<DemoJudgement> kept)) (fun report ->
                     judge plan data (mcdrl, mcdrlReport) (baseline, baselineReport) kept report cancel)
 
             let! write =

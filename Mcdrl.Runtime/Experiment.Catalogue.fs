@@ -159,14 +159,12 @@ module ExperimentCatalogue =
     let private named (condition: string list) =
         $"method.conditions=[{listed condition}]"
 
-    let private changed key label note changes = method key label note changes
-
     let private ablation =
         [
             { baseline with Label = "Baseline" }
-            changed "without-mtrs" "w/o MTRS" "Every cell is intervened on (α = 1)." [ "method.alpha=1" ]
+            method "without-mtrs" "w/o MTRS" "Every cell is intervened on (α = 1)." [ "method.alpha=1" ]
             |> published "w/o MTRS"
-            changed
+            method
                 "without-cdrl"
                 "w/o CDRL"
                 "Regions are selected, but never intervened on."
@@ -184,11 +182,11 @@ module ExperimentCatalogue =
         else
             let words = dictionary m
 
-            changed $"m{m}" $"M = {m}" $"""A dictionary of {m}: {String.concat ", " words}.""" [ named words ]
+            method $"m{m}" $"M = {m}" $"""A dictionary of {m}: {String.concat ", " words}.""" [ named words ]
         |> published (string m)
 
     let private ofDepth layers =
-        changed
+        method
             $"l{layers}"
             $"L = {layers}"
             $"An intervention network of {layers} layers."
@@ -202,7 +200,7 @@ module ExperimentCatalogue =
                 "feature-mean", "Trained and asked by the mean of intervened features (Eq. 7)."
             ]
             |> List.map (fun (mode, note) ->
-                changed
+                method
                     mode
                     $"{mode} throughout"
                     note
@@ -211,7 +209,7 @@ module ExperimentCatalogue =
         let asked =
             [ "attention"; "feature-mean"; "nwgm" ]
             |> List.map (fun mode ->
-                changed
+                method
                     $"asked-{mode}"
                     $"asked by {mode}"
                     $"MCDRL trained as it is, but validated and asked by {mode}."
@@ -225,30 +223,29 @@ module ExperimentCatalogue =
                 let text = share.ToString(System.Globalization.CultureInfo.InvariantCulture)
 
                 yield
-                    changed
+                    method
                         $"alpha-{text}"
                         $"α = {text}"
                         $"MTRS keeps {text} of the cells."
                         [ $"method.alpha={text}" ]
-            yield changed "alpha-1" "α = 1" "Without MTRS." [ "method.alpha=1" ]
+            yield method "alpha-1" "α = 1" "Without MTRS." [ "method.alpha=1" ]
             yield! modes
             yield! asked
+            yield method "ungrounded" "not grounded" "Without grounded interventions (λ3 = 0)." [ ungrounded ]
             yield
-                changed "ungrounded" "not grounded" "Without grounded interventions (λ3 = 0)." [ ungrounded ]
-            yield
-                changed
+                method
                     "dense"
                     "dense unselected"
                     "Cells that MTRS didn't select hold the dense map."
                     [ "method.unselected=dense" ]
             yield
-                changed
+                method
                     "background"
                     "background unselected"
                     "Cells that MTRS didn't select hold one learned vector."
                     [ "method.unselected=background" ]
             yield
-                changed
+                method
                     "paraphrased"
                     "paraphrased"
                     "The dictionary in other words, not grounded; to be read beside `not grounded`."
@@ -271,7 +268,7 @@ module ExperimentCatalogue =
                             ]
                     ]
             yield
-                changed
+                method
                     "gibberish"
                     "gibberish"
                     "A dictionary of words without meaning, not grounded; to be read beside `not grounded`."
@@ -294,13 +291,13 @@ module ExperimentCatalogue =
                             ]
                     ]
             yield
-                changed
+                method
                     "prior-skewed"
                     "prior of a dim hospital"
                     "A prior that gives dim lighting half of the weight."
                     [ "method.prior=[1,1,1,11,1,1,1,1,1,1,1,1]" ]
             yield
-                changed
+                method
                     "active-at-once"
                     "active from the start"
                     "No progressive training: the intervention is on in every epoch."

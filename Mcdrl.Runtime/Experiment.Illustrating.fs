@@ -81,8 +81,7 @@ module ExperimentIllustrating =
             Path.Combine(ExperimentRunning.folderOf request run, run.Result.Replace("result", "sweep"))
 
         if File.Exists path then
-            Files.attempt path (fun () -> File.ReadAllText path)
-            |> Result.bind (RecordJson.parse<Sweep> path)
+            RecordJson.ofFile<Sweep> path
         else
             withModels request [ run ] (fun models ->
                 ExperimentRobustness.sweep

@@ -92,10 +92,6 @@ module ExperimentPlan =
 
     let runsFolder (out: string) = Path.Combine(out, "runs")
 
-    /// The shared settings with a method's changes. A value that the method sets is the method's, whatever was shared.
-    let private settingsOf (request: ExperimentRequest) (method: ExperimentMethod) =
-        request.SettingsWith method.Changes
-
     /// The methods that this tower can run, those that it can't, and the settings of the first. A method whose settings are
     /// the reference's would say nothing in an ablation of ours, and is left out there.
     let methods hasTextTower (request: ExperimentRequest) =
@@ -107,7 +103,7 @@ module ExperimentPlan =
 
         possible
         |> List.traverseResultA (fun method ->
-            settingsOf request method
+            request.SettingsWith method.Changes
             |> Result.map (fun settings -> method, settings)
             |> Result.mapError (fun fault -> [ fault ]))
         |> Result.mapError (fun faults ->

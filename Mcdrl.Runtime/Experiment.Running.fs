@@ -18,10 +18,7 @@ module ExperimentRunning =
 
     /// The result of a run that is done, under the method's name in this experiment.
     let read request (run: PlannedRun) : Result<RunResult, McdrlError> =
-        let path = resultFile request run
-
-        Files.attempt path (fun () -> File.ReadAllText path)
-        |> Result.bind (RecordJson.parse<RunResult> path)
+        RecordJson.ofFile<RunResult>(resultFile request run)
         |> Result.map (fun result -> { result with Method = run.Method.Key })
 
     let private trainingFile folder = Path.Combine(folder, "training.json")
@@ -31,8 +28,7 @@ module ExperimentRunning =
         let folder = folderOf request run
 
         if File.Exists(trainingFile folder) then
-            Files.attempt folder (fun () -> File.ReadAllText(trainingFile folder))
-            |> Result.bind (RecordJson.parse<TrainReport>(trainingFile folder))
+            RecordJson.ofFile<TrainReport>(trainingFile folder)
         else
             result {
                 let! trained =

@@ -150,9 +150,7 @@ module Experiment =
         let request = prepared.Request
         let all = prepared.Runs |> List.distinctBy (fun run -> run.Key, run.Result)
 
-        let told (run: PlannedRun) (progress: Progress) =
-            let finished = all |> List.filter (ExperimentRunning.isDone request) |> List.length
-
+        let told finished (run: PlannedRun) (progress: Progress) =
             report
                 {
                     Stage = $"{request.Design.Name}: {all.Length} runs"
@@ -173,7 +171,9 @@ module Experiment =
                     if ExperimentRunning.isDone request run then
                         Ok true
                     else
-                        ExperimentRunning.complete request run (told run) cancel
+                        let finished = all |> List.filter (ExperimentRunning.isDone request) |> List.length
+
+                        ExperimentRunning.complete request run (told finished run) cancel
                         |> Result.map (fun () -> true))
 
         let rec pass (failed: (PlannedRun * McdrlError) list) =

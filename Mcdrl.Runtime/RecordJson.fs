@@ -244,3 +244,8 @@ module RecordJson =
         // What .NET throws for an escaped half of a surrogate pair.
         | :? InvalidOperationException as problem ->
             Error(McdrlError.usage $"not valid JSON: {problem.Message}" origin "Correct the text")
+
+    /// `parse` for a file.
+    let ofFile<'T> (path: string) : Result<'T, McdrlError> =
+        Files.attempt path (fun () -> IO.File.ReadAllText path)
+        |> Result.bind (parse<'T> path)

@@ -115,8 +115,7 @@ module Run =
             Files.writeText file (RecordJson.render identity)
             |> Result.map (fun () -> false)
         | true, true ->
-            Files.attempt file (fun () -> File.ReadAllText file)
-            |> Result.bind (RecordJson.parse<RunIdentity> file)
+            RecordJson.ofFile<RunIdentity> file
             |> Result.bind (fun earlier ->
                 match differences earlier identity with
                 | [] -> Ok(File.Exists(checkpointFile folder))
