@@ -358,6 +358,8 @@ type Network =
         /// Of two logits, normal and lesion, where texts tell the classes apart; else of K + 1.
         head: Head
         text_classes: TextClasses option
+        /// log π before it is normalised, [M], while it is learned.
+        log_prior: Tensor option
     }
 
 /// An image on its way through MCDRL: the aligned dense map and the regions the texts chose.

@@ -89,6 +89,17 @@ module TrainVerb =
                 session
                 $"Epoch {report.BestEpoch} of {report.Epochs} kept: mean Dice {report.ValidationDice:F3} on {report.ValidationFrames} held-back frames of the training sites."
 
+            report.Prior
+            |> Option.iter (fun prior ->
+                let listed =
+                    prior
+                    |> Map.toSeq
+                    |> Seq.sortByDescending snd
+                    |> Seq.map (fun (condition, weight) -> $"{condition} {weight:F3}")
+                    |> String.concat ", "
+
+                Session.say session $"Prior: {listed}")
+
             Session.say session $"Model: {report.Bundle}"
             Session.emit session (RecordJson.toObject report)
             0)

@@ -73,6 +73,11 @@ module ClipText =
     /// The number of ids that it knows; ids are 0 .. vocabulary − 1.
     let vocabulary (tower: ClipText) = tower.token_embedding.weight.shape[0]
 
+    /// s = exp(logit_scale): what cosines of image and text are multiplied by before a softmax.
+    let scale (tower: ClipText) : float =
+        use _scope = torch.NewDisposeScope()
+        tower.logit_scale.exp().cpu().item<float32>() |> float
+
     /// −∞ above the diagonal: a token sees itself and those before it. [n, n]
     let private causal (length: int64) (like: Tensor) =
         scoped (fun () ->

@@ -128,6 +128,7 @@ module Objective =
     let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
         scopedWith kept (fun () ->
             let weights = settings.Loss
+            let texts = Prior.inTexts network texts
             let observation = Network.observe network texts settings.Method.Alpha batch.Features
             let zero: Tensor = torch.zeros (1L, device = batch.Labels.device)
 
@@ -264,4 +265,5 @@ module Objective =
                 match m.ClassesBy with
                 | ClassesBy.Head -> None
                 | ClassesBy.Texts -> Some(TextClasses.create ())
+            log_prior = None
         }

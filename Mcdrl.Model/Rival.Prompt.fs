@@ -44,11 +44,6 @@ module PromptFrame =
     /// Width d of a text's feature.
     let embed (frame: PromptFrame) = frame.text.text_projection.shape[1]
 
-    /// s = exp(logit_scale): what cosines are multiplied by before a softmax.
-    let scale (frame: PromptFrame) : float =
-        use _scope = torch.NewDisposeScope()
-        frame.text.logit_scale.exp().cpu().item<float32>() |> float
-
     /// Text features, not of unit length. One context for all images [4, width] → [K, d]; one an image
     /// [B, 4, width] → [B, K, d]. Gradients reach the context through the frozen tower.
     let features (frame: PromptFrame) (context: Tensor) =

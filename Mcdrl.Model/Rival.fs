@@ -76,7 +76,7 @@ module Rival =
     /// that show a class, and what BiomedCoOp adds. F_vis [B, d], classes int64 [B], `texts` from `classTexts`.
     let loss (rival: Rival) (texts: Tensor) (classes: Tensor) (image: Tensor) =
         scoped (fun () ->
-            let scale = PromptFrame.scale rival.frame
+            let scale = ClipText.scale rival.frame.text
             let contrast = Loss.contrast (1.0 / scale) texts classes (widened image)
 
             match rival.learner, rival.ensemble with

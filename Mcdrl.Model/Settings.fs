@@ -25,6 +25,14 @@ type TrainingMode =
     /// Never intervene: the baseline, tower and head alone.
     | Never
 
+/// Where the prior P(z) comes from when its weights aren't given.
+[<RequireQualifiedAccess>]
+type PriorSource =
+    /// The mean over the training frames of P(z | x) by CLIP's own similarity of image and text, before training.
+    | Estimated
+    /// Trained with the network, from uniform.
+    | Learned
+
 /// Who words the class texts in place of the fixed prompts: a rival of the paper.
 [<RequireQualifiedAccess>]
 type Prompting =
@@ -50,6 +58,8 @@ type MethodSettings =
         Conditions: string list
         /// Weight ≥ 0 of each condition; empty for uniform.
         Prior: float list
+        /// What takes the place of weights in `Prior`.
+        PriorSource: PriorSource option
         /// Depth L of the intervention network.
         Layers: int
         Unselected: Unselected
@@ -63,6 +73,8 @@ type MethodSettings =
         Refinements: int
         /// The rival that learns the class texts; `None` for the fixed prompts.
         Prompting: Prompting option
+        /// What prompts call a class, by its name in the dataset; a class that isn't here goes by its name.
+        ClassWords: Map<string, string> option
     }
 
 type LossSettings =
@@ -134,6 +146,11 @@ type Settings =
 
 [<RequireQualifiedAccess>]
 module Settings =
+    /// What prompts call the classes of a dataset, in their order.
+    let wordsOf (settings: MethodSettings) (classes: string list) =
+        let words = settings.ClassWords |> Option.defaultValue Map.empty
+        classes |> List.map (fun name -> words.TryFind name |> Option.defaultValue name)
+
     /// Every value that is out of range, each with its key; the settings themselves when there is none.
     let validate (settings: Settings) : Result<Settings, McdrlError> =
         let check key holds what =
@@ -161,6 +178,20 @@ module Settings =
                         && List.forall (within 0.0 1e9) m.Prior
                         && List.sum m.Prior > 0.0)
                     "must be empty or give each condition a weight of at least 0, not all 0"
+                check
+                    "method.prior_source"
+                    (m.PriorSource.IsNone || m.Prior.IsEmpty)
+                    "takes the place of weights in method.prior, which must be empty"
+                check
+                    "method.prior_source"
+                    (m.PriorSource <> Some PriorSource.Learned
+                     || m.TrainingMode = TrainingMode.Attention
+                     || m.TrainingMode = TrainingMode.FeatureMean)
+                    "learned needs method.training_mode attention or feature-mean, through which a prior is taught"
+                check
+                    "method.class_words"
+                    (m.ClassWords |> Option.forall (Map.forall (fun _ words -> words.Trim() <> "")))
+                    "must give each class that it names at least a word"
                 check "method.layers" (within 1 64 m.Layers) "must lie between 1 and 64"
                 check "method.head_width" (within 1 4096 m.HeadWidth) "must lie between 1 and 4096"
                 check "method.refinements" (within 0 16 m.Refinements) "must lie between 0 and 16"

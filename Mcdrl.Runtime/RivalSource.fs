@@ -58,6 +58,8 @@ module RivalSource =
         (classes: string list)
         seed
         : Result<Rival option, McdrlError> =
+        let words = Settings.wordsOf settings classes
+
         match settings.Prompting, weights.Text with
         | None, _ -> Ok None
         | Some _, None ->
@@ -70,11 +72,11 @@ module RivalSource =
         | Some prompting, Some text ->
             result {
                 let! tokenizer = Weights.tokenizer weights
-                let! frame = frame text tokenizer classes
+                let! frame = frame text tokenizer words
 
                 let! ensemble =
                     match prompting with
-                    | Prompting.Biomedcoop -> ensemble text tokenizer classes |> Result.map Some
+                    | Prompting.Biomedcoop -> ensemble text tokenizer words |> Result.map Some
                     | Prompting.Cocoop
                     | Prompting.Stylip -> Ok None
 

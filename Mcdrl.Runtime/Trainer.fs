@@ -22,6 +22,8 @@ type TrainReport =
         BestEpoch: int
         /// Mean Dice on the held-back source frames, at the network's input size.
         ValidationDice: float
+        /// π of each condition, where it was estimated or learned.
+        Prior: Map<string, float> option
         Seconds: float
     }
 
@@ -80,7 +82,7 @@ module Trainer =
         let m = request.Settings.Method
         let prior = if m.Prior.IsEmpty then None else Some m.Prior
 
-        TextTable.resolve weights request.Text (Prompts.all classes m.Conditions)
+        TextTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
         |> Result.map (Prompts.texts classes.Length m.Conditions.Length prior)
 
     let private identify
@@ -153,7 +155,14 @@ module Trainer =
             Files = Map.empty
         }
 
-    /// Writes the weights of the best epoch as a bundle.
+    let private priorOf (settings: MethodSettings) (texts: Texts) =
+        settings.PriorSource
+        |> Option.map (fun _ ->
+            use _scope = torch.NewDisposeScope()
+            let weights = texts.log_prior.exp().cpu().data<float>().ToArray()
+            Seq.zip settings.Conditions weights |> Map.ofSeq)
+
+    /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
     let private writeBundle identity dataset sites (course: Course) (state: TrainState) =
         result {
             let folder = course.Request.Out
@@ -167,7 +176,8 @@ module Trainer =
             let! _, leaves = Checkpoint.read (Run.bestFile folder)
             let network, tower, rival = TrainState.withLeaves leaves state
             use _noGrad = torch.no_grad ()
-            let texts, rival = Rival.settled rival course.Texts
+            let network, texts = Prior.settled network course.Texts
+            let texts, rival = Rival.settled rival texts
 
             do!
                 Bundle.write
@@ -180,7 +190,7 @@ module Trainer =
                         Rival = rival
                     }
 
-            return best
+            return best, priorOf identity.Settings.Method texts
         }
 
     /// Deletes the prepared frames and features, which only training reads.
@@ -223,24 +233,47 @@ module Trainer =
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
-                Objective.createNetwork
-                    settings
-                    (Tower.isAligned tower)
-                    (Tower.width tower)
-                    (Tower.skipChannels tower)
-                    texts
-                    (Seed.named "network" seed)
+                { Objective.createNetwork
+                      settings
+                      (Tower.isAligned tower)
+                      (Tower.width tower)
+                      (Tower.skipChannels tower)
+                      texts
+                      (Seed.named "network" seed) with
+                    log_prior = Prior.start settings.Method texts
+                }
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower rival
 
             let! views =
-                Preparation.views request identity device dataset texts state.Running report cancel
+                Preparation.views request identity device dataset state.Running report cancel
+
+            let! texts =
+                if settings.Method.PriorSource = Some PriorSource.Estimated then
+                    result {
+                        let! frames = views Augmentation.none None training
+
+                        return!
+                            PriorEstimate.ofFrames
+                                weights
+                                state.Running
+                                settings.Optimiser.BatchSize
+                                frames
+                                texts
+                                report
+                                cancel
+                    }
+                else
+                    Ok texts
 
             let! trainingViews =
-                views settings.Augmentation (Objective.isGrounded settings) training
+                views
+                    settings.Augmentation
+                    (if Objective.isGrounded settings then Some texts else None)
+                    training
 
-            let! validationViews = views Augmentation.none false validation
+            let! validationViews = views Augmentation.none None validation
 
             let course =
                 {
@@ -268,7 +301,7 @@ module Trainer =
             let! state =
                 FlushedThread.run (fun () -> Course.complete course (Stopwatch.StartNew()) state)
 
-            let! epoch, dice = writeBundle identity dataset sites course state
+            let! (epoch, dice), prior = writeBundle identity dataset sites course state
             do! forgetPrepared request.Out
 
             return
@@ -279,6 +312,7 @@ module Trainer =
                     Epochs = settings.Optimiser.Epochs
                     BestEpoch = epoch
                     ValidationDice = dice
+                    Prior = prior
                     Seconds = clock.Elapsed.TotalSeconds
                 }
         }

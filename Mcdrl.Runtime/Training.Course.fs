@@ -29,8 +29,7 @@ module Course =
     let private predict settings active (course: Course) network rival (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
-            let texts = Rival.texts rival features course.Texts
-
+            let texts = course.Texts |> Prior.inTexts network |> Rival.texts rival features
             let observation = Network.observe network texts settings.Method.Alpha features
 
             (Network.probabilities network texts settings.Method.Marginalisation active side observation)

@@ -15,14 +15,21 @@ module Preparation =
         let digest = SHA256.HashData(Encoding.UTF8.GetBytes $"{Product.release} {key}")
         $"{kind}-{Convert.ToHexStringLower(digest)[..15]}.bin"
 
+    let private confounder texts seed =
+        use _scope = torch.NewDisposeScope()
+        (Objective.drawConfounders texts seed 1).item<int64>()
+
+    let private weightsOf (texts: Texts) =
+        use _scope = torch.NewDisposeScope()
+        texts.log_prior.exp().cpu().data<float>().ToArray() |> List.ofArray
+
     /// What draws views from a run's frames brought to size; with a frozen tower and a fixed number of views, from the
-    /// tower's features of them. Shared with other runs, frames and features are those of the whole dataset.
+    /// tower's features of them. Where interventions are grounded, confounders are drawn from the texts given. Shared with other runs, frames and features are those of the whole dataset.
     let views
         (request: TrainRequest)
         (identity: RunIdentity)
         (device: torch.Device)
         (dataset: Dataset)
-        (texts: Texts)
         tower
         report
         cancel
@@ -85,17 +92,17 @@ module Preparation =
                         membersOf items
                 ]
 
-        let withFeatures preparedSha256 items draw (views: Views) =
+        let withFeatures preparedSha256 items drawnFrom (views: Views) =
             result {
                 let key = featureKey preparedSha256 items views
 
                 let! views =
                     shared (path "features" key) (fun file -> Views.cached file key tower views report cancel)
 
-                match draw with
+                match drawnFrom with
                 | None -> return views
-                | Some(draw: Seed -> int64) ->
-                    let dictionary = settings.Method.Conditions @ List.map string settings.Method.Prior
+                | Some texts ->
+                    let dictionary = settings.Method.Conditions @ List.map string (weightsOf texts)
 
                     // Frames that nothing augments are the same for every seed; their confounders are drawn all the same.
                     let drawnBy =
@@ -108,14 +115,10 @@ module Preparation =
 
                     return!
                         shared (path "transformed" key) (fun file ->
-                            Views.cachedTransformed file key tower draw views report cancel)
+                            Views.cachedTransformed file key tower (confounder texts) views report cancel)
             }
 
-        let confounder seed =
-            use _scope = torch.NewDisposeScope()
-            (Objective.drawConfounders texts seed 1).item<int64>()
-
-        let ofItems preparedSha256 augmentation grounded (items: DatasetItem list) =
+        let ofItems preparedSha256 augmentation (drawnFrom: Texts option) (items: DatasetItem list) =
             result {
                 let! frames = frames preparedSha256 items
                 let mean, std = Tower.normalisation tower
@@ -141,8 +144,7 @@ module Preparation =
                     }
 
                 if settings.Optimiser.TrainedBlocks = 0 && augmentation.Views > 0 then
-                    return!
-                        withFeatures preparedSha256 items (if grounded then Some confounder else None) views
+                    return! withFeatures preparedSha256 items drawnFrom views
                 else
                     return views
             }

@@ -168,6 +168,7 @@ module World =
                     Some(TextClasses.create ())
                 else
                     None
+            log_prior = None
         }
         |> perturbed "network" world
 

@@ -7,7 +7,7 @@ open Mcdrl
 let private labels (rows: int list list) =
     torch.tensor (array2D (rows |> List.map (List.map byte)), dtype = torch.uint8)
 
-let private settings =
+let settings =
     let changes =
         [
             "method.refinements=1"
@@ -21,7 +21,7 @@ let private settings =
     | Error problem -> failwith (McdrlError.describe problem)
 
 /// A batch of two 16 px images with a 4 x 4 dense map, two classes and three conditions, and a network for it.
-let private problem (settings: Settings) =
+let problem (settings: Settings) =
     let normal shape seed = Seed.normal shape (Seed.create seed)
 
     let texts: Texts =

@@ -33,6 +33,7 @@ let private tests =
         ResamplingTests.tests
         PromptsTests.tests
         SettingsTests.tests
+        PriorTests.tests
         ConditionsTests.tests
         AugmentationTests.tests
         PhantomTests.tests

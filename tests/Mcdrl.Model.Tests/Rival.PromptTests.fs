@@ -89,5 +89,5 @@ let tests =
                 Expect.all norms (fun norm -> norm > 1e-4f) "a gradient for each")
 
             inScope "the scale is that of the text tower" (fun () ->
-                Expect.floatClose Accuracy.medium (PromptFrame.scale (frame ())) (1.0 / 0.07) "1 / 0.07")
+                Expect.floatClose Accuracy.medium (ClipText.scale (frame ()).text) (1.0 / 0.07) "1 / 0.07")
         ]

@@ -112,7 +112,7 @@ let private shared =
                 let rival = rival Prompting.Cocoop
                 let features = features ()
                 let texts = Rival.classTexts rival features
-                let scale = PromptFrame.scale rival.frame
+                let scale = ClipText.scale rival.frame.text
 
                 let cost (image: int64) (label: int64) =
                     let cosines = (unit texts[image]).matmul(unit features.Image[image])
@@ -132,7 +132,7 @@ let private shared =
                 let bare = { rival with ensemble = None }
                 let features, ensemble = features (), Option.get rival.ensemble
                 let texts = Rival.classTexts rival features
-                let scale = PromptFrame.scale rival.frame
+                let scale = ClipText.scale rival.frame.text
                 let value (x: Tensor) = float (x.item<float32>())
 
                 let expected =

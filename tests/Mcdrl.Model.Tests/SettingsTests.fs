@@ -56,6 +56,23 @@ let tests =
                     "method.prior", prior [ 0.0; 0.0 ]
                     "method.prior", prior [ -1.0; 2.0 ]
                     "method.prior", prior [ nan; 1.0 ]
+                    "method.prior_source",
+                    m (fun m ->
+                        { m with
+                            Prior = List.map (fun _ -> 1.0) m.Conditions
+                            PriorSource = Some PriorSource.Estimated
+                        })
+                    "method.prior_source",
+                    m (fun m ->
+                        { m with
+                            TrainingMode = TrainingMode.Sampled
+                            PriorSource = Some PriorSource.Learned
+                        })
+                    "method.class_words",
+                    m (fun m ->
+                        { m with
+                            ClassWords = Some(Map [ "polyp", "growth"; "cyst", " " ])
+                        })
                     "method.layers", m (fun m -> { m with Layers = 0 })
                     "method.head_width", m (fun m -> { m with HeadWidth = 0 })
                     "method.refinements", m (fun m -> { m with Refinements = -1 })
@@ -104,8 +121,36 @@ let tests =
                             TrainingMode = TrainingMode.Never
                         })
 
-                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] do
+                let sources =
+                    [
+                        TrainingMode.Sampled, PriorSource.Estimated
+                        TrainingMode.Attention, PriorSource.Learned
+                        TrainingMode.FeatureMean, PriorSource.Learned
+                    ]
+                    |> List.map (fun (mode, source) ->
+                        m (fun m ->
+                            { m with
+                                TrainingMode = mode
+                                PriorSource = Some source
+                            }))
+
+                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] @ sources do
                     Expect.equal (Settings.validate settings) (Ok settings) "as they are"
+
+            testCase "prompts call a class by its words, or by its name where it has none"
+            <| fun () ->
+                let words =
+                    m (fun m ->
+                        { m with
+                            ClassWords = Some(Map [ "cyst", "fluid-filled sac"; "tumor", "mass" ])
+                        })
+
+                Expect.equal
+                    (Settings.wordsOf words.Method [ "polyp"; "cyst" ])
+                    [ "polyp"; "fluid-filled sac" ]
+                    "in the order of the classes"
+
+                Expect.equal (Settings.wordsOf good.Method [ "b"; "a" ]) [ "b"; "a" ] "names"
 
             testCase "interventions may be grounded in views that are drawn once"
             <| fun () ->

@@ -3,9 +3,6 @@ module Mcdrl.Runtime.Tests.ExperimentCatalogueTests
 open Expecto
 open Mcdrl
 
-let private names = Prompts.conditions |> List.map _.Name
-let private extra = Prompts.extraConditions |> List.map _.Name
-
 let private duplicates keys =
     keys
     |> List.countBy id
@@ -91,49 +88,6 @@ let tests =
                                 (settings.Loss.Causal, settings.Loss.Grounding)
                                 (0.0, 0.0)
                                 $"{design.Name}, {method.Key}"
-
-            testCase "dictionaries of 3 to 15: their size, nested, in the order of the whole one"
-            <| fun () ->
-                let order =
-                    names @ extra |> List.indexed |> List.map (fun (a, b) -> b, a) |> Map.ofList
-
-                for m in 3..15 do
-                    let words = ExperimentCatalogue.dictionary m
-                    Expect.equal words.Length m $"{m}: size"
-                    Expect.isEmpty (duplicates words) $"{m}: each once"
-                    let places = words |> List.map (fun word -> order[word])
-                    Expect.equal places (List.sort places) $"{m}: order"
-
-                    if m > 3 then
-                        Expect.containsAll
-                            words
-                            (ExperimentCatalogue.dictionary (m - 1))
-                            $"{m}: holds the smaller one"
-
-                Expect.equal (ExperimentCatalogue.dictionary 12) names "twelve are the paper's"
-
-                for m in [ 13; 15 ] do
-                    Expect.equal
-                        (ExperimentCatalogue.dictionary m)
-                        (names @ List.truncate (m - 12) extra)
-                        "then the extra ones"
-
-            testCase "table 4's methods have the dictionaries that their labels say"
-            <| fun () ->
-                let design = World.ok (ExperimentCatalogue.find "table4")
-
-                for method, m in List.zip design.Methods [ 3; 6; 9; 12; 15 ] do
-                    Expect.equal method.Label $"M = {m}" "label"
-                    let conditions = (settingsOf "demo" method).Method.Conditions
-                    Expect.equal conditions (ExperimentCatalogue.dictionary m) $"{m}"
-
-            testCase "table 5's methods have as many layers as their labels say"
-            <| fun () ->
-                let design = World.ok (ExperimentCatalogue.find "table5")
-
-                for method, layers in List.zip design.Methods [ 1..5 ] do
-                    Expect.equal method.Label $"L = {layers}" "label"
-                    Expect.equal (settingsOf "demo" method).Method.Layers layers "layers"
 
             testCase "an experiment is found by its name; for another, all names are listed"
             <| fun () ->

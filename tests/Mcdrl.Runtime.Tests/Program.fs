@@ -44,6 +44,7 @@ let main argv =
                     RivalSourceTests.tests
                     AheadTests.tests
                     TrainingViewsTests.tests
+                    TrainingPriorTests.tests
                     TrainingPreparationTests.tests
                     RecordJsonTests.tests
                     ConfigTests.tests
@@ -65,6 +66,7 @@ let main argv =
                     RandomModelTests.tests
                     BenchTests.tests
                     PageChartsTests.tests
+                    ExperimentAblationsTests.tests
                     ExperimentCatalogueTests.tests
                     ExperimentFeaturesTests.tests
                     ExperimentRobustnessTests.tests

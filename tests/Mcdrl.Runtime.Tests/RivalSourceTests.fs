@@ -11,43 +11,6 @@ open Mcdrl
 let private classes = [ "polyp"; "cyst" ]
 let private all = [ Prompting.Cocoop; Prompting.Stylip; Prompting.Biomedcoop ]
 
-/// Sentences whose words the text tower has tokens for; others are spelt in bytes, and most are then too long.
-let private sentences =
-    Prompts.all classes World.conditions
-    @ List.collect (BiomedPrompts.ofClass >> List.truncate 12) classes
-
-/// World's tower with a random text tower of 24 tokens and its vocabulary, in the folder `clip`.
-let private writeClip folder =
-    use _scope = torch.NewDisposeScope()
-    let vocabulary = Vocabulary.ofSentences sentences
-
-    let text =
-        ClipText.template
-            {
-                Context = 24L
-                Vocabulary = int64 vocabulary.Tokens.Length
-                Width = 32L
-                Layers = 1
-                Hidden = 64L
-                Embed = 32L
-            }
-        |> FirstWeights.ofTemplate (Seed.create 5UL)
-
-    let tower = World.ok (Safetensors.read (Path.Combine(folder, "tower.safetensors")))
-
-    let inside name = Path.Combine(folder, "clip", name)
-    Directory.CreateDirectory(Path.Combine(folder, "clip")) |> ignore
-
-    Map.toList tower.Tensors @ Tree.leaves text
-    |> Safetensors.write (inside "model.safetensors") Map.empty
-    |> World.ok
-
-    let ids =
-        Dictionary(Seq.mapi (fun id token -> KeyValuePair(token, id)) vocabulary.Tokens)
-
-    File.WriteAllText(inside "vocab.json", JsonSerializer.Serialize ids)
-    File.WriteAllText(inside "merges.txt", Vocabulary.mergesText vocabulary)
-
 /// The discs of every other frame become cysts.
 let private withCysts data =
     for site in [ "a"; "b"; "c" ] do
@@ -71,7 +34,7 @@ let private withCysts data =
 
 let private within work =
     World.within (fun folder ->
-        writeClip folder
+        World.writeClip folder classes
         withCysts (Path.Combine(folder, "data"))
         work folder)
 
@@ -273,24 +236,24 @@ let private sources =
 
                     Expect.isTrue (ensemble[1L, 1L].allclose(expected[0L], 1e-4, 1e-5)) "class by class")
 
-            testCase "a new rival's prompts are those of its context's words"
+            testCase
+                "a new rival's prompts are those of its context's words and of what the settings call the classes"
             <| fun () ->
                 within (fun folder ->
                     use _scope = torch.NewDisposeScope()
                     let weights = World.ok (Weights.load (Path.Combine(folder, "clip")))
                     let tokenizer = World.ok (Weights.tokenizer weights)
 
+                    let m =
+                        { (settings (Some Prompting.Biomedcoop)).Method with
+                            ClassWords = Some(Map [ "cyst", "mucus" ])
+                        }
+
                     let rival =
-                        RivalSource.create
-                            (settings (Some Prompting.Biomedcoop)).Method
-                            weights
-                            classes
-                            (Seed.create 1UL)
-                        |> World.ok
-                        |> Option.get
+                        RivalSource.create m weights classes (Seed.create 1UL) |> World.ok |> Option.get
 
                     let expected =
-                        [ "endoscopic image of a polyp"; "endoscopic image of a cyst" ]
+                        [ "endoscopic image of a polyp"; "endoscopic image of a mucus" ]
                         |> TextTable.ofTower (Option.get weights.Text) tokenizer
                         |> World.ok
 

@@ -230,6 +230,24 @@ let private refusals =
                     World.train { request with Tower = Some "ViT-B-16" }
                     |> World.refusedWith 2 [ "ViT-2x64-8-32"; "ViT-B-16" ])
 
+            testCase
+                "a class's words take the place of its name in every prompt: a table without them is refused"
+            <| fun () ->
+                World.within (fun folder ->
+                    let settings =
+                        { World.settings with
+                            Method =
+                                { World.settings.Method with
+                                    ClassWords = Some(Map [ "polyp", "growth" ])
+                                }
+                        }
+
+                    World.train
+                        { World.request folder "run" with
+                            Settings = settings
+                        }
+                    |> World.refusedWith 3 [ "A growth in an endoscopic image"; "A growth with blood" ])
+
             testCase "a loss that is no number: the step is named"
             <| fun () ->
                 World.within (fun folder ->

@@ -2,6 +2,7 @@
 module Mcdrl.Runtime.Tests.World
 
 open System
+open System.Collections.Generic
 open System.IO
 open System.Text.Json
 open System.Threading
@@ -103,6 +104,43 @@ let writeTower path =
         $"visual.{name}", noise.mul(scalar 0.1).add(scalar (if isNorm then 1.0 else 0.0))
 
     Tree.leaves template |> List.mapi leaf |> Safetensors.write path Map.empty |> ok
+
+/// Sentences whose words the text tower has tokens for; others are spelt in bytes, and most are then too long.
+let private sentences classes =
+    Prompts.all classes conditions
+    @ List.collect (BiomedPrompts.ofClass >> List.truncate 12) classes
+
+/// The tower with a random text tower of 24 tokens and its vocabulary, in the folder `clip`.
+let writeClip folder classes =
+    use _scope = torch.NewDisposeScope()
+    let vocabulary = Vocabulary.ofSentences (sentences classes)
+
+    let text =
+        ClipText.template
+            {
+                Context = 24L
+                Vocabulary = int64 vocabulary.Tokens.Length
+                Width = 32L
+                Layers = 1
+                Hidden = 64L
+                Embed = 32L
+            }
+        |> FirstWeights.ofTemplate (Seed.create 5UL)
+
+    let tower = ok (Safetensors.read (Path.Combine(folder, "tower.safetensors")))
+
+    let inside name = Path.Combine(folder, "clip", name)
+    Directory.CreateDirectory(Path.Combine(folder, "clip")) |> ignore
+
+    Map.toList tower.Tensors @ Tree.leaves text
+    |> Safetensors.write (inside "model.safetensors") Map.empty
+    |> ok
+
+    let ids =
+        Dictionary(Seq.mapi (fun id token -> KeyValuePair(token, id)) vocabulary.Tokens)
+
+    File.WriteAllText(inside "vocab.json", JsonSerializer.Serialize ids)
+    File.WriteAllText(inside "merges.txt", Vocabulary.mergesText vocabulary)
 
 /// Embeddings of every prompt that a model of one class needs; `change` may spoil them.
 let writeTable path (change: Tensor -> Tensor) =
