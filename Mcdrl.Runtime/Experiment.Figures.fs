@@ -108,7 +108,7 @@ module internal ExperimentFigures =
 
             [
                 for rival in runs |> List.filter (fun runs -> runs.Key <> reference.Key) do
-                    let pairs = ExperimentReport.pairs report.Facts reference rival
+                    let pairs = Rivalry.pairs report.Facts reference rival
 
                     if not pairs.IsEmpty then
                         let above = pairs |> List.filter (fun pair -> pair.Reference > pair.Rival)

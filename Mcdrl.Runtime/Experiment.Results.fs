@@ -109,3 +109,17 @@ type SheetFrame =
         /// Each method's label and Dice, and the frame with its outline and the truth's.
         Answers: (string * float * PageImage) list
     }
+
+[<RequireQualifiedAccess>]
+module MethodRuns =
+    /// A method's runs that belong to the plan, by site and seed; of a run done twice, the later.
+    let cells (facts: ExperimentFacts) (runs: MethodRuns) =
+        runs.Runs
+        |> List.filter (fun run -> List.contains run.Site facts.Sites && List.contains run.Seed facts.Seeds)
+        |> List.map (fun run -> (run.Site, run.Seed), run)
+        |> Map.ofList
+
+    /// The seeds that have every site.
+    let completeSeeds (facts: ExperimentFacts) (cells: Map<string * uint64, RunResult>) =
+        facts.Seeds
+        |> List.filter (fun seed -> facts.Sites |> List.forall (fun site -> cells.ContainsKey(site, seed)))

@@ -23,7 +23,7 @@ let private read (text: string) =
 
 let tests =
     testList
-        "Experiment csv"
+        "Experiment.Csv"
         [
             test "one line an image, exactly" {
                 let methods = [ runs "ours" "Ours" [ run "ours" "east" 2UL [ 0.5; nan ] ] ]

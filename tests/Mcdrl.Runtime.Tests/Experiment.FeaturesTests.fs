@@ -215,4 +215,4 @@ let private maps =
         ]
 
 let tests =
-    testSequenced (testList "ExperimentFeatures" [ pooling; features; maps ])
+    testSequenced (testList "Experiment.Features" [ pooling; features; maps ])

@@ -92,7 +92,7 @@ let private count pattern (text: string) =
 
 let tests =
     testList
-        "Experiment page"
+        "Experiment.Page"
         [
             test "the numbers on it are those put in" {
                 let html = ExperimentPage.render full

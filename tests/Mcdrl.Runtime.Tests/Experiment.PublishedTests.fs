@@ -15,7 +15,7 @@ let private table name =
 
 let tests =
     testList
-        "Experiment published"
+        "Experiment.Published"
         [
             test "every row average agrees with its entries to rounding" {
                 let mutable averages = 0

@@ -157,4 +157,4 @@ let private plain =
                 Expect.equal (ExperimentRobustness.curves "mcdrl" []) [] "no model yet"
         ]
 
-let tests = testSequenced (testList "ExperimentRobustness" [ sweeping; plain ])
+let tests = testSequenced (testList "Experiment.Robustness" [ sweeping; plain ])

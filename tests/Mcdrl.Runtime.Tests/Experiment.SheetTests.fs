@@ -164,4 +164,4 @@ let private refusing =
         frames "z" scores |> World.refusedWith 2 [ "--site z" ]
 
 let tests =
-    testSequenced (testList "ExperimentSheet" [ ranking; outlining; drawing; refusing ])
+    testSequenced (testList "Experiment.Sheet" [ ranking; outlining; drawing; refusing ])

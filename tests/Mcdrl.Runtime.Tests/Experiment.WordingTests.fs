@@ -12,7 +12,7 @@ let private has sentence sentences =
 
 let tests =
     testList
-        "Experiment wording"
+        "Experiment.Wording"
         [
             test "who wins clearly, by how much and in how many seeds" {
                 let said = lead [ whole "ours" "Ours" 0.55; whole "rival" "Rival" 0.5 ]

@@ -9,7 +9,7 @@ let private shown = page [ whole "ours" "Ours" 0.55; whole "rival" "Rival" 0.5 ]
 
 let tests =
     testList
-        "Experiment writing"
+        "Experiment.Writing"
         [
             test "four files, whole, and nothing besides" {
                 Folder.temporary (fun folder ->

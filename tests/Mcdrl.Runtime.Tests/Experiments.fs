@@ -1,6 +1,7 @@
 /// Small experiments whose numbers can be worked out by hand.
 module Mcdrl.Runtime.Tests.Experiments
 
+open Expecto
 open Mcdrl
 
 let facts: ExperimentFacts =
@@ -61,6 +62,35 @@ let runs key label (runs: RunResult list) : MethodRuns =
         Runs = runs
     }
 
+/// The runs of the reference.
+let ours =
+    runs
+        "ours"
+        "Ours"
+        [
+            run "ours" "east" 1UL [ 0.8; 0.6 ]
+            run "ours" "west" 1UL [ 0.5 ]
+            run "ours" "east" 2UL [ 0.9; 0.7 ]
+            run "ours" "west" 2UL [ 0.3 ]
+        ]
+
+/// The runs of another method.
+let rival =
+    runs
+        "rival"
+        "Rival"
+        [
+            run "rival" "east" 1UL [ 0.7; 0.7 ]
+            run "rival" "west" 1UL [ 0.4 ]
+            run "rival" "east" 2UL [ 0.7; 0.7 ]
+            run "rival" "west" 2UL [ 0.4 ]
+        ]
+
+let without site seed (runs: MethodRuns) =
+    { runs with
+        Runs = runs.Runs |> List.filter (fun run -> (run.Site, run.Seed) <> (site, seed))
+    }
+
 /// Both sites and both seeds; every image of a method scores `dice` plus a hundredth a seed.
 let whole key label (dice: float) =
     runs
@@ -102,3 +132,8 @@ let page methods : ExperimentPage =
         Maps = []
         Sheet = []
     }
+
+let near name expected (actual: float option) =
+    match actual with
+    | None -> failtest $"{name}: nothing"
+    | Some actual -> Expect.floatClose Accuracy.high actual expected name

@@ -78,6 +78,8 @@ let main argv =
                     DemoPlanTests.tests
                     PagePlotsTests.tests
                     ExperimentPublishedTests.tests
+                    ExperimentMethodFiguresTests.tests
+                    ExperimentRivalryTests.tests
                     ExperimentReportTests.tests
                     ExperimentCsvTests.tests
                     ExperimentWordingTests.tests
