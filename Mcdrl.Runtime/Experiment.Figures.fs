@@ -327,7 +327,7 @@ module internal ExperimentFigures =
                         [
                             p [ _class "notice" ] [ str $"{frame.Rank}: {frame.Stem}" ]
                             div
-                                [ _class "grid sheet" ]
+                                [ _class "grid sheet"; _style $"--columns: {1 + frame.Answers.Length}" ]
                                 [
                                     cell frame.Truth "truth" ""
 
@@ -340,7 +340,7 @@ module internal ExperimentFigures =
     let layout =
         """
 main { max-width: 74rem; }
-.grid.sheet { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: .5rem; margin-bottom: .8rem; }
+.grid.sheet { grid-template-columns: repeat(var(--columns), minmax(0, 15rem)); gap: .5rem; margin-bottom: .8rem; }
 .grid.sheet img { width: 100%; } .grid.sheet p { font-size: .8rem; overflow-wrap: anywhere; }
 .frame-row { break-inside: avoid; } .frame-row > p { margin: .3rem 0 .2rem; }
 .outcome { background: var(--panel); border-left: 4px solid var(--first); padding: .8rem 1rem; border-radius: .3rem; max-width: 48rem; }
@@ -349,7 +349,7 @@ main { max-width: 74rem; }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .3rem 1.2rem; }
 .facts dt { color: var(--soft); } .facts dd { margin: 0; overflow-wrap: anywhere; }
 @media print {
-  h3 { break-after: avoid; } .grid.sheet { grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); }
+  h3 { break-after: avoid; } .grid.sheet { grid-template-columns: repeat(var(--columns), minmax(0, 11rem)); }
 }
 @media (max-width: 36rem) {
   .grid.sheet { grid-template-columns: repeat(3, minmax(0, 1fr)); }

@@ -26,7 +26,7 @@ module ExperimentPage =
             |> Option.defaultValue report.Facts.Reference
 
         let spread =
-            "After ±: standard deviation over seeds of the mean over a site's images; a single seed has none (–)."
+            "After ±: standard deviation over seeds of the mean over a site's images; a single seed has none."
 
         let published =
             if ExperimentTables.hasPublished report then

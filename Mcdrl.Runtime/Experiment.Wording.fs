@@ -14,18 +14,12 @@ module ExperimentWording =
     let private plural count (word: string) =
         if count = 1 then $"1 {word}" else $"{count} {word}s"
 
-    /// A mean with its spread over seeds in percent, e.g. `81.6 ± 0.3`, or `81.6 ± –` where one seed has no spread.
+    /// A mean with its spread over seeds in percent, e.g. `81.6 ± 0.3`, or `81.6` where one seed has no spread.
     let spread (spread: SeedSpread) =
         match spread.Mean, spread.StandardDeviation with
         | None, _ -> "–"
-        | Some mean, None -> $"{Page.points mean} ± –"
-        | Some mean, Some deviation -> $"{Page.points mean} ± {Page.points deviation}"
-
-    /// `spread` within a sentence, which leaves an unknown spread out.
-    let private spoken (value: SeedSpread) =
-        match value.Mean, value.StandardDeviation with
         | Some mean, None -> Page.points mean
-        | _ -> spread value
+        | Some mean, Some deviation -> $"{Page.points mean} ± {Page.points deviation}"
 
     /// A share in percentage points with a true minus sign; for the ends of intervals.
     let private ends (value: float) =
@@ -98,11 +92,11 @@ module ExperimentWording =
             ]
         | [ _, one ] ->
             [
-                $"{soFar}{one.Label} has a mean Dice of {spoken one.Average.Dice} %% over {sitesOf report}."
+                $"{soFar}{one.Label} has a mean Dice of {spread one.Average.Dice} %% over {sitesOf report}."
             ]
         | (_, first) :: _ ->
             [
-                $"{soFar}{first.Label} has the highest mean Dice over {sitesOf report}, {spoken first.Average.Dice} %%."
+                $"{soFar}{first.Label} has the highest mean Dice over {sitesOf report}, {spread first.Average.Dice} %%."
             ]
 
     let private verdict (report: ExperimentReport) =
@@ -143,7 +137,7 @@ module ExperimentWording =
             |> List.choose (fun figures -> figures.Worst |> Option.map (fun worst -> figures, worst))
 
         let said (figures: MethodFigures, worst: WorstSite) =
-            $"{spoken worst.Dice} %% for {figures.Label} ({worst.Site})"
+            $"{spread worst.Dice} %% for {figures.Label} ({worst.Site})"
 
         let reference, others =
             known

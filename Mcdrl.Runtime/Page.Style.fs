@@ -96,7 +96,7 @@ svg .mark.truth { stroke: #ffffff; stroke-width: 1.6; stroke-dasharray: 4 4; }
   main { max-width: none; padding: 0; }
   figure, table, .card, pre { break-inside: avoid; }
   h2 { break-after: avoid; }
-  .scroll img { min-width: 0; }
+  .scroll img { min-width: 0; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

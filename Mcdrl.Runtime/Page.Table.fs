@@ -138,7 +138,7 @@ table.data th[aria-sort="descending"] button span::after { content: "\a0▼"; fo
 table.data thead th:has(button):not([aria-sort]) button span::after { content: "\a0↕"; font-size: .7em; color: var(--soft); }
 @media print {
   .wide { overflow: visible; }
-  table.data { font-size: 7pt; } table.data th, table.data td { padding: .2rem .25rem; }
+  table.data { font-size: 8pt; } table.data th, table.data td { padding: .2rem .25rem; }
   table.data small { white-space: normal; }
   table.data thead th button span::after { content: none !important; }
   table.data th:first-child { position: static; min-width: 0; }

@@ -233,7 +233,7 @@ let tests =
 
                 let html = ExperimentPage.render (page [ whole "ours" "Ours" 0.55; late ])
                 says html "Unfinished: 7 of 8 planned runs are there."
-                says html "60.0 ± – 1 of 2 seeds"
+                says html "60.0 1 of 2 seeds"
                 Expect.isFalse ((text (ExperimentPage.render full)).Contains "Unfinished") "finished"
             }
 

@@ -105,6 +105,6 @@ let tests =
                             Seeds = 2
                         }
 
-                Expect.equal (spread (Some 0.0031), spread None) ("81.6 ± 0.3", "81.6 ± –") ""
+                Expect.equal (spread (Some 0.0031), spread None) ("81.6 ± 0.3", "81.6") ""
             }
         ]
