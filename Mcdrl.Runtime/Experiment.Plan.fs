@@ -107,7 +107,7 @@ module ExperimentPlan =
             |> Result.map (fun settings -> method, settings)
             |> Result.mapError (fun fault -> [ fault ]))
         |> Result.mapError (fun faults ->
-            McdrlError.ofList (List.concat faults)
+            McdrlError.ofList (List.distinct (List.concat faults))
             |> Option.defaultValue (McdrlError.usage "no method" design.Name "Choose another experiment"))
         |> Result.map (fun resolved ->
             let reference =

@@ -211,20 +211,24 @@ let tests =
                 |> Result.map ignore
                 |> World.refusedWith 2 [ "method.no_such_setting" ]
 
-            testCase "the faults of all methods at once"
+            testCase "the faults of all methods at once, each once"
             <| fun () ->
-                request (
-                    design
-                        "tiny"
-                        [
-                            whole
-                            method "a" false [ "method.alpha=7" ]
-                            method "b" false [ "method.layers=0" ]
-                        ]
-                )
-                |> ExperimentPlan.methods true
-                |> Result.map ignore
-                |> World.refusedWith 2 [ "method.alpha"; "method.layers" ]
+                let wrong =
+                    [
+                        whole
+                        method "a" false [ "method.alpha=7" ]
+                        method "b" false [ "method.layers=0" ]
+                        method "c" false [ "method.layers=0" ]
+                    ]
+
+                let fault =
+                    Expect.wantError (ExperimentPlan.methods true (request (design "tiny" wrong))) "refused"
+
+                Expect.equal
+                    (McdrlError.flatten fault
+                     |> List.map (fun one -> (McdrlError.describe one).Split(':')[0]))
+                    [ "method.alpha"; "method.layers" ]
+                    "both, once"
 
             testCase "a method that is the reference under another name says nothing in ablations of ours"
             <| fun () ->
