@@ -5,6 +5,11 @@ open TorchSharp
 /// The prior P(z) of Eq. 1 where its weights aren't given.
 [<RequireQualifiedAccess>]
 module Prior =
+    /// π, one number a condition.
+    let weights (texts: Texts) : float array =
+        use _scope = torch.NewDisposeScope()
+        texts.log_prior.exp().cpu().``to``(torch.float64).data<float>().ToArray()
+
     /// P(z_m | x) as CLIP sees it without training: softmax over m of s·cos(F_vis, z_m). Its mean over frames estimates
     /// P(z). F_vis [B, d], z [M, d] → float64 [B, M].
     let posterior (scale: float) (conditions: Tensor) (images: Tensor) =

@@ -36,15 +36,12 @@ module ExperimentReport =
             }
 
         methods
-        |> List.map (fun method ->
-            { method with
-                Runs =
-                    method.Runs
-                    |> List.map (fun run ->
-                        { run with
-                            Images = List.map judged run.Images
-                        })
-            })
+        |> List.map (
+            MethodRuns.mapRuns (fun run ->
+                { run with
+                    Images = List.map judged run.Images
+                })
+        )
 
     /// What the runs come to, in the methods' order. Runs of sites or seeds outside the plan are left out; of a run
     /// given twice the later counts.

@@ -112,6 +112,12 @@ type SheetFrame =
 
 [<RequireQualifiedAccess>]
 module MethodRuns =
+    /// The method with each of its runs changed.
+    let mapRuns (change: RunResult -> RunResult) (method: MethodRuns) =
+        { method with
+            Runs = List.map change method.Runs
+        }
+
     /// A method's runs that belong to the plan, by site and seed; of a run done twice, the later.
     let cells (facts: ExperimentFacts) (runs: MethodRuns) =
         runs.Runs

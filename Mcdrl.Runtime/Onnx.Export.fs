@@ -20,16 +20,13 @@ module OnnxExport =
         let manifest = model.Manifest
         let settings = manifest.Settings.Method
 
-        let prior =
-            model.Texts.log_prior.exp().cpu().``to``(torch.float64).data<float>().ToArray()
-
         [
             "product", $"mcdrl {Product.release}"
             "notice", Product.notice
             "task", "lesion segmentation"
             "classes", JsonSerializer.Serialize manifest.Classes
             "conditions", JsonSerializer.Serialize settings.Conditions
-            "prior", JsonSerializer.Serialize prior
+            "prior", JsonSerializer.Serialize(Prior.weights model.Texts)
             "mode", MarginalisationName.ofMode mode
             "active", (if manifest.Active then "true" else "false")
             "tower", manifest.Tower

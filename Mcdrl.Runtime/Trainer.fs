@@ -157,10 +157,7 @@ module Trainer =
 
     let private priorOf (settings: MethodSettings) (texts: Texts) =
         settings.PriorSource
-        |> Option.map (fun _ ->
-            use _scope = torch.NewDisposeScope()
-            let weights = texts.log_prior.exp().cpu().data<float>().ToArray()
-            Seq.zip settings.Conditions weights |> Map.ofSeq)
+        |> Option.map (fun _ -> Seq.zip settings.Conditions (Prior.weights texts) |> Map.ofSeq)
 
     /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
     let private writeBundle identity dataset sites (course: Course) (state: TrainState) =
@@ -230,6 +227,7 @@ module Trainer =
             let! rival =
                 RivalSource.create settings.Method weights dataset.Classes (Seed.named "prompts" seed)
 
+            let! estimator = PriorEstimate.create settings.Method weights
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
@@ -250,13 +248,15 @@ module Trainer =
                 Preparation.views request identity device dataset state.Running report cancel
 
             let! texts =
-                if settings.Method.PriorSource = Some PriorSource.Estimated then
+                match estimator with
+                | None -> Ok texts
+                | Some text ->
                     result {
                         let! frames = views Augmentation.none None training
 
                         return!
                             PriorEstimate.ofFrames
-                                weights
+                                text
                                 state.Running
                                 settings.Optimiser.BatchSize
                                 frames
@@ -264,8 +264,6 @@ module Trainer =
                                 report
                                 cancel
                     }
-                else
-                    Ok texts
 
             let! trainingViews =
                 views

@@ -19,12 +19,9 @@ module Preparation =
         use _scope = torch.NewDisposeScope()
         (Objective.drawConfounders texts seed 1).item<int64>()
 
-    let private weightsOf (texts: Texts) =
-        use _scope = torch.NewDisposeScope()
-        texts.log_prior.exp().cpu().data<float>().ToArray() |> List.ofArray
-
     /// What draws views from a run's frames brought to size; with a frozen tower and a fixed number of views, from the
-    /// tower's features of them. Where interventions are grounded, confounders are drawn from the texts given. Shared with other runs, frames and features are those of the whole dataset.
+    /// tower's features of them. Where interventions are grounded, confounders are drawn from the texts given. Shared with
+    /// other runs, frames and features are those of the whole dataset.
     let views
         (request: TrainRequest)
         (identity: RunIdentity)
@@ -102,7 +99,11 @@ module Preparation =
                 match drawnFrom with
                 | None -> return views
                 | Some texts ->
-                    let dictionary = settings.Method.Conditions @ List.map string (weightsOf texts)
+                    let dictionary =
+                        [
+                            yield! settings.Method.Conditions
+                            yield! Prior.weights texts |> Seq.map string
+                        ]
 
                     // Frames that nothing augments are the same for every seed; their confounders are drawn all the same.
                     let drawnBy =

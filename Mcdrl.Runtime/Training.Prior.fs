@@ -1,15 +1,30 @@
 namespace Mcdrl
 
 open System.Threading
+open FsToolkit.ErrorHandling
 open TorchSharp
 
 /// P(z) estimated from frames, without their masks.
 [<RequireQualifiedAccess>]
 module PriorEstimate =
-    /// The texts with the mean over the frames of CLIP's P(z | x) as their prior. It needs a CLIP: a tower trained with
-    /// text, and the text tower whose scale its similarities go by.
+    /// The text tower by whose scale similarities go, where the settings ask for an estimate. It needs a CLIP, whose image
+    /// tower was trained with that text tower.
+    let create (settings: MethodSettings) (weights: Weights) : Result<ClipText option, McdrlError> =
+        match settings.PriorSource, weights.Text with
+        | None, _
+        | Some PriorSource.Learned, _ -> Ok None
+        | Some PriorSource.Estimated, Some text when Tower.isAligned weights.Tower -> Ok(Some text)
+        | Some PriorSource.Estimated, _ ->
+            Error(
+                McdrlError.usage
+                    $"{Tower.name weights.Tower} is no CLIP, without which no prior can be estimated"
+                    "method.prior_source=estimated"
+                    "Use the weights of a CLIP, or give weights in method.prior"
+            )
+
+    /// The texts with the mean over the frames of CLIP's P(z | x) as their prior.
     let ofFrames
-        (weights: Weights)
+        (text: ClipText)
         (tower: Tower)
         (batchSize: int)
         (frames: Views)
@@ -17,46 +32,35 @@ module PriorEstimate =
         (report: Report)
         (cancel: CancellationToken)
         : Result<Texts, McdrlError> =
-        match weights.Text with
-        | Some text when Tower.isAligned tower ->
-            use _noGrad = torch.no_grad ()
-            let total = frames.Members.Length
+        use _noGrad = torch.no_grad ()
+        let scale = ClipText.scale text
+        let total = frames.Members.Length
 
-            let posteriors =
-                [|
-                    for members in Array.chunkBySize batchSize [| 0 .. total - 1 |] do
-                        if not cancel.IsCancellationRequested then
-                            use _scope = torch.NewDisposeScope()
-                            let drawn = Views.draw frames 0 members None
-                            let features, _ = Views.seenBy tower frames drawn
+        let posterior members =
+            use _scope = torch.NewDisposeScope()
+            let features, _ = Views.draw frames 0 members None |> Views.seenBy tower frames
+            let each = Prior.posterior scale texts.conditions features.Image
+            each.sum(0L).cpu().data<float>().ToArray()
 
-                            let posterior =
-                                Prior.posterior (ClipText.scale text) texts.conditions features.Image
-
-                            report
-                                {
-                                    Stage = "estimating the prior"
-                                    Done = Array.last members + 1
-                                    Total = total
-                                    Note = ""
-                                }
-
-                            posterior.sum(0L).cpu().data<float>().ToArray()
-                |]
-
+        [| 0 .. total - 1 |]
+        |> Array.chunkBySize batchSize
+        |> List.ofArray
+        |> List.traverseResultM (fun members ->
             if cancel.IsCancellationRequested then
                 Error McdrlError.Cancelled
             else
-                Ok
-                    { texts with
-                        log_prior =
-                            (Array.transpose posteriors |> Array.map Array.sum |> Backdoor.logPrior).``to``
-                                texts.conditions.device
+                report
+                    {
+                        Stage = "estimating the prior"
+                        Done = Array.last members + 1
+                        Total = total
+                        Note = ""
                     }
-        | _ ->
-            Error(
-                McdrlError.usage
-                    $"{Tower.name tower} is no CLIP, without which no prior can be estimated"
-                    "method.prior_source=estimated"
-                    "Use the weights of a CLIP, or give weights in method.prior"
-            )
+
+                Ok(posterior members))
+        |> Result.map (fun sums ->
+            let weights = sums |> List.reduce (Array.map2 (+))
+
+            { texts with
+                log_prior = (Backdoor.logPrior weights).``to`` texts.conditions.device
+            })

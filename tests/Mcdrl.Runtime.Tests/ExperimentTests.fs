@@ -94,16 +94,13 @@ let private timeless (state: ExperimentState) =
     { state with
         Methods =
             state.Methods
-            |> List.map (fun method ->
-                { method with
-                    Runs =
-                        method.Runs
-                        |> List.map (fun run ->
-                            { run with
-                                TrainSeconds = 0.0
-                                Milliseconds = 0.0
-                            })
-                })
+            |> List.map (
+                MethodRuns.mapRuns (fun run ->
+                    { run with
+                        TrainSeconds = 0.0
+                        Milliseconds = 0.0
+                    })
+            )
     }
 
 /// Every file of the experiment but locks, with its time.

@@ -62,17 +62,7 @@ let private request folder out prompting =
 /// Mean Dice of a model on the frames that were held back, as training measures it.
 let private heldBackDice folder (request: TrainRequest) =
     use _scope = torch.NewDisposeScope()
-    let dataset = World.ok (Dataset.load request.Data)
-
-    let _, held =
-        dataset.Sites
-        |> List.filter (fun site -> Some site.Name <> request.LeaveOut)
-        |> List.collect (fun site -> List.ofArray site.Items)
-        |> Splits.holdOut
-            request.Settings.Validation
-            (Seed.create request.Seed |> Seed.named "validation")
-            (fun item -> item.Site)
-
+    let dataset, _, held = World.split request
     let prepared = Path.Combine(folder, "held-back.bin")
 
     let frames =

@@ -36,17 +36,7 @@ let private priorOf (request: TrainRequest) =
 /// CLIP's P(z | x), averaged over the frames that the run trains on, worked out with plain numbers.
 let private expected (request: TrainRequest) =
     use _scope = torch.NewDisposeScope()
-    let dataset = World.ok (Dataset.load request.Data)
-
-    let training, _ =
-        dataset.Sites
-        |> List.filter (fun site -> Some site.Name <> request.LeaveOut)
-        |> List.collect (fun site -> List.ofArray site.Items)
-        |> Splits.holdOut
-            request.Settings.Validation
-            (Seed.create request.Seed |> Seed.named "validation")
-            _.Site
-
+    let dataset, training, _ = World.split request
     let weights = World.ok (Weights.load request.Weights)
     let prompts = World.conditions |> List.map Prompts.ofCondition
 

@@ -209,6 +209,21 @@ let within (work: string -> 'a) : 'a =
         writeTable (Path.Combine(folder, "text.safetensors")) id
         work folder)
 
+/// The frames that a run trains on, and those that it holds back.
+let split (request: TrainRequest) : Dataset * DatasetItem list * DatasetItem list =
+    let dataset = ok (Dataset.load request.Data)
+
+    let training, held =
+        dataset.Sites
+        |> List.filter (fun site -> Some site.Name <> request.LeaveOut)
+        |> List.collect (fun site -> List.ofArray site.Items)
+        |> Splits.holdOut
+            request.Settings.Validation
+            (Seed.create request.Seed |> Seed.named "validation")
+            _.Site
+
+    dataset, training, held
+
 let train request =
     Trainer.train request Report.none CancellationToken.None
 
