@@ -51,13 +51,10 @@ module OnnxContender =
 
     /// As fast as ONNX Runtime is by itself: its threads spin while it computes. They stop when it has its answer, or they would
     /// keep the processor from whoever is timed next.
-    let private options (threads: int) =
-        let options = new SessionOptions()
-        options.LogSeverityLevel <- OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR
+    let private atFullSpeed (threads: int) (options: SessionOptions) =
         options.IntraOpNumThreads <- threads
         options.InterOpNumThreads <- 1
         options.AddSessionConfigEntry("session.force_spinning_stop", "1")
-        options
 
     /// A session for the file that `write` puts at a path of a temporary folder; it is gone when this returns.
     let load
@@ -72,8 +69,7 @@ module OnnxContender =
                 write path
                 |> Result.bind (fun _ ->
                     try
-                        use options = options threads
-                        Ok(new InferenceSession(path, options))
+                        Ok(OnnxRuntime.session path (atFullSpeed threads))
                     with :? OnnxRuntimeException as problem ->
                         Error(refused problem))
             finally

@@ -117,10 +117,7 @@ module OnnxEngine =
 
             let! session =
                 attempt path (fun () ->
-                    use options = new SessionOptions()
-                    options.LogSeverityLevel <- OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR
-                    options.IntraOpNumThreads <- threads
-                    new InferenceSession(path, options))
+                    OnnxRuntime.session path (fun options -> options.IntraOpNumThreads <- threads))
 
             match facts path session with
             | Ok facts -> return { Session = session; Stated = facts }

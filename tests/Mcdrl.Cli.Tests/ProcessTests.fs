@@ -8,6 +8,7 @@ open System.Runtime.InteropServices
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Runtime.Tests
 open Mcdrl.Tests
 
 [<DllImport("libc", EntryPoint = "kill")>]
@@ -30,10 +31,7 @@ let private begun (info: ProcessStartInfo) =
     |> Option.ofObj
     |> Option.defaultWith (fun () -> failtest "dotnet does not start")
 
-let private started (libtorch: string) arguments =
-    let info = infoOf arguments
-    info.Environment[Native.FolderVariable] <- libtorch
-
+let private ended (info: ProcessStartInfo) =
     use child = begun info
     let err = child.StandardError.ReadToEndAsync()
     let out = child.StandardOutput.ReadToEnd()
@@ -44,6 +42,29 @@ let private started (libtorch: string) arguments =
         Out = out
         Err = err.Result
     }
+
+let private started (libtorch: string) arguments =
+    let info = infoOf arguments
+    info.Environment[Native.FolderVariable] <- libtorch
+    ended info
+
+/// What a user who has just got the program sees: no home yet, and nothing that would keep a library from reporting.
+let private startedAtNewHome (home: string) arguments =
+    let info = infoOf arguments
+    info.Environment["HOME"] <- home
+
+    for variable in
+        [
+            "CI"
+            "XDG_CACHE_HOME"
+            "ORT_DISABLE_TELEMETRY"
+            "ORT_TELEMETRY_DISABLED"
+            "ORT_RUNNING_UNIT_TESTS"
+        ] do
+        info.Environment.Remove variable |> ignore
+
+    let outcome = ended info
+    Expect.equal outcome.Code 0 outcome.Err
 
 let private loaded () =
     Expect.wantOk (Native.load ()) "libtorch loads here"
@@ -121,6 +142,24 @@ let tests =
                         File.WriteAllText(Path.Combine(folder, library.Name), "version https://git-lfs")
 
                     refused folder "not a shared library")
+            }
+
+            test "ONNX Runtime writes nothing about this machine and its user" {
+                Folder.temporary (fun folder ->
+                    let home = Directory.CreateDirectory(Path.Combine(folder, "home")).FullName
+                    let frame = Path.Combine(World.data (), "c", "images", "frame1.png")
+                    let file = Path.Combine(folder, "model.onnx")
+                    startedAtNewHome home [ "export"; "onnx"; "--model"; World.bundle (); "--out"; file ]
+
+                    startedAtNewHome
+                        home
+                        [ "segment"; frame; "--onnx"; file; "--out"; Path.Combine(folder, "out") ]
+
+                    let ours = Path.Combine(home, ".cache", "mcdrl")
+
+                    Directory.GetFiles(home, "*", SearchOption.AllDirectories)
+                    |> Array.filter (fun path -> not (path.StartsWith ours))
+                    |> fun others -> Expect.isEmpty others "no file but the loader's own copy of a library")
             }
 
             test "SIGTERM stops a verb soon, and nothing is left behind" {

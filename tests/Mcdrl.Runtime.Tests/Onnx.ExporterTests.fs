@@ -78,7 +78,7 @@ let private written =
                     Expect.isGreaterThan found.Comparison.Frames 1 "frames"
                     Expect.equal found.Bytes (FileInfo file).Length "size"
 
-                    use session = new InferenceSession(file)
+                    use session = OnnxRuntime.session file ignore
                     let stated = session.ModelMetadata.CustomMetadataMap
 
                     let names (key: string) =
@@ -122,7 +122,7 @@ let private written =
                     withFile (fun file ->
                         let found = World.ok (export { request file with Mode = Some mode })
                         Expect.equal found.Mode mode "mode"
-                        use session = new InferenceSession(file)
+                        use session = OnnxRuntime.session file ignore
 
                         Expect.equal
                             (session.OutputMetadata.Keys |> Seq.sort |> List.ofSeq)

@@ -49,7 +49,7 @@ let private run (x: Tensor) (build: OnnxGraph -> OnnxValue -> OnnxValue) : Tenso
         )
         |> ignore
 
-        use session = new InferenceSession(file)
+        use session = OnnxRuntime.session file ignore
         let values = x.contiguous().data<float32>().ToArray()
         use input = OrtValue.CreateTensorValueFromMemory(values, x.shape)
         use options = new RunOptions()

@@ -1,0 +1,22 @@
+namespace Mcdrl
+
+open System.Runtime.InteropServices
+open Microsoft.ML.OnnxRuntime
+
+/// The one door to ONNX Runtime: whoever opens a session opens it here.
+[<RequireQualifiedAccess>]
+module OnnxRuntime =
+    [<DllImport("libc")>]
+    extern int private setenv(string name, string value, int overwrite)
+
+    /// From 1.29 on ONNX Runtime on Linux reports to its makers unless this stands in the environment before its library loads:
+    /// .NET's own variables never reach a library, and `DisableTelemetryEvents` comes after the first report.
+    let private silenced = lazy (setenv ("ORT_DISABLE_TELEMETRY", "1", 1) |> ignore)
+
+    /// Opens a file. `configure` sees the options, which show errors alone, before it is read. Throws what ONNX Runtime throws.
+    let session (path: string) (configure: SessionOptions -> unit) : InferenceSession =
+        silenced.Force()
+        use options = new SessionOptions()
+        options.LogSeverityLevel <- OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR
+        configure options
+        new InferenceSession(path, options)
