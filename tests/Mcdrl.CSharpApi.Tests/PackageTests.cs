@@ -1,0 +1,55 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using System.Xml.Linq;
+using Xunit;
+
+namespace Mcdrl.CSharpApi.Tests;
+
+/// <summary>What <c>dotnet fsi build.fsx pack</c> makes, as its consumers get it.</summary>
+public class PackageTests
+{
+    private static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+
+        while (!File.Exists(Path.Combine(folder.FullName, "Mcdrl.sln")))
+        {
+            folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
+        }
+
+        return folder.FullName;
+    }
+
+    private static IReadOnlyList<string> Dependencies(string project, string folder)
+    {
+        string[] arguments = ["pack", project, "-c", "Release", "--no-build", "-o", folder, "-nologo", "-tl:off", "-nodeReuse:false"];
+        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = Root(), RedirectStandardOutput = true };
+        using var pack = Process.Start(start)!;
+        var said = pack.StandardOutput.ReadToEnd();
+        pack.WaitForExit();
+        Assert.True(pack.ExitCode == 0, said);
+
+        using var package = ZipFile.OpenRead(Directory.GetFiles(folder, $"{project}.?.*.nupkg").Single());
+        using var nuspec = package.Entries.Single(entry => entry.Name.EndsWith(".nuspec")).Open();
+
+        return [.. XDocument.Load(nuspec).Descendants()
+            .Where(element => element.Name.LocalName == "dependency")
+            .Select(element => element.Attribute("id")!.Value)
+            .Order(StringComparer.Ordinal)];
+    }
+
+    [Fact]
+    public void Only_what_the_api_needs_at_run_time_reaches_its_consumers()
+    {
+        var folder = Directory.CreateTempSubdirectory("mcdrl-test-").FullName;
+
+        try
+        {
+            Assert.Equal(["FSharp.Core", "Mcdrl.Runtime"], Dependencies("Mcdrl.CSharpApi", folder));
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+    }
+}
