@@ -135,18 +135,6 @@ module Intervention =
 
         scoped (fun () -> List.fold step (regions.alias ()) network.layers)
 
-/// How P(Y | do(F)) is computed. Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it.
-[<RequireQualifiedAccess>]
-type Marginalisation =
-    /// Σ_m π_m softmax(H(A(F, z_m))): Eq. 2.
-    | Exact
-    /// softmax(H(Σ_m π_m A(F, z_m))): Eq. 5 and 7.
-    | FeatureMean
-    /// softmax(Σ_m π_m H(A(F, z_m))): the normalised weighted geometric mean.
-    | Nwgm
-    /// softmax(H(A(F, Z))): Eq. 8, weights that depend on F, as the paper implements it.
-    | Attention
-
 /// Backdoor adjustment over the confounder dictionary, for any network A and any head H. `intervene logPrior z f`
 /// is A; `logits` is H without its softmax, [B', N, d] → [B', K + 1, ...] for any number B' of maps in the
 /// order condition by condition.

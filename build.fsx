@@ -90,8 +90,9 @@ let writeLauncher () =
                 "built=\"$here/../Mcdrl.Cli/bin/Release/net10.0/linux-x64\""
                 "app=\"$here/app\""
                 "# Machine code of an older build is not run."
-                "for part in mcdrl Mcdrl.Runtime Mcdrl.Model; do"
-                "    [ -f \"$app/$part.dll\" ] && [ ! \"$app/$part.dll\" -ot \"$built/$part.dll\" ] || app=\"$built\""
+                "for part in \"$built\"/mcdrl.dll \"$built\"/Mcdrl.*.dll; do"
+                "    compiled=\"$here/app/${part##*/}\""
+                "    [ -f \"$compiled\" ] && [ ! \"$compiled\" -ot \"$part\" ] || app=\"$built\""
                 "done"
                 "exec dotnet \"$app/mcdrl.dll\" \"$@\""
                 ""
@@ -154,14 +155,26 @@ let build () =
     writeLauncher ()
     printfn "The command is bin/mcdrl."
 
+/// The rooms, each after those that it stands on.
+let libraries =
+    [
+        "Mcdrl.Core"
+        "Mcdrl.Onnx"
+        "Mcdrl.Phantom"
+        "Mcdrl.Model"
+        "Mcdrl.Torch"
+        "Mcdrl.Training"
+        "Mcdrl.Lab"
+    ]
+
 let fsharp =
     [
         "build.fsx"
         "scripts"
         "Mcdrl.Model.fs"
-        "Mcdrl.Model"
-        "Mcdrl.Runtime"
+        yield! libraries
         "Mcdrl.Cli"
+        "Mcdrl.Cli.Onnx"
         "tests"
     ]
 
@@ -190,8 +203,12 @@ let testProjects =
         ]
 
     [
+        "Mcdrl.Core.Tests", expecto
+        "Mcdrl.Phantom.Tests", expecto
         "Mcdrl.Model.Tests", expecto
-        "Mcdrl.Runtime.Tests", expecto
+        "Mcdrl.Torch.Tests", expecto
+        "Mcdrl.Training.Tests", expecto
+        "Mcdrl.Lab.Tests", expecto
         "Mcdrl.Cli.Tests", expecto
         "Mcdrl.CSharpApi.Tests", xunit
     ]
@@ -358,10 +375,21 @@ let embedded () =
     remove "models/demo"
     Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "demo"))
 
+/// The two packages of the C# API and those that they stand on.
+let packages =
+    [
+        "Mcdrl.Core"
+        "Mcdrl.Onnx"
+        "Mcdrl.Model"
+        "Mcdrl.Torch"
+        "Mcdrl.CSharpApi.Onnx"
+        "Mcdrl.CSharpApi"
+    ]
+
 let pack () =
     build ()
 
-    for project in [ "Mcdrl.Model"; "Mcdrl.Runtime"; "Mcdrl.CSharpApi" ] do
+    for project in packages do
         [
             "pack"
             project
@@ -378,32 +406,36 @@ let pack () =
 
     printfn "The packages are in out/packages."
 
-/// The command without libtorch and symbols. It can do what needs no libtorch: `segment --onnx`.
+/// The command that knows ONNX Runtime alone, without symbols.
 let slim () =
     build ()
-    let into = Path.Combine(root, "out", "slim")
     remove "out/slim"
-    Directory.CreateDirectory into |> ignore
-    let native = [ "libonnxruntime.so"; "libSkiaSharp.so" ]
 
-    let isKept (path: string) =
-        match Path.GetExtension path with
-        | ".so" -> List.contains (Path.GetFileName path) native
-        | ".pdb"
-        | ".xml" -> false
-        | _ -> true
+    quietly
+        "Slim"
+        "dotnet"
+        ([
+            "publish"
+            "Mcdrl.Cli.Onnx"
+            "-c"
+            "Release"
+            "-o"
+            "out/slim"
+            "-p:NoBuild=true"
+            "-p:DebugType=none"
+            "-p:PublishDocumentationFile=false"
+            "-p:PublishReferencesDocumentationFiles=false"
+            "-p:AllowedReferenceRelatedFileExtensions=none"
+            "-nologo"
+            "-tl:off"
+         ]
+         @ alone)
 
-    let kept =
-        Directory.GetFiles(Path.Combine(root, "Mcdrl.Cli", "bin", "Release", "net10.0", "linux-x64"))
-        |> Array.filter isKept
-
-    for path in kept do
-        File.Copy(path, Path.Combine(into, Path.GetFileName path))
-
-    let size = kept |> Array.sumBy (fun path -> FileInfo(path).Length)
+    let files = Directory.GetFiles(Path.Combine(root, "out", "slim"))
+    let size = files |> Array.sumBy (fun path -> FileInfo(path).Length)
 
     printfn
-        $"out/slim/mcdrl segments with --onnx, without libtorch: {float size / 1e6:F0} MB in {kept.Length} files."
+        $"out/slim/mcdrl segments with --onnx, without libtorch: {float size / 1e6:F0} MB in {files.Length} files."
 
 let clean () =
     for folder in [ "bin"; "out" ] do

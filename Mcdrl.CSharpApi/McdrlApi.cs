@@ -22,20 +22,11 @@ public static class McdrlApi
     {
         ArgumentNullException.ThrowIfNull(modelFolder);
         ArgumentNullException.ThrowIfNull(device);
-        return new McdrlModel(new TorchEngine(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow())).Warm();
+        return new McdrlModel(SegmenterModule.engine(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow())).Warm();
     }
 
-    /// <summary>Loads a file that <c>mcdrl export onnx</c> wrote, to be run by ONNX Runtime on the processor. Neither loading nor
-    /// segmenting needs libtorch. The model answers in the mode that it was exported for and can't explain.</summary>
-    /// <param name="file">The ONNX file.</param>
-    /// <returns>The model; dispose it when done. One instance serves any number of threads.</returns>
-    /// <exception cref="McdrlModelException">It is no such file, or damaged.</exception>
-    /// <exception cref="McdrlResourceException">The file can't be read, or ONNX Runtime is not there.</exception>
-    public static McdrlModel LoadOnnx(string file)
-    {
-        ArgumentNullException.ThrowIfNull(file);
-        return new McdrlModel(new ExportedEngine(OnnxEngineModule.load(file, 0).OrThrow())).Warm();
-    }
+    /// <inheritdoc cref="McdrlOnnx.Load"/>
+    public static McdrlModel LoadOnnx(string file) => McdrlOnnx.Load(file);
 
     /// <summary>What the embedded model is, for whoever sees its answers.</summary>
     public static string EmbeddedModelNotice => EmbeddedModel.notice;

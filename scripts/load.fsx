@@ -4,8 +4,13 @@
 #r "TorchSharp.dll"
 #r "SkiaSharp.dll"
 #r "FsToolkit.ErrorHandling.dll"
+#r "Mcdrl.Core.dll"
+#r "Mcdrl.Onnx.dll"
+#r "Mcdrl.Phantom.dll"
 #r "Mcdrl.Model.dll"
-#r "Mcdrl.Runtime.dll"
+#r "Mcdrl.Torch.dll"
+#r "Mcdrl.Training.dll"
+#r "Mcdrl.Lab.dll"
 
 match Mcdrl.Native.load () with
 | Ok native -> printfn $"Mcdrl {Mcdrl.Product.version}, libtorch {native.Libtorch}"

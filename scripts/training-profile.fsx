@@ -81,12 +81,12 @@ let items =
 
 let texts =
     get (TextTable.resolve weights asked.Text (Prompts.all dataset.Classes m.Conditions))
-    |> Prompts.texts dataset.Classes.Length m.Conditions.Length None
+    |> PromptTexts.ofEmbeddings dataset.Classes.Length m.Conditions.Length None
 
 let state =
     let tower = weights.Tower
 
-    Objective.createNetwork
+    NetworkTemplate.createNetwork
         settings
         (Tower.isAligned tower)
         (Tower.width tower)

@@ -12,7 +12,7 @@ type MethodBenchmarks() =
     let seed = Seed.create 1UL
 
     let random name shape =
-        Seed.normal shape (Seed.named name seed)
+        SeedTensors.normal shape (Seed.named name seed)
 
     let map = random "map" [ 1L; grid; grid; width ]
     let classTexts = random "classes" [ classes; width ]

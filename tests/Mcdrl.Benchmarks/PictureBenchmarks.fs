@@ -34,10 +34,10 @@ type PictureBenchmarks() =
         Png.write stream width height None labels
         stream.ToArray()
 
-    let levels = Picture.toTensor picture
+    let levels = RasterTensors.ofPicture picture
 
     let probabilities =
-        (Seed.normal [ int64 classes + 1L; int64 side; int64 side ] (Seed.create 1UL)).softmax 0L
+        (SeedTensors.normal [ int64 classes + 1L; int64 side; int64 side ] (Seed.create 1UL)).softmax 0L
 
     [<Benchmark>]
     member _.ResizeBicubic() =

@@ -73,7 +73,7 @@ public sealed class TinyModel : IDisposable
     }
 
     private static torch.Tensor Random(torch.Tensor like, int key) =>
-        SeedModule.normal(ListModule.OfSeq(like.shape), SeedModule.split(key, SeedModule.create(7))).mul_(0.3);
+        SeedTensors.normal(ListModule.OfSeq(like.shape), SeedModule.split(key, SeedModule.create(7))).mul_(0.3);
 
     private static Tower CreateTower()
     {
@@ -98,11 +98,11 @@ public sealed class TinyModel : IDisposable
         var conditions = settings.Method.Conditions;
         var prompts = Prompts.all(classes, conditions).Length;
         using var noGrad = torch.no_grad();
-        using var embeddings = SeedModule.normal(ListModule.OfSeq([(long)prompts, Embed]), SeedModule.create(3));
-        var texts = Prompts.texts(classes.Length, conditions.Length, null, embeddings);
+        using var embeddings = SeedTensors.normal(ListModule.OfSeq([(long)prompts, Embed]), SeedModule.create(3));
+        var texts = PromptTexts.ofEmbeddings(classes.Length, conditions.Length, null, embeddings);
         var tower = CreateTower();
         var channels = TowerModule.skipChannels(tower);
-        var network = Objective.createNetwork(settings, true, Embed, channels, texts, SeedModule.create(5));
+        var network = NetworkTemplate.createNetwork(settings, true, Embed, channels, texts, SeedModule.create(5));
         var (mean, std) = TowerModule.normalisation(tower);
         return new Model(ManifestOf(classes, settings, tower, mean, std), tower, network, texts, rival: null);
     }

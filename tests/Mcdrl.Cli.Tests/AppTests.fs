@@ -20,20 +20,20 @@ let tests =
                     Expect.equal outcome.Code 0 flag
                     Expect.equal outcome.Err "" "nothing on stderr"
 
-                    for verb in App.verbs do
+                    for verb in Verbs.all do
                         Expect.stringContains outcome.Out $"  {verb.Name} " "its words"
                         Expect.stringContains outcome.Out verb.Summary "its summary"
             }
 
             test "every verb has help of its own" {
-                for verb in App.verbs do
+                for verb in Verbs.all do
                     let outcome = mcdrl [ yield! verb.Name.Split ' '; "--help" ]
                     Expect.equal outcome.Code 0 verb.Name
                     Expect.stringContains outcome.Out $"mcdrl {verb.Name}" "names itself"
             }
 
             test "every verb refuses a flag it doesn't know" {
-                for verb in App.verbs do
+                for verb in Verbs.all do
                     refused (mcdrl [ yield! verb.Name.Split ' '; "--no-such-flag" ]) "--no-such-flag"
             }
 

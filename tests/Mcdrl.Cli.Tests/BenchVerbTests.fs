@@ -3,7 +3,7 @@ module Mcdrl.Cli.Tests.BenchVerbTests
 open System.Text.Json
 open Expecto
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let private bench arguments = mcdrl ("bench" :: arguments)
 

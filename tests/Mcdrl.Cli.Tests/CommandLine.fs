@@ -15,6 +15,7 @@ let mcdrlWith cancel arguments =
 
     let code =
         App.run
+            Verbs.all
             {
                 Json = false
                 Out = out

@@ -5,7 +5,7 @@ open System.Threading
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let private width, height = 64, 48
 

@@ -4,7 +4,7 @@ open System.IO
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let tests =
     testSequenced (

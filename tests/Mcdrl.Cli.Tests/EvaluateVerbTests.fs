@@ -2,7 +2,7 @@ module Mcdrl.Cli.Tests.EvaluateVerbTests
 
 open Expecto
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let private ofWorld extra =
     mcdrl ([ "evaluate"; "--model"; World.bundle (); "--data"; World.data () ] @ extra)

@@ -4,7 +4,7 @@ open System.IO
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 /// One epoch on features of a single view of each frame.
 let private settings =

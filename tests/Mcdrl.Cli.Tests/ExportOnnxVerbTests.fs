@@ -3,7 +3,7 @@ module Mcdrl.Cli.Tests.ExportOnnxVerbTests
 open System.IO
 open Expecto
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let private export arguments =
     mcdrl ([ "export"; "onnx" ] @ arguments)

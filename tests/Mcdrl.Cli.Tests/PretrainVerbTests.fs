@@ -3,7 +3,7 @@ module Mcdrl.Cli.Tests.PretrainVerbTests
 open System.IO
 open Expecto
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let private tiny =
     [

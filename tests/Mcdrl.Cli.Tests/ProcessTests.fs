@@ -8,7 +8,7 @@ open System.Runtime.InteropServices
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 open Mcdrl.Tests
 
 [<DllImport("libc", EntryPoint = "kill")>]

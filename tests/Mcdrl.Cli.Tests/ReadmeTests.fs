@@ -8,7 +8,7 @@ open System.Text.RegularExpressions
 open Expecto
 open Mcdrl
 open Mcdrl.Cli
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 let private root =
     let rec climb (folder: DirectoryInfo | null) =
@@ -63,7 +63,7 @@ let tests =
 
                 Expect.equal
                     (List.sort rows)
-                    (App.verbs |> List.map _.Name |> List.sort)
+                    (Verbs.all |> List.map _.Name |> List.sort)
                     "one row for each verb"
             }
 
@@ -91,7 +91,7 @@ let tests =
                         "Release",
                         "net10.0",
                         "linux-x64",
-                        "Mcdrl.Runtime.dll"
+                        "Mcdrl.Lab.dll"
                     )
 
                 if not (File.Exists built) then

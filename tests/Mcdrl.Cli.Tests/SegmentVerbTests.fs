@@ -3,7 +3,7 @@ module Mcdrl.Cli.Tests.SegmentVerbTests
 open System.IO
 open Expecto
 open Mcdrl.Cli.Tests.CommandLine
-open Mcdrl.Runtime.Tests
+open Mcdrl.Tests
 
 /// A folder with a good image, a bad one and a file that is none.
 let private withImages work =

@@ -1,11 +1,11 @@
-module Mcdrl.Model.Tests.AlignmentTests
+module Mcdrl.Tests.AlignmentTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
 
 let private normal shape seed =
-    (Seed.normal shape (Seed.create seed)).``to`` torch.float64
+    (SeedTensors.normal shape (Seed.create seed)).``to`` torch.float64
 
 let private value (x: Tensor) = x.item<float>()
 

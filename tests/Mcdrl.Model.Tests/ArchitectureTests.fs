@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.ArchitectureTests
+module Mcdrl.Tests.ArchitectureTests
 
 open Expecto
 open TorchSharp

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.AugmentationTests
+module Mcdrl.Tests.AugmentationTests
 
 open Expecto
 open TorchSharp

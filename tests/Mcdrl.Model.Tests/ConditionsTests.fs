@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.ConditionsTests
+module Mcdrl.Tests.ConditionsTests
 
 open Expecto
 open FsCheck
@@ -6,7 +6,7 @@ open TorchSharp
 open Mcdrl
 
 let private frame seed height width =
-    use generator = Seed.generator (Seed.create seed)
+    use generator = SeedTensors.generator (Seed.create seed)
     torch.rand ([| 3L; height; width |], dtype = torch.float32, generator = generator)
 
 let private apply operation strength seed (frame: Tensor) : Tensor =

@@ -1,11 +1,11 @@
-module Mcdrl.Model.Tests.DisagreementTests
+module Mcdrl.Tests.DisagreementTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
 
 let private normal shape seed =
-    (Seed.normal shape (Seed.create seed)).``to`` torch.float64
+    (SeedTensors.normal shape (Seed.create seed)).``to`` torch.float64
 
 let private conditions, classes, side = 4, 3, 5
 

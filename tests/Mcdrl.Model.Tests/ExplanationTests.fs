@@ -1,11 +1,11 @@
-module Mcdrl.Model.Tests.ExplanationTests
+module Mcdrl.Tests.ExplanationTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
 
 let private normal shape seed =
-    (Seed.normal shape (Seed.create seed)).``to`` torch.float64
+    (SeedTensors.normal shape (Seed.create seed)).``to`` torch.float64
 
 let private conditions, classes, side = 4, 3, 5
 
@@ -72,7 +72,7 @@ let private influenceTests =
 
 /// Probabilities [3, 4, 4] of one image, as the product computes them.
 let private answer value =
-    (Seed.normal [ 3L; 4L; 4L ] (Seed.create value)).softmax 0L
+    (SeedTensors.normal [ 3L; 4L; 4L ] (Seed.create value)).softmax 0L
 
 let private mask labels : LabelMap =
     {

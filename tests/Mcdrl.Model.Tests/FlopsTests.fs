@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.FlopsTests
+module Mcdrl.Tests.FlopsTests
 
 open Expecto
 open TorchSharp

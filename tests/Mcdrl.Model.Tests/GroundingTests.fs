@@ -1,10 +1,11 @@
-module Mcdrl.Model.Tests.GroundingTests
+module Mcdrl.Tests.GroundingTests
 
 open Expecto
 open Mcdrl
 open TorchSharp
 
-let private normal (shape: int64 list) seed = Seed.normal shape (Seed.create seed)
+let private normal (shape: int64 list) seed =
+    SeedTensors.normal shape (Seed.create seed)
 
 let private value (x: Tensor) = x.``to``(torch.float64).item<float>()
 

@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.AttentionLaws
+module Mcdrl.Tests.AttentionLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 /// The attention of the world's first layer, d > M, one head, with queries that ask at a temperature.
 let attention (world: World) (temperature: float) =

@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.ExpectationLaws
+module Mcdrl.Tests.ExpectationLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 let priorOf (weights: float list) (problem: Problem) =
     { problem with

@@ -1,9 +1,10 @@
-module Mcdrl.Model.Tests.GeometricMeanLaws
+module Mcdrl.Tests.GeometricMeanLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.SurrogateGapLaws
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.SurrogateGapLaws
 
 /// Σ_k p_k log(p_k / q_k) along the class axis.
 let private relativeEntropy (axis: int64) (p: Tensor) (q: Tensor) =

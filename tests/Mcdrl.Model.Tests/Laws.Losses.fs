@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.LossLaws
+module Mcdrl.Tests.LossLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 let private float64s (values: float list) =
     torch.tensor (List.toArray values, dtype = torch.float64)

@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.MarginalisationLaws
+module Mcdrl.Tests.MarginalisationLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 /// The problem with other (z_m, π_m) pairs.
 let private withDictionary (conditions: Tensor) (weights: float list) (problem: Problem) =

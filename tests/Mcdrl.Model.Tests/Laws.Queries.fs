@@ -1,9 +1,10 @@
-module Mcdrl.Model.Tests.QueryLaws
+module Mcdrl.Tests.QueryLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.AttentionLaws
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.AttentionLaws
 
 /// Success of treatments A and B in Charig's 1986 series, for small and large stones.
 let private success =

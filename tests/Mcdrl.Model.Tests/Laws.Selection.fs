@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.SelectionLaws
+module Mcdrl.Tests.SelectionLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 /// A dense map and class texts.
 let private scene (world: World) =

@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.SurrogateGapLaws
+module Mcdrl.Tests.SurrogateGapLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 let prior (world: World) =
     Backdoor.logPrior (World.weights "prior" world)

@@ -1,9 +1,10 @@
-module Mcdrl.Model.Tests.TrainingLaws
+module Mcdrl.Tests.TrainingLaws
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.ExpectationLaws
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.ExpectationLaws
 
 /// The root of the mean squared error of `repeats` estimates of E[A] from `draws` sampled confounders each,
 /// what it should be, and the length of the mean error.
@@ -113,7 +114,7 @@ let private tower (world: World) =
             Hidden = 8L
             Embed = 8L
         }
-    |> Tree.mapi (fun path leaf -> Seed.normal (List.ofArray leaf.shape) (World.seed path world))
+    |> Tree.mapi (fun path leaf -> SeedTensors.normal (List.ofArray leaf.shape) (World.seed path world))
     |> Tower.ViT
 
 let private frozen =
@@ -129,13 +130,13 @@ let private frozen =
             let texts = (World.single (World.problem { world with Features = 8 })).Texts
             let before = texts |> Tree.map (fun leaf -> leaf.clone ())
             let seed = World.seed "start" world
-            let network = Objective.createNetwork settings true 8L [] texts seed
+            let network = NetworkTemplate.createNetwork settings true 8L [] texts seed
 
             let start =
                 TrainState.start settings.Optimiser torch.CPU (fun _ -> true) network (tower world) None
 
             let first = start.Trained |> List.map (fun (_, leaf) -> leaf.detach().clone())
-            let images = Seed.normal [ 2L; 3L; 8L; 8L ] (World.seed "images" world)
+            let images = SeedTensors.normal [ 2L; 3L; 8L; 8L ] (World.seed "images" world)
 
             let batch: Batch =
                 {

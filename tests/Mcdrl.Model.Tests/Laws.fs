@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.Laws
+module Mcdrl.Tests.Laws
 
 open System
 open System.IO

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.LayersTests
+module Mcdrl.Tests.LayersTests
 
 open Expecto
 open Mcdrl

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.MethodTests
+module Mcdrl.Tests.MethodTests
 
 open Expecto
 open FsCheck
@@ -6,7 +6,7 @@ open TorchSharp
 open Mcdrl
 
 let private normal shape seed =
-    (Seed.normal shape (Seed.create seed)).``to`` torch.float64
+    (SeedTensors.normal shape (Seed.create seed)).``to`` torch.float64
 
 /// An arbitrary small problem: B 2, N 4, d 8, M conditions, a random network and a nonlinear head.
 let private problem (conditions: int) (value: uint64) =

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.ObjectiveTests
+module Mcdrl.Tests.ObjectiveTests
 
 open Expecto
 open TorchSharp
@@ -22,7 +22,8 @@ let settings =
 
 /// A batch of two 16 px images with a 4 x 4 dense map, two classes and three conditions, and a network for it.
 let problem (settings: Settings) =
-    let normal shape seed = Seed.normal shape (Seed.create seed)
+    let normal shape seed =
+        SeedTensors.normal shape (Seed.create seed)
 
     let texts: Texts =
         {
@@ -34,7 +35,7 @@ let problem (settings: Settings) =
         }
 
     let network =
-        Objective.createNetwork settings true 8L [ 6L; 6L; 6L ] texts (Seed.create 5UL)
+        NetworkTemplate.createNetwork settings true 8L [ 6L; 6L; 6L ] texts (Seed.create 5UL)
         |> Tree.map (fun leaf -> leaf.detach().requires_grad_ true)
 
     let marks = torch.zeros ([| 2L; 16L; 16L |], dtype = torch.int64)
@@ -326,7 +327,7 @@ let private networks =
         let _, texts, _ = problem settings
 
         let create aligned unselected classesBy refinements =
-            Objective.createNetwork
+            NetworkTemplate.createNetwork
                 { settings with
                     Method =
                         { settings.Method with

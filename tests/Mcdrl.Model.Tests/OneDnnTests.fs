@@ -1,11 +1,12 @@
-module Mcdrl.Model.Tests.OneDnnTests
+module Mcdrl.Tests.OneDnnTests
 
 open Expecto
 open Mcdrl
 open TorchSharp
 open type TorchSharp.torch.nn
 
-let private normal (seed: uint64) (shape: int64 list) = Seed.normal shape (Seed.create seed)
+let private normal (seed: uint64) (shape: int64 list) =
+    SeedTensors.normal shape (Seed.create seed)
 
 let private apart (a: Tensor) (b: Tensor) =
     Expect.equal a.shape b.shape "shape"

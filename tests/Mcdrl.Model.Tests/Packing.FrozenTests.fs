@@ -1,12 +1,12 @@
-module Mcdrl.Model.Tests.PackingFrozenTests
+module Mcdrl.Tests.PackingFrozenTests
 
 open Expecto
 open Mcdrl
 open TorchSharp
-open Mcdrl.Model.Tests.PackingTests
+open Mcdrl.Tests.PackingTests
 
 let private images () =
-    Seed.normal [ 2L; 3L; 64L; 64L ] (Seed.create 5UL)
+    SeedTensors.normal [ 2L; 3L; 64L; 64L ] (Seed.create 5UL)
 
 /// The gradient of the sum of the dense map for the trained leaves, which begin anew.
 let private gradients (run: Tower) (trained: (string * Tensor) list) =

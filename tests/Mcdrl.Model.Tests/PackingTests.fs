@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.PackingTests
+module Mcdrl.Tests.PackingTests
 
 open System.Collections.Generic
 open Expecto
@@ -63,7 +63,7 @@ let disturbed (tower: Tower) =
     tower
     |> Tree.mapi (fun path leaf ->
         let noise =
-            (Seed.normal (List.ofArray leaf.shape) (Seed.named path seed)).mul(scalar 0.1)
+            (SeedTensors.normal (List.ofArray leaf.shape) (Seed.named path seed)).mul(scalar 0.1)
 
         if path.EndsWith "running_var" then
             leaf.mul (noise.exp ())
@@ -80,7 +80,7 @@ let tests =
             for name, make in towers do
                 inScope $"{name}: the same answers in fp32, close ones in bf16, every dense mode" (fun () ->
                     let tower = disturbed (make ())
-                    let images = Seed.normal [ 2L; 3L; 64L; 64L ] seed
+                    let images = SeedTensors.normal [ 2L; 3L; 64L; 64L ] seed
 
                     let precisions =
                         [

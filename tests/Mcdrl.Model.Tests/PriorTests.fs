@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.PriorTests
+module Mcdrl.Tests.PriorTests
 
 open Expecto
 open TorchSharp

@@ -1,53 +1,41 @@
-module Mcdrl.Model.Tests.Program
+module Mcdrl.Tests.Program
 
 open Expecto
 open Mcdrl
 
 let private tests =
     [
-        SeedTests.tests
+        SeedTensorsTests.tests
+        RasterTensorsTests.tests
         TreeTests.tests
         OneDnnTests.tests
         LayersTests.tests
-        RastersTests.tests
         ResizeTests.tests
+        UpsamplingTests.tests
+        ResamplingTests.tests
+        SettingsTests.tests
         MethodTests.tests
+        PromptTextsTests.tests
         AlignmentTests.tests
+        ConditionsTests.tests
         GroundingTests.tests
-        MetricsTests.tests
-        PraNetTests.tests
-        SummaryTests.tests
-        SilhouetteTests.tests
-        BootstrapTests.tests
-        InterventionalTests.tests
         DisagreementTests.tests
         ExplanationTests.tests
-        ContoursTests.tests
         ArchitectureTests.tests
         NamedTowerTests.tests
-        FlopsTests.tests
         TowerTests.tests
         PackingTests.tests
         PackingFrozenTests.tests
-        UpsamplingTests.tests
-        ResamplingTests.tests
-        PromptsTests.tests
-        SettingsTests.tests
-        PriorTests.tests
-        ConditionsTests.tests
-        AugmentationTests.tests
-        PhantomTests.tests
-        SplitsTests.tests
+        FlopsTests.tests
         RivalPromptTests.tests
         RivalCoCoOpTests.tests
         RivalStyLIPTests.tests
         RivalBiomedCoOpTests.tests
         RivalTests.tests
+        SplitsTests.tests
+        AugmentationTests.tests
         ObjectiveTests.tests
-        CaptionsTests.tests
-        VocabularyTests.tests
-        PretrainingTests.tests
-        TsneTests.tests
+        PriorTests.tests
         Laws.tests
     ]
 

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.ResamplingTests
+module Mcdrl.Tests.ResamplingTests
 
 open System
 open Expecto
@@ -30,7 +30,7 @@ let tests =
                 let picture = picture (size 120 width) (size 120 height) (uint64 seed)
 
                 let expected =
-                    (Resize.bicubic side side (Picture.toTensor picture)).div(scalar 255.0)
+                    (Resize.bicubic side side (RasterTensors.ofPicture picture)).div(scalar 255.0)
 
                 Resampling.frame side picture = expected.``to``(torch.float32).data<float32>().ToArray()
 
@@ -40,7 +40,7 @@ let tests =
                 let side, width, height = size 40 side, size 130 width, size 130 height
 
                 let probabilities =
-                    (Seed.normal [ int64 (size 6 classes); int64 side; int64 side ] (Seed.create seed))
+                    (SeedTensors.normal [ int64 (size 6 classes); int64 side; int64 side ] (Seed.create seed))
                         .softmax
                         0L
 

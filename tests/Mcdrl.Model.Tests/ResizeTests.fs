@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.ResizeTests
+module Mcdrl.Tests.ResizeTests
 
 open Expecto
 open FsCheck
@@ -18,7 +18,7 @@ let private difference (actual: Tensor) (expected: Tensor) =
 
 let private fixture name =
     match Images.read ImageLimits.standard (Shared.path $"fixtures/preprocess/{name}") with
-    | Ok picture -> Picture.toTensor picture
+    | Ok picture -> RasterTensors.ofPicture picture
     | Error problem -> failtest (McdrlError.describe problem)
 
 let private levels height width (seed: int) =

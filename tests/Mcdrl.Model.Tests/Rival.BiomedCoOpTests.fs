@@ -1,11 +1,14 @@
-module Mcdrl.Model.Tests.RivalBiomedCoOpTests
+module Mcdrl.Tests.RivalBiomedCoOpTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.RivalPromptTests
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.RivalPromptTests
 
-let private normal shape seed = Seed.normal shape (Seed.create seed)
+let private normal shape seed =
+    SeedTensors.normal shape (Seed.create seed)
+
 let private number (x: Tensor) = float (x.item<float32>())
 
 let private vector (x: Tensor) =

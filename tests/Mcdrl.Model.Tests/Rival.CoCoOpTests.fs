@@ -1,14 +1,15 @@
-module Mcdrl.Model.Tests.RivalCoCoOpTests
+module Mcdrl.Tests.RivalCoCoOpTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.RivalPromptTests
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.RivalPromptTests
 
 let private learner frame = CoCoOp.create frame (Seed.create 6UL)
 
 let private images seed =
-    Seed.normal [ 3L; 64L ] (Seed.create seed)
+    SeedTensors.normal [ 3L; 64L ] (Seed.create seed)
 
 let private rows (x: Tensor) =
     [|

@@ -1,8 +1,9 @@
-module Mcdrl.Model.Tests.RivalPromptTests
+module Mcdrl.Tests.RivalPromptTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests.Causal
 
 /// A random text tower of 20 tokens (18 starts, 19 ends), width 16, d joint dimensions.
 let private textTower (d: int64) : ClipText =
@@ -40,7 +41,7 @@ let inScope name work =
         work ()
 
 let private contexts images seed =
-    Seed.normal [ images; 4L; 16L ] (Seed.create seed)
+    SeedTensors.normal [ images; 4L; 16L ] (Seed.create seed)
 
 let tests =
     testList

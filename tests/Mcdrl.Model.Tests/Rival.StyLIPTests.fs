@@ -1,11 +1,13 @@
-module Mcdrl.Model.Tests.RivalStyLIPTests
+module Mcdrl.Tests.RivalStyLIPTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.RivalPromptTests
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.RivalPromptTests
 
-let private normal shape seed = Seed.normal shape (Seed.create seed)
+let private normal shape seed =
+    SeedTensors.normal shape (Seed.create seed)
 
 /// Two skip maps of 3 and 5 channels and a dense map of 8, of two images.
 let private features seed : TowerFeatures =
@@ -27,7 +29,7 @@ let private learned frame =
     start frame
     |> Tree.mapi (fun path leaf ->
         if path.Contains "linear2" then
-            Seed.normal (List.ofArray leaf.shape) (Seed.named path (Seed.create 8UL))
+            SeedTensors.normal (List.ofArray leaf.shape) (Seed.named path (Seed.create 8UL))
         else
             leaf)
 

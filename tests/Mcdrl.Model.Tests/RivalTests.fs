@@ -1,11 +1,13 @@
-module Mcdrl.Model.Tests.RivalTests
+module Mcdrl.Tests.RivalTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
-open Mcdrl.Model.Tests.RivalPromptTests
+open Mcdrl.Tests.Causal
+open Mcdrl.Tests.RivalPromptTests
 
-let private normal shape seed = Seed.normal shape (Seed.create seed)
+let private normal shape seed =
+    SeedTensors.normal shape (Seed.create seed)
 
 let private all = [ Prompting.Cocoop; Prompting.Stylip; Prompting.Biomedcoop ]
 
@@ -21,7 +23,7 @@ let rivalOf (d: int64) prompting : Rival =
     |> Tree.mapi (fun path leaf ->
         if Rival.isTrained path then
             let noise =
-                Seed.normal (List.ofArray leaf.shape) (Seed.named path (Seed.create 7UL))
+                SeedTensors.normal (List.ofArray leaf.shape) (Seed.named path (Seed.create 7UL))
 
             leaf.add(noise.mul (scalar 0.1), unity).detach().requires_grad_ true
         else

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.SettingsTests
+module Mcdrl.Tests.SettingsTests
 
 open Expecto
 open Mcdrl

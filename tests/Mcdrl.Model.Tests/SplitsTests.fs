@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.SplitsTests
+module Mcdrl.Tests.SplitsTests
 
 open Expecto
 open FsCheck

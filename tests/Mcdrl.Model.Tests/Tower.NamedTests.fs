@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.NamedTowerTests
+module Mcdrl.Tests.NamedTowerTests
 
 open Expecto
 open TorchSharp

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.TowerTests
+module Mcdrl.Tests.TowerTests
 
 open Expecto
 open FsCheck

@@ -1,4 +1,4 @@
-module Mcdrl.Model.Tests.TreeTests
+module Mcdrl.Tests.TreeTests
 
 open Expecto
 open TorchSharp

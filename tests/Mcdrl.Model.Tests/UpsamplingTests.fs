@@ -1,11 +1,11 @@
-module Mcdrl.Model.Tests.UpsamplingTests
+module Mcdrl.Tests.UpsamplingTests
 
 open Expecto
 open TorchSharp
 open Mcdrl
 
 let private maps classes side seed =
-    Seed.normal [ classes; side; side ] (Seed.create seed)
+    SeedTensors.normal [ classes; side; side ] (Seed.create seed)
 
 /// Torch's own enlargement, [C, height, width].
 let private torchs (height: int) (width: int) (x: Tensor) =
@@ -74,7 +74,7 @@ let tests =
                 let probabilities = (maps 4L 8L 7UL).softmax 0L
                 let found = Upsampling.labels 30 21 probabilities
                 let expected = (torchs 30 21 probabilities).argmax 0L
-                Expect.equal found (LabelMap.ofTensor expected) "arg max"
+                Expect.equal found (RasterTensors.toLabels expected) "arg max"
                 Expect.isGreaterThan (Array.distinct found.Labels).Length 2 "several classes"
 
                 Expect.all

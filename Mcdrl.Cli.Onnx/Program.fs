@@ -1,0 +1,5 @@
+module Mcdrl.Cli.Program
+
+[<EntryPoint>]
+let main arguments =
+    Command.run [ OnnxSegmentVerb.verb ] arguments

@@ -1,0 +1,34 @@
+namespace Mcdrl.Cli
+
+open Argu
+open FsToolkit.ErrorHandling
+open Mcdrl
+
+type OnnxSegmentArgument =
+    | [<MainCommand; Mandatory>] Images of path: string list
+    | [<Mandatory; Unique>] Onnx of file: string
+    | [<Unique>] Out of folder: string
+
+    interface IArgParserTemplate with
+        member argument.Usage =
+            match argument with
+            | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
+            | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
+            | Out _ -> "where masks, overlays and reports go. Default: segmented."
+
+/// `mcdrl segment --onnx` of the command that has no libtorch.
+[<RequireQualifiedAccess>]
+module OnnxSegmentVerb =
+    let private run session (arguments: ParseResults<OnnxSegmentArgument>) =
+        result {
+            let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
+            let! targets = Segmenting.plan (arguments.GetResult OnnxSegmentArgument.Images) out
+            let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
+            return! SegmentImages.run session engine None false targets out
+        }
+
+    let verb =
+        Verb.create<OnnxSegmentArgument>
+            "segment"
+            "marks lesions in images by an exported model: mask, overlay and report of each"
+            run

@@ -1,0 +1,81 @@
+namespace Mcdrl.Cli
+
+open System
+open System.Diagnostics
+open FsToolkit.ErrorHandling
+open Mcdrl
+
+/// What `segment` does with whatever engine computes.
+[<RequireQualifiedAccess>]
+module SegmentImages =
+    let private describe (report: ImageReport) =
+        let classes =
+            report.Classes
+            |> List.filter (fun found -> found.Area > 0L)
+            |> List.map (fun found -> $"{found.Name} {100.0 * found.Share:F1} %%")
+
+        if classes.IsEmpty then
+            "nothing marked"
+        else
+            String.concat ", " classes
+
+    let private show session (target: SegmentTarget) (outcome: Result<ImageReport, McdrlError>) =
+        match outcome with
+        | Ok report ->
+            Session.say session $"{target.Input}: {describe report}"
+            Session.emit session (RecordJson.toObject report)
+        | Error fault ->
+            Session.warn session (McdrlError.describe fault)
+
+            Session.emit
+                session
+                (Json.object
+                    [
+                        "image", Json.text target.Input
+                        "error", Json.text (McdrlError.describe fault)
+                    ])
+
+    /// One of ONNX Runtime's threads an image where there are images enough, else as many as it likes.
+    let byOnnx (file: string) images =
+        OnnxEngine.load file (if images < Environment.ProcessorCount then 0 else 1)
+        |> Result.map OnnxEngine.engine
+
+    /// Segments the targets by the engine that `load` makes for so many images, tells of each and of all, and gives the exit code.
+    let run session load mode explain (targets: SegmentTarget list) (out: string) : Result<int, McdrlError> =
+        result {
+            let clock = Stopwatch.StartNew()
+            let failed = ref 0
+
+            do!
+                ProgressBar.above session targets.Length (fun session report ->
+                    let finished target outcome =
+                        if Result.isError outcome then
+                            failed.Value <- failed.Value + 1
+
+                        show session target outcome
+
+                    result {
+                        use! engine = load targets.Length
+                        clock.Restart()
+
+                        return!
+                            Segmenting.run
+                                engine
+                                mode
+                                explain
+                                ImageLimits.standard
+                                targets
+                                finished
+                                report
+                                session.Cancel
+                    })
+
+            let done' = targets.Length - failed.Value
+            let seconds = clock.Elapsed.TotalSeconds
+
+            Session.say
+                session
+                $"{done'} of {targets.Length} images in {seconds:F1} s ({float done' / seconds:F1} a second), results in {out}. {Product.notice}"
+
+            return if failed.Value = 0 then 0 else 1
+        }

@@ -1,0 +1,22 @@
+namespace Mcdrl.Cli
+
+/// What `mcdrl` can do.
+[<RequireQualifiedAccess>]
+module Verbs =
+    /// In the order of `mcdrl --help`.
+    let all =
+        [
+            SegmentVerb.verb
+            TrainVerb.verb
+            EvaluateVerb.verb
+            EncodeVerb.verb
+            ExportOnnxVerb.verb
+            BenchVerb.verb
+            PhantomVerb.verb
+            PretrainVerb.verb
+            DemoVerb.verb
+            ExperimentVerb.verb
+            DataImportVerb.verb
+            DataCheckVerb.verb
+            DoctorVerb.verb
+        ]

@@ -1,0 +1,99 @@
+namespace Mcdrl
+
+/// Mask files: one label value a pixel, read exactly as stored.
+[<RequireQualifiedAccess>]
+module Masks =
+    let private coloured where =
+        Error(
+            McdrlError.data
+                "the mask is a colour image whose red, green and blue differ, so its labels are not defined"
+                where
+                "Save the mask as an 8-bit grey or palette PNG with one label value a pixel"
+        )
+
+    /// Red of each pixel if green and blue agree with it.
+    let private grey where channels (samples: byte[]) =
+        let pixels = samples.Length / channels
+
+        let isGrey pixel =
+            let first = samples[pixel * channels]
+            samples[pixel * channels + 1] = first && samples[pixel * channels + 2] = first
+
+        if channels >= 3 && not (Seq.forall isGrey (seq { 0 .. pixels - 1 })) then
+            coloured where
+        else
+            Ok(Array.init pixels (fun pixel -> samples[pixel * channels]))
+
+    /// Reads the label values of a PNG mask: 8-bit grey, palette (the index is the label) or 1-, 2-, 4-bit
+    /// grey (the stored number is the label). A colour PNG is read if red, green and blue agree in every pixel;
+    /// alpha is ignored. 16-bit masks, real colour and other formats are refused, since labels would be lost.
+    let decode limits where (bytes: byte[]) : Result<LabelMap, McdrlError> =
+        if bytes.Length = 0 then
+            Error(McdrlError.data "the file is empty" where "Replace the file with an intact copy")
+        elif not (Png.isPng bytes) then
+            Error(
+                McdrlError.data
+                    "the mask is not a PNG file; a lossy format would change its labels"
+                    where
+                    "Save the mask as PNG, or declare a threshold for a mask of two values (\"threshold\": 128 in dataset.json)"
+            )
+        else
+            Png.decode limits where bytes
+            |> Result.bind (fun raster ->
+                let labels =
+                    if raster.Channels = 1 then
+                        Ok raster.Samples
+                    else
+                        grey where raster.Channels raster.Samples
+
+                labels
+                |> Result.map (fun labels ->
+                    {
+                        Width = raster.Width
+                        Height = raster.Height
+                        Labels = labels
+                    }))
+
+    /// Reads a mask of two values from any image format: brightness above `threshold` becomes `above`, the
+    /// rest `below`. The map keeps the file's own orientation.
+    let decodeThreshold limits where (threshold: byte) (below: byte, above: byte) (bytes: byte[]) =
+        Images.decode limits where bytes
+        |> Result.map (fun picture ->
+            let brightness pixel =
+                (299 * int picture.Rgb[pixel * 3]
+                 + 587 * int picture.Rgb[pixel * 3 + 1]
+                 + 114 * int picture.Rgb[pixel * 3 + 2]
+                 + 500)
+                / 1000
+
+            LabelMap.inFile
+                picture.Orientation
+                {
+                    Width = picture.Width
+                    Height = picture.Height
+                    Labels =
+                        Array.init (picture.Width * picture.Height) (fun pixel ->
+                            if brightness pixel > int threshold then above else below)
+                })
+
+    /// `decode` for a file.
+    let read limits (path: string) =
+        Files.readBounded limits.MaxBytes path |> Result.bind (decode limits path)
+
+    /// `decodeThreshold` for a file.
+    let readThreshold limits threshold values (path: string) =
+        Files.readBounded limits.MaxBytes path
+        |> Result.bind (decodeThreshold limits path threshold values)
+
+    /// Writes a map as an 8-bit grey PNG: the sample is the label.
+    let write (path: string) (map: LabelMap) : Result<unit, McdrlError> =
+        Files.writeAtomically path (fun stream -> Png.write stream map.Width map.Height None map.Labels)
+
+    /// Writes a map as a palette PNG: the index is the label, shown in the colour of the same place.
+    let writePalette
+        (path: string)
+        (colours: (byte * byte * byte)[])
+        (map: LabelMap)
+        : Result<unit, McdrlError> =
+        Files.writeAtomically path (fun stream ->
+            Png.write stream map.Width map.Height (Some colours) map.Labels)

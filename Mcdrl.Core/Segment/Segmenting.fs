@@ -1,0 +1,273 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Threading
+open FsToolkit.ErrorHandling
+
+/// A connected region in an image's report; coordinates are pixels of the mask file.
+type RegionReport =
+    {
+        /// Pixels.
+        Area: int64
+        /// Left, top, width, height.
+        Box: int list
+        /// Corners [x, y] of the outer boundary.
+        Outline: int list list
+        Holes: int list list list
+    }
+
+type ClassReport =
+    {
+        Name: string
+        /// The value in the mask.
+        Label: int
+        /// Pixels of all regions.
+        Area: int64
+        /// Share of the image, 0 to 1.
+        Share: float
+        Regions: RegionReport list
+    }
+
+/// What `segment` writes beside the mask of an image.
+type ImageReport =
+    {
+        Image: string
+        Width: int
+        Height: int
+        Mode: Marginalisation
+        Classes: ClassReport list
+        /// How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats.
+        Conditions: Map<string, float>
+        /// How much the answer depends on the imaging condition: I(Y; Z | F), mean over pixels in nats.
+        Disagreement: float option
+        Mask: string
+        Overlay: string
+        /// What the answer depends on; only if asked for.
+        Explanation: ExplanationReport option
+        Notice: string
+    }
+
+/// Where the results of one image go.
+type SegmentTarget =
+    {
+        Input: string
+        Mask: string
+        Overlay: string
+        Report: string
+        /// The picture sheet of an explanation.
+        Sheet: string
+        /// The folder of an explanation's maps.
+        Maps: string
+    }
+
+/// Segments image files into masks, overlays and reports.
+[<RequireQualifiedAccess>]
+module Segmenting =
+    let notice = Product.notice
+
+    let private nameOf (path: string) = nonNull (Path.GetFileName path)
+
+    let private imagesIn (folder: string) pattern =
+        Files.attempt folder (fun () ->
+            Directory.EnumerateFiles(folder, pattern)
+            |> Seq.filter Images.isNamedAsImage
+            |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b))
+            |> List.ofSeq)
+
+    /// The images that a path stands for: a file, the images of a folder, or a pattern with * or ? in its last part.
+    let private imagesOf (path: string) : Result<string list, McdrlError> =
+        let none what =
+            Error(
+                McdrlError.usage
+                    what
+                    path
+                    "Name an image, a folder of images or a pattern such as frames/*.png"
+            )
+
+        if File.Exists path then
+            Ok [ path ]
+        elif Directory.Exists path then
+            imagesIn path "*"
+            |> Result.bind (fun found ->
+                if found.IsEmpty then
+                    none "the folder holds no image"
+                else
+                    Ok found)
+        elif (nameOf path).IndexOfAny [| '*'; '?' |] >= 0 then
+            let folder =
+                match Path.GetDirectoryName path with
+                | null
+                | "" -> "."
+                | folder -> folder
+
+            if Directory.Exists folder then
+                imagesIn folder (nameOf path)
+                |> Result.bind (fun found ->
+                    if found.IsEmpty then
+                        none "no image fits the pattern"
+                    else
+                        Ok found)
+            else
+                none "the folder does not exist"
+        else
+            none "there is no such file or folder"
+
+    let private target (out: string) (input: string) : SegmentTarget =
+        let at ending =
+            Path.Combine(out, nonNull (Path.GetFileNameWithoutExtension input) + ending)
+
+        {
+            Input = input
+            Mask = at ".mask.png"
+            Overlay = at ".overlay.png"
+            Report = at ".json"
+            Sheet = at ".explained.png"
+            Maps = at ".explained"
+        }
+
+    /// Every image that the paths stand for and where its results go. Everything wrong with the paths is reported at
+    /// once, before any work: missing files, two images whose results would have one name, an output folder that
+    /// is an input.
+    let plan (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
+        result {
+            let! found =
+                paths
+                |> List.map imagesOf
+                |> List.sequenceResultA
+                |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
+
+            let inputs = found |> List.concat |> List.distinctBy Path.GetFullPath
+            let targets = inputs |> List.map (target out)
+
+            let collisions =
+                targets
+                |> List.groupBy _.Mask
+                |> List.filter (fun (_, members) -> members.Length > 1)
+                |> List.map (fun (mask, members) ->
+                    let names = members |> List.map _.Input |> String.concat ", "
+
+                    McdrlError.usage
+                        $"the results of {names} would have the same name"
+                        mask
+                        "Segment them into different folders")
+
+            let full = Path.GetFullPath out
+
+            let inside =
+                if
+                    inputs
+                    |> List.exists (fun input -> Path.GetDirectoryName(Path.GetFullPath input) = full)
+                then
+                    [
+                        McdrlError.usage "the output folder holds input images" out "Choose another --out"
+                    ]
+                else
+                    []
+
+            match McdrlError.ofList (collisions @ inside) with
+            | Some faults -> return! Error faults
+            | None -> return targets
+        }
+
+    let private points (polygon: struct (int * int) array) =
+        [ for struct (x, y) in polygon -> [ x; y ] ]
+
+    let private classReports (segmentation: SegmentationResult) =
+        let regions = Contours.find segmentation.Mask
+        let pixels = float (segmentation.Mask.Width * segmentation.Mask.Height)
+
+        segmentation.Classes
+        |> List.mapi (fun index name ->
+            let own = regions |> List.filter (fun region -> region.Label = index + 1)
+            let area = own |> List.sumBy _.Area
+
+            {
+                Name = name
+                Label = index + 1
+                Area = area
+                Share = float area / pixels
+                Regions =
+                    [
+                        for region in own ->
+                            {
+                                Area = region.Area
+                                Box = [ region.X; region.Y; region.Width; region.Height ]
+                                Outline = points region.Outline
+                                Holes = List.map points region.Holes
+                            }
+                    ]
+            })
+
+    /// The report of a segmentation whose files go to `target`.
+    let report
+        (target: SegmentTarget)
+        (segmentation: SegmentationResult)
+        (explanation: ExplanationReport option)
+        : ImageReport =
+        {
+            Image = target.Input
+            Width = segmentation.Mask.Width
+            Height = segmentation.Mask.Height
+            Mode = segmentation.Mode
+            Classes = classReports segmentation
+            Conditions = Map.ofList segmentation.Influence
+            Disagreement = segmentation.Disagreement
+            Mask = nameOf target.Mask
+            Overlay = nameOf target.Overlay
+            Explanation = explanation
+            Notice = notice
+        }
+
+    /// What an engine says about a picture whose results go to a target, and its explanation, if asked for, written.
+    let private answer engine mode explain (target: SegmentTarget) (picture: Picture) =
+        if explain then
+            result {
+                let! found = Engine.explain engine mode picture
+
+                let! report =
+                    Explaining.write target.Maps target.Sheet (nameOf target.Input) picture found
+
+                return found.Segmentation, Some report
+            }
+        else
+            Engine.segment engine mode picture
+            |> Result.map (fun segmentation -> segmentation, None)
+
+    let private one engine mode explain limits (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+        result {
+            let! picture = Images.read limits target.Input
+            let! segmentation, explanation = answer engine mode explain target picture
+            let report = report target segmentation explanation
+            do! Masks.write target.Mask segmentation.Mask
+            do! Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
+            do! Files.writeText target.Report (RecordJson.render report)
+            return report
+        }
+
+    let private makeFolders (targets: SegmentTarget list) =
+        targets
+        |> List.map (fun target ->
+            Path.GetDirectoryName target.Mask |> Option.ofObj |> Option.defaultValue ".")
+        |> List.distinct
+        |> List.traverseResultM (fun folder ->
+            Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
+
+    /// Segments all targets, one a processor at a time; `explain` writes for each what its answer depends on. Each target
+    /// is handed to `finished` with its report as soon as it and those before it are done, in order. A bad image does not
+    /// stop the others: its error stands in its place.
+    let run
+        engine
+        mode
+        explain
+        limits
+        (targets: SegmentTarget list)
+        (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<unit, McdrlError> =
+        makeFolders targets
+        |> Result.bind (fun _ ->
+            targets
+            |> Array.ofList
+            |> Engine.inOrder engine "segmenting" report cancel (one engine mode explain limits) finished)

@@ -1,0 +1,193 @@
+namespace Mcdrl
+
+open System
+open System.Runtime.InteropServices
+
+/// How the rows and columns of an image file lie with respect to the upright picture: the eight values of
+/// the EXIF tag 0x0112, named as there (row 0 is at the visual …, column 0 at the visual …).
+[<RequireQualifiedAccess>]
+type Orientation =
+    | TopLeft
+    | TopRight
+    | BottomRight
+    | BottomLeft
+    | LeftTop
+    | RightTop
+    | RightBottom
+    | LeftBottom
+
+[<RequireQualifiedAccess>]
+module Orientation =
+    /// All eight, in the order of the EXIF values 1 to 8.
+    let all =
+        [
+            Orientation.TopLeft
+            Orientation.TopRight
+            Orientation.BottomRight
+            Orientation.BottomLeft
+            Orientation.LeftTop
+            Orientation.RightTop
+            Orientation.RightBottom
+            Orientation.LeftBottom
+        ]
+
+    /// Whether the upright picture's width is the file's height.
+    let swapsSides orientation =
+        match orientation with
+        | Orientation.TopLeft
+        | Orientation.TopRight
+        | Orientation.BottomRight
+        | Orientation.BottomLeft -> false
+        | Orientation.LeftTop
+        | Orientation.RightTop
+        | Orientation.RightBottom
+        | Orientation.LeftBottom -> true
+
+    /// The upright size (width, height) of a file of the given size; its own inverse.
+    let size orientation (width: int, height: int) =
+        if swapsSides orientation then
+            height, width
+        else
+            width, height
+
+    /// Where the upright pixel (x, y) lies in a file of the given size.
+    let private source orientation (width, height) struct (x, y) =
+        match orientation with
+        | Orientation.TopLeft -> struct (x, y)
+        | Orientation.TopRight -> struct (width - 1 - x, y)
+        | Orientation.BottomRight -> struct (width - 1 - x, height - 1 - y)
+        | Orientation.BottomLeft -> struct (x, height - 1 - y)
+        | Orientation.LeftTop -> struct (y, x)
+        | Orientation.RightTop -> struct (y, height - 1 - x)
+        | Orientation.RightBottom -> struct (width - 1 - y, height - 1 - x)
+        | Orientation.LeftBottom -> struct (width - 1 - y, x)
+
+    /// Calls `move filePixel uprightPixel` with the row-major indices of every pixel.
+    let private iterate orientation (width, height) move =
+        let uprightWidth, uprightHeight = size orientation (width, height)
+
+        for y in 0 .. uprightHeight - 1 do
+            for x in 0 .. uprightWidth - 1 do
+                let struct (fileX, fileY) = source orientation (width, height) (struct (x, y))
+                move (fileY * width + fileX) (y * uprightWidth + x)
+
+    let private copy channels (source: byte[]) (target: byte[]) fromPixel toPixel =
+        for channel in 0 .. channels - 1 do
+            target[toPixel * channels + channel] <- source[fromPixel * channels + channel]
+
+    /// Turns a file's raster (row-major, `channels` bytes a pixel, size as in the file) upright.
+    let apply orientation channels (width, height) (raster: byte[]) =
+        match orientation with
+        | Orientation.TopLeft -> raster
+        | _ ->
+            let upright = Array.zeroCreate raster.Length
+
+            iterate orientation (width, height) (fun filePixel uprightPixel ->
+                copy channels raster upright filePixel uprightPixel)
+
+            upright
+
+    /// The inverse of `apply`: an upright raster back into the file's own orientation. The size given is the
+    /// file's.
+    let revert orientation channels (width, height) (upright: byte[]) =
+        match orientation with
+        | Orientation.TopLeft -> upright
+        | _ ->
+            let raster = Array.zeroCreate upright.Length
+
+            iterate orientation (width, height) (fun filePixel uprightPixel ->
+                copy channels upright raster uprightPixel filePixel)
+
+            raster
+
+/// An upright 8-bit colour picture.
+type Picture =
+    {
+        Width: int
+        Height: int
+        /// `Height * Width * 3` bytes, row by row, red, green, blue.
+        Rgb: byte[]
+        /// How the file that it came from was turned.
+        Orientation: Orientation
+    }
+
+/// One label a pixel, 0 to 255.
+type LabelMap =
+    {
+        Width: int
+        Height: int
+        /// `Height * Width` labels, row by row.
+        Labels: byte[]
+    }
+
+[<RequireQualifiedAccess>]
+module LabelMap =
+    /// The map at another size: each pixel takes the label that lies under its centre.
+    let resized (width: int) (height: int) (map: LabelMap) : LabelMap =
+        if (width, height) = (map.Width, map.Height) then
+            map
+        else
+            let under size target position =
+                int ((int64 position * 2L + 1L) * int64 size / (2L * int64 target))
+
+            {
+                Width = width
+                Height = height
+                Labels =
+                    Array.init (width * height) (fun pixel ->
+                        let x = under map.Width width (pixel % width)
+                        let y = under map.Height height (pixel / width)
+                        map.Labels[y * map.Width + x])
+            }
+
+    /// How often each of the 256 labels occurs.
+    let histogram (map: LabelMap) : int64[] =
+        let counts = Array.zeroCreate 256
+
+        for label in map.Labels do
+            counts[int label] <- counts[int label] + 1L
+
+        counts
+
+    /// A map in a file's own orientation, turned upright.
+    let upright orientation (map: LabelMap) : LabelMap =
+        let width, height = Orientation.size orientation (map.Width, map.Height)
+
+        {
+            Width = width
+            Height = height
+            Labels = Orientation.apply orientation 1 (map.Width, map.Height) map.Labels
+        }
+
+    /// The inverse of `upright`: an upright map in the orientation of the file that it belongs to.
+    let inFile orientation (map: LabelMap) : LabelMap =
+        let width, height = Orientation.size orientation (map.Width, map.Height)
+
+        {
+            Width = width
+            Height = height
+            Labels = Orientation.revert orientation 1 (width, height) map.Labels
+        }
+
+/// One number a pixel.
+type ValueMap =
+    {
+        Width: int
+        Height: int
+        /// `Height * Width` numbers, row by row.
+        Values: float32[]
+    }
+
+[<RequireQualifiedAccess>]
+module ValueMap =
+    /// An upright map in the orientation of the file that it belongs to.
+    let inFile orientation (map: ValueMap) : ValueMap =
+        let width, height = Orientation.size orientation (map.Width, map.Height)
+        let bytes = MemoryMarshal.AsBytes(ReadOnlySpan map.Values).ToArray()
+        let turned = Orientation.revert orientation sizeof<float32> (width, height) bytes
+
+        {
+            Width = width
+            Height = height
+            Values = MemoryMarshal.Cast<byte, float32>(ReadOnlySpan turned).ToArray()
+        }

@@ -1,0 +1,136 @@
+namespace Mcdrl
+
+open System
+
+/// Resizing as Pillow computes it, and enlarging as torch does, on plain arrays: for programs that run without libtorch.
+[<RequireQualifiedAccess>]
+module Resampling =
+    /// Keys' cubic kernel with a = -0.5.
+    let private cubic x =
+        let a = -0.5
+        let x = abs x
+
+        if x < 1.0 then ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+        elif x < 2.0 then (((x - 5.0) * x + 8.0) * x - 4.0) * a
+        else 0.0
+
+    /// Pillow keeps its weights as multiples of 2^-22.
+    let private fixedPoint = float (1 <<< 22)
+
+    /// The weights of one target pixel: the first source pixel that it reads, and a weight for each from there on.
+    let taps (source: int) (target: int) (index: int) =
+        let scale = float source / float target
+        let stretch = max 1.0 scale
+        let support = 2.0 * stretch
+        let centre = (float index + 0.5) * scale
+        let first = max 0 (int (centre - support + 0.5))
+        let last = min source (int (centre + support + 0.5)) - 1
+
+        let raw =
+            Array.init (last - first + 1) (fun i -> cubic ((float (first + i) - centre + 0.5) / stretch))
+
+        let total = Array.sum raw
+
+        let weights =
+            raw
+            |> Array.map (fun weight ->
+                let scaled = weight / total * fixedPoint
+                Math.Truncate(scaled + 0.5 * float (sign scaled)) / fixedPoint)
+
+        first, weights
+
+    /// Bits after the point in Pillow's weights.
+    let private bits = 22
+
+    let private toLevel (sum: int) =
+        byte (Math.Clamp((sum + (1 <<< (bits - 1))) >>> bits, 0, 255))
+
+    /// The weights of every target position as whole multiples of 2^-22.
+    let private wholeTaps source target =
+        Array.init target (fun index ->
+            let first, weights = taps source target index
+            first, weights |> Array.map (fun weight -> int (weight * float (1 <<< bits))))
+
+    /// One pass over an axis of `source` positions: `lines` before it, `stride` values within each position.
+    let private pass (lines: int) (stride: int) source target (levels: byte array) : byte array =
+        if source = target then
+            levels
+        else
+            let taps = wholeTaps source target
+            let resized = Array.zeroCreate<byte>(lines * target * stride)
+
+            for line in 0 .. lines - 1 do
+                for position in 0 .. target - 1 do
+                    let first, weights = taps[position]
+
+                    for value in 0 .. stride - 1 do
+                        let mutable sum = 0
+
+                        for tap in 0 .. weights.Length - 1 do
+                            let from = ((line * source) + first + tap) * stride + value
+                            sum <- sum + weights[tap] * int levels[from]
+
+                        resized[(line * target + position) * stride + value] <- toLevel sum
+
+            resized
+
+    /// A picture as a network of this input size takes it: Pillow's antialiased bicubic and a division by 255. 3·side·side numbers in
+    /// [0, 1], channel by channel.
+    let frame (side: int) (picture: Picture) : float32 array =
+        let levels =
+            picture.Rgb
+            |> pass picture.Height 3 picture.Width side
+            |> pass 1 (3 * side) picture.Height side
+
+        let area = side * side
+        Array.init (3 * area) (fun index -> float32 levels[index % area * 3 + index / area] / 255.0f)
+
+    /// torch's `lerp`, with its rounding.
+    let private lerp (a: float32) (b: float32) (weight: float32) =
+        if weight < 0.5f then
+            MathF.FusedMultiplyAdd(weight, b - a, a)
+        else
+            MathF.FusedMultiplyAdd(weight - 1.0f, b - a, b)
+
+    /// The two source positions around each target position and the weight of the second: bilinear, half-pixel
+    /// centres, edges held.
+    let private between (source: int) (target: int) =
+        Array.init target (fun position ->
+            let at = max 0.0 ((float position + 0.5) * float source / float target - 0.5)
+
+            let low = min (source - 1) (int at)
+            struct (low, min (source - 1) (low + 1), float32 (at - float low)))
+
+    /// The most probable class of every pixel of a picture, ties to the lower class. Probabilities [classes, side, side], row by row.
+    let labels (height: int) (width: int) (side: int) (probabilities: float32 array) : LabelMap =
+        let lines = probabilities.Length / side
+        let columns, rows = between side width, between side height
+        let wide = Array.zeroCreate<float32>(lines * width)
+
+        for line in 0 .. lines - 1 do
+            for x in 0 .. width - 1 do
+                let struct (low, high, weight) = columns[x]
+                let from = line * side
+                wide[line * width + x] <- lerp probabilities[from + low] probabilities[from + high] weight
+
+        let labels = Array.zeroCreate<byte>(height * width)
+
+        for y in 0 .. height - 1 do
+            let struct (low, high, weight) = rows[y]
+
+            for x in 0 .. width - 1 do
+                let mutable best = Single.NegativeInfinity
+
+                for number in 0 .. lines / side - 1 do
+                    let map = number * side * width + x
+                    let value = lerp wide[map + low * width] wide[map + high * width] weight
+
+                    if value > best then
+                        best <- value
+                        labels[y * width + x] <- byte number
+
+        {
+            Width = width
+            Height = height
+            Labels = labels
+        }

@@ -1,0 +1,95 @@
+namespace Mcdrl
+
+open System.IO
+open Microsoft.ML.OnnxRuntime
+open TorchSharp
+
+/// One that answers a question about some frames, to be timed against others who are asked the same.
+[<NoComparison; NoEquality>]
+type Contender =
+    {
+        Engine: BenchEngine
+        Precision: string
+        /// Answers, the answer in the processor's memory, and frees it.
+        Run: unit -> unit
+        /// The answer, row by row.
+        Answer: unit -> float32 array
+    }
+
+/// Our own engine.
+[<RequireQualifiedAccess>]
+module OwnContender =
+    let private asking precision (ask: unit -> Tensor) : Contender =
+        {
+            Engine = BenchEngine.Mcdrl
+            Precision = precision
+            Run =
+                fun () ->
+                    use _scope = torch.NewDisposeScope()
+                    (ask ()).cpu() |> ignore
+            Answer =
+                fun () ->
+                    use _scope = torch.NewDisposeScope()
+                    (ask ()).``to``(torch.float32).cpu().contiguous().data<float32>().ToArray()
+        }
+
+    /// Frames [B, 3, S, S] in [0, 1] → the dense map. `precision` names that of the segmenter.
+    let create (segmenter: Segmenter) precision (part: BenchPart) (frames: Tensor) : Contender =
+        asking precision (fun () ->
+            match part with
+            | BenchPart.Tower -> (Segmenter.features segmenter frames).Dense
+            | BenchPart.Segmenter mode -> Segmenter.probabilitiesOfFrames segmenter (Some mode) frames)
+
+/// ONNX Runtime on a file that we exported.
+[<RequireQualifiedAccess>]
+module OnnxContender =
+    let private refused (problem: OnnxRuntimeException) =
+        McdrlError.model
+            $"ONNX Runtime refuses the exported graph: {problem.Message.Trim().TrimEnd '.'}"
+            "mcdrl bench"
+            "Report it with the model's mcdrl.json"
+
+    /// As fast as ONNX Runtime is by itself: its threads spin while it computes. They stop when it has its answer, or they would
+    /// keep the processor from whoever is timed next.
+    let private atFullSpeed (threads: int) (options: SessionOptions) =
+        options.IntraOpNumThreads <- threads
+        options.InterOpNumThreads <- 1
+        options.AddSessionConfigEntry("session.force_spinning_stop", "1")
+
+    /// A session for the file that `write` puts at a path of a temporary folder; it is gone when this returns.
+    let load
+        (threads: int)
+        (write: string -> Result<int64, McdrlError>)
+        : Result<InferenceSession, McdrlError> =
+        Files.attempt (Path.GetTempPath()) (fun () -> Directory.CreateTempSubdirectory "mcdrl-bench-")
+        |> Result.bind (fun folder ->
+            let path = Path.Combine(folder.FullName, "model.onnx")
+
+            try
+                write path
+                |> Result.bind (fun _ ->
+                    try
+                        Ok(OnnxRuntime.session path (atFullSpeed threads))
+                    with :? OnnxRuntimeException as problem ->
+                        Error(refused problem))
+            finally
+                folder.Delete true)
+
+    /// Asks for the first of the graph's outputs; the others are computed too. Frames [B, 3, S, S] as the graph takes them.
+    let create (session: InferenceSession) (frames: Tensor) : Contender =
+        let shape = frames.shape
+        let input = frames.contiguous().data<float32>().ToArray()
+        let outputs = [| Seq.head session.OutputNames |]
+
+        let ask (read: OrtValue -> 'a) =
+            use value = OrtValue.CreateTensorValueFromMemory(input, shape)
+            use options = new RunOptions()
+            use found = session.Run(options, [| OnnxContract.image |], [| value |], outputs)
+            read found[0]
+
+        {
+            Engine = BenchEngine.OnnxRuntime
+            Precision = "fp32"
+            Run = fun () -> ask ignore
+            Answer = fun () -> ask (fun value -> value.GetTensorDataAsSpan<float32>().ToArray())
+        }

@@ -1,0 +1,240 @@
+namespace Mcdrl
+
+open System.Threading
+open System.Threading.Tasks
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// Our engine against ONNX Runtime on the same weights and frames, and against the machine.
+[<RequireQualifiedAccess>]
+module Bench =
+    /// How far an answer may be from ONNX Runtime's, see `BenchResult.Difference`.
+    let tolerance (precision: string) =
+        if precision = "fp32" then 1e-3 else 0.1
+
+    /// ‖x − y‖ / ‖y‖
+    let difference (x: float32 array) (y: float32 array) =
+        let norm (values: float seq) =
+            sqrt (values |> Seq.sumBy (fun value -> value * value))
+
+        norm (Seq.map2 (fun a b -> float a - float b) x y) / norm (Seq.map float y)
+
+    /// The model, in the caller's scope.
+    let private open' (request: BenchRequest) : Result<Model, McdrlError> =
+        match request.Model with
+        | BenchModel.Folder path -> Bundle.load path
+        | BenchModel.Random architecture -> RandomModel.create architecture (Seed.create 5UL)
+
+    let private side (model: Model) = model.Manifest.Preprocessing.InputSize
+
+    /// The part as an ONNX file.
+    let private write (model: Model) part (path: string) =
+        let settings = model.Manifest.Settings.Method
+
+        match part with
+        | BenchPart.Tower -> OnnxExport.writeTower path model.Tower settings.DenseMode (int64 (side model))
+        | BenchPart.Segmenter mode -> OnnxExport.writeProbabilities path model mode
+
+    let private flops (model: Model) part =
+        let settings, side = model.Manifest.Settings.Method, int64 (side model)
+        let tower = Flops.tower settings.DenseMode model.Tower side
+
+        match part with
+        | BenchPart.Tower -> tower
+        | BenchPart.Segmenter mode ->
+            tower
+            + Flops.method settings model.Manifest.Active mode model.Tower model.Network model.Texts side
+
+    /// What the graph of the part takes: that of a tower alone doesn't normalise.
+    let private framesFor (model: Model) part (frames: Tensor) =
+        let channels = List.map float32 >> List.toArray
+
+        match part with
+        | BenchPart.Tower ->
+            Preprocessing.normalised
+                (channels model.Manifest.Preprocessing.Mean)
+                (channels model.Manifest.Preprocessing.Std)
+                frames
+        | BenchPart.Segmenter _ -> frames.alias ()
+
+    let private name (model: Model) part batch =
+        match part with
+        | BenchPart.Tower -> $"{model.Manifest.Tower}, tower, batch {batch}"
+        | BenchPart.Segmenter mode ->
+            $"{model.Manifest.Tower}, {MarginalisationName.ofMode mode}, batch {batch}"
+
+    /// Each contender with its distance from the reference, if none is too far.
+    let private agreeing what (reference: Contender) (contenders: Contender list) =
+        let expected = reference.Answer()
+
+        contenders
+        |> List.traverseResultM (fun contender ->
+            let found = difference (contender.Answer()) expected
+
+            if found <= tolerance contender.Precision then
+                Ok(contender, found)
+            else
+                Error(
+                    McdrlError.model
+                        $"in {contender.Precision} our answer differs from ONNX Runtime's by {found:E1} of its length; nothing was timed"
+                        what
+                        "Report it with the model's mcdrl.json"
+                ))
+
+    /// One part at one batch size.
+    let private timed
+        (request: BenchRequest)
+        (model: Model)
+        peakOf
+        segmenters
+        session
+        part
+        batch
+        report
+        cancel
+        =
+        use _scope = torch.NewDisposeScope()
+        let what = name model part batch
+        let frames = SampleFrames.batch (side model) batch
+        let reference = OnnxContender.create session (framesFor model part frames)
+
+        let own part =
+            segmenters
+            |> List.map (fun (precision, segmenter) -> OwnContender.create segmenter precision part frames)
+
+        let progress ``done`` =
+            report
+                {
+                    Stage = what
+                    Done = ``done``
+                    Total = request.Rounds
+                    Note = ""
+                }
+
+        result {
+            progress 0
+            let! ours = agreeing what reference (own part)
+
+            let towers =
+                match part with
+                | BenchPart.Tower -> []
+                | BenchPart.Segmenter _ -> own BenchPart.Tower
+
+            let! times =
+                reference :: List.map fst ours @ towers
+                |> BenchRounds.measure request.Rounds progress cancel
+
+            let case =
+                {
+                    Tower = model.Manifest.Tower
+                    Part = part
+                    Batch = batch
+                    Threads = request.Threads
+                    Flops = int64 batch * flops model part
+                    Reference = List.head times
+                }
+
+            let result (contender: Contender) =
+                BenchResult.create case contender (peakOf contender.Precision)
+
+            return
+                [
+                    for index, (contender, difference) in List.indexed ours do
+                        let tower = List.tryItem (1 + ours.Length + index) times
+                        result contender difference times[1 + index] tower
+                    result reference 0.0 case.Reference None
+                ]
+        }
+
+    /// One part at every batch size.
+    let private timedPart (request: BenchRequest) (model: Model) peakOf segmenters report cancel part =
+        result {
+            report
+                {
+                    Stage = "exporting to ONNX Runtime"
+                    Done = 0
+                    Total = 0
+                    Note = ""
+                }
+
+            use! session = OnnxContender.load request.Threads (write model part)
+
+            let! found =
+                request.Batches
+                |> List.traverseResultM (fun batch ->
+                    timed request model peakOf segmenters session part batch report cancel)
+
+            return List.concat found
+        }
+
+    let private all (request: BenchRequest) (report: Report) (cancel: CancellationToken) =
+        result {
+            use _scope = torch.NewDisposeScope()
+            let! device = Device.parse request.Device
+
+            let precisions = List.distinct ("fp32" :: request.Precisions)
+
+            let! peaks =
+                precisions
+                |> List.indexed
+                |> List.traverseResultM (fun (index, precision) ->
+                    report
+                        {
+                            Stage = "matmul peak"
+                            Done = index
+                            Total = precisions.Length
+                            Note = precision
+                        }
+
+                    if cancel.IsCancellationRequested then
+                        Error McdrlError.Cancelled
+                    else
+                        Ok(MatmulPeak.measure device precision))
+
+            let! model = open' request
+
+            let! segmenters =
+                request.Precisions
+                |> List.traverseResultM (fun name ->
+                    PrecisionName.parse request.Device (Some name)
+                    |> Result.map (fun precision ->
+                        let precision = Option.defaultValue Precision.Fp32 precision
+                        name, Segmenter.ofModel device precision model))
+
+            let peakOf precision =
+                peaks |> List.find (fun peak -> peak.Precision = precision)
+
+            try
+                let! found =
+                    request.Parts
+                    |> List.traverseResultM (timedPart request model peakOf segmenters report cancel)
+
+                return
+                    {
+                        Peaks = peaks
+                        Results = List.concat found
+                    }
+            finally
+                for _, segmenter in segmenters do
+                    (segmenter :> System.IDisposable).Dispose()
+        }
+
+    /// Times all that is asked for. Both engines have as many threads; ours computes on a thread of its own, because a thread
+    /// keeps the number of torch threads that it first computes with.
+    let run
+        (request: BenchRequest)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<BenchReport, McdrlError> =
+        let work () =
+            let before = torch.get_num_threads ()
+            torch.set_num_threads request.Threads
+
+            try
+                all request report cancel
+            finally
+                torch.set_num_threads before
+
+        Native.load ()
+        |> Result.bind (fun _ ->
+            Task.Factory.StartNew(work, TaskCreationOptions.LongRunning).GetAwaiter().GetResult())

@@ -1,0 +1,314 @@
+namespace Mcdrl
+
+open System.Diagnostics
+open System.IO
+open System.Threading
+open FsToolkit.ErrorHandling
+
+/// What the models came to, kept in `scores.json`.
+type DemoJudgement =
+    {
+        Scenes: int
+        Mcdrl: DemoScores
+        Baseline: DemoScores
+    }
+
+/// What the stages took, kept in `stages.json`.
+type DemoStages = { Stages: DemoStage list }
+
+/// What `mcdrl demo` came to.
+type DemoReport =
+    {
+        Page: string
+        LeftOut: string
+        Scenes: int
+        Mcdrl: DemoScores
+        Baseline: DemoScores
+        Stages: DemoStage list
+        Seconds: float
+    }
+
+/// Renders hospitals, trains MCDRL and its baseline on all but one, judges both there, and tells it on a page.
+[<RequireQualifiedAccess>]
+module Demo =
+    let private stages =
+        [
+            "rendering five sites"
+            "training MCDRL"
+            "training the baseline"
+            "judging both under every condition"
+            "segmenting and explaining frames"
+        ]
+
+    /// How long each stage took, over all runs on this folder.
+    let private timesOf folder =
+        let path = Path.Combine(folder, "stages.json")
+
+        if File.Exists path then
+            RecordJson.ofFile<DemoStages> path |> Result.map _.Stages
+        else
+            Ok []
+
+    /// Runs a stage, or reads what an earlier run kept of it.
+    let private stage folder number (report: Report) kept (work: Report -> Result<'T, McdrlError>) =
+        let name: string = List.item number stages
+        let title = $"{number + 1}/{stages.Length} {name}"
+
+        let told (progress: Progress) =
+            let note =
+                [ progress.Stage; progress.Note ] |> List.filter ((<>) "") |> String.concat ", "
+
+            report
+                { progress with
+                    Stage = title
+                    Note = note
+                }
+
+        match kept with
+        | Some reading ->
+            report
+                {
+                    Stage = title
+                    Done = 1
+                    Total = 1
+                    Note = "kept from an earlier run"
+                }
+
+            reading ()
+        | None ->
+            result {
+                let clock = Stopwatch.StartNew()
+                let! found = work told
+                let! times = timesOf folder
+
+                let others = times |> List.filter (fun time -> time.Stage <> name)
+
+                do!
+                    Files.writeText
+                        (Path.Combine(folder, "stages.json"))
+                        (RecordJson.render
+                            {
+                                Stages =
+                                    others
+                                    @ [
+                                        {
+                                            Stage = name
+                                            Seconds = clock.Elapsed.TotalSeconds
+                                        }
+                                    ]
+                            })
+
+                return found
+            }
+
+    /// What is left of a stage that was done: how to read it.
+    let private keptAt path (reading: unit -> 'T) =
+        if File.Exists path then Some reading else None
+
+    let private render (plan: DemoPlan) data report cancel =
+        PhantomDataset.write
+            {
+                Out = data
+                Sites = Phantom.sites.Length
+                Images = plan.Images
+                Seed = plan.Seed
+                Side = plan.Side
+                Confounded = true
+                Force = true
+            }
+            report
+            cancel
+
+    /// Trains one model; its report beside it says that it is whole.
+    let private train (plan: DemoPlan) data weights settings folder report cancel =
+        result {
+            let! found =
+                Trainer.train
+                    {
+                        Data = data
+                        LeaveOut = Some plan.LeftOut
+                        Tower = None
+                        Weights = weights
+                        Text = None
+                        Settings = settings
+                        Out = folder
+                        Resume = File.Exists(Run.identityFile folder)
+                        Seed = plan.Seed
+                        Device = "cpu"
+                        Precision = Precision.Fp32
+                        Prepared = None
+                        CheckpointMinutes = 1.0
+                    }
+                    report
+                    cancel
+
+            do! Files.writeText (Path.Combine(folder, "report.json")) (RecordJson.render found)
+            return found
+        }
+
+    let private judge
+        (plan: DemoPlan)
+        data
+        (mcdrl, mcdrlReport)
+        (baseline, baselineReport)
+        out
+        report
+        cancel
+        =
+        result {
+            let! found =
+                InterventionalEvaluator.evaluate
+                    [ "MCDRL", mcdrl; "baseline", baseline ]
+                    None
+                    {
+                        Data = data
+                        Sites = [ plan.LeftOut ]
+                        Strength = plan.Strength
+                        Images = Some plan.Scenes
+                        Seed = plan.Seed
+                    }
+                    report
+                    cancel
+
+            let scores training (findings: InterventionalFindings) =
+                DemoScores.ofReport findings.Model findings.Report training
+
+            let judgement: DemoJudgement =
+                {
+                    Scenes = found.Images
+                    Mcdrl = scores mcdrlReport found.Models[0]
+                    Baseline = scores baselineReport found.Models[1]
+                }
+
+            do! Files.writeText out (RecordJson.render judgement)
+            return judgement
+        }
+
+    /// For each condition, the share of each class's frames at the training sites that was taken under it.
+    let internal habits (leftOut: string) (frames: PhantomFrame list) =
+        let training = frames |> List.filter (fun frame -> frame.Site <> leftOut)
+
+        let count lesion condition =
+            training
+            |> List.filter (fun frame -> frame.Lesion = Some lesion && condition frame)
+            |> List.length
+
+        Phantom.conditions
+        |> List.map (fun condition ->
+            condition,
+            [
+                for lesion in Phantom.classes ->
+                    float (count lesion (fun frame -> frame.Condition = condition))
+                    / float (max 1 (count lesion (fun _ -> true)))
+            ])
+
+    let private show
+        plan
+        folder
+        data
+        out
+        (scenes: PhantomScenes)
+        mcdrl
+        baseline
+        (judgement: DemoJudgement)
+        page
+        report
+        cancel
+        =
+        result {
+            let! contact = DemoPictures.contact plan
+            let! scene, views = DemoPictures.views plan scenes mcdrl baseline report cancel
+            let! sheets = DemoPictures.sheets plan scenes data out mcdrl report cancel
+
+            return
+                fun times ->
+                    {
+                        Version = plan.Version
+                        Folder = folder
+                        Seed = plan.Seed
+                        Classes = Phantom.classes
+                        LeftOut = plan.LeftOut
+                        Sites = Phantom.sites |> List.map _.Name
+                        Habits = habits plan.LeftOut scenes.Frames
+                        Contact = contact
+                        Scenes = judgement.Scenes
+                        Strength = plan.Strength
+                        Mcdrl = judgement.Mcdrl
+                        Baseline = judgement.Baseline
+                        Scene = scene
+                        Views = views
+                        Sheets = sheets
+                        Stages = times
+                    }
+                    |> DemoPage.render
+                    |> Files.writeText page
+        }
+
+    /// The whole demo. What an earlier run with the same arguments finished in the folder is kept; a model that was being
+    /// trained is trained on.
+    let run
+        (request: DemoRequest)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<DemoReport, McdrlError> =
+        result {
+            let clock = Stopwatch.StartNew()
+            let at (name: string) = Path.Combine(request.Out, name)
+            let data, page = at "data", at "index.html"
+            let! plan = DemoPlan.create request
+            let! weights = DemoPlan.weights request
+            do! DemoPlan.enter request.Out request.Replace plan
+            let stage number = stage request.Out number report
+
+            let! scenes =
+                stage
+                    0
+                    (keptAt (Path.Combine(data, "dataset.json")) (fun () -> PhantomDataset.scenes data))
+                    (fun report -> render plan data report cancel)
+
+            let training number name settings =
+                let folder = at name
+                let kept = Path.Combine(folder, "report.json")
+
+                stage number (keptAt kept (fun () -> RecordJson.ofFile<TrainReport> kept)) (fun report ->
+                    train plan data weights settings folder report cancel)
+
+            let! mcdrlReport = training 1 "mcdrl" plan.Mcdrl
+            let! baselineReport = training 2 "baseline" plan.Baseline
+            use! mcdrl = Segmenter.load (Bundle.ofRun (at "mcdrl")) "cpu"
+            use! baseline = Segmenter.load (Bundle.ofRun (at "baseline")) "cpu"
+            let kept = at "scores.json"
+
+            let! judgement =
+                stage 3 (keptAt kept (fun () -> RecordJson.ofFile<DemoJudgement> kept)) (fun report ->
+                    judge plan data (mcdrl, mcdrlReport) (baseline, baselineReport) kept report cancel)
+
+            let! write =
+                stage 4 None (fun report ->
+                    show
+                        plan
+                        request.Out
+                        data
+                        (at "segmented")
+                        scenes
+                        mcdrl
+                        baseline
+                        judgement
+                        page
+                        report
+                        cancel)
+
+            let! times = timesOf request.Out
+            do! write times
+
+            return
+                {
+                    Page = Path.GetFullPath page
+                    LeftOut = plan.LeftOut
+                    Scenes = judgement.Scenes
+                    Mcdrl = judgement.Mcdrl
+                    Baseline = judgement.Baseline
+                    Stages = times
+                    Seconds = clock.Elapsed.TotalSeconds
+                }
+        }

@@ -1,0 +1,133 @@
+namespace Mcdrl
+
+open System.Threading
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// Mean Dice of one model under a condition of a strength.
+type ConditionDice =
+    {
+        Condition: string
+        /// 0, the frame as it is, to 1.
+        Strength: float
+        Dice: float
+    }
+
+/// How much of a model's Dice is left on unseen frames as a condition is done to them more and more.
+[<RequireQualifiedAccess>]
+module ExperimentRobustness =
+    let strengths = [ 0.0; 0.25; 0.5; 0.75; 1.0 ]
+
+    /// The conditions swept: every operation on pixels that leaves them where they are, so that a frame's truth stays its
+    /// truth. The films of mucus and blood are among them: they are drawings of what they stand for, but the same for
+    /// every method. The views of a camera are not.
+    let conditions = Conditions.byName |> List.map fst
+
+    /// So many of some frames, evenly spaced from the first on; all if there are no more.
+    let spaced (count: int) (items: 'item array) : 'item array =
+        let count = min count items.Length
+        Array.init count (fun index -> items[int (int64 index * int64 items.Length / int64 count)])
+
+    /// Foreground Dice of each of some frames [B, 3, S, S] against one truth, row by row; empty-empty 1.
+    let private dices (segmenter: Segmenter) (truth: byte[]) (frames: Tensor) =
+        use _scope = torch.NewDisposeScope()
+        let probabilities = Segmenter.probabilitiesOfFrames segmenter None frames
+        let labels = probabilities.argmax(1L).``to``(torch.uint8).cpu()
+
+        [
+            for marked in labels.unbind () ->
+                Counts.ofForeground (RasterTensors.toLabels marked).Labels truth
+                |> Metrics.dice EmptyTruth.Counted
+        ]
+
+    /// Dice of a frame as it is, and under every condition at every other strength.
+    let private ofItem (segmenter: Segmenter) (seed: Seed) (dataset: Dataset) (item: DatasetItem) =
+        Dataset.read dataset item
+        |> Result.map (fun (picture, truth) ->
+            use _scope = torch.NewDisposeScope()
+            let side = segmenter.Manifest.Preprocessing.InputSize
+            let frame = Preprocessing.frame side picture
+
+            let truth =
+                (RasterTensors.toLabels (Resize.nearest side side (RasterTensors.ofLabels truth))).Labels
+
+            let seed = seed |> Seed.named item.Site |> Seed.named item.Stem
+            let plain = dices segmenter truth (frame.unsqueeze 0L)
+
+            [
+                for name, operation in Conditions.byName do
+                    let under strength =
+                        operation strength (Seed.named name seed) frame
+
+                    let changed =
+                        scoped (fun () -> strengths.Tail |> Seq.map under |> Array.ofSeq |> torch.stack)
+
+                    use _changed = changed
+
+                    for strength, dice in List.zip strengths (plain @ dices segmenter truth changed) do
+                        {
+                            Condition = name
+                            Strength = strength
+                            Dice = dice
+                        }
+            ])
+
+    /// Mean over the frames, condition by condition and by strength.
+    let private meanOver (frames: ConditionDice list list) =
+        frames
+        |> List.transpose
+        |> List.map (fun same ->
+            { same.Head with
+                Dice = same |> List.averageBy _.Dice
+            })
+
+    /// Sweeps a model over `frames` evenly spaced frames of a site: for each of `conditions` and `strengths` the mean of the
+    /// frames' foreground Dice at the network's input size, in the model's own mode. A frame's spots, films and noise
+    /// depend on `seed` and the frame alone, so every model of an input size is shown the same pixels, and grow with the
+    /// strength where they are. The model must have the dataset's classes, and the site a frame.
+    let sweep
+        (segmenter: Segmenter)
+        (dataset: Dataset)
+        (site: string)
+        (frames: int)
+        (seed: Seed)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<ConditionDice list, McdrlError> =
+        result {
+            do! Evaluator.requireClasses segmenter dataset
+            let! chosen = Evaluator.sitesOf dataset [ site ]
+            let items = chosen |> Seq.collect _.Items |> Array.ofSeq |> spaced frames
+
+            do!
+                items.Length > 0
+                |> Result.requireTrue (
+                    McdrlError.data "there is no frame to sweep" site "Ask for one frame or more"
+                )
+
+            let! swept =
+                TorchThreads.run "conditions" report cancel (ofItem segmenter seed dataset) items
+
+            let! swept = McdrlError.complete swept
+            return meanOver swept
+        }
+
+    /// The curves of a method from the sweeps of its models, one a seed: the spread at each point is over the models that
+    /// were swept there. Conditions in the order in which they first occur, points by strength.
+    let curves (method: string) (sweeps: ConditionDice list list) : RobustnessCurve list =
+        List.concat sweeps
+        |> List.groupBy _.Condition
+        |> List.map (fun (condition, dices) ->
+            {
+                Method = method
+                Condition = condition
+                Points =
+                    dices
+                    |> List.groupBy _.Strength
+                    |> List.sortBy fst
+                    |> List.map (fun (strength, same) ->
+                        {
+                            Strength = strength
+                            Dice = same |> List.map _.Dice |> Summary.spread
+                        })
+            })

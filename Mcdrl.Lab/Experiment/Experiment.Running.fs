@@ -1,0 +1,128 @@
+namespace Mcdrl
+
+open System.Diagnostics
+open System.IO
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// One run of an experiment: trained, judged, and its result kept in a file that says that it is done.
+[<RequireQualifiedAccess>]
+module ExperimentRunning =
+    let folderOf (request: ExperimentRequest) (run: PlannedRun) =
+        Path.Combine(ExperimentPlan.runsFolder request.Out, run.Key)
+
+    let private resultFile request run =
+        Path.Combine(folderOf request run, run.Result)
+
+    let isDone request run = File.Exists(resultFile request run)
+
+    /// The result of a run that is done, under the method's name in this experiment.
+    let read request (run: PlannedRun) : Result<RunResult, McdrlError> =
+        RecordJson.ofFile<RunResult>(resultFile request run)
+        |> Result.map (fun result -> { result with Method = run.Method.Key })
+
+    let private trainingFile folder = Path.Combine(folder, "training.json")
+
+    /// The model of a run, trained to the end or gone on with from where an earlier attempt stopped.
+    let private train (request: ExperimentRequest) (run: PlannedRun) report cancel =
+        let folder = folderOf request run
+
+        if File.Exists(trainingFile folder) then
+            RecordJson.ofFile<TrainReport>(trainingFile folder)
+        else
+            result {
+                let! trained =
+                    Trainer.train
+                        {
+                            Data = request.Data
+                            LeaveOut = Some run.Site
+                            Tower = request.Tower
+                            Weights = request.Weights
+                            Text = request.Text
+                            Settings = run.Identity.Settings
+                            Out = folder
+                            Prepared = Some(Path.Combine(request.Out, "prepared"))
+                            Resume = File.Exists(Run.identityFile folder)
+                            Seed = run.Seed
+                            Device = request.Device
+                            Precision = Precision.Fp32
+                            CheckpointMinutes = 5.0
+                        }
+                        report
+                        cancel
+
+                do! Files.writeText (trainingFile folder) (RecordJson.render trained)
+
+                do!
+                    Files.attempt folder (fun () ->
+                        File.Delete(Run.checkpointFile folder)
+                        File.Delete(Run.bestFile folder))
+
+                return trained
+            }
+
+    /// Answers to one frame are timed this often, and the median is taken.
+    let private repetitions = 11
+
+    /// Median milliseconds of an answer to one frame of noise at the network's input size, tower included.
+    let private answerTime (segmenter: Segmenter) =
+        let side = int64 segmenter.Manifest.Preprocessing.InputSize
+
+        let times =
+            [|
+                for _ in 0..repetitions do
+                    use _scope = torch.NewDisposeScope()
+
+                    let frame =
+                        (SeedTensors.symmetric 0.5 [ 1L; 3L; side; side ] (Seed.create 1UL)).add(scalar 0.5)
+
+                    let clock = Stopwatch.StartNew()
+                    use _answer = Segmenter.probabilitiesOfFrames segmenter None frame
+                    clock.Elapsed.TotalMilliseconds
+            |]
+
+        (Array.sort times[1..])[repetitions / 2]
+
+    let private judge (request: ExperimentRequest) (run: PlannedRun) (trained: TrainReport) report cancel =
+        result {
+            use _scope = torch.NewDisposeScope()
+            let! model = Bundle.load trained.Bundle
+            let! device = Device.parse request.Device
+            use segmenter = Segmenter.ofModel device Precision.Fp32 model
+
+            let! found =
+                Evaluator.evaluate
+                    segmenter
+                    None
+                    request.Protocol
+                    (request.Test |> Option.defaultValue request.Data)
+                    [ run.Site ]
+                    report
+                    cancel
+
+            return
+                {
+                    Method = run.Method.Key
+                    Site = run.Site
+                    Seed = run.Seed
+                    Epoch = trained.BestEpoch
+                    ValidationDice = trained.ValidationDice
+                    TrainSeconds = trained.Seconds
+                    Parameters =
+                        Tree.count model.Tower
+                        + Tree.count model.Network
+                        + (model.Rival |> Option.map Tree.count |> Option.defaultValue 0L)
+                    CausalParameters = Tree.count model.Network.intervention
+                    Milliseconds = answerTime segmenter
+                    Version = Product.version
+                    Images = found.Images
+                }
+        }
+
+    /// Does what is still to be done of a run. The caller holds its lock.
+    let complete request run report cancel : Result<unit, McdrlError> =
+        result {
+            let! trained = train request run report cancel
+            let! result = judge request run trained report cancel
+            return! Files.writeText (resultFile request run) (RecordJson.render result)
+        }

@@ -1,0 +1,71 @@
+namespace Mcdrl
+
+open System
+open System.IO
+
+/// A published picture, decoded and as it goes into our dataset.
+type ImportedPicture =
+    {
+        /// The decoded picture, upright.
+        Picture: Picture
+        /// The file's bytes where it is of a format that `Images` reads, else the same pixels as PNG.
+        Bytes: byte[]
+        /// The ending that the bytes need, with its dot.
+        Extension: string
+    }
+
+/// Published picture files: what `Images` reads, and TIFF.
+[<RequireQualifiedAccess>]
+module ImportPictures =
+    /// Whether a file's name ends as that of a picture that can be imported does.
+    let isNamedAsPicture (path: string) =
+        Images.isNamedAsImage path
+        || List.exists
+            (fun (ending: string) -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+            [ ".tif"; ".tiff" ]
+
+    let private rgb (raster: PngRaster) =
+        if raster.Channels = 3 then
+            raster.Samples
+        else
+            raster.Samples |> Array.collect (fun value -> [| value; value; value |])
+
+    let private asPng (raster: PngRaster) =
+        use memory = new MemoryStream()
+
+        if raster.Channels = 3 then
+            Png.writeColour memory raster.Width raster.Height raster.Samples
+        else
+            Png.write memory raster.Width raster.Height None raster.Samples
+
+        memory.ToArray()
+
+    let private ofTiff (raster: PngRaster) =
+        {
+            Picture =
+                {
+                    Width = raster.Width
+                    Height = raster.Height
+                    Rgb = rgb raster
+                    Orientation = Orientation.TopLeft
+                }
+            Bytes = asPng raster
+            Extension = ".png"
+        }
+
+    /// Reads a picture file.
+    let read limits (path: string) : Result<ImportedPicture, McdrlError> =
+        Files.readBounded limits.MaxBytes path
+        |> Result.bind (fun bytes ->
+            if Tiff.isTiff bytes then
+                Tiff.decode limits path bytes |> Result.map ofTiff
+            else
+                Images.decode limits path bytes
+                |> Result.map (fun picture ->
+                    {
+                        Picture = picture
+                        Bytes = bytes
+                        Extension =
+                            (Path.GetExtension path |> Option.ofObj |> Option.defaultValue "")
+                                .ToLowerInvariant()
+                    }))

@@ -1,0 +1,229 @@
+namespace Mcdrl
+
+open TorchSharp
+open type TorchSharp.torch.nn
+
+/// What the tower sees of frames that a condition was done to.
+[<NoComparison; NoEquality>]
+type Transformed =
+    {
+        /// F(T_m(x)) before alignment, [B, H, W, width].
+        Dense: Tensor
+        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the map means nothing.
+        Weight: Tensor
+    }
+
+/// What one optimiser step sees.
+[<NoComparison; NoEquality>]
+type Batch =
+    {
+        Features: TowerFeatures
+        /// int64 [B, S, S], 0 background, k class k.
+        Labels: Tensor
+        /// int64 [B]: the class each image shows, 0 .. K − 1, or −1 for none.
+        Classes: Tensor
+        /// int64 [B]: a confounder drawn from π for each image.
+        Confounders: Tensor
+        /// The same frames with that confounder done to them, for grounded interventions.
+        Transformed: Transformed option
+    }
+
+/// The parts of Eq. 9, before weighting, and their weighted sum.
+[<NoComparison; NoEquality>]
+type LossTerms =
+    {
+        Total: Tensor
+        Segmentation: Tensor
+        Causal: Tensor
+        Contrast: Tensor
+        Dice: Tensor
+        Alignment: Tensor
+        Grounding: Tensor
+    }
+
+/// The training objective (Eq. 9) as a pure function of weights and batch.
+[<RequireQualifiedAccess>]
+module Objective =
+    /// The lesion class with the most pixels, or −1. uint8 labels [S, S].
+    let classShown (classes: int) (labels: Tensor) : int64 =
+        use _scope = torch.NewDisposeScope()
+
+        let counts =
+            labels.flatten().``to``(torch.int64).bincount(null, minlength = int64 classes + 1L)
+
+        let lesions = counts.narrow (0L, 1L, int64 classes)
+
+        if lesions.sum().item<int64>() = 0L then
+            -1L
+        else
+            lesions.argmax().item<int64>()
+
+    /// The class of each cell of an H×W grid: the lesion class that covers most of it, if at least a quarter; else 0.
+    /// int64 [B, S, S] → int64 [B, H, W].
+    let labelsPerCell (classes: int) (height: int64) (width: int64) (labels: Tensor) =
+        scoped (fun () ->
+            let shares =
+                functional.adaptive_avg_pool2d (
+                    functional.one_hot(labels, int64 classes + 1L).permute(0L, 3L, 1L, 2L).``to``
+                        torch.float32,
+                    [| height; width |]
+                )
+
+            let struct (share, lesion) = shares.narrow(1L, 1L, int64 classes).max 1L
+            lesion.add(torch.tensor 1L, unity).mul(share.ge(scalar 0.25).``to`` torch.int64))
+
+    /// Mean over images of the Dice of two label maps, uint8 [B, S, S]: in each image the mean over the classes that
+    /// either map shows, and 1 where neither shows any.
+    let meanDice (classes: int) (predicted: Tensor) (truth: Tensor) : float =
+        use _scope = torch.NewDisposeScope()
+
+        let marks (labels: Tensor) =
+            let each =
+                torch.tensor([| 1L .. int64 classes |], device = labels.device).view(1L, -1L, 1L)
+
+            labels.flatten(1L).unsqueeze(1L).eq(each.``to`` labels.dtype).``to`` torch.float32
+
+        let p, g = marks predicted, marks truth
+        let total = (p.sum 2L).add(g.sum 2L, unity)
+        let dice = p.mul(g).sum(2L).mul(scalar 2.0).div(total.maximum (scalar 1.0))
+        let shown = total.gt(scalar 0.0).``to`` torch.float32
+        let count = shown.sum 1L
+        let mean = dice.mul(shown).sum(1L).div(count.maximum (scalar 1.0))
+        let empty = count.eq(scalar 0.0).``to`` torch.float32
+        mean.add(empty, unity).mean().item<float32>() |> float
+
+    /// One draw per image from π, int64 [B].
+    let drawConfounders (texts: Texts) seed (images: int) =
+        use source = SeedTensors.generator seed
+
+        scoped (fun () -> texts.log_prior.exp().cpu().multinomial(int64 images, true, source))
+
+    let private intervening settings active (batch: Batch) =
+        match settings.Method.TrainingMode with
+        | _ when not active -> Intervening.Off
+        | TrainingMode.Never -> Intervening.Off
+        | TrainingMode.Attention -> Intervening.ByAttention
+        | TrainingMode.FeatureMean -> Intervening.ByFeatureMean
+        | TrainingMode.Sampled -> Intervening.Sampled batch.Confounders
+
+    /// Whether A is taught by transformed frames; the baseline, which never intervenes, is not.
+    let isGrounded (settings: Settings) =
+        settings.Loss.Grounding > 0.0
+        && settings.Method.TrainingMode <> TrainingMode.Never
+
+    let private kept (terms: LossTerms, logits: Tensor) : Tensor seq =
+        [
+            terms.Total
+            terms.Segmentation
+            terms.Causal
+            terms.Contrast
+            terms.Dice
+            terms.Alignment
+            terms.Grounding
+            logits
+        ]
+
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. Before the intervention is
+    /// active the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
+    let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
+        scopedWith kept (fun () ->
+            let weights = settings.Loss
+            let texts = Prior.inTexts network texts
+            let observation = Network.observe network texts settings.Method.Alpha batch.Features
+            let zero: Tensor = torch.zeros (1L, device = batch.Labels.device)
+
+            let term weight compute =
+                if weight > 0.0 then compute () else zero.squeeze ()
+
+            let how = intervening settings active batch
+            let intervened = Network.intervene network texts how observation.Regions
+
+            let logits = Network.logits network batch.Labels.shape[1] observation intervened
+            let grid = observation.Dense.shape
+            let segmentation = Loss.segmentation logits batch.Labels
+
+            let causal =
+                term (if active then weights.Causal else 0.0) (fun () ->
+                    Loss.causal texts.class_conditions batch.Classes intervened)
+
+            let contrast =
+                term weights.Contrast (fun () ->
+                    Loss.contrast weights.Tau texts.classes batch.Classes observation.Image)
+
+            let dice = term weights.Dice (fun () -> Loss.dice logits batch.Labels)
+
+            let alignment =
+                term weights.Alignment (fun () ->
+                    let cells =
+                        labelsPerCell (int texts.class_conditions.shape[0]) grid[1] grid[2] batch.Labels
+
+                    Alignment.loss weights.AlignmentTau (Alignment.prompts texts) cells observation.Dense)
+
+            let grounding =
+                match batch.Transformed with
+                | Some transformed when isGrounded settings ->
+                    let predicted =
+                        match how with
+                        | Intervening.Sampled _ -> intervened.alias ()
+                        | Intervening.Off
+                        | Intervening.ByAttention
+                        | Intervening.ByFeatureMean ->
+                            Network.intervene
+                                network
+                                texts
+                                (Intervening.Sampled batch.Confounders)
+                                observation.Regions
+
+                    Network.aligned network transformed.Dense
+                    |> Regions.gather observation.Cells
+                    |> fun seen -> Grounding.loss transformed.Weight seen predicted
+                | _ -> zero.squeeze ()
+
+            let total =
+                [
+                    weights.Causal, causal
+                    weights.Contrast, contrast
+                    weights.Dice, dice
+                    weights.Alignment, alignment
+                    weights.Grounding, grounding
+                ]
+                |> List.fold
+                    (fun (sum: Tensor) (weight, part: Tensor) ->
+                        sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
+                    segmentation
+
+            {
+                Total = total
+                Segmentation = segmentation
+                Causal = causal
+                Contrast = contrast
+                Dice = dice
+                Alignment = alignment
+                Grounding = grounding
+            },
+            logits)
+
+    /// `evaluate` with class texts in a rival's words. Its own objective takes the place of Eq. 12, in `Contrast`.
+    let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) active batch =
+        scopedWith kept (fun () ->
+            let texts = Rival.texts (Some rival) batch.Features texts
+
+            let terms, logits =
+                evaluate
+                    { settings with
+                        Loss = { settings.Loss with Contrast = 0.0 }
+                    }
+                    network
+                    texts
+                    active
+                    batch
+
+            let own =
+                Network.aligned network batch.Features.Image
+                |> Rival.loss rival texts.classes batch.Classes
+
+            { terms with
+                Total = terms.Total.add ((own.mul (scalar Rival.weight)).``to`` terms.Total.dtype, unity)
+                Contrast = own
+            },
+            logits)

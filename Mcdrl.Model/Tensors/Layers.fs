@@ -1,0 +1,269 @@
+namespace Mcdrl
+
+open TorchSharp
+open type TorchSharp.torch.nn
+
+/// y = x Wᵀ + b. `weight` [outputs, inputs], `bias` [outputs].
+[<NoComparison; NoEquality>]
+type Linear = { weight: Tensor; bias: Tensor option }
+
+/// Normalisation over the last axis. `weight`, `bias` [width].
+[<NoComparison; NoEquality>]
+type LayerNorm = { weight: Tensor; bias: Tensor }
+
+/// `weight` [outputs, inputs, height, width], `bias` [outputs].
+[<NoComparison; NoEquality>]
+type Conv2d = { weight: Tensor; bias: Tensor option }
+
+/// Batch normalisation with fixed statistics. All fields [channels].
+[<NoComparison; NoEquality>]
+type BatchNorm =
+    {
+        weight: Tensor
+        bias: Tensor
+        running_mean: Tensor
+        running_var: Tensor
+    }
+
+/// Normalisation over groups of channels. `weight`, `bias` [channels].
+[<NoComparison; NoEquality>]
+type GroupNorm = { weight: Tensor; bias: Tensor }
+
+/// Multi-head attention with PyTorch's packed projections: `in_proj_weight` [3·width, width] holds q, k, v.
+[<NoComparison; NoEquality>]
+type Attention =
+    {
+        in_proj_weight: Tensor
+        in_proj_bias: Tensor
+        out_proj: Linear
+    }
+
+/// Layers are values; these functions apply them. All are pure and free what they make on the way.
+[<AutoOpen>]
+module Layers =
+    let private orNull (value: Tensor option) : Tensor =
+        match value with
+        | Some tensor -> tensor
+        | None -> Unchecked.defaultof<Tensor>
+
+    /// The exact Gaussian error linear unit.
+    let gelu (x: Tensor) = functional.gelu x
+
+    let relu (x: Tensor) = functional.relu x
+
+    let private follow epilogue (x: Tensor) =
+        match epilogue with
+        | Epilogue.Nothing -> x
+        | Epilogue.Relu -> relu x
+        | Epilogue.Gelu -> gelu x
+        | Epilogue.Swish -> functional.silu x
+        | Epilogue.Add other -> x.add (other, unity)
+        | Epilogue.AddRelu other -> relu (x.add (other, unity))
+
+    /// A linear layer and what follows it, one kernel for a packed layer. [..., inputs] → [..., outputs]
+    let linearThen epilogue (layer: Linear) (x: Tensor) =
+        if OneDnn.isPacked layer.weight then
+            OneDnn.linear epilogue layer.weight layer.bias x
+        else
+            scoped (fun () -> functional.linear (x, layer.weight, orNull layer.bias) |> follow epilogue)
+
+    /// [..., inputs] → [..., outputs]
+    let linear (layer: Linear) (x: Tensor) = linearThen Epilogue.Nothing layer x
+
+    /// A convolution with zero padding and what follows it, one kernel for a packed layer.
+    /// [B, inputs, h, w] → [B, outputs, h', w']
+    let conv2dThen epilogue (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
+        if OneDnn.isPacked layer.weight then
+            OneDnn.convolution epilogue stride padding layer.weight layer.bias x
+        else
+            // A trained kernel of 3×3 takes up to twice as long over a channels-last map, there and back.
+            scoped (fun () ->
+                let ordered = if torch.is_grad_enabled () then x.contiguous () else x
+
+                functional.conv2d (
+                    ordered,
+                    layer.weight,
+                    orNull layer.bias,
+                    strides = [| stride; stride |],
+                    padding = [| padding; padding |]
+                )
+                |> follow epilogue)
+
+    /// [B, inputs, h, w] → [B, outputs, h', w'], zero padding.
+    let conv2d (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
+        conv2dThen Epilogue.Nothing stride padding layer x
+
+    /// Normalises the last axis, eps 1e-5. [..., width] → [..., width]
+    let layerNorm (layer: LayerNorm) (x: Tensor) =
+        functional.layer_norm (x, layer.weight.shape, layer.weight, layer.bias, 1e-5)
+
+    /// Batch normalisation by the stored statistics (never the batch's). [B, C, h, w] → [B, C, h, w]
+    let batchNorm (eps: float) (layer: BatchNorm) (x: Tensor) =
+        functional.batch_norm (
+            x,
+            layer.running_mean,
+            layer.running_var,
+            layer.weight,
+            layer.bias,
+            training = false,
+            eps = eps
+        )
+
+    /// Batch normalisation by the batch's own statistics, as in pretraining: the stored ones are neither read nor
+    /// written. [B, C, h, w] → [B, C, h, w]
+    let batchNormByBatch (eps: float) (layer: BatchNorm) (x: Tensor) =
+        functional.batch_norm (
+            x,
+            orNull None,
+            orNull None,
+            layer.weight,
+            layer.bias,
+            training = true,
+            eps = eps
+        )
+
+    /// [B, C, h, w] → [B, C, h, w], eps 1e-5; C must be divisible by `groups`.
+    let groupNorm (groups: int64) (layer: GroupNorm) (x: Tensor) =
+        // libtorch's backward of channels-last maps that need no gradient themselves writes to address 0.
+        scoped (fun () ->
+            let ordered = if torch.is_grad_enabled () then x.contiguous () else x
+            functional.group_norm (ordered, groups, layer.weight, layer.bias, 1e-5))
+
+    /// x·σ(1.702x), the activation that OpenAI's CLIP was trained with.
+    let quickGelu (x: Tensor) =
+        scoped (fun () -> x.mul(scalar 1.702).sigmoid().mul x)
+
+    /// Convolution, batch normalisation and what follows. `normalise eps layer` is the normalisation; a packed
+    /// convolution has taken it in. [B, inputs, h, w] → [B, outputs, h', w']
+    let convNorm epilogue normalise (eps: float) stride padding (conv: Conv2d) (norm: BatchNorm) (x: Tensor) =
+        if OneDnn.isPacked conv.weight then
+            conv2dThen epilogue stride padding conv x
+        else
+            scoped (fun () -> conv2d stride padding conv x |> normalise eps norm |> follow epilogue)
+
+    /// One convolution that computes what both do: weight·γ/σ, and (b − μ)·γ/σ + β.
+    let folded (eps: float) (conv: Conv2d) (norm: BatchNorm) : Conv2d =
+        use scope = torch.NewDisposeScope()
+        let scale = norm.weight.div (norm.running_var.add(scalar eps, unity).sqrt())
+
+        let centred =
+            (conv.bias |> Option.defaultWith (fun () -> torch.zeros_like norm.bias)).sub norm.running_mean
+
+        {
+            weight = scope.MoveToOuter(conv.weight.mul (scale.view (-1L, 1L, 1L, 1L)))
+            bias = Some(scope.MoveToOuter(centred.mul(scale).add(norm.bias, unity)))
+        }
+
+    /// Unit length along the last axis; a zero vector stays zero.
+    let unit (x: Tensor) =
+        functional.normalize (x, p = 2.0, dim = -1L)
+
+    /// The q, k or v part (0, 1, 2) of a packed projection.
+    let projection (part: int64) (layer: Attention) : Linear =
+        let width = layer.out_proj.weight.shape[0]
+
+        {
+            weight = layer.in_proj_weight.narrow (0L, part * width, width)
+            bias = Some(layer.in_proj_bias.narrow (0L, part * width, width))
+        }
+
+    /// Queries, keys and values of one sequence. [B, n, width] → three of [B, heads, n, width / heads]
+    let selfProjections (heads: int64) (layer: Attention) (x: Tensor) : struct (Tensor * Tensor * Tensor) =
+        use scope = torch.NewDisposeScope()
+
+        let all: Linear =
+            {
+                weight = layer.in_proj_weight
+                bias = Some layer.in_proj_bias
+            }
+
+        let parts =
+            (linear all x).unflatten(2L, [| 3L; heads; -1L |]).permute(2L, 0L, 3L, 1L, 4L).unbind 0L
+
+        struct (scope.MoveToOuter parts[0], scope.MoveToOuter parts[1], scope.MoveToOuter parts[2])
+
+    /// [B, n, width] → [B, heads, n, width / heads]
+    let splitHeads (heads: int64) (x: Tensor) =
+        x.unflatten(x.dim () - 1L, [| heads; -1L |]).transpose(-3L, -2L)
+
+    /// [B, heads, n, width / heads] → [B, n, width]
+    let mergeHeads (x: Tensor) = x.transpose(-3L, -2L).flatten(-2L)
+
+    /// Scaled dot-product attention from `queries` [B, n, width] to `memory` [B, m, width] (both axes B may
+    /// broadcast). `bias` is added to the scores and broadcasts to [B, heads, n, m]; −∞ removes a key.
+    let attend (heads: int64) (bias: Tensor option) (layer: Attention) (queries: Tensor) (memory: Tensor) =
+        scoped (fun () ->
+            let v = linear (projection 2L layer) memory
+
+            if memory.shape[1] = 1L then
+                // A softmax over one key is 1: the answer doesn't depend on who asks.
+                (linear layer.out_proj v).expand(queries.shape[0], queries.shape[1], -1L)
+            else
+                let q = linear (projection 0L layer) queries |> splitHeads heads
+                let k = linear (projection 1L layer) memory |> splitHeads heads
+                // libtorch's choice of a kernel asks a mask for the last axis but one.
+                let mask =
+                    bias
+                    |> Option.map (fun bias -> if bias.dim () < 2L then bias.unsqueeze 0L else bias)
+
+                let attended =
+                    functional.scaled_dot_product_attention (q, k, splitHeads heads v, orNull mask)
+
+                linear layer.out_proj (mergeHeads attended))
+
+/// First values of layers that are trained from nothing, in PyTorch's default distributions.
+[<RequireQualifiedAccess>]
+module Init =
+    let ones (shape: int64 list) = torch.ones (List.toArray shape)
+
+    let zeros (shape: int64 list) = torch.zeros (List.toArray shape)
+
+    /// U(±1/√inputs) for the weight and the bias.
+    let linear (inputs: int64) (outputs: int64) seed : Linear =
+        let bound = 1.0 / sqrt (float inputs)
+
+        {
+            weight = SeedTensors.symmetric bound [ outputs; inputs ] (Seed.named "weight" seed)
+            bias = Some(SeedTensors.symmetric bound [ outputs ] (Seed.named "bias" seed))
+        }
+
+    let layerNorm (width: int64) : LayerNorm =
+        {
+            weight = ones [ width ]
+            bias = zeros [ width ]
+        }
+
+    let groupNorm (channels: int64) : GroupNorm =
+        {
+            weight = ones [ channels ]
+            bias = zeros [ channels ]
+        }
+
+    /// U(±1/√(inputs·side²)) for the weight and the bias.
+    let conv2d (inputs: int64) (outputs: int64) (side: int64) seed : Conv2d =
+        let bound = 1.0 / sqrt (float (inputs * side * side))
+
+        {
+            weight = SeedTensors.symmetric bound [ outputs; inputs; side; side ] (Seed.named "weight" seed)
+            bias = Some(SeedTensors.symmetric bound [ outputs ] (Seed.named "bias" seed))
+        }
+
+    /// Xavier-uniform projections, zero biases.
+    let attention (width: int64) seed : Attention =
+        {
+            in_proj_weight =
+                SeedTensors.symmetric
+                    (sqrt (6.0 / float (4L * width)))
+                    [ 3L * width; width ]
+                    (Seed.named "in" seed)
+            in_proj_bias = zeros [ 3L * width ]
+            out_proj =
+                {
+                    weight =
+                        SeedTensors.symmetric
+                            (1.0 / sqrt (float width))
+                            [ width; width ]
+                            (Seed.named "out" seed)
+                    bias = Some(zeros [ width ])
+                }
+        }

@@ -1,0 +1,213 @@
+namespace Mcdrl
+
+open System
+open System.Text.Json
+open FsToolkit.ErrorHandling
+open Microsoft.ML.OnnxRuntime
+
+/// What an exported segmenter states about itself.
+[<RequireQualifiedAccess>]
+type OnnxFacts =
+    {
+        Classes: string list
+        /// The dictionary, if the file says how much each condition matters.
+        Conditions: string list
+        Mode: Marginalisation
+        /// Side of the square input in pixels.
+        InputSize: int
+    }
+
+/// The answer about some frames, row by row in the order of the axes.
+[<RequireQualifiedAccess>]
+type OnnxOutput =
+    {
+        /// P(Y | do(F)), [B, K + 1, S, S].
+        Probabilities: float32 array
+        /// I(Y; Z | F) in nats, [B, S, S], for modes that look at single conditions.
+        Disagreement: float32 array option
+        /// Mean KL divergence of each condition's answer from the adjusted one in nats, [B, M], for the same modes.
+        Influence: float32 array option
+    }
+
+/// An exported segmenter in ONNX Runtime, on the processor. One instance serves any number of threads.
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type OnnxEngine =
+    private
+        {
+            Session: InferenceSession
+            Stated: OnnxFacts
+        }
+
+    member this.Facts = this.Stated
+
+    interface IDisposable with
+        member this.Dispose() = this.Session.Dispose()
+
+/// Runs files that `OnnxExport` wrote.
+[<RequireQualifiedAccess>]
+module OnnxEngine =
+    let private foreign path what =
+        McdrlError.model what path "Use a file written by `mcdrl export onnx`"
+
+    /// ONNX Runtime's refusals as an error of the file, and its absence as one.
+    let private attempt path (operation: unit -> 'a) : Result<'a, McdrlError> =
+        try
+            Ok(operation ())
+        with
+        | :? OnnxRuntimeException as problem ->
+            Error(foreign path $"ONNX Runtime refuses it: {problem.Message.Trim().TrimEnd '.'}")
+        | :? TypeInitializationException as problem when (problem.InnerException :? DllNotFoundException) ->
+            Error(
+                McdrlError.resource
+                    "ONNX Runtime's native library is not there"
+                    AppContext.BaseDirectory
+                    "Build or install Mcdrl again"
+            )
+
+    let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
+        let stated key =
+            match session.ModelMetadata.CustomMetadataMap.TryGetValue key with
+            | true, text -> Ok text
+            | false, _ -> Error(foreign path $"its metadata has no `{key}`")
+
+        let names key =
+            stated key
+            |> Result.bind (fun text ->
+                try
+                    match JsonSerializer.Deserialize<string list> text with
+                    | null -> Error(foreign path $"its `{key}` is no list of texts")
+                    | names -> Ok names
+                with :? JsonException ->
+                    Error(foreign path $"its `{key}` is no list of texts"))
+
+        result {
+            let! classes = names "classes"
+            let! conditions = names "conditions"
+
+            let! mode =
+                stated "mode"
+                |> Result.bind (
+                    Some
+                    >> MarginalisationName.parse
+                    >> Result.mapError (McdrlError.describe >> foreign path)
+                )
+
+            let! side = stated "input_size"
+
+            match Int32.TryParse side, mode with
+            | (true, side), Some mode when side > 0 ->
+                return
+                    {
+                        Classes = classes
+                        Conditions =
+                            if session.OutputMetadata.ContainsKey OnnxContract.influence then
+                                conditions
+                            else
+                                []
+                        Mode = mode
+                        InputSize = side
+                    }
+            | _ -> return! Error(foreign path $"its `input_size` is \"{side}\"")
+        }
+
+    /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime.
+    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+        result {
+            do! OnnxGuard.check path
+
+            let! session =
+                attempt path (fun () ->
+                    OnnxRuntime.session path (fun options -> options.IntraOpNumThreads <- threads))
+
+            match facts path session with
+            | Ok facts -> return { Session = session; Stated = facts }
+            | Error fault ->
+                session.Dispose()
+                return! Error fault
+        }
+
+    /// Frames [B, 3, S, S] in [0, 1], row by row, S the input size.
+    let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
+        let side = int64 engine.Facts.InputSize
+        let images = int64 frames.Length / (3L * side * side)
+
+        let names =
+            [|
+                for name in
+                    [
+                        OnnxContract.probabilities
+                        OnnxContract.disagreement
+                        OnnxContract.influence
+                    ] do
+                    if engine.Session.OutputMetadata.ContainsKey name then
+                        name
+            |]
+
+        attempt "ONNX Runtime" (fun () ->
+            use input =
+                OrtValue.CreateTensorValueFromMemory(frames, [| images; 3L; side; side |])
+
+            use options = new RunOptions()
+
+            use outputs =
+                engine.Session.Run(options, [| OnnxContract.image |], [| input |], names)
+
+            let output name =
+                match Array.IndexOf(names, name) with
+                | -1 -> None
+                | index -> Some(outputs[index].GetTensorDataAsSpan<float32>().ToArray())
+
+            {
+                Probabilities = output OnnxContract.probabilities |> Option.defaultValue [||]
+                Disagreement = output OnnxContract.disagreement
+                Influence = output OnnxContract.influence
+            })
+
+    /// Segments a picture of any size, as `Segmenter.segment` does.
+    let segment (engine: OnnxEngine) (picture: Picture) : Result<SegmentationResult, McdrlError> =
+        let facts = engine.Facts
+
+        Resampling.frame facts.InputSize picture
+        |> run engine
+        |> Result.map (fun found ->
+            let upright =
+                Resampling.labels picture.Height picture.Width facts.InputSize found.Probabilities
+
+            {
+                Mask = LabelMap.inFile picture.Orientation upright
+                Upright = upright
+                Classes = facts.Classes
+                Mode = facts.Mode
+                Influence =
+                    found.Influence
+                    |> Option.map (Seq.map float >> Seq.zip facts.Conditions >> List.ofSeq)
+                    |> Option.defaultValue []
+                Disagreement = found.Disagreement |> Option.map (Array.averageBy float)
+            })
+
+    /// The exported segmenter as an engine, which disposes it. It answers in the mode that it was exported for and in no other,
+    /// and can't explain.
+    let engine (exported: OnnxEngine) : Engine =
+        let stated = exported.Facts
+
+        {
+            Classes = stated.Classes
+            Segment =
+                fun mode picture ->
+                    match mode with
+                    | Some asked when asked <> stated.Mode ->
+                        Error(
+                            McdrlError.usage
+                                $"the file was exported for the mode {stated.Mode}, not {asked}"
+                                "mode"
+                                "Leave the mode to the model, or export the one that you want"
+                        )
+                    | _ -> segment exported picture
+            Explain = None
+            Share =
+                fun _ ->
+                    { new IDisposable with
+                        member _.Dispose() = ()
+                    }
+            Free = (exported :> IDisposable).Dispose
+        }

@@ -1,0 +1,279 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// A trained model, in memory.
+[<NoComparison; NoEquality>]
+type Model =
+    {
+        Manifest: Manifest
+        Tower: Tower
+        Network: Network
+        Texts: Texts
+        /// Who words the class texts of each image, if a rival of the paper does.
+        Rival: Rival option
+    }
+
+/// A model as a folder: `mcdrl.json`, `weights.safetensors`, `text.safetensors` and a model card, `README.md`.
+[<RequireQualifiedAccess>]
+module Bundle =
+    let private manifestName = "mcdrl.json"
+    let private weightsName = "weights.safetensors"
+    let private textName = "text.safetensors"
+    let private cardName = "README.md"
+
+    /// Where a training run's folder keeps its model.
+    let ofRun folder = Path.Combine(folder, "model")
+
+    let private prefixed prefix tree =
+        Tree.leaves tree |> List.map (fun (path, leaf) -> $"{prefix}.{path}", leaf)
+
+    let private card (manifest: Manifest) =
+        let p = manifest.Provenance
+        let listed = String.concat ", "
+
+        let metrics =
+            [
+                for metric in manifest.Metrics -> $"| {metric.Name} | {metric.Value:F4} | {metric.Protocol} |"
+            ]
+
+        String.concat
+            "\n"
+            [
+                "# MCDRL lesion segmentation model"
+                ""
+                "**Not a medical device. Not for clinical use.**"
+                ""
+                $"Marks {listed manifest.Classes} in endoscopic frames. Tower {manifest.Tower}, input {manifest.Preprocessing.InputSize} px, written by {p.Product} on {p.Created}."
+                ""
+                "## Training"
+                ""
+                let leftOut =
+                    p.LeftOut
+                    |> Option.map (sprintf "; %s was never seen")
+                    |> Option.defaultValue ""
+
+                $"{p.TrainingFrames} frames of {p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
+                $"Training data sha256 {p.DataSha256}; tower weights sha256 {p.WeightsSha256}."
+                ""
+                "## Measured"
+                ""
+                "| metric | value | protocol |"
+                "|---|---|---|"
+                yield! metrics
+                ""
+                "Settings, preprocessing and prompts are in `mcdrl.json`. The licences of the training data and of the tower's weights apply to this model too."
+                ""
+            ]
+
+    /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
+    let write (folder: string) (model: Model) : Result<unit, McdrlError> =
+        let path name = Path.Combine(folder, name)
+
+        let file name =
+            Files.sha256 (path name) |> Result.map (fun digest -> name, digest)
+
+        Safetensors.write
+            (path weightsName)
+            Map.empty
+            (prefixed "tower" model.Tower
+             @ prefixed "network" model.Network
+             @ prefixed "prompts" model.Rival)
+        |> Result.bind (fun () -> Safetensors.write (path textName) Map.empty (Tree.leaves model.Texts))
+        |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
+        |> Result.bind (fun () ->
+            match file weightsName, file textName, file cardName with
+            | Ok weights, Ok text, Ok card ->
+                { model.Manifest with
+                    Files = Map.ofList [ weights; text; card ]
+                }
+                |> RecordJson.render
+                |> Files.writeText (path manifestName)
+            | Error fault, _, _
+            | _, Error fault, _
+            | _, _, Error fault -> Error fault)
+
+    /// A fault of the manifest is a fault of the model file.
+    let private asModelFault error =
+        McdrlError.model (McdrlError.describe error) manifestName "Copy the model again, whole"
+
+    let private readManifest (folder: string) : Result<Manifest, McdrlError> =
+        let path = Path.Combine(folder, manifestName)
+
+        if File.Exists path then
+            Files.readBounded 1_000_000L path
+            |> Result.map Text.Encoding.UTF8.GetString
+            |> Result.bind (RecordJson.parse<Manifest> path)
+            |> Result.mapError asModelFault
+        else
+            Error(
+                McdrlError.model
+                    $"there is no {manifestName} here"
+                    folder
+                    "Name the folder of a model, for instance RUN/model of a training run"
+            )
+
+    let private incompatible folder what =
+        Error(McdrlError.model what folder "Use a model written by a matching version of mcdrl")
+
+    let private copyAgain folder what =
+        McdrlError.model what folder "Copy the model again, whole"
+
+    /// What can be told without reading the tensors: the layout, the preprocessing, and that no file lacks or goes without
+    /// a digest.
+    let private verify folder (manifest: Manifest) : Result<unit, McdrlError> =
+        let damaged =
+            [ weightsName; textName; cardName ]
+            |> List.choose (fun name ->
+                if not (manifest.Files.ContainsKey name) then
+                    Some(copyAgain folder $"mcdrl.json has no sha256 for {name}")
+                elif not (File.Exists(Path.Combine(folder, name))) then
+                    Some(copyAgain folder $"{name} is missing")
+                else
+                    None)
+
+        if manifest.Format <> 1 then
+            incompatible folder $"the layout has version {manifest.Format}, not 1"
+        elif Option.isNone (PrecisionName.tryParse manifest.Precision) then
+            incompatible folder $"unknown precision {manifest.Precision}"
+        elif manifest.Preprocessing.Resize <> Preprocessing.resize then
+            incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
+        elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
+            incompatible folder "the preprocessing's input size is not the settings'"
+        elif
+            manifest.Preprocessing.Mean.Length <> 3
+            || manifest.Preprocessing.Std.Length <> 3
+        then
+            incompatible folder "mean and std do not have three channels"
+        elif not (List.forall (fun value -> value > 0.0) manifest.Preprocessing.Std) then
+            incompatible folder "a std is not positive"
+        else
+            McdrlError.ofList damaged |> Option.map Error |> Option.defaultValue (Ok())
+
+    /// The tensors of a file, if it is the one that the manifest was written for. Whatever else is wrong with another file
+    /// follows from that.
+    let private readVerified options folder (manifest: Manifest) name =
+        let path = Path.Combine(folder, name)
+        let isOther digest = manifest.Files[name] <> digest
+        let mismatch = Error(copyAgain folder $"sha256 mismatch of {name}")
+
+        match Safetensors.readDigested options path with
+        | Ok(content, digest) when isOther digest ->
+            Seq.iter (fun (tensor: Tensor) -> tensor.Dispose()) content.Tensors.Values
+            mismatch
+        | Ok(content, _) -> Ok content
+        | Error fault ->
+            match Files.sha256 path with
+            | Ok digest when isOther digest -> mismatch
+            | _ -> Error fault
+
+    /// A folder of a model, or a training run's folder that holds one.
+    let private locate (folder: string) =
+        let inside = ofRun folder
+
+        if not (File.Exists(Path.Combine(folder, manifestName))) && Directory.Exists inside then
+            inside
+        else
+            folder
+
+    let private withPrefix (prefix: string) (tensors: Map<string, Tensor>) =
+        tensors
+        |> Map.toSeq
+        |> Seq.filter (fun (name, _) -> name.StartsWith $"{prefix}.")
+        |> Seq.map (fun (name, tensor) -> name[prefix.Length + 1 ..], tensor)
+        |> Map.ofSeq
+
+    let private templateTexts (manifest: Manifest) (tensors: Map<string, Tensor>) : Texts =
+        let width =
+            tensors.TryFind "normal"
+            |> Option.map (fun leaf -> leaf.numel ())
+            |> Option.defaultValue 1L
+
+        let k, m =
+            int64 manifest.Classes.Length, int64 manifest.Settings.Method.Conditions.Length
+
+        {
+            classes = torch.zeros (k, width)
+            conditions = torch.zeros (m, width)
+            class_conditions = torch.zeros (k, m, width)
+            normal = torch.zeros width
+            log_prior = torch.zeros (m, dtype = torch.float64)
+        }
+
+    let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
+        result {
+            let textPath, weightsPath =
+                Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+
+            let! _ = Settings.validate manifest.Settings |> Result.mapError asModelFault
+
+            let! text, weights =
+                match
+                    readVerified { Widen = false; RequireFinite = false } folder manifest textName,
+                    readVerified { Widen = true; RequireFinite = true } folder manifest weightsName
+                with
+                | Ok text, Ok weights -> Ok(text, weights)
+                | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
+                | Error fault, Ok _
+                | Ok _, Error fault -> Error fault
+
+            let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
+
+            let! tower =
+                WeightTensors.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
+
+            let side = Tower.granularity tower
+
+            do!
+                if int64 manifest.Preprocessing.InputSize % side = 0L then
+                    Ok()
+                else
+                    incompatible folder $"the input size is not a multiple of the tower's {side} pixels"
+
+            let template =
+                NetworkTemplate.createNetwork
+                    manifest.Settings
+                    (Tower.isAligned tower)
+                    (Tower.width tower)
+                    (Tower.skipChannels tower)
+                    texts
+                    (Seed.create 0UL)
+
+            let! network = Tree.load weightsPath template (withPrefix "network" weights.Tensors)
+
+            let! rival =
+                RivalTensors.load
+                    weightsPath
+                    manifest.Settings.Method
+                    tower
+                    manifest.Classes
+                    (withPrefix "prompts" weights.Tensors)
+
+            return
+                {
+                    Manifest = manifest
+                    Tower = tower
+                    Network = network
+                    Texts = texts
+                    Rival = rival
+                }
+        }
+
+    /// The folder and the manifest of a bundle, checked as far as that goes without its tensors. Needs no libtorch.
+    let state (folder: string) : Result<string * Manifest, McdrlError> =
+        result {
+            let folder = locate folder
+            let! manifest = readManifest folder
+            do! verify folder manifest
+            return folder, manifest
+        }
+
+    /// Loads the bundle that `state` found. Each file is read once, its tensors straight into their own memory.
+    let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> = assemble folder manifest
+
+    /// Loads a bundle: everything is validated (layout, sha256, names, shapes, finite values) before anything is
+    /// handed out.
+    let load (folder: string) : Result<Model, McdrlError> = state folder |> Result.bind complete

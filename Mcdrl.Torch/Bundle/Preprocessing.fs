@@ -1,0 +1,45 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// How an image becomes the network's input.
+type Preprocessing =
+    {
+        /// Always `squash-bicubic`: both sides to `input_size` by Pillow's antialiased bicubic, aspect not kept.
+        Resize: string
+        InputSize: int
+        /// Subtracted from RGB in [0, 1], one number per channel.
+        Mean: float list
+        /// Divided by, one number per channel.
+        Std: float list
+    }
+
+[<RequireQualifiedAccess>]
+module Preprocessing =
+    /// The one way to resize that there is.
+    let resize = "squash-bicubic"
+
+    /// What a tower takes, at this input size.
+    let ofTower (inputSize: int) (tower: Tower) : Preprocessing =
+        let mean, std = Tower.normalisation tower
+
+        {
+            Resize = resize
+            InputSize = inputSize
+            Mean = mean
+            Std = std
+        }
+
+    /// A picture as a network of this input size takes it, [3, side, side] in [0, 1].
+    let frame (side: int) (picture: Picture) : Tensor =
+        scoped (fun () ->
+            let levels = Resize.bicubic side side (RasterTensors.ofPicture picture)
+            levels.``to``(torch.float32).div(scalar 255.0))
+
+    /// Levels in [0, 1] to what the tower expects. [B, 3, S, S]
+    let normalised (mean: float32 array) (std: float32 array) (frames: Tensor) =
+        scoped (fun () ->
+            let channel (values: float32 array) =
+                torch.tensor(values, device = frames.device).view(1L, 3L, 1L, 1L)
+
+            frames.sub(channel mean).div(channel std))

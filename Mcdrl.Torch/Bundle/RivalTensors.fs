@@ -1,0 +1,65 @@
+namespace Mcdrl
+
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// A rival from the tensors of a bundle.
+[<RequireQualifiedAccess>]
+module RivalTensors =
+    /// Channels of the maps that it may read, fine to coarse and then the dense map.
+    let channels (tower: Tower) =
+        Tower.skipChannels tower @ [ Tower.width tower ]
+
+    let private refuse origin what =
+        Error(McdrlError.model what origin "Copy the model again, whole")
+
+    /// The tokens [SOS][class words][EOS] of each class, which the text tower must be able to take.
+    let private tokensOf origin (shape: ClipTextShape) (classes: string list) (tensors: Map<string, Tensor>) =
+        match tensors.TryFind "frame.tokens" with
+        | Some tokens when
+            tokens.dtype = torch.int64
+            && tokens.dim () = 2L
+            && tokens.shape[0] = int64 classes.Length
+            && tokens.shape[1] > 0L
+            && tokens.shape[1] + PromptFrame.length <= shape.Context
+            && tokens.data<int64>().ToArray()
+               |> Array.forall (fun id -> id >= 0L && id < shape.Vocabulary)
+            ->
+            Ok tokens
+        | _ -> refuse origin "prompts.frame.tokens is missing, or is no list of tokens of the model's classes"
+
+    /// The rival of a bundle, from its tensors by their names below `prompts.`; none where the bundle's texts say all.
+    let load
+        (origin: string)
+        (settings: MethodSettings)
+        (tower: Tower)
+        (classes: string list)
+        (tensors: Map<string, Tensor>)
+        : Result<Rival option, McdrlError> =
+        match settings.Prompting with
+        | None
+        | Some Prompting.Biomedcoop ->
+            if tensors.IsEmpty then
+                Ok None
+            else
+                refuse origin "it holds prompts that its settings don't have"
+        | Some prompting ->
+            result {
+                let! shape =
+                    Shapes.ofTensors origin tensors |> Shapes.below "frame.text" |> ClipText.shape
+
+                let! tokens = tokensOf origin shape classes tensors
+
+                let frame =
+                    {
+                        text = ClipText.template shape
+                        tokens = tokens.alias ()
+                        context = Template.tensor [ PromptFrame.length; shape.Width ]
+                    }
+
+                let template = Rival.create prompting frame None (channels tower) (Seed.create 0UL)
+
+                let loaded = Tree.load origin template tensors
+                Tree.tensors template |> List.iter _.Dispose()
+                return! Result.map Some loaded
+            }

@@ -1,0 +1,131 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// From the answers of a network under every condition to what is said about one picture.
+[<RequireQualifiedAccess>]
+module internal Explained =
+    /// A number for each condition of the dictionary. [1, M]
+    let perCondition (conditions: string list) (values: Tensor) =
+        values.flatten().cpu().``to``(torch.float64).data<float>()
+        |> Seq.zip conditions
+        |> List.ofSeq
+
+    let regionsSeen (observation: Observation) : RegionsSeen =
+        let similarity = observation.Similarity.squeeze(0L).cpu().``to`` torch.float32
+        let height, width = int similarity.shape[0], int similarity.shape[1]
+
+        {
+            Selected = Explanation.regionMask height width (observation.Cells.squeeze 0L)
+            Similarity =
+                [
+                    for index in 0L .. similarity.shape[2] - 1L ->
+                        {
+                            Width = width
+                            Height = height
+                            Values = similarity.select(2L, index).contiguous().data<float32>().ToArray()
+                        }
+                ]
+        }
+
+    /// What comparing the conditions of a dictionary tells. log π [M], logits [M, 1, K + 1, S, S].
+    let active
+        (conditions: string list)
+        (prior: Tensor)
+        (picture: Picture)
+        segmentation
+        regions
+        each
+        attention
+        =
+        let height, width = picture.Height, picture.Width
+        let weights = prior.exp () |> perCondition conditions |> List.map snd
+        let divergence = Disagreement.divergence prior each
+
+        let enlarged (map: Tensor) : ValueMap =
+            {
+                Width = width
+                Height = height
+                Values = Upsampling.values height width map
+            }
+
+        let struct (index, influence) = Explanation.mostInfluential prior divergence
+        let influence = influence.squeeze 0L
+        let named = index.squeeze(0L).add(scalar 1.0, unity).minimum(scalar 255.0)
+
+        let answers =
+            List.zip (Disagreement.influence prior each |> perCondition conditions) weights
+            |> List.mapi (fun condition ((name, influence), weight) ->
+                let alone = (Explanation.under condition each).squeeze 0L
+                let mask = Upsampling.labels height width alone
+
+                {
+                    Condition = name
+                    Weight = weight
+                    Influence = influence
+                    Mask = mask
+                    Dice = Explanation.dice segmentation.Upright mask
+                    Changed = snd (Explanation.changes segmentation.Upright mask)
+                })
+
+        let isUnstable pixel label =
+            answers
+            |> List.exists (fun answer -> answer.Weight > 0.0 && answer.Mask.Labels[pixel] <> label)
+
+        {
+            Segmentation = segmentation
+            Active = true
+            Conditions = answers
+            MutualInformation = (Disagreement.mutualInformation prior each).squeeze 0L |> enlarged
+            GeometricDisagreement = (Disagreement.geometric prior each).squeeze 0L |> enlarged
+            Strongest =
+                named.mul (influence.gt (scalar 0.0))
+                |> RasterTensors.toLabels
+                |> LabelMap.resized width height
+            StrongestInfluence = enlarged influence
+            Unstable =
+                segmentation.Upright.Labels
+                |> Seq.mapi isUnstable
+                |> Seq.sumBy (fun unstable -> if unstable then 1L else 0L)
+            Gap =
+                let exact = (Backdoor.exact prior each).squeeze 0L
+                Explanation.gap height width exact attention
+            Regions = regions
+        }
+
+    /// The explanation of an answer in which no condition played a part.
+    let unconditional (picture: Picture) segmentation regions =
+        let nothing: LabelMap =
+            {
+                Width = picture.Width
+                Height = picture.Height
+                Labels = Array.zeroCreate (picture.Width * picture.Height)
+            }
+
+        let zero: ValueMap =
+            {
+                Width = picture.Width
+                Height = picture.Height
+                Values = Array.zeroCreate (picture.Width * picture.Height)
+            }
+
+        {
+            Segmentation = segmentation
+            Active = false
+            Conditions = []
+            MutualInformation = zero
+            GeometricDisagreement = zero
+            Strongest = nothing
+            StrongestInfluence = zero
+            Unstable = 0L
+            Gap =
+                {
+                    MeanTotalVariation = 0.0
+                    MaxTotalVariation = 0.0
+                    Dice = 1.0
+                    Flips = 0L
+                    FlipMap = nothing
+                    Mask = segmentation.Upright
+                }
+            Regions = regions
+        }

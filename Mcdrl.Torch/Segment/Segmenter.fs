@@ -1,0 +1,378 @@
+namespace Mcdrl
+
+open System
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// A loaded model on a device. One instance serves any number of threads.
+[<NoComparison; NoEquality>]
+type Segmenter =
+    private
+        {
+            Model: Model
+            Device: torch.Device
+            Precision: Precision
+            Mean: float32 array
+            Std: float32 array
+            /// Every tensor of the model, in one place for disposal.
+            Owned: Tensor list
+        }
+
+    member this.Manifest = this.Model.Manifest
+
+    /// What it computes in.
+    member this.ComputesIn = this.Precision
+
+    interface IDisposable with
+        member this.Dispose() =
+            for tensor in this.Owned do
+                tensor.Dispose()
+
+[<RequireQualifiedAccess>]
+module Segmenter =
+    /// Linear layers of this many weights in all are worth measuring which library is faster.
+    let private manyWeights = 16_000_000L
+
+    let private prepare release (device: torch.Device) precision (model: Model) : Segmenter =
+        use _noGrad = torch.no_grad ()
+
+        let place (tree: 'T) =
+            tree |> Tree.map (fun leaf -> leaf.detach().``to`` device)
+
+        let tower, network =
+            if device.``type`` = DeviceType.CPU then
+                let packing =
+                    {
+                        Precision = precision
+                        Linears = Tree.count model.Tower < manyWeights || Kernels.packedIsFaster ()
+                        Release = release
+                    }
+
+                Packing.tower packing model.Tower, Packing.network packing model.Network
+            else
+                Packing.cast precision (place model.Tower), Packing.cast precision (place model.Network)
+
+        let model =
+            { model with
+                Tower = Tree.map _.detach() tower
+                Network = Tree.map _.detach() network
+                Texts = place model.Texts
+                Rival = place model.Rival
+            }
+
+        {
+            Model = model
+            Device = device
+            Precision = precision
+            Mean = model.Manifest.Preprocessing.Mean |> List.map float32 |> List.toArray
+            Std = model.Manifest.Preprocessing.Std |> List.map float32 |> List.toArray
+            Owned =
+                Tree.tensors model.Tower
+                @ Tree.tensors model.Network
+                @ Tree.tensors model.Texts
+                @ Tree.tensors model.Rival
+        }
+
+    /// What the segmenter owns lives on after the scope that it was prepared in.
+    let private keepOwned (segmenter: Segmenter) =
+        for tensor in segmenter.Owned do
+            tensor.MoveToOuterDisposeScope() |> ignore
+
+        segmenter
+
+    /// Prepares a model that is already in memory, which stays as it is.
+    let ofModel (device: torch.Device) precision (model: Model) : Segmenter =
+        use _scope = torch.NewDisposeScope()
+        prepare ignore device precision model |> keepOwned
+
+    let private precisionOf folder (device: torch.Device) asked (manifest: Manifest) =
+        let precision =
+            asked
+            |> Option.orElse (PrecisionName.tryParse manifest.Precision)
+            |> Option.defaultValue Precision.Fp32
+
+        if
+            precision = Precision.Bf16
+            && device.``type`` = DeviceType.CPU
+            && not (OneDnn.supportsBf16 ())
+        then
+            Error(
+                McdrlError.usage
+                    "this processor can't compute in bf16: it has no AVX-512"
+                    folder
+                    "Use --precision fp32"
+            )
+        else
+            Ok precision
+
+    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision given, else in the one that it
+    /// records.
+    let loadIn
+        (precision: Precision option)
+        (folder: string)
+        (device: string)
+        : Result<Segmenter, McdrlError> =
+        result {
+            // Before libtorch, which may still be loading on another thread.
+            let! stated = Bundle.state folder
+            let! device = Device.parse device
+            let! precision = precisionOf folder device precision (snd stated)
+            use _mapped = NativeSettings.forWeights ()
+            // Frees what loading made besides.
+            use _scope = torch.NewDisposeScope()
+            let! model = Bundle.complete stated
+            return prepare _.Dispose() device precision model |> keepOwned
+        }
+
+    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision that it records.
+    let load (folder: string) (device: string) : Result<Segmenter, McdrlError> = loadIn None folder device
+
+    /// What the tower says about frames [B, 3, S, S] in [0, 1]. The caller disposes the tensors.
+    let features (segmenter: Segmenter) (frames: Tensor) : TowerFeatures =
+        use _inference = torch.inference_mode ()
+
+        scopedWith
+            (fun (features: TowerFeatures) -> features.Dense :: features.Image :: features.Skips)
+            (fun () ->
+                (Preprocessing.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device))
+                    .``to``(Packing.dtype segmenter.Precision)
+                |> Tower.forward segmenter.Model.Manifest.Settings.Method.DenseMode segmenter.Model.Tower)
+
+    /// Frames [B, 3, S, S] in [0, 1] through the tower.
+    let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
+        let model = segmenter.Model
+        let seen = features segmenter frames
+        let texts = Rival.texts model.Rival seen model.Texts
+        Network.observe model.Network texts model.Manifest.Settings.Method.Alpha seen
+
+    let private observe (segmenter: Segmenter) picture =
+        (Preprocessing.frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
+        |> observeFrames segmenter
+
+    /// The map that the head reads of frames [B, 3, S, S] in [0, 1]: the mean over the prior of A(F, z_m) at the cells that
+    /// the texts select, and for a model that doesn't intervene its aligned features there. [B, H, W, d], at least fp32, on
+    /// the segmenter's device. The caller disposes it.
+    let intervenedMap (segmenter: Segmenter) (frames: Tensor) : Tensor =
+        use _inference = torch.inference_mode ()
+        let model = segmenter.Model
+
+        let how =
+            if model.Manifest.Active then
+                Intervening.ByFeatureMean
+            else
+                Intervening.Off
+
+        scoped (fun () ->
+            let observation = observeFrames segmenter frames
+
+            Network.intervene model.Network model.Texts how observation.Regions
+            |> Network.mapOf model.Network observation
+            |> widened)
+
+    let private modeOf (segmenter: Segmenter) mode =
+        mode
+        |> Option.defaultValue segmenter.Model.Manifest.Settings.Method.Marginalisation
+
+    let private sideOf (segmenter: Segmenter) =
+        int64 segmenter.Model.Manifest.Preprocessing.InputSize
+
+    let private underEach (segmenter: Segmenter) observation =
+        Network.logitsUnderEach segmenter.Model.Network segmenter.Model.Texts (sideOf segmenter) observation
+
+    /// P(Y | do(F)) and nothing else.
+    let private probabilitiesOf (segmenter: Segmenter) mode observation =
+        let model = segmenter.Model
+
+        Network.probabilities
+            model.Network
+            model.Texts
+            mode
+            model.Manifest.Active
+            (sideOf segmenter)
+            observation
+
+    /// The answer, and what comparing the conditions tells: I(Y; Z | F) [B, S, S] and influence [B, M]. `each` are the logits
+    /// under each condition.
+    let private compared (segmenter: Segmenter) mode (each: Tensor) =
+        let prior = segmenter.Model.Texts.log_prior
+        let struct (mixed, information, influence) = Disagreement.compare prior each
+
+        match mode with
+        | Marginalisation.Nwgm -> Backdoor.nwgm prior each, Some(information, influence)
+        | _ -> mixed, Some(information, influence)
+
+    /// The answer, and the comparison where the mode looks at the conditions one by one.
+    let private answer (segmenter: Segmenter) mode observation : Tensor * (Tensor * Tensor) option =
+        match mode, segmenter.Model.Manifest.Active with
+        | Marginalisation.Exact, true
+        | Marginalisation.Nwgm, true -> underEach segmenter observation |> compared segmenter mode
+        | _ -> probabilitiesOf segmenter mode observation, None
+
+    /// P(Y | do(F)) of frames [B, 3, S, S] in [0, 1], [B, K + 1, S, S] on the segmenter's device. The caller disposes it.
+    let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
+        use _inference = torch.inference_mode ()
+
+        scoped (fun () ->
+            observeFrames segmenter frames
+            |> probabilitiesOf segmenter (modeOf segmenter mode))
+
+    /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
+    let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
+        scoped (fun () ->
+            let side = segmenter.Model.Manifest.Preprocessing.InputSize
+            let frames = (Preprocessing.frame side picture).unsqueeze 0L
+            (probabilitiesOfFrames segmenter mode frames).squeeze(0L).cpu())
+
+    /// How many frames go through the network at once.
+    let private together = 4
+
+    /// A(F, z_m) for every condition of the dictionary, [M, N, d], if the model intervenes at all.
+    let private foretold (segmenter: Segmenter) (reference: Observation) =
+        let model = segmenter.Model
+        let settings = model.Manifest.Settings.Method
+
+        if model.Manifest.Active && settings.TrainingMode <> TrainingMode.Never then
+            let apply = Intervention.apply model.Network.intervention
+
+            Some((Backdoor.underEach apply model.Texts.conditions reference.Regions).squeeze 1L)
+        else
+            None
+
+    /// How well A foretells the conditions that some frames show, at the reference's own cells.
+    let private grounding
+        (segmenter: Segmenter)
+        (reference: Observation)
+        foretold
+        names
+        (shown: Observation)
+        =
+        let dictionary = segmenter.Manifest.Settings.Method.Conditions
+
+        match foretold with
+        | None -> []
+        | Some(foretold: Tensor) ->
+            [
+                for row, name in List.indexed names do
+                    match List.tryFindIndex ((=) name) dictionary with
+                    | None -> ()
+                    | Some m ->
+                        let seen = Regions.gather reference.Cells (shown.Dense.narrow (0L, int64 row, 1L))
+
+                        let agreement regions =
+                            (Grounding.agreement (widened regions) (widened seen)).cpu().item<float32>()
+                            |> float
+
+                        name,
+                        {
+                            Predicted = agreement (foretold.narrow (0L, int64 m, 1L))
+                            Unchanged = agreement reference.Regions
+                        }
+            ]
+
+    /// One scene under no condition and under some: frames [3, S, S] in [0, 1], see `frame`. P(Y | do(F)) of the
+    /// reference and of each condition, [K + 1, S, S] on the CPU, which the caller disposes; and for the conditions
+    /// that are in the model's dictionary how well A foretells them from the reference alone.
+    let underConditions
+        (segmenter: Segmenter)
+        mode
+        (reference: Tensor)
+        (conditions: (string * Tensor) list)
+        : Tensor list * (string * GroundingScore) list =
+        use _inference = torch.inference_mode ()
+        let mode = modeOf segmenter mode
+        let kept (probabilities, _) : Tensor seq = probabilities
+
+        let probabilities observation =
+            (probabilitiesOf segmenter mode observation).cpu().unbind() |> List.ofArray
+
+        scopedWith kept (fun () ->
+            let observed = observeFrames segmenter (reference.unsqueeze 0L)
+            let foretold = foretold segmenter observed
+
+            let rest, groundings =
+                conditions
+                |> List.chunkBySize together
+                |> List.map (fun chunk ->
+                    scopedWith kept (fun () ->
+                        let names, frames = List.unzip chunk
+                        let shown = observeFrames segmenter (torch.stack (List.toArray frames))
+                        probabilities shown, grounding segmenter observed foretold names shown))
+                |> List.unzip
+
+            probabilities observed @ List.concat rest, List.concat groundings)
+
+    let private result (segmenter: Segmenter) mode (picture: Picture) (probabilities: Tensor) comparison =
+        let upright =
+            Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)
+
+        {
+            Mask = LabelMap.inFile picture.Orientation upright
+            Upright = upright
+            Classes = segmenter.Manifest.Classes
+            Mode = mode
+            Influence =
+                comparison
+                |> Option.map (snd >> Explained.perCondition segmenter.Manifest.Settings.Method.Conditions)
+                |> Option.defaultValue []
+            Disagreement =
+                comparison
+                |> Option.map (fun (information: Tensor, _) ->
+                    information.mean().cpu().item<float32>() |> float)
+        }
+
+    /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
+    let segment
+        (segmenter: Segmenter)
+        (mode: Marginalisation option)
+        (picture: Picture)
+        : SegmentationResult =
+        use _inference = torch.inference_mode ()
+        use _scope = torch.NewDisposeScope()
+        let mode = modeOf segmenter mode
+        let probabilities, comparison = answer segmenter mode (observe segmenter picture)
+        result segmenter mode picture probabilities comparison
+
+    /// Segments a picture, as `segment` does, and says what the answer depends on.
+    let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
+        use _inference = torch.inference_mode ()
+        use _scope = torch.NewDisposeScope()
+        let mode = modeOf segmenter mode
+        let observation = observe segmenter picture
+        let regions = Explained.regionsSeen observation
+
+        if segmenter.Model.Manifest.Active then
+            let each = underEach segmenter observation
+
+            let probabilities, comparison =
+                match mode with
+                | Marginalisation.Exact
+                | Marginalisation.Nwgm -> compared segmenter mode each
+                | Marginalisation.FeatureMean
+                | Marginalisation.Attention -> answer segmenter mode observation
+
+            let segmentation = result segmenter mode picture probabilities comparison
+
+            let attention = probabilitiesOf segmenter Marginalisation.Attention observation
+
+            Explained.active
+                segmenter.Manifest.Settings.Method.Conditions
+                segmenter.Model.Texts.log_prior
+                picture
+                segmentation
+                regions
+                each
+                (attention.squeeze 0L)
+        else
+            let probabilities, comparison = answer segmenter mode observation
+            let segmentation = result segmenter mode picture probabilities comparison
+            Explained.unconditional picture segmentation regions
+
+    /// The segmenter as an engine, which disposes it.
+    let engine (segmenter: Segmenter) : Engine =
+        {
+            Classes = segmenter.Manifest.Classes
+            Segment = fun mode picture -> Ok(segment segmenter mode picture)
+            Explain = Some(fun mode picture -> Ok(explain segmenter mode picture))
+            Share = TorchThreads.share
+            Free = (segmenter :> IDisposable).Dispose
+        }

@@ -1,0 +1,313 @@
+namespace Mcdrl
+
+open System.IO
+open System.Text.Json
+
+/// A site as `dataset.json` declares it; nothing has been looked at on the disk.
+type SiteDescription =
+    {
+        Site: string
+        /// Folder of the images, relative to the dataset.
+        Images: string
+        /// Folder of the masks, relative to the dataset.
+        Masks: string
+        /// The one class that this site's lesions belong to, where declared.
+        Class: string option
+        /// Only files whose name starts so belong to the site.
+        Prefix: string
+    }
+
+/// What a `dataset.json` says, well-formed but not yet compared with the files.
+type DatasetDescription =
+    {
+        Name: string
+        Licence: string option
+        Citation: string option
+        /// Lesion classes; class k of a label map is the k-th (from 1), background is 0.
+        Classes: string list
+        /// Mask value and the label that it stands for.
+        Values: (byte * byte) list
+        /// Mask brightness above which a pixel counts as the higher of the two declared values.
+        Threshold: byte option
+        Sites: SiteDescription list
+    }
+
+/// Reads `dataset.json` strictly: an unknown or repeated key, a wrong type or a class that nothing declares is
+/// an error, and all of them are reported at once.
+[<RequireQualifiedAccess>]
+module DatasetDescription =
+    let private fault path key what fix =
+        McdrlError.data what $"{path}: {key}" fix
+
+    /// Values read so far together with the faults met; a missing value is carried as `None`.
+    type private Reading(path: string) =
+        let faults = ResizeArray<McdrlError>()
+
+        member _.Faults = List.ofSeq faults
+        member _.Fault(key, what, fix) = faults.Add(fault path key what fix)
+
+        member this.Keys(element: JsonElement, key, allowed: string list) =
+            for property in element.EnumerateObject() do
+                if not (List.contains property.Name allowed) then
+                    let known = String.concat ", " allowed
+
+                    this.Fault(
+                        $"{key}{property.Name}",
+                        "the key is unknown",
+                        $"Use only these keys here: {known}"
+                    )
+
+        member this.Find(element: JsonElement, key: string, name: string, kind: JsonValueKind, needed) =
+            match element.TryGetProperty name with
+            | true, value when value.ValueKind = kind -> Some value
+            | true, value ->
+                this.Fault(
+                    $"{key}{name}",
+                    $"the value is {value.ValueKind} where {kind} is expected",
+                    "Correct it"
+                )
+
+                None
+            | false, _ ->
+                if needed then
+                    this.Fault($"{key}{name}", "the key is missing", "Add it")
+
+                None
+
+        member this.Text(element, key, name, needed) =
+            this.Find(element, key, name, JsonValueKind.String, needed)
+            |> Option.bind (fun value -> Option.ofObj (value.GetString()))
+
+    let private readClasses (reading: Reading) root =
+        let names =
+            match reading.Find(root, "", "classes", JsonValueKind.Array, true) with
+            | None -> []
+            | Some value ->
+                [
+                    for item in value.EnumerateArray() do
+                        match item.ValueKind with
+                        | JsonValueKind.String ->
+                            yield item.GetString() |> Option.ofObj |> Option.defaultValue ""
+                        | _ -> reading.Fault("classes", "a class is not a text", "Give each class a name")
+                ]
+
+        if names.Length > 255 then
+            reading.Fault("classes", $"there are {names.Length} classes", "Give at most 255")
+
+        if List.exists (fun (name: string) -> name.Trim() = "" || name = "background") names then
+            reading.Fault(
+                "classes",
+                "a class is empty or called background",
+                "Background is always there; leave it out"
+            )
+
+        if List.distinct names <> names then
+            reading.Fault("classes", "a class is named twice", "Name each class once")
+
+        if names.IsEmpty then
+            reading.Fault("classes", "no class is declared", "Name at least one class")
+
+        names
+
+    let private readValues (reading: Reading) root classes =
+        match reading.Find(root, "", "masks", JsonValueKind.Object, true) with
+        | None -> []
+        | Some value ->
+            [
+                for property in value.EnumerateObject() do
+                    let key = $"masks.{property.Name}"
+
+                    let name =
+                        if property.Value.ValueKind = JsonValueKind.String then
+                            Option.ofObj (property.Value.GetString())
+                        else
+                            None
+
+                    let label =
+                        match name with
+                        | Some "background" -> Some 0
+                        | Some name -> List.tryFindIndex ((=) name) classes |> Option.map ((+) 1)
+                        | None -> None
+
+                    match System.Byte.TryParse property.Name, label with
+                    | (true, number), Some label when string number = property.Name ->
+                        yield number, byte label
+                    | (true, _), None ->
+                        reading.Fault(
+                            key,
+                            "it names no declared class",
+                            "Use background or one of the classes"
+                        )
+                    | _ ->
+                        reading.Fault(key, "a mask value must be a whole number from 0 to 255", "Correct it")
+            ]
+
+    let private readThreshold (reading: Reading) root (values: (byte * byte) list) =
+        match reading.Find(root, "", "threshold", JsonValueKind.Number, false) with
+        | None -> None
+        | Some value ->
+            match value.TryGetByte() with
+            | true, number when number < 255uy ->
+                if values.Length <> 2 then
+                    reading.Fault(
+                        "threshold",
+                        "a threshold needs exactly two mask values",
+                        "Declare two values in masks"
+                    )
+
+                Some number
+            | _ ->
+                reading.Fault("threshold", "the threshold must be a whole number from 0 to 254", "Correct it")
+                None
+
+    let private readSite (reading: Reading) classes (property: JsonProperty) =
+        let key = $"sites.{property.Name}."
+
+        if property.Value.ValueKind <> JsonValueKind.Object then
+            reading.Fault($"sites.{property.Name}", "a site must be an object", "Give it images and masks")
+            None
+        else
+            let site = property.Value
+            reading.Keys(site, key, [ "images"; "masks"; "class"; "prefix" ])
+            let ``class`` = reading.Text(site, key, "class", false)
+
+            match ``class`` with
+            | Some name when not (List.contains name classes) ->
+                reading.Fault($"{key}class", $"the class {name} is not declared", "Add it to classes")
+            | _ -> ()
+
+            match reading.Text(site, key, "images", true), reading.Text(site, key, "masks", true) with
+            | Some images, Some masks ->
+                Some
+                    {
+                        Site = property.Name
+                        Images = images
+                        Masks = masks
+                        Class = ``class``
+                        Prefix = reading.Text(site, key, "prefix", false) |> Option.defaultValue ""
+                    }
+            | _ -> None
+
+    let private readRoot path (root: JsonElement) =
+        let reading = Reading path
+
+        if root.ValueKind <> JsonValueKind.Object then
+            reading.Fault("root", "the file does not hold an object", "See the documentation of dataset.json")
+            Error reading.Faults
+        else
+            reading.Keys(
+                root,
+                "",
+                [ "name"; "licence"; "citation"; "classes"; "masks"; "threshold"; "sites" ]
+            )
+
+            let name = reading.Text(root, "", "name", true)
+            let classes = readClasses reading root
+            let values = readValues reading root classes
+
+            let sites =
+                match reading.Find(root, "", "sites", JsonValueKind.Object, true) with
+                | None -> []
+                | Some value -> value.EnumerateObject() |> Seq.choose (readSite reading classes) |> List.ofSeq
+
+            if sites.IsEmpty then
+                reading.Fault("sites", "no site is declared", "Declare at least one")
+
+            let description =
+                {
+                    Name = Option.defaultValue "" name
+                    Licence = reading.Text(root, "", "licence", false)
+                    Citation = reading.Text(root, "", "citation", false)
+                    Classes = classes
+                    Values = values
+                    Threshold = readThreshold reading root values
+                    Sites = sites
+                }
+
+            match reading.Faults with
+            | [] -> Ok description
+            | faults -> Error faults
+
+    /// Reads the text of a `dataset.json`; `path` names it in errors.
+    let parse (path: string) (text: string) : Result<DatasetDescription, McdrlError list> =
+        try
+            use document =
+                JsonDocument.Parse(text, JsonDocumentOptions(MaxDepth = 16, AllowDuplicateProperties = false))
+
+            readRoot path document.RootElement
+        with :? JsonException as problem ->
+            Error
+                [
+                    McdrlError.data $"this is not valid JSON: {problem.Message}" path "Correct the file"
+                ]
+
+    /// Reads `dataset.json` of the dataset's folder (at most 1 MiB).
+    let load (folder: string) : Result<DatasetDescription, McdrlError list> =
+        let path = Path.Combine(folder, "dataset.json")
+
+        let limits =
+            { ImageLimits.standard with
+                MaxBytes = 1024L * 1024L
+            }
+
+        Files.readBounded limits.MaxBytes path
+        |> Result.mapError List.singleton
+        |> Result.bind (fun bytes -> parse path (System.Text.Encoding.UTF8.GetString bytes))
+
+    let private options =
+        JsonWriterOptions(
+            Indented = true,
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+        )
+
+    /// The text of a `dataset.json` that `parse` reads back as this description.
+    let render (description: DatasetDescription) : string =
+        use memory = new MemoryStream()
+
+        using (new Utf8JsonWriter(memory, options)) (fun json ->
+            let text (key: string) (value: string option) =
+                match value with
+                | Some value -> json.WriteString(key, value)
+                | None -> ()
+
+            json.WriteStartObject()
+            text "name" (Some description.Name)
+            text "licence" description.Licence
+            text "citation" description.Citation
+            json.WriteStartArray "classes"
+            description.Classes |> List.iter json.WriteStringValue
+            json.WriteEndArray()
+            json.WriteStartObject "masks"
+
+            for value, label in description.Values do
+                text
+                    (string value)
+                    (Some(
+                        if label = 0uy then
+                            "background"
+                        else
+                            description.Classes[int label - 1]
+                    ))
+
+            json.WriteEndObject()
+
+            description.Threshold
+            |> Option.iter (fun value -> json.WriteNumber("threshold", int value))
+
+            json.WriteStartObject "sites"
+
+            for site in description.Sites do
+                json.WriteStartObject site.Site
+                text "images" (Some site.Images)
+                text "masks" (Some site.Masks)
+                text "class" site.Class
+
+                if site.Prefix <> "" then
+                    text "prefix" (Some site.Prefix)
+
+                json.WriteEndObject()
+
+            json.WriteEndObject()
+            json.WriteEndObject())
+
+        System.Text.Encoding.UTF8.GetString(memory.ToArray()) + "\n"

@@ -1,0 +1,200 @@
+namespace Mcdrl
+
+open System
+open System.Threading
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// What to intervene on.
+type InterventionalRequest =
+    {
+        /// The dataset's folder. One with a `scenes.json` is rendered anew under every condition.
+        Data: string
+        /// All sites when empty.
+        Sites: string list
+        /// Strength of every condition, (0, 1].
+        Strength: float
+        /// At most so many scenes of each site, drawn with the seed; all for `None`.
+        Images: int option
+        Seed: uint64
+    }
+
+/// One model's part of the report.
+type InterventionalFindings =
+    {
+        Model: string
+        Mode: Marginalisation
+        /// Whether it intervenes at all: false for a baseline, whatever its mode.
+        Active: bool
+        /// Sites of this evaluation that the model was trained on.
+        Seen: string list
+        Report: InterventionalReport
+    }
+
+/// What `evaluate --interventional` found.
+type InterventionalEvaluation =
+    {
+        /// What was done, in one line.
+        Protocol: string
+        Strength: float
+        Seed: uint64
+        Sites: string list
+        /// Scenes.
+        Images: int
+        /// Conditions of the dictionary that can't be done to these frames.
+        LeftOut: string list
+        /// The models in the order asked for, all on the very same frames.
+        Models: InterventionalFindings list
+        Seconds: float
+    }
+
+/// Shows models the same scenes under every imaging condition.
+[<RequireQualifiedAccess>]
+module InterventionalEvaluator =
+    /// The mean probability of the true class over the pixels of the lesion. Probabilities [K + 1, S, S].
+    let private truthProbability (truth: LabelMap) (probabilities: Tensor) =
+        use _scope = torch.NewDisposeScope()
+        let height, width = int probabilities.shape[1], int probabilities.shape[2]
+
+        let labels =
+            (Resize.nearest height width (RasterTensors.ofLabels truth)).``to`` torch.int64
+
+        let ofTruth = probabilities.gather(0L, labels.unsqueeze 0L).squeeze 0L
+        let lesion = labels.gt(scalar 0.0).``to`` torch.float32
+        // NaN where the lesion has no pixel.
+        ofTruth.mul(lesion).sum().div(lesion.sum ()).item<float32>() |> float
+
+    /// The scores of one model on a scene; `shown` are the reference and the scene under each condition.
+    let private score mode (scene: IntervenedScene) reference shown segmenter =
+        use _scope = torch.NewDisposeScope()
+        let manifest = (segmenter: Segmenter).Manifest
+
+        let frame (shown: ShownScene) =
+            shown.Frame manifest.Preprocessing.InputSize
+
+        let probabilities, groundings =
+            Segmenter.underConditions
+                segmenter
+                mode
+                (frame reference)
+                (shown |> List.map (fun (name, shown) -> name, frame shown))
+
+        let view condition (shown: ShownScene) (probabilities: Tensor) : InterventionalView =
+            let marked = Upsampling.labels shown.Truth.Height shown.Truth.Width probabilities
+
+            {
+                Predicted = marked.Labels
+                Truth = shown.Truth.Labels
+                InReference = shown.InReference marked
+                TruthProbability = truthProbability shown.Truth probabilities
+                Usual = condition |> Option.bind scene.Usual
+                Grounding =
+                    condition
+                    |> Option.filter (fun _ -> shown.Still)
+                    |> Option.bind (fun name -> List.tryFind (fst >> (=) name) groundings)
+                    |> Option.map snd
+            }
+
+        Interventional.scene
+            manifest.Classes.Length
+            (view None reference probabilities.Head)
+            (List.map2
+                (fun (name, shown) probabilities -> name, view (Some name) shown probabilities)
+                shown
+                probabilities.Tail)
+
+    let private ofScene segmenters mode (interventions: Interventions) (scene: IntervenedScene) =
+        scene.Open()
+        |> Result.map (fun show ->
+            let shown =
+                interventions.Conditions |> List.map (fun name -> name, show (Some name))
+
+            segmenters |> List.map (score mode scene (show None) shown))
+
+    /// At most `images` of a site's items, drawn with the seed, in their order.
+    let private some images (seed: Seed) (site: DatasetSite) =
+        match images with
+        | Some images when images < site.Items.Length ->
+            Seed.permutation site.Items.Length (Seed.named site.Name seed)
+            |> Array.truncate images
+            |> Array.sort
+            |> Array.map (fun index -> site.Items[index])
+        | _ -> site.Items
+
+    let private checkedRequest (request: InterventionalRequest) =
+        if not (request.Strength > 0.0 && request.Strength <= 1.0) then
+            Error(
+                McdrlError.usage
+                    "a condition's strength lies above 0 and is at most 1"
+                    $"--strength {request.Strength}"
+                    "0.7 is the default"
+            )
+        elif request.Images |> Option.exists (fun images -> images < 1) then
+            Error(McdrlError.usage "no image to evaluate on" "--images" "Give a number of at least 1")
+        else
+            Ok()
+
+    /// The report for each of the models, given with their names. `mode` overrides their own marginalisation.
+    let evaluate
+        (models: (string * Segmenter) list)
+        mode
+        (request: InterventionalRequest)
+        report
+        (cancel: CancellationToken)
+        : Result<InterventionalEvaluation, McdrlError> =
+        result {
+            let clock = Diagnostics.Stopwatch.StartNew()
+            do! checkedRequest request
+            let! dataset = Dataset.load request.Data
+
+            for _, segmenter in models do
+                do! Evaluator.requireClasses segmenter dataset
+
+            let! chosen = Evaluator.sitesOf dataset request.Sites
+            let seed = Seed.create request.Seed
+
+            let items =
+                chosen
+                |> Seq.collect (some request.Images (Seed.named "images" seed))
+                |> Array.ofSeq
+
+            let! interventions = Interventions.ofDataset request.Strength seed dataset items
+            let segmenters = List.map snd models
+
+            let! scored =
+                TorchThreads.run
+                    "intervening"
+                    report
+                    cancel
+                    (ofScene segmenters mode interventions)
+                    interventions.Scenes
+
+            let! scored = McdrlError.complete scored
+
+            return
+                {
+                    Protocol = interventions.Description
+                    Strength = request.Strength
+                    Seed = request.Seed
+                    Sites = chosen |> List.map _.Name
+                    Images = scored.Length
+                    LeftOut = interventions.LeftOut
+                    Models =
+                        models
+                        |> List.mapi (fun index (name, segmenter) ->
+                            let manifest = segmenter.Manifest
+
+                            {
+                                Model = name
+                                Mode = mode |> Option.defaultValue manifest.Settings.Method.Marginalisation
+                                Active = manifest.Active
+                                Seen =
+                                    chosen
+                                    |> List.map _.Name
+                                    |> List.filter (fun site ->
+                                        List.contains site manifest.Provenance.TrainedOn)
+                                Report = scored |> List.map (List.item index) |> Interventional.report
+                            })
+                    Seconds = clock.Elapsed.TotalSeconds
+                }
+        }

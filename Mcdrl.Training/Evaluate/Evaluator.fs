@@ -1,0 +1,278 @@
+namespace Mcdrl
+
+open System
+open System.Threading
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// The scores of one frame.
+type ImageScore =
+    {
+        Site: string
+        Stem: string
+        Score: Score
+        /// Dice of each lesion class, NaN where neither mask shows it.
+        ClassDice: float list
+    }
+
+/// One way of answering, over all sites: the model, or a trivial answer to compare with.
+type AnswerScores =
+    {
+        Name: string
+        /// What the protocol makes of all frames together.
+        All: SiteSummary
+        Sites: SiteSummary list
+        Worst: SiteSummary option
+    }
+
+/// What `evaluate` found.
+type Evaluation =
+    {
+        Protocol: Protocol
+        Mode: Marginalisation
+        /// The model first, then the trivial answers.
+        Answers: AnswerScores list
+        /// Mean Dice of each lesion class over the frames that show it.
+        Classes: (string * Spread) list
+        /// The model's scores, frame by frame.
+        Images: ImageScore list
+        /// Sites of this evaluation that the model was trained on.
+        Seen: string list
+        Seconds: float
+    }
+
+/// Scores a model on a dataset with masks.
+[<RequireQualifiedAccess>]
+module Evaluator =
+    /// What is known about one frame under one answer.
+    type private Judged = { Counts: Counts; Score: Score }
+
+    let private rule = EmptyTruth.Counted
+
+    /// The score of a label map (and, where the protocol asks for it, its soft map) against the truth.
+    let private judge protocol (marked: byte[]) (soft: float32[]) (truth: byte[]) =
+        let counts = Counts.ofForeground marked truth
+        let score = Metrics.score rule counts
+
+        {
+            Counts = counts
+            Score =
+                match protocol with
+                | Protocol.Imagewise
+                | Protocol.Micro -> score
+                | Protocol.BackgroundForeground -> Metrics.backgroundForeground rule counts
+                | Protocol.PraNet256 ->
+                    let cuts = PraNet256.score soft (truth |> Array.map (fun label -> label > 0uy))
+
+                    { score with
+                        Dice = cuts.MeanDice
+                        Iou = cuts.MeanIou
+                    }
+        }
+
+    let private summarise protocol site (judged: Judged list) : SiteSummary =
+        match protocol with
+        | Protocol.Micro ->
+            let together = judged |> List.map _.Counts |> List.fold (+) Counts.zero
+
+            { Summary.ofSite site [ Metrics.score rule together ] with
+                Images = judged.Length
+            }
+        | Protocol.Imagewise
+        | Protocol.PraNet256
+        | Protocol.BackgroundForeground -> judged |> List.map _.Score |> Summary.ofSite site
+
+    let private answerScores protocol name (judged: (string * Judged) list) : AnswerScores =
+        let sites =
+            judged
+            |> List.groupBy fst
+            |> List.map (fun (site, members) -> summarise protocol site (List.map snd members))
+
+        {
+            Name = name
+            All = summarise protocol "all" (List.map snd judged)
+            Sites = sites
+            Worst = Summary.worst sites
+        }
+
+    /// Side of the mean mask in pixels.
+    let private meanSide = 128
+
+    /// The mean foreground of some masks, [128, 128], and the threshold at which it scores the best mean Dice on them.
+    let private meanMask (dataset: Dataset) (items: DatasetItem array) report cancel =
+        let small (item: DatasetItem) =
+            Dataset.labels dataset item
+            |> Result.map (fun labels ->
+                use _scope = torch.NewDisposeScope()
+                let resized = Resize.nearest meanSide meanSide (RasterTensors.ofLabels labels)
+                (RasterTensors.toLabels resized).Labels)
+
+        result {
+            let! read = TorchThreads.run "reading training masks" report cancel small items
+            let! masks = read |> List.ofArray |> List.sequenceResultM
+
+            let mean =
+                Array.init (meanSide * meanSide) (fun pixel ->
+                    masks |> List.averageBy (fun mask -> if mask[pixel] > 0uy then 1.0f else 0.0f))
+
+            let diceAt threshold =
+                let marked =
+                    mean |> Array.map (fun share -> if share >= threshold then 1uy else 0uy)
+
+                masks
+                |> List.averageBy (fun mask -> Metrics.dice rule (Counts.ofForeground marked mask))
+
+            return mean, [ 0.05f..0.05f..0.95f ] |> List.maxBy diceAt
+        }
+
+    /// A map at the frame's own size, where the protocol reads soft maps.
+    let private soft protocol height width (map: Tensor) =
+        match protocol with
+        | Protocol.PraNet256 -> Upsampling.values height width map
+        | Protocol.Imagewise
+        | Protocol.Micro
+        | Protocol.BackgroundForeground -> [||]
+
+    let private judgeMean protocol (mean: float32 array, threshold: float32) (truth: LabelMap) =
+        use _scope = torch.NewDisposeScope()
+        let map = torch.tensor(mean).view(int64 meanSide, int64 meanSide)
+        let shares = Upsampling.values truth.Height truth.Width map
+
+        let marked =
+            shares |> Array.map (fun share -> if share >= threshold then 1uy else 0uy)
+
+        judge protocol marked shares truth.Labels
+
+    let private judgeItem protocol segmenter mode (dataset: Dataset) mean (item: DatasetItem) =
+        Dataset.read dataset item
+        |> Result.map (fun (picture, truth) ->
+            use _scope = torch.NewDisposeScope()
+            let probabilities = Segmenter.probabilities segmenter mode picture
+            let marked = (Upsampling.labels picture.Height picture.Width probabilities).Labels
+            let lesion = probabilities.narrow(0L, 1L, probabilities.shape[0] - 1L).sum 0L
+            let nothing = Array.zeroCreate<byte> truth.Labels.Length
+
+            let answers =
+                [
+                    "model",
+                    judge protocol marked (soft protocol truth.Height truth.Width lesion) truth.Labels
+                    "nothing marked",
+                    judge protocol nothing (Array.zeroCreate truth.Labels.Length) truth.Labels
+
+                    match mean with
+                    | Some mean -> "mean training mask", judgeMean protocol mean truth
+                    | None -> ()
+                ]
+
+            let classDice =
+                [
+                    for label in 1 .. dataset.Classes.Length ->
+                        Metrics.dice
+                            EmptyTruth.UndefinedIfRight
+                            (Counts.ofLabel (byte label) marked truth.Labels)
+                ]
+
+            item, answers, classDice)
+
+    /// The sites of these names, all for none.
+    let sitesOf (dataset: Dataset) (wanted: string list) =
+        let names = dataset.Sites |> List.map _.Name
+
+        match wanted |> List.filter (fun site -> not (List.contains site names)) with
+        | [] when wanted.IsEmpty -> Ok dataset.Sites
+        | [] -> Ok(dataset.Sites |> List.filter (fun site -> List.contains site.Name wanted))
+        | unknown :: _ ->
+            let listed = String.concat ", " names
+
+            Error(
+                McdrlError.usage "the dataset has no such site" $"--site {unknown}" $"Choose one of {listed}"
+            )
+
+    /// A model's labels mean something on a dataset only if both have the same classes in the same order.
+    let requireClasses (segmenter: Segmenter) (dataset: Dataset) =
+        if segmenter.Manifest.Classes = dataset.Classes then
+            Ok()
+        else
+            let listed = String.concat ", "
+
+            Error(
+                McdrlError.data
+                    $"its classes are {listed dataset.Classes}, the model's are {listed segmenter.Manifest.Classes}"
+                    dataset.Name
+                    "Evaluate on a dataset with the model's classes in the model's order"
+            )
+
+    /// Scores the model on `sites` (all when empty), next to two trivial answers: nothing marked, and the mean mask of
+    /// the model's training sites where the dataset has them.
+    let evaluate
+        segmenter
+        mode
+        protocol
+        (data: string)
+        (sites: string list)
+        report
+        cancel
+        : Result<Evaluation, McdrlError> =
+        result {
+            let clock = Diagnostics.Stopwatch.StartNew()
+            let! dataset = Dataset.load data
+            do! requireClasses segmenter dataset
+            let! chosen = sitesOf dataset sites
+            let seenNames = segmenter.Manifest.Provenance.TrainedOn
+            let isSeen (site: DatasetSite) = List.contains site.Name seenNames
+            let items = chosen |> Seq.collect _.Items |> Array.ofSeq
+
+            let training =
+                dataset.Sites |> Seq.filter isSeen |> Seq.collect _.Items |> Array.ofSeq
+
+            let! mean =
+                if training.Length = 0 then
+                    Ok None
+                else
+                    meanMask dataset training report cancel |> Result.map Some
+
+            let! judged =
+                TorchThreads.run
+                    "evaluating"
+                    report
+                    cancel
+                    (judgeItem protocol segmenter mode dataset mean)
+                    items
+
+            let! judged = McdrlError.complete judged
+
+            let names =
+                match judged with
+                | (_, answers, _) :: _ -> List.map fst answers
+                | [] -> []
+
+            return
+                {
+                    Protocol = protocol
+                    Mode = mode |> Option.defaultValue segmenter.Manifest.Settings.Method.Marginalisation
+                    Answers =
+                        [
+                            for name in names ->
+                                judged
+                                |> List.map (fun (item, answers, _) ->
+                                    item.Site, answers |> List.find (fst >> (=) name) |> snd)
+                                |> answerScores protocol name
+                        ]
+                    Classes =
+                        dataset.Classes
+                        |> List.mapi (fun index lesion ->
+                            lesion, judged |> List.map (fun (_, _, dice) -> dice[index]) |> Summary.spread)
+                    Images =
+                        [
+                            for item, answers, classDice in judged ->
+                                {
+                                    Site = item.Site
+                                    Stem = item.Stem
+                                    Score = (snd answers.Head).Score
+                                    ClassDice = classDice
+                                }
+                        ]
+                    Seen = chosen |> List.filter isSeen |> List.map _.Name
+                    Seconds = clock.Elapsed.TotalSeconds
+                }
+        }

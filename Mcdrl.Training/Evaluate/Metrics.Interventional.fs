@@ -1,0 +1,237 @@
+namespace Mcdrl
+
+open System
+
+/// What a model says about one scene under one imaging condition. All label arrays of a scene have the same number
+/// of pixels; label 0 is background, k the k-th class.
+type InterventionalView =
+    {
+        Predicted: byte[]
+        /// The truth as the condition shows it: a close-up enlarges the lesion, too.
+        Truth: byte[]
+        /// `Predicted` with the condition's geometry undone: one label for each pixel of the reference frame, and
+        /// `Interventional.unseen` where the condition leaves a pixel out of the picture.
+        InReference: byte[]
+        /// Mean probability of the true class over the lesion's pixels; NaN without a lesion.
+        TruthProbability: float
+        /// Whether the training sites show this scene's class under this condition more often than other classes
+        /// (`Some true`), or the condition goes with other classes there (`Some false`). `None` where they have no bias.
+        Usual: bool option
+        /// `None` where the model has no such condition, or the condition moves what the regions show.
+        Grounding: GroundingScore option
+    }
+
+/// The scores of one view. Dice counts a pixel only with the right class and is the mean over the classes that either
+/// map shows; lesion Dice tells lesions from background alone. Both are 1 where neither map shows a lesion.
+[<Struct>]
+type ViewScore =
+    {
+        Dice: float
+        LesionDice: float
+        TruthProbability: float
+        /// Dice of this mask and the reference's: 1 where the condition changed nothing.
+        Kept: float
+        Usual: bool option
+        Grounding: GroundingScore option
+    }
+
+/// One scene under the reference and under every condition.
+type SceneScore =
+    {
+        Reference: ViewScore
+        /// By condition, in the dictionary's order, the same for all scenes of a report.
+        Conditions: (string * ViewScore) list
+        /// Mean Dice between the masks of every two conditions; 1 where fewer than two are given.
+        Invariance: float
+        /// The same for lesion against background.
+        LesionInvariance: float
+    }
+
+/// One condition over all scenes.
+type ConditionScore =
+    {
+        Condition: string
+        Dice: Spread
+        LesionDice: Spread
+        TruthProbability: Spread
+        Kept: Spread
+        /// Cosine with the condition's features of what A foretells, and of no change. `None` where unknown.
+        Grounding: (Spread * Spread) option
+    }
+
+/// How much of an answer is due to the imaging condition. Spreads run over scenes.
+type InterventionalReport =
+    {
+        /// The frame under no condition.
+        Reference: ConditionScore
+        Conditions: ConditionScore list
+        /// Mean over scenes and conditions, each condition weighing the same. The reference is not among them.
+        Dice: Spread
+        LesionDice: Spread
+        /// The condition of the lowest mean Dice, the first of equals.
+        Worst: ConditionScore option
+        Invariance: Spread
+        LesionInvariance: Spread
+        /// For each scene, mean Dice under the conditions usual for its class at the training sites minus mean Dice
+        /// under those that are usual for others, −1 to 1: 0 for a model that learned nothing from the bias.
+        /// `None` where no scene has both.
+        ConfoundingGap: Spread option
+        /// The same after each condition's mean over the scenes is taken from its Dice: it doesn't mistake a condition
+        /// that is hard for every class for a bias.
+        AdjustedGap: Spread option
+        /// The gap of the true class's probability.
+        ProbabilityGap: Spread option
+    }
+
+/// The same scene under every condition: what would have been answered if only the condition had been another.
+[<RequireQualifiedAccess>]
+module Interventional =
+    /// The label of a pixel that a view doesn't show. It is left out wherever two masks are compared.
+    let unseen = Byte.MaxValue
+
+    /// How often label p of one map meets label q of the other, at [p, q], over the pixels that both show.
+    let private meetings classes (a: byte[]) (b: byte[]) =
+        let side = classes + 2
+        let table = Array2D.zeroCreate<int> side side
+
+        for pixel in 0 .. a.Length - 1 do
+            let p, q = min (int a[pixel]) (side - 1), min (int b[pixel]) (side - 1)
+            table[p, q] <- table[p, q] + 1
+
+        table
+
+    /// Class-aware Dice and lesion Dice of two label maps of the same number of pixels, each 0 to 1, symmetric, and
+    /// 1 where neither map shows a lesion. Labels are 0 to `classes`, or `unseen`.
+    let overlap (classes: int) (a: byte[]) (b: byte[]) : struct (float * float) =
+        let meet = meetings classes a b
+        let sum cells = float (List.sum cells)
+        let inA = [ for p in 0..classes -> sum [ for q in 0..classes -> meet[p, q] ] ]
+        let inB = [ for q in 0..classes -> sum [ for p in 0..classes -> meet[p, q] ] ]
+        let sizes = List.map2 (+) inA inB |> List.tail
+
+        let perClass =
+            sizes
+            |> List.indexed
+            |> List.choose (fun (index, size) ->
+                if size > 0.0 then
+                    Some(2.0 * float meet[index + 1, index + 1] / size)
+                else
+                    None)
+
+        if perClass.IsEmpty then
+            struct (1.0, 1.0)
+        else
+            let lesionInBoth =
+                sum
+                    [
+                        for p in 1..classes do
+                            for q in 1..classes -> meet[p, q]
+                    ]
+
+            struct (List.average perClass, 2.0 * lesionInBoth / List.sum sizes)
+
+    /// Scores of a scene; the masks are no longer needed afterwards.
+    let scene
+        (classes: int)
+        (reference: InterventionalView)
+        (conditions: (string * InterventionalView) list)
+        : SceneScore =
+        let score (view: InterventionalView) =
+            let struct (dice, lesionDice) = overlap classes view.Predicted view.Truth
+            let struct (kept, _) = overlap classes view.InReference reference.InReference
+
+            {
+                Dice = dice
+                LesionDice = lesionDice
+                TruthProbability = view.TruthProbability
+                Kept = kept
+                Usual = view.Usual
+                Grounding = view.Grounding
+            }
+
+        let masks = conditions |> List.map (fun (_, view) -> view.InReference)
+
+        let pairs =
+            List.allPairs (List.indexed masks) (List.indexed masks)
+            |> List.choose (fun ((i, a), (j, b)) -> if i < j then Some(overlap classes a b) else None)
+
+        let mean part =
+            if pairs.IsEmpty then 1.0 else List.averageBy part pairs
+
+        {
+            Reference = score reference
+            Conditions = conditions |> List.map (fun (name, view) -> name, score view)
+            Invariance = mean (fun (struct (dice, _)) -> dice)
+            LesionInvariance = mean (fun (struct (_, lesionDice)) -> lesionDice)
+        }
+
+    let private conditionScore name (scores: ViewScore list) : ConditionScore =
+        let spread (part: ViewScore -> float) =
+            scores |> Seq.map part |> Summary.spread
+
+        {
+            Condition = name
+            Dice = spread _.Dice
+            LesionDice = spread _.LesionDice
+            TruthProbability = spread _.TruthProbability
+            Kept = spread _.Kept
+            Grounding =
+                match scores |> List.choose _.Grounding with
+                | [] -> None
+                | known ->
+                    Some(
+                        known |> Seq.map _.Predicted |> Summary.spread,
+                        known |> Seq.map _.Unchanged |> Summary.spread
+                    )
+        }
+
+    /// Mean of `value` under usual conditions minus under unusual ones, for each scene that has both.
+    let private gap (value: string * ViewScore -> float) (scenes: SceneScore list) =
+        let meanWhere usual (scene: SceneScore) =
+            scene.Conditions
+            |> Seq.filter (fun (_, score) -> score.Usual = Some usual)
+            |> Seq.map value
+            |> Metrics.mean
+
+        let gaps =
+            scenes |> List.map (fun scene -> meanWhere true scene - meanWhere false scene)
+
+        let spread = Summary.spread gaps
+        if spread.Count = 0 then None else Some spread
+
+    /// The report on scenes that were all seen under the same conditions. The order of the scenes doesn't matter.
+    let report (scenes: SceneScore list) : InterventionalReport =
+        let perCondition =
+            match scenes with
+            | [] -> []
+            | first :: _ ->
+                first.Conditions
+                |> List.mapi (fun index (name, _) ->
+                    scenes
+                    |> List.map (fun scene -> snd scene.Conditions[index])
+                    |> conditionScore name)
+
+        let overScenes (part: SceneScore -> float) =
+            scenes |> Seq.map part |> Summary.spread
+
+        let meanOf (part: ViewScore -> float) =
+            overScenes (fun scene -> scene.Conditions |> Seq.map (snd >> part) |> Metrics.mean)
+
+        let means =
+            perCondition |> List.map (fun c -> c.Condition, c.Dice.Mean) |> Map.ofList
+
+        {
+            Reference = scenes |> List.map _.Reference |> conditionScore "reference"
+            Conditions = perCondition
+            Dice = meanOf _.Dice
+            LesionDice = meanOf _.LesionDice
+            Worst =
+                match perCondition with
+                | [] -> None
+                | some -> Some(List.minBy _.Dice.Mean some)
+            Invariance = overScenes _.Invariance
+            LesionInvariance = overScenes _.LesionInvariance
+            ConfoundingGap = gap (fun (_, score) -> score.Dice) scenes
+            AdjustedGap = gap (fun (name, score) -> score.Dice - means[name]) scenes
+            ProbabilityGap = gap (fun (_, score) -> score.TruthProbability) scenes
+        }

@@ -1,0 +1,206 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Threading
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// How far an exported file's answers are from our own, over all frames compared.
+[<RequireQualifiedAccess>]
+type OnnxComparison =
+    {
+        Frames: int
+        /// Largest difference of a probability.
+        Probabilities: float
+        /// Largest difference of a frame's disagreement or of a condition's influence, in nats.
+        Conditions: float
+        /// Pixels of all masks, and those that differ. Where probabilities agree, a pixel differs only if two classes are
+        /// equally probable there, to twice that difference.
+        Pixels: int64
+        DifferingPixels: int64
+    }
+
+/// What `export onnx` tells about the file it wrote.
+[<RequireQualifiedAccess>]
+type OnnxReport =
+    {
+        File: string
+        Bytes: int64
+        Opset: int64
+        Tower: string
+        Mode: Marginalisation
+        InputSize: int
+        Classes: string list
+        /// The dictionary, if the file says how much each condition matters.
+        Conditions: string list
+        Comparison: OnnxComparison
+    }
+
+/// What to export, and where to.
+[<RequireQualifiedAccess>]
+type OnnxRequest =
+    {
+        Model: string
+        /// The model's own unless given.
+        Mode: Marginalisation option
+        Out: string
+    }
+
+/// Exports that are compared with our own segmenter before they are handed out.
+[<RequireQualifiedAccess>]
+module OnnxExporter =
+    /// Largest difference of a probability, or of what is said about conditions in nats, that passes.
+    let tolerance = 1e-4
+
+    let private frames = SampleFrames.varied
+
+    let private largest (differences: float seq) = Seq.fold max 0.0 differences
+
+    /// The graph's answer to a picture against our own.
+    let private apart (own: Tensor) (told: SegmentationResult) (found: OnnxOutput) : OnnxComparison =
+        let mask =
+            torch.tensor(found.Probabilities).view own.shape
+            |> Upsampling.labels told.Upright.Height told.Upright.Width
+
+        let influence =
+            found.Influence
+            |> Option.defaultValue [||]
+            |> Seq.zip told.Influence
+            |> Seq.map (fun ((_, expected), found) -> abs (expected - float found))
+
+        let disagreement =
+            Option.map2
+                (fun map expected -> abs (Array.averageBy float map - expected))
+                found.Disagreement
+                told.Disagreement
+
+        {
+            Frames = 1
+            Probabilities =
+                Seq.map2
+                    (fun (a: float32) (b: float32) -> abs (float a - float b))
+                    found.Probabilities
+                    (own.data<float32>())
+                |> largest
+            Conditions = largest [ largest influence; Option.defaultValue 0.0 disagreement ]
+            Pixels = int64 mask.Labels.Length
+            DifferingPixels = Explanation.changes told.Upright mask |> snd
+        }
+
+    /// One picture through both.
+    let private comparePicture (segmenter: Segmenter) (engine: OnnxEngine) mode (picture: Picture) =
+        use _scope = torch.NewDisposeScope()
+        let frame = Preprocessing.frame engine.Facts.InputSize picture
+
+        OnnxEngine.run engine (frame.data<float32>().ToArray())
+        |> Result.map (
+            apart (Segmenter.probabilities segmenter mode picture) (Segmenter.segment segmenter mode picture)
+        )
+
+    let private together (a: OnnxComparison) (b: OnnxComparison) : OnnxComparison =
+        {
+            Frames = a.Frames + b.Frames
+            Probabilities = max a.Probabilities b.Probabilities
+            Conditions = max a.Conditions b.Conditions
+            Pixels = a.Pixels + b.Pixels
+            DifferingPixels = a.DifferingPixels + b.DifferingPixels
+        }
+
+    /// What an exported file states, and its answers against our own, in the file's mode, on a few rendered frames.
+    let compare
+        (file: string)
+        (model: Model)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<OnnxFacts * OnnxComparison, McdrlError> =
+        result {
+            use! engine = OnnxEngine.load file 0
+            use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
+
+            let one number =
+                report
+                    {
+                        Stage = "comparing with our own answers"
+                        Done = number
+                        Total = frames
+                        Note = ""
+                    }
+
+                if cancel.IsCancellationRequested then
+                    Error McdrlError.Cancelled
+                else
+                    comparePicture segmenter engine (Some engine.Facts.Mode) (SampleFrames.picture number)
+
+            let! found = List.init frames id |> List.traverseResultM one
+            return engine.Facts, List.reduce together found
+        }
+
+    let private accept (out: string) (comparison: OnnxComparison) =
+        if comparison.Probabilities <= tolerance && comparison.Conditions <= tolerance then
+            Ok()
+        else
+            Error(
+                McdrlError.model
+                    $"ONNX Runtime's answer to the exported graph is not ours: probabilities differ by up to {comparison.Probabilities:E1}, what is said about conditions by {comparison.Conditions:E1} nats, masks in {comparison.DifferingPixels} of {comparison.Pixels} pixels; nothing was written"
+                    out
+                    "Report it with the model's mcdrl.json"
+            )
+
+    /// Writes the model as an ONNX file and compares it with our own segmenter; only a file that agrees to
+    /// `tolerance` takes the place of `Out`.
+    let run
+        (report: Report)
+        (cancel: CancellationToken)
+        (request: OnnxRequest)
+        : Result<OnnxReport, McdrlError> =
+        let out = Path.GetFullPath request.Out
+
+        let folder = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "."
+
+        let unchecked =
+            Path.Combine(folder, $".{Path.GetFileName out}.{Guid.NewGuid():N}.unchecked")
+
+        result {
+            let! _ = Native.load ()
+
+            do!
+                if Directory.Exists out then
+                    Error(McdrlError.usage "this is a folder" request.Out "Name a file, e.g. model.onnx")
+                else
+                    Ok()
+
+            use _scope = torch.NewDisposeScope()
+            let! model = Bundle.load request.Model
+
+            let mode =
+                request.Mode
+                |> Option.defaultValue model.Manifest.Settings.Method.Marginalisation
+
+            try
+                do!
+                    Files.attempt request.Out (fun () ->
+                        Directory.CreateDirectory folder |> ignore
+                        File.WriteAllBytes(unchecked, [||]))
+
+                let! bytes = OnnxExport.write unchecked model mode
+                let! facts, comparison = compare unchecked model report cancel
+                do! accept request.Out comparison
+                do! Files.attempt request.Out (fun () -> File.Move(unchecked, out, true))
+
+                return
+                    {
+                        File = request.Out
+                        Bytes = bytes
+                        Opset = OnnxOp.opset
+                        Tower = model.Manifest.Tower
+                        Mode = mode
+                        InputSize = model.Manifest.Preprocessing.InputSize
+                        Classes = model.Manifest.Classes
+                        Conditions = facts.Conditions
+                        Comparison = comparison
+                    }
+            finally
+                if File.Exists unchecked then
+                    File.Delete unchecked
+        }

@@ -1,0 +1,335 @@
+namespace Mcdrl
+
+open System
+open System.Diagnostics
+open System.Globalization
+open System.IO
+open System.Security.Cryptography
+open System.Text
+open System.Threading
+open FsToolkit.ErrorHandling
+open TorchSharp
+
+/// What training came to.
+type TrainReport =
+    {
+        /// The model's folder.
+        Bundle: string
+        TrainingFrames: int
+        ValidationFrames: int
+        Epochs: int
+        /// The epoch whose weights were kept, from 1.
+        BestEpoch: int
+        /// Mean Dice on the held-back source frames, at the network's input size.
+        ValidationDice: float
+        /// π of each condition, where it was estimated or learned.
+        Prior: Map<string, float> option
+        Seconds: float
+    }
+
+/// Trains MCDRL on a dataset, from its files to a bundle.
+[<RequireQualifiedAccess>]
+module Trainer =
+    let private sitesOf (dataset: Dataset) (leaveOut: string option) : Result<DatasetSite list, McdrlError> =
+        let names = dataset.Sites |> List.map _.Name
+
+        match leaveOut with
+        | None -> Ok dataset.Sites
+        | Some site when not (List.contains site names) ->
+            let listed = String.concat ", " names
+
+            Error(
+                McdrlError.usage
+                    "the dataset has no such site"
+                    $"--leave-out {site}"
+                    $"Choose one of {listed}"
+            )
+        | Some _ when names.Length = 1 ->
+            Error(
+                McdrlError.usage
+                    "nothing is left to train on"
+                    "--leave-out"
+                    "Use a dataset with more than one site"
+            )
+        | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
+
+    /// The weights, whose tower must be the one that the caller insists on.
+    let private loadWeights (request: TrainRequest) =
+        Weights.load request.Weights
+        |> Result.bind (fun weights ->
+            match request.Tower with
+            | Some wanted when wanted <> Tower.name weights.Tower ->
+                Error(
+                    McdrlError.usage
+                        $"the weights hold {Tower.name weights.Tower}, not {wanted}"
+                        weights.Path
+                        "Name the tower that the weights hold, or leave --tower out"
+                )
+            | _ ->
+                let step = Tower.granularity weights.Tower
+
+                if int64 request.Settings.Method.InputSize % step = 0L then
+                    Ok weights
+                else
+                    Error(
+                        McdrlError.usage
+                            $"must be a multiple of {step} for {Tower.name weights.Tower}"
+                            "method.input_size"
+                            "Correct the value in the configuration or with --set"
+                    ))
+
+    let private textsOf (request: TrainRequest) (weights: Weights) (classes: string list) =
+        let m = request.Settings.Method
+        let prior = if m.Prior.IsEmpty then None else Some m.Prior
+
+        TextTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
+        |> Result.map (PromptTexts.ofEmbeddings classes.Length m.Conditions.Length prior)
+
+    let private identify
+        (request: TrainRequest)
+        (dataset: Dataset)
+        items
+        cancel
+        : Result<RunIdentity, McdrlError> =
+        result {
+            let! weightsFile = Weights.locate request.Weights
+            let! weights = Files.sha256 weightsFile
+            let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
+            let! text = textFile |> Option.map Files.sha256 |> Option.sequenceResult
+            let! data = DatasetDigest.ofItems dataset items cancel
+
+            return
+                {
+                    Version = Product.release
+                    Data = dataset.Name
+                    DataSha256 = data
+                    LeaveOut = request.LeaveOut
+                    WeightsSha256 = weights
+                    TextSha256 = text
+                    Seed = request.Seed
+                    Settings = request.Settings
+                }
+        }
+
+    let private manifestOf
+        (identity: RunIdentity)
+        (dataset: Dataset)
+        sites
+        (course: Course)
+        tower
+        (epoch, dice)
+        : Manifest =
+        let settings = identity.Settings
+
+        {
+            Format = 1
+            Classes = dataset.Classes
+            Tower = Tower.name tower
+            TowerFacts = Tower.facts tower
+            Active = Schedule.isActive settings (epoch - 1)
+            Precision = PrecisionName.ofPrecision course.Request.Precision
+            Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
+            Settings = settings
+            Provenance =
+                {
+                    Product = $"mcdrl {Product.release}"
+                    Created = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
+                    Data = dataset.Name
+                    DataSha256 = identity.DataSha256
+                    TrainedOn = sites |> List.map (fun (site: DatasetSite) -> site.Name)
+                    LeftOut = identity.LeaveOut
+                    WeightsSha256 = identity.WeightsSha256
+                    Seed = identity.Seed
+                    Epoch = epoch
+                    TrainingFrames = course.Frames
+                }
+            Metrics =
+                [
+                    {
+                        Name = "mean Dice, held-back source frames"
+                        Value = dice
+                        Protocol =
+                            $"image-wise foreground Dice at {settings.Method.InputSize} px, empty-empty 1; used to choose the epoch"
+                    }
+                ]
+            Files = Map.empty
+        }
+
+    let private priorOf (settings: MethodSettings) (texts: Texts) =
+        settings.PriorSource
+        |> Option.map (fun _ -> Seq.zip settings.Conditions (Prior.weights texts) |> Map.ofSeq)
+
+    /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
+    let private writeBundle identity dataset sites (course: Course) (state: TrainState) =
+        result {
+            let folder = course.Request.Out
+
+            let! best =
+                state.Best
+                |> Result.requireSome (
+                    McdrlError.model "no epoch was ever validated" folder "Set optimiser.epochs to at least 1"
+                )
+
+            let! _, leaves = Checkpoint.read (Run.bestFile folder)
+            let network, tower, rival = TrainState.withLeaves leaves state
+            use _noGrad = torch.no_grad ()
+            let network, texts = Prior.settled network course.Texts
+            let texts, rival = Rival.settled rival texts
+
+            do!
+                Bundle.write
+                    (Bundle.ofRun folder)
+                    {
+                        Manifest = manifestOf identity dataset sites course tower best
+                        Tower = tower
+                        Network = network
+                        Texts = texts
+                        Rival = rival
+                    }
+
+            return best, priorOf identity.Settings.Method texts
+        }
+
+    /// Deletes the prepared frames and features, which only training reads.
+    let private forgetPrepared folder =
+        Files.attempt folder (fun () ->
+            if Directory.Exists(Run.preparedFolder folder) then
+                Directory.Delete(Run.preparedFolder folder, true))
+
+    /// Frames, features and texts made ready; then the epochs; then the bundle.
+    let private run
+        (request: TrainRequest)
+        (identity: RunIdentity)
+        (dataset: Dataset)
+        sites
+        items
+        device
+        resume
+        report
+        cancel
+        =
+        result {
+            let clock = Stopwatch.StartNew()
+            let settings = request.Settings
+            let seed = Seed.create request.Seed
+
+            let training, validation =
+                items
+                |> Splits.holdOut
+                    settings.Validation
+                    (Seed.named "validation" seed)
+                    (fun (item: DatasetItem) -> item.Site)
+
+            let! weights = loadWeights request
+            let! texts = textsOf request weights dataset.Classes
+            let tower = weights.Tower
+
+            let! rival =
+                RivalSource.create settings.Method weights dataset.Classes (Seed.named "prompts" seed)
+
+            let! estimator = PriorEstimate.create settings.Method weights
+            let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
+
+            let network =
+                { NetworkTemplate.createNetwork
+                      settings
+                      (Tower.isAligned tower)
+                      (Tower.width tower)
+                      (Tower.skipChannels tower)
+                      texts
+                      (Seed.named "network" seed) with
+                    log_prior = Prior.start settings.Method texts
+                }
+
+            let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
+            let state = TrainState.start settings.Optimiser device trains network tower rival
+
+            let! views =
+                Preparation.views request identity device dataset state.Running report cancel
+
+            let! texts =
+                match estimator with
+                | None -> Ok texts
+                | Some text ->
+                    result {
+                        let! frames = views Augmentation.none None training
+
+                        return!
+                            PriorEstimate.ofFrames
+                                text
+                                state.Running
+                                settings.Optimiser.BatchSize
+                                frames
+                                texts
+                                report
+                                cancel
+                    }
+
+            let! trainingViews =
+                views
+                    settings.Augmentation
+                    (if Objective.isGrounded settings then Some texts else None)
+                    training
+
+            let! validationViews = views Augmentation.none None validation
+
+            let course =
+                {
+                    Request = request
+                    Texts = texts
+                    Training = trainingViews
+                    Validation = validationViews
+                    Seed = seed
+                    Report = report
+                    Cancel = cancel
+                    Log =
+                        torch.utils.tensorboard.SummaryWriter(
+                            Run.tensorBoardFolder request.Out,
+                            createRunName = false
+                        )
+                }
+
+            let! state =
+                if resume then
+                    TrainState.restore (Run.checkpointFile request.Out) state
+                else
+                    Ok state
+
+            // Nothing else on that thread: those that it makes would flush for ever.
+            let! state =
+                FlushedThread.run (fun () -> Course.complete course (Stopwatch.StartNew()) state)
+
+            let! (epoch, dice), prior = writeBundle identity dataset sites course state
+            do! forgetPrepared request.Out
+
+            return
+                {
+                    Bundle = Bundle.ofRun request.Out
+                    TrainingFrames = training.Length
+                    ValidationFrames = validation.Length
+                    Epochs = settings.Optimiser.Epochs
+                    BestEpoch = epoch
+                    ValidationDice = dice
+                    Prior = prior
+                    Seconds = clock.Elapsed.TotalSeconds
+                }
+        }
+
+    /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
+    /// writes a bundle. A cancelled run keeps a checkpoint.
+    let train
+        (request: TrainRequest)
+        (report: Report)
+        (cancel: CancellationToken)
+        : Result<TrainReport, McdrlError> =
+        result {
+            let! _ = Native.load ()
+            let! device = Device.parse request.Device
+            let! dataset = Dataset.load request.Data
+            let! sites = sitesOf dataset request.LeaveOut
+            let items = sites |> List.collect (fun site -> List.ofArray site.Items)
+            let! identity = identify request dataset items cancel
+            use! _owned = Run.lock request.Out
+            let! resume = Run.enter request.Out request.Resume identity
+            return! run request identity dataset sites items device resume report cancel
+        }

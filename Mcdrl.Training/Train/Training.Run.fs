@@ -1,0 +1,129 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Text.Json
+
+/// What a training run is asked to do.
+[<NoComparison; NoEquality>]
+type TrainRequest =
+    {
+        /// The dataset's folder.
+        Data: string
+        /// The site that is never seen; `None` trains on all.
+        LeaveOut: string option
+        /// The name that the tower must have, where the caller insists on one.
+        Tower: string option
+        /// The tower's weights, a file or a folder.
+        Weights: string
+        /// An embeddings table, for a tower without a text tower.
+        Text: string option
+        Settings: Settings
+        /// The run's folder.
+        Out: string
+        /// A folder of prepared frames and features of the whole dataset that runs share and that outlives them; `None`
+        /// prepares those that are trained on, in the run's folder, and deletes them afterwards.
+        Prepared: string option
+        Resume: bool
+        Seed: uint64
+        /// `cpu`, `cuda`, `cuda:N` or `auto`.
+        Device: string
+        /// What the model says it is to compute in; training computes in fp32.
+        Precision: Precision
+        /// Minutes between checkpoints within an epoch.
+        CheckpointMinutes: float
+    }
+
+/// What identifies a run: a run is resumed only when all of it is the same.
+type RunIdentity =
+    {
+        Version: string
+        Data: string
+        DataSha256: string
+        LeaveOut: string option
+        WeightsSha256: string
+        TextSha256: string option
+        Seed: uint64
+        Settings: Settings
+    }
+
+/// The folder of a run: who owns it, what it is, and where its files lie.
+[<RequireQualifiedAccess>]
+module Run =
+    let identityFile folder = Path.Combine(folder, "run.json")
+
+    let checkpointFile folder =
+        Path.Combine(folder, "checkpoint.safetensors")
+
+    let bestFile folder =
+        Path.Combine(folder, "best.safetensors")
+
+    /// Where prepared frames and features lie until the run ends.
+    let preparedFolder folder = Path.Combine(folder, "prepared")
+
+    let tensorBoardFolder folder = Path.Combine(folder, "tensorboard")
+
+    /// Holds the run's folder for this process; a second trainer on it is refused. The system frees the lock when the
+    /// process ends, however it ends.
+    let lock (folder: string) : Result<IDisposable, McdrlError> =
+        Path.Combine(folder, "run.lock")
+        |> FileLock.tryTake
+        |> Result.bind (fun taken ->
+            match taken with
+            | Some file ->
+                file.SetLength 0L
+                use writer = new StreamWriter(file, leaveOpen = true)
+                writer.Write $"process {Environment.ProcessId} on {Environment.MachineName}"
+                writer.Flush()
+                Ok(file :> IDisposable)
+            | None ->
+                Error(
+                    McdrlError.usage
+                        "another process is training in this folder"
+                        folder
+                        "Wait for it to end, or choose another --out"
+                ))
+
+    /// The keys in which two JSON objects differ, with dots.
+    let private differences (left: RunIdentity) (right: RunIdentity) =
+        let rec compare path (a: Nodes.JsonNode | null) (b: Nodes.JsonNode | null) =
+            match a, b with
+            | (:? Nodes.JsonObject as a), (:? Nodes.JsonObject as b) ->
+                [
+                    for pair in a do
+                        let key = if path = "" then pair.Key else $"{path}.{pair.Key}"
+                        yield! compare key pair.Value b[pair.Key]
+                ]
+            | _ -> if Nodes.JsonNode.DeepEquals(a, b) then [] else [ path ]
+
+        compare "" (RecordJson.toObject left) (RecordJson.toObject right)
+
+    /// Starts the folder's run, or checks that the run in it is this one. True when there is a checkpoint to go on from.
+    let enter folder resume (identity: RunIdentity) : Result<bool, McdrlError> =
+        let file = identityFile folder
+
+        match File.Exists file, resume with
+        | true, false ->
+            Error(
+                McdrlError.usage
+                    "the folder already holds a run"
+                    folder
+                    "Add --resume to go on with it, or choose another --out"
+            )
+        | false, _ ->
+            Files.writeText file (RecordJson.render identity)
+            |> Result.map (fun () -> false)
+        | true, true ->
+            RecordJson.ofFile<RunIdentity> file
+            |> Result.bind (fun earlier ->
+                match differences earlier identity with
+                | [] -> Ok(File.Exists(checkpointFile folder))
+                | keys ->
+                    let listed = String.concat ", " keys
+
+                    Error(
+                        McdrlError.model
+                            $"the run differs from this call in {listed}"
+                            folder
+                            "Repeat the call with the same data, weights, seed and settings, or choose another --out"
+                    ))

@@ -1,0 +1,399 @@
+namespace Mcdrl
+
+open System
+open System.Threading
+open TorchSharp
+
+/// A frozen tower's features of a fixed number of views of every frame, computed once and kept in files.
+[<NoComparison; NoEquality>]
+type CachedFeatures =
+    {
+        /// Features and labels of every (frame, view).
+        Views: Store
+        /// Shapes of the features in a record, those of the dense map first.
+        Shapes: int64 array list
+        /// The dense map of the same view under a confounder drawn for it, where interventions are grounded.
+        Transformed: Store option
+    }
+
+/// Where batches come from: random views of prepared frames through the tower, or its features of a fixed number of views.
+[<NoComparison; NoEquality>]
+type Views =
+    {
+        Frames: Frames
+        /// The frames, by their index, that batches are drawn from.
+        Members: int array
+        Settings: Settings
+        Seed: Seed
+        Mean: float32 array
+        Std: float32 array
+        Device: torch.Device
+        /// Only when the tower is frozen and the views are fixed.
+        Cache: CachedFeatures option
+    }
+
+/// A batch as it is before the tower, whose features the cache may already hold.
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type Seen =
+    /// float32 [B, 3, S, S] in [0, 1].
+    | Frames of Tensor
+    | Features of TowerFeatures
+
+/// The views of a batch under a condition each, before the tower or after it.
+[<RequireQualifiedAccess; NoComparison; NoEquality>]
+type SeenConditioned =
+    /// float32 [B, 3, S, S] in [0, 1].
+    | Frames of Tensor
+    /// The dense map, [B, H, W, width].
+    | Dense of Tensor
+
+[<NoComparison; NoEquality>]
+type Conditioned =
+    {
+        Seen: SeenConditioned
+        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the view is as it was.
+        Counts: Tensor
+        /// int64 [B]: the condition of each view, as an index into the dictionary.
+        Confounders: Tensor
+    }
+
+/// Random views of a batch's items.
+[<NoComparison; NoEquality>]
+type Drawn =
+    {
+        Seen: Seen
+        /// uint8 [B, S, S].
+        Labels: Tensor
+        Conditioned: Conditioned option
+    }
+
+[<RequireQualifiedAccess>]
+module Views =
+    /// The maps that the head reads, the coarsest `refinements` of the tower's; all where StyLIP reads them too.
+    let private usedSkips (settings: Settings) (features: TowerFeatures) =
+        if settings.Method.Prompting = Some Prompting.Stylip then
+            features
+        else
+            { features with
+                Skips =
+                    features.Skips
+                    |> List.rev
+                    |> List.truncate settings.Method.Refinements
+                    |> List.rev
+            }
+
+    /// Runs the tower on frames [B, 3, S, S] in [0, 1] and keeps what the network reads.
+    let throughTower (views: Views) (tower: Tower) (frames: Tensor) : TowerFeatures =
+        scopedWith (fun features -> [ features.Dense; features.Image; yield! features.Skips ]) (fun () ->
+            Preprocessing.normalised views.Mean views.Std (frames.``to`` views.Device)
+            |> Tower.forward views.Settings.Method.DenseMode tower
+            |> usedSkips views.Settings)
+
+    /// By the frame's name, not by its place among those of a run, so that runs on other sites can share its features.
+    let private seedOf (views: Views) (index: int) (number: int) =
+        let item = views.Frames.Items[index]
+
+        views.Seed
+        |> Seed.named "view"
+        |> Seed.named item.Site
+        |> Seed.named item.Stem
+        |> Seed.split number
+
+    /// View `number` of item `index`: frame [3, S, S] and labels [S, S].
+    let private view (views: Views) (index: int) (number: int) =
+        use _scope = torch.NewDisposeScope()
+        let frame, labels = Frames.read views.Frames index
+
+        let frame, labels =
+            Augmentation.view views.Settings.Augmentation (seedOf views index number) frame labels
+
+        frame.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope()
+
+    /// As `view`, and the same view under `condition`, where that is an operation on pixels.
+    let private pair (views: Views) (index: int) (number: int) condition =
+        use _scope = torch.NewDisposeScope()
+        let frame, labels = Frames.read views.Frames index
+
+        let seen, marked, transformed =
+            Augmentation.pair views.Settings.Augmentation (seedOf views index number) condition frame labels
+
+        seen.MoveToOuterDisposeScope(),
+        marked.MoveToOuterDisposeScope(),
+        (match transformed with
+         | Some frame -> frame.MoveToOuterDisposeScope(), 1.0f
+         | None -> seen.alias().MoveToOuterDisposeScope(), 0.0f)
+
+    /// The number of the view that `epoch` uses of the member at a position, which is the same whatever else is in the store.
+    let private numberIn (views: Views) (epoch: int) (position: int) =
+        match views.Settings.Augmentation.Views with
+        | 0 -> epoch
+        | count -> (epoch + position) % count
+
+    let private parts (features: TowerFeatures) =
+        features.Dense :: features.Image :: features.Skips
+
+    let private floats (shapes: int64 array list) =
+        shapes |> List.sumBy (fun shape -> Array.fold (*) 1L shape)
+
+    /// Records that are computed side by side.
+    let private ahead = 16
+
+    /// Makes or opens the store at `path` with one record for every (frame, view), in that order.
+    let private recorded path key stage (views: Views) (report: Report) (cancel: CancellationToken) compute =
+        let count = views.Settings.Augmentation.Views
+        let total = count * views.Frames.Items.Length
+
+        let inScope index =
+            use _noGrad = torch.no_grad ()
+            use _scope = torch.NewDisposeScope()
+            compute (index / count) (index % count)
+
+        let length = (inScope 0: byte[]).Length
+        let mutable batch: byte[] array = [||]
+
+        let record index =
+            if cancel.IsCancellationRequested then
+                Error McdrlError.Cancelled
+            else
+                if index % ahead = 0 then
+                    batch <-
+                        Array.Parallel.init (min ahead (total - index)) (fun offset ->
+                            inScope (index + offset))
+
+                    report
+                        {
+                            Stage = stage
+                            Done = index + batch.Length
+                            Total = total
+                            Note = ""
+                        }
+
+                Ok batch[index % ahead]
+
+        Store.openOrCreate path key length total record
+
+    let private bytesOf (tensor: Tensor) =
+        tensor.cpu().contiguous().bytes.ToArray()
+
+    /// Computes a frozen tower's features of all views of all frames, once, into the file `path`.
+    let cached path key (tower: Tower) (views: Views) report cancel =
+        let seen index number =
+            let frame, labels = view views index number
+            throughTower views tower (frame.unsqueeze 0L), labels
+
+        let shapes =
+            use _noGrad = torch.no_grad ()
+            use _scope = torch.NewDisposeScope()
+            parts (fst (seen 0 0)) |> List.map (fun part -> part.shape[1..])
+
+        let compute index number =
+            let features, labels = seen index number
+            Array.concat [ yield! parts features |> List.map bytesOf; labels.bytes.ToArray() ]
+
+        recorded path key "computing tower features" views report cancel compute
+        |> Result.map (fun store ->
+            { views with
+                Cache =
+                    Some
+                        {
+                            Views = store
+                            Shapes = shapes
+                            Transformed = None
+                        }
+            })
+
+    /// Computes, once, into the file `path`, what a frozen tower sees in each cached view under a confounder that `draw`
+    /// draws for it from a seed. Views without a cache are left as they are: theirs are drawn at every step.
+    let cachedTransformed path key (tower: Tower) (draw: Seed -> int64) (views: Views) report cancel =
+        match views.Cache with
+        | None -> Ok views
+        | Some cache ->
+            let compute index number =
+                let confounder = seedOf views index number |> Seed.named "confounder" |> draw
+                let name = views.Settings.Method.Conditions[int confounder]
+                let _, _, (frame, counts) = pair views index number name
+
+                Array.concat
+                    [
+                        bytesOf (throughTower views tower (frame.unsqueeze 0L)).Dense
+                        BitConverter.GetBytes(counts: float32)
+                        BitConverter.GetBytes(int confounder)
+                    ]
+
+            recorded path key "computing features under conditions" views report cancel compute
+            |> Result.map (fun store ->
+                { views with
+                    Cache = Some { cache with Transformed = Some store }
+                })
+
+    let private recordOf (views: Views) (index: int, number: int) =
+        index * views.Settings.Augmentation.Views + number
+
+    let private fromCache (views: Views) (cache: CachedFeatures) (members: (int * int) array) =
+        let pixels = views.Frames.Side * views.Frames.Side
+        let shapes = cache.Shapes
+        let valueBytes = 4 * int (floats shapes)
+        let record = Array.zeroCreate<byte>(valueBytes + pixels)
+        let count = int64 members.Length
+        let values = torch.empty ([| count; floats shapes |], dtype = torch.float32)
+        let side = int64 views.Frames.Side
+        let labels = torch.empty ([| count; side; side |], dtype = torch.uint8)
+
+        members
+        |> Array.iteri (fun row place ->
+            cache.Views.Read(recordOf views place, Span record)
+            Span(record, 0, valueBytes).CopyTo(values.bytes.Slice(row * valueBytes))
+            Span(record, valueBytes, pixels).CopyTo(labels.bytes.Slice(row * pixels)))
+
+        let taken, _ =
+            shapes
+            |> List.mapFold
+                (fun (start: int64) (shape: int64 array) ->
+                    let length = Array.fold (*) 1L shape
+                    let part = values.narrow(1L, start, length).reshape(Array.append [| -1L |] shape)
+                    part.contiguous().``to`` views.Device, start + length)
+                0L
+
+        match taken with
+        | dense :: image :: skips ->
+            {
+                Dense = dense
+                Image = image
+                Skips = skips
+            },
+            labels
+        | _ -> invalidOp "a feature record holds a dense map and an image feature"
+
+    /// The dense maps of views under the confounders that were drawn for them.
+    let private transformedFromCache (views: Views) shape (store: Store) (members: (int * int) array) =
+        let valueBytes = 4 * int (floats [ shape ])
+        let record = Array.zeroCreate<byte>(valueBytes + 8)
+
+        let dense =
+            torch.empty (Array.append [| int64 members.Length |] shape, dtype = torch.float32)
+
+        let drawn =
+            members
+            |> Array.mapi (fun row place ->
+                store.Read(recordOf views place, Span record)
+                Span(record, 0, valueBytes).CopyTo(dense.bytes.Slice(row * valueBytes))
+
+                BitConverter.ToSingle(record, valueBytes),
+                int64 (BitConverter.ToInt32(record, valueBytes + 4)))
+
+        {
+            Seen = SeenConditioned.Dense(dense.``to`` views.Device)
+            Counts = torch.tensor (Array.map fst drawn)
+            Confounders = torch.tensor (Array.map snd drawn)
+        }
+
+    /// Every tensor of a batch, its owner's to dispose.
+    let tensors (drawn: Drawn) : Tensor list =
+        [
+            match drawn.Seen with
+            | Seen.Frames frames -> frames
+            | Seen.Features features -> yield! parts features
+            drawn.Labels
+            match drawn.Conditioned with
+            | Some conditioned ->
+                match conditioned.Seen with
+                | SeenConditioned.Frames seen
+                | SeenConditioned.Dense seen -> seen
+
+                conditioned.Counts
+                conditioned.Confounders
+            | None -> ()
+        ]
+
+    /// The views in `epoch` of the members at these positions, and under the confounders given, int64 one a view, the same
+    /// views again; cached views stay under the confounders that were drawn for them. Needs no tower. The caller owns
+    /// the tensors.
+    let draw (views: Views) (epoch: int) (positions: int array) (confounders: int64 array option) =
+        let numbered =
+            positions
+            |> Array.map (fun position -> views.Members[position], numberIn views epoch position)
+
+        scopedWith (tensors >> Seq.ofList) (fun () ->
+            match views.Cache, confounders with
+            | Some cache, _ ->
+                let features, labels = fromCache views cache numbered
+
+                {
+                    Seen = Seen.Features features
+                    Labels = labels
+                    Conditioned =
+                        match cache.Transformed, confounders with
+                        | Some store, Some _ ->
+                            Some(transformedFromCache views cache.Shapes.Head store numbered)
+                        | _ -> None
+                }
+            | None, None ->
+                let frames, labels =
+                    numbered
+                    |> Array.map (fun (index, number) -> view views index number)
+                    |> Array.unzip
+
+                {
+                    Seen = Seen.Frames(torch.stack frames)
+                    Labels = torch.stack labels
+                    Conditioned = None
+                }
+            | None, Some confounders ->
+                let frames, labels, others =
+                    Array.map2
+                        (fun (index, number) confounder ->
+                            pair views index number views.Settings.Method.Conditions[int confounder])
+                        numbered
+                        confounders
+                    |> Array.unzip3
+
+                let others, weights = Array.unzip others
+
+                {
+                    Seen = Seen.Frames(torch.stack frames)
+                    Labels = torch.stack labels
+                    Conditioned =
+                        Some
+                            {
+                                Seen = SeenConditioned.Frames(torch.stack others)
+                                Counts = torch.tensor weights
+                                Confounders = torch.tensor confounders
+                            }
+                })
+
+    /// What the tower sees in a batch: its features, and without gradients those of the conditioned views. The caller owns
+    /// the tensors.
+    let seenBy (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
+        let kept (features: TowerFeatures, transformed: Transformed option) : Tensor seq =
+            [
+                yield! parts features
+                match transformed with
+                | Some transformed ->
+                    transformed.Dense
+                    transformed.Weight
+                | None -> ()
+            ]
+
+        scopedWith kept (fun () ->
+            let transformed =
+                drawn.Conditioned
+                |> Option.map (fun conditioned ->
+                    use _noGrad = torch.no_grad ()
+
+                    {
+                        Dense =
+                            match conditioned.Seen with
+                            | SeenConditioned.Frames frames -> (throughTower views tower frames).Dense
+                            | SeenConditioned.Dense dense -> dense.alias ()
+                        Weight = conditioned.Counts.``to``(views.Device).alias()
+                    })
+
+            match drawn.Seen with
+            | Seen.Frames frames -> throughTower views tower frames, transformed
+            | Seen.Features features ->
+                {
+                    Dense = features.Dense.alias ()
+                    Image = features.Image.alias ()
+                    Skips = [ for skip in features.Skips -> skip.alias () ]
+                },
+                transformed)

@@ -1,0 +1,328 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open System.Text.Json
+open System.Threading
+open TorchSharp
+open FsToolkit.ErrorHandling
+
+/// What is to be encoded.
+[<RequireQualifiedAccess>]
+type EncodeSource =
+    /// The image files in a folder and the folders below it.
+    | Images of folder: string
+    /// A safetensors file with `image` [n, 3, h, w] and/or `tokens` [n, context], taken as they are.
+    | Tensors of file: string
+
+type EncodeRequest =
+    {
+        /// A weights file or its folder.
+        Weights: string
+        Source: EncodeSource
+        /// The safetensors file to write.
+        Out: string
+        /// `cpu`, `cuda`, `cuda:N` or `auto`.
+        Device: string
+    }
+
+/// What was written.
+type EncodeReport =
+    {
+        Tower: string
+        /// Names and shapes of the tensors in the file.
+        Written: (string * int64 list) list
+        /// Image files that could not be read, and why.
+        Failed: (string * McdrlError) list
+    }
+
+/// The work behind `mcdrl encode`: embeddings of images and texts as a safetensors file.
+[<RequireQualifiedAccess>]
+module Encoder =
+    /// Images that go through the tower at once.
+    let private chunk = 4
+
+    /// Features of normalised images [n, 3, h, w], name by name.
+    let private imageFeatures (tower: Tower) (images: Tensor) : (string * Tensor) list =
+        let features =
+            match tower with
+            | Tower.ViT tower ->
+                VisionTransformer.forwardAll [ DenseMode.Plain; DenseMode.Maskclip ] tower images
+                |> List.zip [ "dense_plain"; "dense_maskclip" ]
+            | Tower.ClipResNet _ -> [ "dense_maskclip", Tower.forward DenseMode.Maskclip tower images ]
+            | Tower.ResNet50 _ -> [ "dense_plain", Tower.forward DenseMode.Plain tower images ]
+
+        let _, first = List.head features
+
+        ("image_features", first.Image)
+        :: [ for name, features in features -> name, features.Dense ]
+
+    let private keep (named: (string * Tensor) list) : Tensor seq = named |> Seq.map snd
+
+    /// Joins what the chunks gave, name by name.
+    let private joined (parts: (string * Tensor) list list) : (string * Tensor) list =
+        match List.filter (List.isEmpty >> not) parts with
+        | [] -> []
+        | first :: _ as parts ->
+            [
+                for index, (name, _) in List.indexed first ->
+                    name, torch.cat ([| for part in parts -> snd part[index] |], 0L)
+            ]
+
+    /// Runs `work` on 0 .. count − 1 in chunks, given as first and length.
+    let private inChunks
+        stage
+        (report: Report)
+        (cancel: CancellationToken)
+        count
+        (work: int -> int -> 'a)
+        : 'a list =
+        [
+            for start in 0..chunk .. count - 1 do
+                cancel.ThrowIfCancellationRequested()
+                let length = min chunk (count - start)
+                work start length
+
+                report
+                    {
+                        Stage = stage
+                        Done = start + length
+                        Total = count
+                        Note = ""
+                    }
+        ]
+
+    /// Runs a tower on one chunk and brings the results to the CPU.
+    let private encodeChunk
+        (encode: Tensor -> (string * Tensor) list)
+        (device: torch.Device)
+        (inputs: Tensor)
+        =
+        scopedWith keep (fun () ->
+            [ for name, tensor in encode (inputs.``to`` device) -> name, tensor.cpu () ])
+
+    let private refuse path name what =
+        McdrlError.data
+            what
+            $"{path}, tensor \"{name}\""
+            "Write the tensor as `mcdrl encode --help` describes it"
+
+    let private checkImages path (tower: Tower) (images: Tensor) =
+        let step = Tower.granularity tower
+
+        match List.ofArray images.shape with
+        | [ count; 3L; height; width ] when
+            count > 0L
+            && height > 0L
+            && width > 0L
+            && height % step = 0L
+            && width % step = 0L
+            ->
+            if images.is_floating_point () then
+                Ok()
+            else
+                Error(refuse path "image" $"it is {images.dtype}, not F32")
+        | shape ->
+            Error(
+                refuse
+                    path
+                    "image"
+                    $"it is {shapeText shape}, not [n, 3, h, w] with h and w multiples of {step}, as {Tower.name tower} needs"
+            )
+
+    let private checkTokens path (text: ClipText) (tokens: Tensor) =
+        use _scope = torch.NewDisposeScope()
+
+        match List.ofArray tokens.shape with
+        | [ count; length ] when count > 0L && length > 0L && length <= int64 (ClipText.context text) ->
+            if tokens.dtype <> torch.int64 && tokens.dtype <> torch.int32 then
+                Error(refuse path "tokens" $"it is {tokens.dtype}, not I64")
+            elif
+                tokens.min().ToInt64() < 0L
+                || tokens.max().ToInt64() >= ClipText.vocabulary text
+            then
+                Error(refuse path "tokens" $"an id is not in 0 .. {ClipText.vocabulary text - 1L}")
+            else
+                Ok()
+        | shape ->
+            Error(
+                refuse
+                    path
+                    "tokens"
+                    $"it is {shapeText shape}, not [n, m] with m at most {ClipText.context text}"
+            )
+
+    let private encodeTensors (weights: Weights) device report cancel (path: string) =
+        result {
+            let! content = Safetensors.readWith { Widen = true; RequireFinite = true } path
+
+            let images, tokens =
+                content.Tensors.TryFind "image", content.Tensors.TryFind "tokens"
+
+            do!
+                Result.requireTrue
+                    (McdrlError.data "it has neither `image` nor `tokens`" path "Write at least one of them")
+                    (images.IsSome || tokens.IsSome)
+
+            let rowsOf stage encode (inputs: Tensor) =
+                inChunks stage report cancel (int inputs.shape[0]) (fun start length ->
+                    inputs.narrow (0L, int64 start, int64 length) |> encodeChunk encode device)
+                |> joined
+
+            let! fromImages =
+                match images with
+                | None -> Ok []
+                | Some images ->
+                    checkImages path weights.Tower images
+                    |> Result.map (fun () ->
+                        images.``to`` torch.float32
+                        |> rowsOf "encoding images" (imageFeatures weights.Tower))
+
+            let! fromTokens =
+                match tokens, weights.Text with
+                | None, _ -> Ok []
+                | Some _, None ->
+                    Error(
+                        McdrlError.usage
+                            $"{path} has `tokens`, {Tower.name weights.Tower} has no text tower"
+                            weights.Path
+                            "Leave `tokens` out, or use CLIP weights"
+                    )
+                | Some tokens, Some text ->
+                    checkTokens path text tokens
+                    |> Result.map (fun () ->
+                        tokens.``to`` torch.int64
+                        |> rowsOf "encoding texts" (fun tokens ->
+                            [ "text_features", ClipText.forward text tokens ]))
+
+            return fromImages @ fromTokens, Map.empty, []
+        }
+
+    let private imageFiles (folder: string) =
+        if not (Directory.Exists folder) then
+            Error(McdrlError.data "there is no such folder" folder "Check the path")
+        else
+            Files.attempt folder (fun () ->
+                Directory.GetFiles(
+                    folder,
+                    "*",
+                    EnumerationOptions(
+                        RecurseSubdirectories = true,
+                        AttributesToSkip = FileAttributes.ReparsePoint
+                    )
+                )
+                |> Array.filter Images.isNamedAsImage
+                |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)))
+
+    /// A frame as the tower wants it, by CLIP's own preprocessing. [1, 3, S, S]
+    let private prepare (tower: Tower) (picture: Picture) =
+        scoped (fun () ->
+            let channels (values: float list) =
+                torch.tensor(Array.ofList values, dtype = torch.float32).view(1L, 3L, 1L, 1L)
+
+            let mean, std = Tower.normalisation tower
+
+            (Resize.clipSquare (int (Tower.inputSize tower)) (RasterTensors.ofPicture picture))
+                .div(scalar 255.0)
+                .unsqueeze(0L)
+                .sub(channels mean)
+                .div(channels std))
+
+    let private encodeFolder (weights: Weights) (device: torch.Device) report cancel (folder: string) =
+        result {
+            let! files = imageFiles folder
+
+            do!
+                Result.requireTrue
+                    (McdrlError.data
+                        $"""it has no image file ({String.concat " " Images.extensions})"""
+                        folder
+                        "Name a folder of images")
+                    (files.Length > 0)
+
+            let chunks =
+                inChunks "encoding images" report cancel files.Length (fun start length ->
+                    scopedWith (fun (features, _, _) -> keep features) (fun () ->
+                        let frames =
+                            [
+                                for path in files[start .. start + length - 1] ->
+                                    path,
+                                    Images.read ImageLimits.standard path
+                                    |> Result.map (prepare weights.Tower)
+                            ]
+
+                        let good =
+                            frames
+                            |> List.choose (fun (path, frame) ->
+                                match frame with
+                                | Ok frame -> Some(path, frame)
+                                | Error _ -> None)
+
+                        let failed =
+                            frames
+                            |> List.choose (fun (path, frame) ->
+                                match frame with
+                                | Ok _ -> None
+                                | Error error -> Some(path, error))
+
+                        let features =
+                            if good.IsEmpty then
+                                []
+                            else
+                                torch.cat (Seq.toArray (Seq.map snd good), 0L)
+                                |> encodeChunk (imageFeatures weights.Tower) device
+
+                        features, List.map fst good, failed))
+
+            let failed = chunks |> List.collect (fun (_, _, failed) -> failed)
+            let good = chunks |> List.collect (fun (_, good, _) -> good)
+
+            do!
+                match good, McdrlError.ofList (List.map snd failed) with
+                | [], Some error -> Error error
+                | _ -> Ok()
+
+            let features = chunks |> List.map (fun (features, _, _) -> features) |> joined
+            let names = [| for path in good -> Path.GetRelativePath(folder, path) |]
+            return features, Map [ "files", JsonSerializer.Serialize names ], failed
+        }
+
+    /// Encodes and writes: `image_features` [n, d] and, where the tower has them, `dense_plain` and `dense_maskclip`
+    /// [n, H, W, d], `text_features` [n, d]; none of unit length. Images from files are prepared by CLIP's own
+    /// preprocessing (shorter side to the input's size, centre square); their names are in `__metadata__.files`, in the
+    /// order of the rows. An unreadable image is reported and left out.
+    let encode
+        (report: Report)
+        (cancel: CancellationToken)
+        (request: EncodeRequest)
+        : Result<EncodeReport, McdrlError> =
+        try
+            result {
+                let! device = Device.parse request.Device
+                use _scope = torch.NewDisposeScope()
+                use _inference = torch.inference_mode true
+                let! loaded = Weights.load request.Weights
+
+                let weights =
+                    { loaded with
+                        Tower = loaded.Tower |> Tree.map (fun leaf -> leaf.``to`` device)
+                        Text = loaded.Text |> Tree.map (fun leaf -> leaf.``to`` device)
+                    }
+
+                let! tensors, metadata, failed =
+                    match request.Source with
+                    | EncodeSource.Tensors path -> encodeTensors weights device report cancel path
+                    | EncodeSource.Images folder -> encodeFolder weights device report cancel folder
+
+                let name = Tower.name weights.Tower
+                do! Safetensors.write request.Out (Map.add "tower" name metadata) tensors
+
+                return
+                    {
+                        Tower = name
+                        Written = [ for name, tensor in tensors -> name, List.ofArray tensor.shape ]
+                        Failed = failed
+                    }
+            }
+        with :? OperationCanceledException ->
+            Error McdrlError.Cancelled

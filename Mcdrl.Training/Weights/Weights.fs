@@ -1,0 +1,162 @@
+namespace Mcdrl
+
+open System
+open System.IO
+open TorchSharp
+open FsToolkit.ErrorHandling
+
+/// Pretrained weights, in fp32, from a user's file.
+[<NoComparison; NoEquality>]
+type Weights =
+    {
+        /// The safetensors file that they were read from.
+        Path: string
+        Tower: Tower
+        /// `None` for a file that has only an image tower.
+        Text: ClipText option
+    }
+
+/// Loads pretrained weights: a file or the folder it lies in, in OpenAI's, open_clip's or Hugging Face's layout, or a
+/// torchvision ResNet-50. Nothing but safetensors is read.
+[<RequireQualifiedAccess>]
+module Weights =
+    /// File names that publishers use, best first; they decide when a folder has several safetensors files.
+    let private usualNames = [ "open_clip_model.safetensors"; "model.safetensors" ]
+
+    let private pickles = [ ".pt"; ".pth"; ".bin"; ".pkl"; ".ckpt" ]
+
+    /// The safetensors file that `path` names or holds.
+    let locate (path: string) : Result<string, McdrlError> =
+        let isPickle =
+            pickles
+            |> List.exists (fun ending -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+
+        if Directory.Exists path then
+            Files.attempt path (fun () ->
+                Directory.GetFiles(path, "*.safetensors") |> Array.sort |> List.ofArray)
+            |> Result.bind (fun files ->
+                let usual =
+                    usualNames
+                    |> List.tryPick (fun name ->
+                        files |> List.tryFind (fun (file: string) -> Path.GetFileName file = name))
+
+                match usual, files with
+                | Some file, _ -> Ok file
+                | None, [ file ] -> Ok file
+                | None, [] ->
+                    Error(
+                        McdrlError.model
+                            "the folder has no .safetensors file"
+                            path
+                            "Name the weights file or its folder"
+                    )
+                | None, several ->
+                    let listed =
+                        several
+                        |> List.map (fun file -> string (Path.GetFileName file))
+                        |> String.concat ", "
+
+                    Error(
+                        McdrlError.model
+                            $"the folder has several weights files: {listed}"
+                            path
+                            "Name one of them"
+                    ))
+        elif isPickle then
+            Error(
+                McdrlError.model
+                    "it is a pickle, which can run code and is never read"
+                    path
+                    "Use the safetensors file of the same weights, e.g. open_clip_model.safetensors"
+            )
+        elif File.Exists path then
+            Ok path
+        else
+            Error(
+                McdrlError.model "there is no such file or folder" path "Name the weights file or its folder"
+            )
+
+    let private textTower path (tensors: Map<string, Tensor>) : Result<ClipText option, McdrlError> =
+        if tensors.Keys |> Seq.forall (fun name -> name = "logit_scale") then
+            Ok None
+        else
+            ClipText.shape (Shapes.ofTensors path tensors)
+            |> Result.bind (fun shape ->
+                let template = ClipText.template shape
+                let loaded = Tree.load path template tensors
+                Tree.tensors template |> List.iter _.Dispose()
+                loaded)
+            |> Result.map Some
+
+    let private assemble path (metadata: Map<string, string>) (tensors: Map<string, Tensor>) =
+        let visualPrefix = "visual."
+
+        let visual, rest =
+            tensors
+            |> Map.partition (fun name _ -> name.StartsWith(visualPrefix, StringComparison.Ordinal))
+
+        if visual.IsEmpty then
+            Tower.assemble path metadata tensors |> Result.map (fun tower -> tower, None)
+        else
+            let below =
+                visual
+                |> Map.toSeq
+                |> Seq.map (fun (name, tensor) -> name.Substring visualPrefix.Length, tensor)
+                |> Map.ofSeq
+
+            match
+                Tower.assemble $"{path}, names below {visualPrefix}" metadata below, textTower path rest
+            with
+            | Ok tower, Ok text -> Ok(tower, text)
+            | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
+            | Error error, Ok _
+            | Ok _, Error error -> Error error
+
+    /// Loads a file or folder whole or not at all. F16 and BF16 are widened to F32; a NaN or an infinity is refused.
+    /// The tensors belong to the caller's dispose scope.
+    let load (path: string) : Result<Weights, McdrlError> =
+        result {
+            let! file = locate path
+            use scope = torch.NewDisposeScope()
+
+            let! content = Safetensors.readWith { Widen = true; RequireFinite = true } file
+
+            let! tensors = ClipLayout.toOpenAi file content.Tensors
+            do! WeightTensors.requireFloats file tensors
+            let! tower, text = assemble file content.Metadata tensors
+
+            for tensor in Tree.tensors tower @ Tree.tensors text do
+                scope.MoveToOuter tensor |> ignore
+
+            return
+                {
+                    Path = file
+                    Tower = tower
+                    Text = text
+                }
+        }
+
+    /// The tokenizer whose vocabulary lies beside the weights: `bpe_simple_vocab_16e6.txt.gz`, or `vocab.json` and
+    /// `merges.txt`.
+    let tokenizer (weights: Weights) : Result<ClipTokenizer, McdrlError> =
+        let folder =
+            Path.GetFullPath weights.Path
+            |> Path.GetDirectoryName
+            |> Option.ofObj
+            |> Option.defaultValue "."
+
+        let inside name = Path.Combine(folder, name)
+        let openAi = inside "bpe_simple_vocab_16e6.txt.gz"
+        let vocabulary, merges = inside "vocab.json", inside "merges.txt"
+
+        if File.Exists openAi then
+            ClipTokenizer.ofOpenAi openAi
+        elif File.Exists vocabulary && File.Exists merges then
+            ClipTokenizer.ofVocabulary vocabulary merges
+        else
+            Error(
+                McdrlError.model
+                    "there is no vocabulary beside the weights"
+                    folder
+                    "Put bpe_simple_vocab_16e6.txt.gz, or vocab.json and merges.txt, into the folder of the weights"
+            )

@@ -1,0 +1,152 @@
+module Mcdrl.Tests.ContoursTests
+
+open System
+open Expecto
+open Mcdrl
+
+/// A map from rows of digits.
+let private map (rows: string list) : LabelMap =
+    {
+        Width = rows.Head.Length
+        Height = rows.Length
+        Labels =
+            rows
+            |> String.concat ""
+            |> Seq.map (fun digit -> byte digit - byte '0')
+            |> Array.ofSeq
+    }
+
+let private random (seed: int) width height labels : LabelMap =
+    let generator = Random seed
+
+    {
+        Width = width
+        Height = height
+        Labels = Array.init (width * height) (fun _ -> byte (generator.Next labels))
+    }
+
+let private corners polygon =
+    polygon |> Array.map (fun struct (x, y) -> x, y) |> List.ofArray
+
+/// Whether the middle of pixel (x, y) lies inside a polygon: crossings of the ray to the right.
+let private holds (polygon: struct (int * int)[]) x y =
+    let crossings =
+        Seq.init polygon.Length (fun i -> polygon[i], polygon[(i + 1) % polygon.Length])
+        |> Seq.filter (fun (struct (x1, y1), struct (x2, y2)) ->
+            x1 = x2 && x1 > x && min y1 y2 <= y && max y1 y2 > y)
+        |> Seq.length
+
+    crossings % 2 = 1
+
+let tests =
+    testList
+        "Contours"
+        [
+            test "a rectangle" {
+                let regions = Contours.find (map [ "00000"; "01110"; "01110"; "00000" ])
+                let region = List.exactlyOne regions
+
+                Expect.equal
+                    (region.X, region.Y, region.Width, region.Height, region.Area)
+                    (1, 1, 3, 2, 6L)
+                    "box and area"
+
+                Expect.equal (corners region.Outline |> List.sort) [ 1, 1; 1, 3; 4, 1; 4, 3 ] "corners only"
+                Expect.isEmpty region.Holes "no hole"
+            }
+
+            test "a ring has a hole, and what lies in it is a region of its own" {
+                let regions = Contours.find (map [ "11111"; "10001"; "10201"; "10001"; "11111" ])
+
+                Expect.equal
+                    (regions |> List.map (fun r -> r.Label, r.Area, r.Holes.Length))
+                    [ 1, 16L, 1; 2, 1L, 0 ]
+                    "two"
+
+                Expect.equal
+                    (Contours.enclosed regions.Head.Outline, Contours.enclosed regions.Head.Holes.Head)
+                    (25L, 9L)
+                    "areas"
+            }
+
+            test "pixels that touch at a corner only are two regions" {
+                let regions = Contours.find (map [ "10"; "01" ])
+                Expect.equal (regions |> List.map (fun r -> r.X, r.Y, r.Area)) [ 0, 0, 1L; 1, 1, 1L ] "two"
+            }
+
+            test "holes that touch at a corner share one boundary" {
+                let region =
+                    Contours.find (map [ "1111"; "1011"; "1101"; "1111" ]) |> List.exactlyOne
+
+                Expect.equal (region.Holes |> List.map Contours.enclosed) [ 2L ] "both pixels"
+            }
+
+            test "by label, the largest first; background has no region" {
+                let regions = Contours.find (map [ "2010"; "0011"; "2200" ])
+                Expect.equal (regions |> List.map (fun r -> r.Label, r.Area)) [ 1, 3L; 2, 2L; 2, 1L ] "order"
+                Expect.isEmpty (Contours.find (map [ "00"; "00" ])) "nothing"
+            }
+
+            testProperty "outline less holes is the area; areas add up to the map"
+            <| fun (seed: int) (width: int) (height: int) ->
+                let map = random seed (1 + abs width % 12) (1 + abs height % 12) 3
+                let regions = Contours.find map
+                let histogram = LabelMap.histogram map
+
+                regions
+                |> List.forall (fun r ->
+                    Contours.enclosed r.Outline - List.sumBy Contours.enclosed r.Holes = r.Area)
+                && [ 1; 2 ]
+                   |> List.forall (fun label ->
+                       histogram[label] =
+                           (regions |> List.filter (fun r -> r.Label = label) |> List.sumBy _.Area))
+
+            testProperty "the polygons give back the map"
+            <| fun (seed: int) (width: int) (height: int) ->
+                let map = random seed (1 + abs width % 12) (1 + abs height % 12) 3
+                let regions = Contours.find map
+
+                let labelAt x y =
+                    regions
+                    |> List.filter (fun r ->
+                        holds r.Outline x y && not (List.exists (fun hole -> holds hole x y) r.Holes))
+                    |> List.map (fun r -> byte r.Label)
+
+                List.allPairs [ 0 .. map.Width - 1 ] [ 0 .. map.Height - 1 ]
+                |> List.forall (fun (x, y) ->
+                    let label = map.Labels[y * map.Width + x]
+                    labelAt x y = (if label = 0uy then [] else [ label ]))
+
+            testProperty "boxes are tight around the outline, and no corner is superfluous"
+            <| fun (seed: int) ->
+                Contours.find (random seed 9 7 2)
+                |> List.forall (fun r ->
+                    let points = corners r.Outline
+                    let xs, ys = List.map fst points, List.map snd points
+                    let next = List.tail points @ [ List.head points ]
+                    let horizontal = List.map2 (fun (_, y1) (_, y2) -> y1 = y2) points next
+
+                    (List.min xs, List.min ys, List.max xs, List.max ys) =
+                        (r.X, r.Y, r.X + r.Width, r.Y + r.Height)
+                    && horizontal |> List.pairwise |> List.forall (fun (a, b) -> a <> b))
+
+            testProperty "mirroring the map mirrors the regions"
+            <| fun (seed: int) ->
+                let map = random seed 8 6 3
+                let mirrored = LabelMap.upright Orientation.TopRight map
+
+                let boxes flip =
+                    List.map (fun (r: Region) ->
+                        r.Label, r.Area, (if flip then 8 - r.X - r.Width else r.X), r.Y, r.Holes.Length)
+                    >> List.sort
+
+                boxes true (Contours.find mirrored) = boxes false (Contours.find map)
+
+            test "a large map of noise takes no time that grows with its square" {
+                let map = random 5 1500 1500 2
+                let watch = Diagnostics.Stopwatch.StartNew()
+                let regions = Contours.find map
+                Expect.isLessThan watch.Elapsed.TotalSeconds 60.0 "noise of 2 megapixels, many regions"
+                Expect.isGreaterThan regions.Length 1000 "many"
+            }
+        ]

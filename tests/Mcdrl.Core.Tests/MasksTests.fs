@@ -1,0 +1,143 @@
+module Mcdrl.Tests.MasksTests
+
+open System
+open System.IO
+open Expecto
+open Mcdrl
+open SkiaSharp
+
+let private limits = ImageLimits.standard
+let private decode bytes = Masks.decode limits "mask.png" bytes
+
+let private labels bytes =
+    match decode bytes with
+    | Ok map -> map.Labels |> Array.map int
+    | Error problem -> failtest (McdrlError.describe problem)
+
+let private refusal bytes =
+    match decode bytes with
+    | Ok _ -> failtest "accepted"
+    | Error problem ->
+        Expect.equal (McdrlError.exitCode problem) 4 "a data error"
+        McdrlError.describe problem
+
+let tests =
+    testList
+        "Masks"
+        [
+            test "2-bit grey and palette keep their indices" {
+                Expect.equal
+                    (labels (Crafted.indexed 4 1 2 0 false [| 0; 1; 2; 3 |]))
+                    [| 0; 1; 2; 3 |]
+                    "not 0, 85, 170, 255"
+
+                Expect.equal
+                    (labels (Crafted.indexed 4 1 8 3 false [| 0; 6; 1; 255 |]))
+                    [| 0; 6; 1; 255 |]
+                    "not colours"
+            }
+
+            test "colour whose channels agree is grey; alpha is ignored" {
+                Expect.equal
+                    (labels (Crafted.pngFile 2 1 8 2 0 [||] [| 0uy; 5uy; 5uy; 5uy; 9uy; 9uy; 9uy |]))
+                    [| 5; 9 |]
+                    "RGB"
+
+                Expect.equal
+                    (labels (Crafted.pngFile 2 1 8 6 0 [||] [| 0uy; 5uy; 5uy; 5uy; 0uy; 9uy; 9uy; 9uy; 1uy |]))
+                    [| 5; 9 |]
+                    "RGBA"
+
+                Expect.equal
+                    (labels (Crafted.pngFile 2 1 8 4 0 [||] [| 0uy; 5uy; 0uy; 9uy; 1uy |]))
+                    [| 5; 9 |]
+                    "grey and alpha"
+            }
+
+            test "real colour, 16 bits, another format and an empty file are refused" {
+                Expect.stringContains
+                    (refusal (Crafted.pngFile 1 1 8 2 0 [||] [| 0uy; 5uy; 5uy; 6uy |]))
+                    "colour"
+                    "RGB"
+
+                Expect.stringContains
+                    (refusal (Crafted.pngFile 1 1 16 0 0 [||] [| 0uy; 5uy; 5uy |]))
+                    "lose labels"
+                    "16 bits"
+
+                Expect.stringContains (refusal (Crafted.jpeg 8 8)) "threshold" "JPEG"
+                Expect.stringContains (refusal [||]) "empty" "nothing"
+            }
+
+            test "a threshold turns a JPEG mask into two values" {
+                let mask =
+                    Crafted.encode SKEncodedImageFormat.Jpeg 60 32 16 (fun x _ ->
+                        if x < 16 then 0uy, 0uy, 0uy else 255uy, 255uy, 255uy)
+
+                let map =
+                    Expect.wantOk (Masks.decodeThreshold limits "mask.jpg" 128uy (0uy, 255uy) mask) "read"
+
+                let expected =
+                    Array.init (32 * 16) (fun pixel -> if pixel % 32 < 16 then 0uy else 255uy)
+
+                Expect.equal map.Labels expected "left 0, right 255"
+            }
+
+            test "brightness equal to the threshold is below it" {
+                let mask = Crafted.indexed 3 1 8 0 false [| 127; 128; 129 |]
+
+                let map =
+                    Expect.wantOk (Masks.decodeThreshold limits "mask.png" 128uy (0uy, 1uy) mask) "read"
+
+                Expect.equal map.Labels [| 0uy; 0uy; 1uy |] "only above"
+            }
+
+            test "a thresholded mask keeps its file's own orientation" {
+                let mask =
+                    Crafted.encode SKEncodedImageFormat.Jpeg 90 16 8 (fun x _ ->
+                        if x < 8 then 0uy, 0uy, 0uy else 255uy, 255uy, 255uy)
+
+                let read file =
+                    Masks.decodeThreshold limits "mask.jpg" 128uy (0uy, 1uy) file
+
+                Expect.equal (read (Crafted.withOrientation 6 mask)) (read mask) "as stored"
+            }
+
+            testProperty "what is written is read again, whatever the labels"
+            <| fun (seed: int) (width: int) ->
+                let width = 1 + abs width % 40
+                let generator = Random seed
+
+                let map: LabelMap =
+                    {
+                        Width = width
+                        Height = 11
+                        Labels = Array.init (width * 11) (fun _ -> byte (generator.Next 256))
+                    }
+
+                let mutable same = false
+
+                Crafted.withFolder (fun folder ->
+                    let grey, coloured = Path.Combine(folder, "a.png"), Path.Combine(folder, "b.png")
+                    Masks.write grey map |> ignore
+
+                    Masks.writePalette coloured (Array.init 256 (fun i -> byte i, 0uy, 0uy)) map
+                    |> ignore
+
+                    same <- Masks.read limits grey = Ok map && Masks.read limits coloured = Ok map)
+
+                same
+
+            test "a folder that can't be written is a resource error" {
+                let map: LabelMap =
+                    {
+                        Width = 1
+                        Height = 1
+                        Labels = [| 0uy |]
+                    }
+
+                match Masks.write "/proc/none/mask.png" map with
+                | Ok() -> failtest "written"
+                | Error problem -> Expect.equal (McdrlError.exitCode problem) 5 "Resource"
+            }
+        ]

@@ -1,0 +1,23 @@
+module Mcdrl.Tests.Program
+
+open Expecto
+
+let private tests =
+    [
+        SeedTests.tests
+        RastersTests.tests
+        PromptsTests.tests
+        ContoursTests.tests
+        MetricsTests.tests
+        RecordJsonTests.tests
+        FileLockTests.tests
+        BatchTests.tests
+        PngTests.tests
+        ImagesTests.tests
+        MasksTests.tests
+        OverlayTests.tests
+    ]
+
+[<EntryPoint>]
+let main argv =
+    ExpectoMtp.main (testList "Core" tests) argv

@@ -1,0 +1,74 @@
+module Mcdrl.Tests.RastersTests
+
+open Expecto
+open FsCheck
+open Mcdrl
+
+/// 2 x 3 pixels (width 2, height 3), named row by row as the file stores them.
+let private file = [| 1uy; 2uy; 3uy; 4uy; 5uy; 6uy |]
+
+let private bytes count seed =
+    let generator = System.Random(seed: int)
+    Array.init count (fun _ -> byte (generator.Next 256))
+
+let private sides a b = 1 + abs a % 9, 1 + abs b % 9
+
+let tests =
+    testList
+        "Rasters"
+        [
+            testTheory
+                "each EXIF orientation shows the file as the tag says"
+                [
+                    1, [ 1; 2; 3; 4; 5; 6 ]
+                    2, [ 2; 1; 4; 3; 6; 5 ]
+                    3, [ 6; 5; 4; 3; 2; 1 ]
+                    4, [ 5; 6; 3; 4; 1; 2 ]
+                    // From here on the upright picture is 3 wide and 2 high.
+                    5, [ 1; 3; 5; 2; 4; 6 ]
+                    6, [ 5; 3; 1; 6; 4; 2 ]
+                    7, [ 6; 4; 2; 5; 3; 1 ]
+                    8, [ 2; 4; 6; 1; 3; 5 ]
+                ]
+            <| fun (tag, expected) ->
+                let upright = Orientation.apply Orientation.all[tag - 1] 1 (2, 3) file
+                Expect.equal (upright |> Array.map int |> List.ofArray) expected $"EXIF {tag}"
+
+            testProperty
+                "turning upright and back is the identity, for every orientation, size and channel count"
+            <| fun (width: int) (height: int) (seed: int) ->
+                let width, height = sides width height
+
+                Orientation.all
+                |> List.forall (fun orientation ->
+                    [ 1; 3 ]
+                    |> List.forall (fun channels ->
+                        let raster = bytes (width * height * channels) seed
+
+                        let back =
+                            raster
+                            |> Orientation.apply orientation channels (width, height)
+                            |> Orientation.revert orientation channels (width, height)
+
+                        back = raster))
+
+            testProperty
+                "a label map keeps its labels through upright and inFile, and its sides swap and swap back"
+            <| fun (width: int) (height: int) (seed: int) ->
+                let width, height = sides width height
+
+                let map: LabelMap =
+                    {
+                        Width = width
+                        Height = height
+                        Labels = bytes (width * height) seed
+                    }
+
+                Orientation.all
+                |> List.forall (fun orientation ->
+                    let upright = LabelMap.upright orientation map
+
+                    (upright.Width, upright.Height) = Orientation.size orientation (width, height)
+                    && LabelMap.inFile orientation upright = map
+                    && LabelMap.histogram upright = LabelMap.histogram map)
+        ]

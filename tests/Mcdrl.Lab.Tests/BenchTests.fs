@@ -1,0 +1,259 @@
+module Mcdrl.Tests.BenchTests
+
+open System
+open System.IO
+open System.Threading
+open Expecto
+open TorchSharp
+open Mcdrl
+
+let private request model parts modes batches rounds =
+    BenchRequest.create model parts modes [ "fp32" ] batches rounds 1 "cpu"
+
+let private quartiles =
+    testList
+        "quartiles"
+        [
+            testCase "of an even number of measurements lie between two"
+            <| fun () ->
+                Expect.equal
+                    (Quartiles.ofMeasurements [ 4.0; 1.0; 3.0; 2.0 ])
+                    {
+                        Least = 1.0
+                        Lower = 1.75
+                        Median = 2.5
+                        Upper = 3.25
+                        Most = 4.0
+                    }
+                    "NumPy's percentiles"
+
+            testCase "of one measurement are that"
+            <| fun () ->
+                let found = Quartiles.ofMeasurements [ 7.0 ]
+                Expect.equal (found.Least, found.Median, found.Most) (7.0, 7.0, 7.0) "all alike"
+
+            testCase "of ratios are those of the pairs, not the ratio of medians"
+            <| fun () ->
+                let found = Quartiles.ofRatios [ 1.0; 20.0; 300.0 ] [ 2.0; 10.0; 100.0 ]
+                Expect.equal (found.Least, found.Median, found.Most) (0.5, 2.0, 3.0) "pair by pair"
+        ]
+
+let private plan =
+    testList
+        "plan"
+        [
+            testCase "nothing named stands for everything, batches 1 and 8"
+            <| fun () ->
+                let found =
+                    Outcome.ok (BenchRequest.create (BenchModel.Random "mini") [] [] [] [] 7 1 "cpu")
+
+                Expect.equal
+                    found.Parts
+                    (BenchPart.Tower :: List.map BenchPart.Segmenter BenchRequest.modes)
+                    "parts"
+
+                Expect.equal found.Batches [ 1; 8 ] "batches"
+
+                let fast =
+                    if Processor.hasFastBf16 then
+                        [ "fp32"; "bf16" ]
+                    else
+                        [ "fp32" ]
+
+                Expect.equal found.Precisions fast "what the processor is fast in"
+
+            testCase "modes are those of the segmenter"
+            <| fun () ->
+                let parts asked =
+                    (Outcome.ok (request (BenchModel.Random "mini") asked [ "nwgm" ] [ 2; 2 ] 1)).Parts
+
+                Expect.equal (parts [ "tower" ]) [ BenchPart.Tower ] "the tower alone has none"
+
+                Expect.equal
+                    (parts [ "segmenter" ])
+                    [ BenchPart.Segmenter Marginalisation.Nwgm ]
+                    "the one that was named"
+
+            testCase "all that is wrong is said at once"
+            <| fun () ->
+                BenchRequest.create
+                    (BenchModel.Random "mini")
+                    [ "head" ]
+                    [ "sideways" ]
+                    [ "fp8" ]
+                    [ 0 ]
+                    0
+                    (Environment.ProcessorCount + 1)
+                    "cpu"
+                |> Outcome.refusedWith 2 [ "head"; "sideways"; "fp8"; "--batch 0"; "--rounds 0"; "--threads" ]
+        ]
+
+/// A contender that takes note of being asked.
+let private noting (log: Collections.Generic.List<string>) name milliseconds : Contender =
+    {
+        Engine = BenchEngine.Mcdrl
+        Precision = name
+        Run =
+            fun () ->
+                log.Add name
+                Thread.Sleep(milliseconds: int)
+        Answer = fun () -> [||]
+    }
+
+let private rounds =
+    testList
+        "rounds"
+        [
+            testCase "a number a round for each, and another one begins each round"
+            <| fun () ->
+                let log = Collections.Generic.List()
+
+                let found =
+                    [ noting log "a" 30; noting log "b" 30 ]
+                    |> BenchRounds.measure 2 ignore CancellationToken.None
+                    |> Outcome.ok
+
+                Expect.equal (found |> List.map List.length) [ 2; 2 ] "rounds"
+                // Two runs each to warm up and to see how long one takes.
+                Expect.equal (List.ofSeq log |> List.skip 4) [ "a"; "b"; "b"; "a" ] "order"
+
+                for time in List.concat found do
+                    Expect.isGreaterThan time 29.0 "milliseconds"
+
+            testCase "a short run is repeated, and its time is that of one"
+            <| fun () ->
+                let log = Collections.Generic.List()
+
+                let found =
+                    [ noting log "a" 2 ]
+                    |> BenchRounds.measure 1 ignore CancellationToken.None
+                    |> Outcome.ok
+                    |> List.exactlyOne
+                    |> List.exactlyOne
+
+                Expect.isGreaterThan log.Count 4 "repeated"
+                Expect.isLessThan (found * float (log.Count - 2)) 2000.0 "one of them"
+                Expect.isGreaterThan found 1.9 "milliseconds"
+
+            testCase "stops between two runs"
+            <| fun () ->
+                use source = new CancellationTokenSource()
+
+                [ noting (Collections.Generic.List()) "a" 1 ]
+                |> BenchRounds.measure 1000 (fun _ -> source.Cancel()) source.Token
+                |> Outcome.refusedWith 130 []
+        ]
+
+let private run request =
+    Bench.run request Report.none CancellationToken.None
+
+/// The temporary folders of benches that are there now.
+let private leftovers () =
+    Directory.GetDirectories(Path.GetTempPath(), "mcdrl-bench-*") |> Set.ofArray
+
+let private whole =
+    testList
+        "whole"
+        [
+            testCase "both engines, each part, with ratios of the same rounds; no file stays behind"
+            <| fun () ->
+                let before = leftovers ()
+
+                let found =
+                    request (BenchModel.Folder(World.bundle ())) [] [ "attention"; "exact" ] [ 2 ] 2
+                    |> Result.bind run
+                    |> Outcome.ok
+
+                Expect.equal
+                    [ for result in found.Results -> result.Part, result.Mode, result.Engine ]
+                    [
+                        "tower", None, "mcdrl"
+                        "tower", None, "onnxruntime"
+                        "segmenter", Some "exact", "mcdrl"
+                        "segmenter", Some "exact", "onnxruntime"
+                        "segmenter", Some "attention", "mcdrl"
+                        "segmenter", Some "attention", "onnxruntime"
+                    ]
+                    "what was timed"
+
+                for result in found.Results do
+                    let what = $"{result.Part} {result.Engine}"
+                    Expect.isGreaterThan result.MedianMs 0.0 what
+                    Expect.isLessThanOrEqual result.MinMs result.MedianMs what
+                    Expect.isLessThanOrEqual result.MedianMs result.MaxMs what
+                    Expect.isLessThanOrEqual result.Difference (Bench.tolerance "fp32") what
+
+                    Expect.floatClose
+                        Accuracy.high
+                        result.Gflops
+                        (result.Gflop * 1000.0 / result.MedianMs)
+                        "operations a second"
+
+                    Expect.floatClose
+                        Accuracy.high
+                        result.PercentOfPeak
+                        (100.0 * result.Gflops / found.Peaks.Head.Best)
+                        "of peak"
+
+                    if result.Engine = "onnxruntime" then
+                        Expect.equal (result.RatioMin, result.RatioMax) (1.0, 1.0) "to itself"
+                    else
+                        Expect.isGreaterThan result.RatioMin 0.0 what
+
+                    Expect.equal
+                        result.MethodShare.IsSome
+                        (result.Part = "segmenter" && result.Engine = "mcdrl")
+                        "what our method adds"
+
+                let gflop part mode =
+                    (found.Results
+                     |> List.find (fun result -> result.Part = part && result.Mode = mode))
+                        .Gflop
+
+                Expect.isLessThan (gflop "tower" None) (gflop "segmenter" (Some "attention")) "counted"
+
+                Expect.isLessThan
+                    (gflop "segmenter" (Some "attention"))
+                    (gflop "segmenter" (Some "exact"))
+                    "counted"
+
+                Expect.isEmpty (leftovers () - before) "temporary files"
+
+            testCase "random weights: any architecture, or the list of them"
+            <| fun () ->
+                let found =
+                    request (BenchModel.Random "mini") [ "tower" ] [] [ 1 ] 1
+                    |> Result.bind run
+                    |> Outcome.ok
+
+                Expect.equal found.Results.Head.Tower "RN-1-3-32" "architecture"
+
+                request (BenchModel.Random "ViT-XL") [ "tower" ] [] [ 1 ] 1
+                |> Result.bind run
+                |> Outcome.refusedWith 2 [ "ViT-XL"; "ViT-L-14" ]
+
+            testCase "stops when asked, and the number of torch threads is as before"
+            <| fun () ->
+                use source = new CancellationTokenSource()
+                let threads = torch.get_num_threads ()
+                let before = leftovers ()
+
+                let report (progress: Progress) =
+                    if progress.Stage.Contains "batch" then
+                        source.Cancel()
+
+                request (BenchModel.Folder(World.bundle ())) [] [] [ 1 ] 1000
+                |> Result.bind (fun request -> Bench.run request report source.Token)
+                |> Outcome.refusedWith 130 []
+
+                Expect.equal (torch.get_num_threads ()) threads "threads"
+                Expect.isEmpty (leftovers () - before) "temporary files"
+        ]
+
+let private agreement =
+    testCase "the distance of two answers is that of their vectors"
+    <| fun () ->
+        Expect.floatClose Accuracy.medium (Bench.difference [| 3.0f; 5.0f |] [| 3.0f; 4.0f |]) 0.2 "1 of 5"
+
+let tests =
+    testSequenced (testList "Bench" [ quartiles; plan; rounds; agreement; whole ])

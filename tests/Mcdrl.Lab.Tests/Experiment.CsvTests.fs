@@ -1,0 +1,71 @@
+module Mcdrl.Tests.ExperimentCsvTests
+
+open Expecto
+open Mcdrl
+open Mcdrl.Tests.Experiments
+
+/// The fields of RFC 4180 text, line by line.
+let private read (text: string) =
+    let rec fields (field: string) line lines quoted (rest: char list) =
+        match quoted, rest with
+        | true, '"' :: '"' :: rest -> fields (field + "\"") line lines true rest
+        | true, '"' :: rest -> fields field line lines false rest
+        | true, letter :: rest -> fields (field + string letter) line lines true rest
+        | false, '"' :: rest -> fields field line lines true rest
+        | false, ',' :: rest -> fields "" (field :: line) lines false rest
+        | false, '\r' :: '\n' :: rest -> fields "" [] (List.rev (field :: line) :: lines) false rest
+        | false, letter :: rest -> fields (field + string letter) line lines false rest
+        | _, [] ->
+            Expect.equal (field, line) ("", []) "the last line is ended"
+            List.rev lines
+
+    fields "" [] [] false (List.ofSeq text)
+
+let tests =
+    testList
+        "Experiment.Csv"
+        [
+            test "one line an image, exactly" {
+                let methods = [ runs "ours" "Ours" [ run "ours" "east" 2UL [ 0.5; nan ] ] ]
+
+                Expect.equal
+                    (ExperimentCsv.images [ "polyp"; "cyst" ] methods)
+                    ("method,site,seed,stem,dice,iou,accuracy,dice polyp,dice cyst\r\n"
+                     + "ours,east,2,a,0.5,0.3333333333333333,0.9,0.5,\r\n"
+                     + "ours,east,2,b,,,0.9,,\r\n")
+                    ""
+            }
+
+            testProperty "whatever names hold, they are read back"
+            <| fun (FsCheck.NonEmptyString name) (FsCheck.NonEmptyString site) ->
+                let methods = [ runs name "Ours" [ run name site 1UL [ 0.5 ] ] ]
+                let lines = read (ExperimentCsv.images [ "a,b"; "say \"c\"" ] methods)
+                Expect.equal (lines[0][7..]) [ "dice a,b"; "dice say \"c\"" ] "header"
+                Expect.equal (lines[1][0..3]) [ name; site; "1"; "a" ] "fields"
+
+            test "the summary has a line a method and site and one for all, each of the header's width" {
+                let methods = [ whole "ours" "Ours" 0.5; whole "rival" "Rival" 0.4 ]
+                let lines = read (ExperimentCsv.summary (ExperimentReport.create facts methods))
+
+                Expect.equal
+                    (lines.Tail |> List.map (List.truncate 4))
+                    [
+                        for key in [ "ours"; "rival" ] do
+                            for site in [ "east"; "west"; "all" ] -> [ key; site; "2"; "2" ]
+                    ]
+                    "rows"
+
+                Expect.allEqual (lines |> List.map List.length) 14 "width"
+                Expect.equal (lines[1][10..]) [ ""; ""; ""; "" ] "the reference has no difference"
+                Expect.floatClose Accuracy.high (float (lines[6][10])) 0.1 "difference"
+                Expect.equal (lines[6][13]) "yes" "and its interval excludes 0"
+            }
+
+            test "a run that is missing leaves fields empty" {
+                let methods = [ runs "ours" "Ours" [ run "ours" "east" 1UL [ 0.5 ] ] ]
+                let lines = read (ExperimentCsv.summary (ExperimentReport.create facts methods))
+                Expect.equal (lines[1][0..5]) [ "ours"; "east"; "1"; "2"; "0.5"; "" ] "one seed: no spread"
+                Expect.equal (lines[2][2..5]) [ "0"; "2"; ""; "" ] "west"
+                Expect.equal (lines[3][2..5]) [ "0"; "2"; ""; "" ] "all"
+            }
+        ]

@@ -1,0 +1,48 @@
+module Mcdrl.Tests.Program
+
+open Expecto
+open Mcdrl
+
+let private tests =
+    [
+        TiffTests.tests
+        PathPatternTests.tests
+        PolygonsTests.tests
+        ImportMasksTests.tests
+        ImportTests.tests
+        ImportSpoiltTests.tests
+        CaptionsTests.tests
+        PretrainingTests.tests
+        PretrainerTests.tests
+        RandomModelTests.tests
+        BenchTests.tests
+        PageChartsTests.tests
+        PagePlotsTests.tests
+        SilhouetteTests.tests
+        TsneTests.tests
+        ExperimentAblationsTests.tests
+        ExperimentCatalogueTests.tests
+        ExperimentFeaturesTests.tests
+        ExperimentRobustnessTests.tests
+        ExperimentSheetTests.tests
+        ExperimentPlanTests.tests
+        ExperimentTests.tests
+        ExperimentPublishedTests.tests
+        ExperimentMethodFiguresTests.tests
+        ExperimentRivalryTests.tests
+        ExperimentReportTests.tests
+        ExperimentCsvTests.tests
+        ExperimentWordingTests.tests
+        ExperimentPageTests.tests
+        ExperimentWritingTests.tests
+        DemoPageTests.tests
+        DemoPlanTests.tests
+    ]
+
+[<EntryPoint>]
+let main argv =
+    match Native.load () with
+    | Error problem ->
+        eprintfn "%s" (McdrlError.describe problem)
+        McdrlError.exitCode problem
+    | Ok _ -> ExpectoMtp.main (testList "Lab" tests) argv

@@ -1,0 +1,141 @@
+module Mcdrl.Tests.TiffTests
+
+open System
+open BitMiracle.LibTiff.Classic
+open Expecto
+open Mcdrl
+
+let private decode bytes =
+    Mcdrl.Tiff.decode ImageLimits.standard "x.tif" bytes
+
+let private good bytes =
+    match decode bytes with
+    | Ok raster -> raster
+    | Error problem -> failtest (McdrlError.describe problem)
+
+let private refused bytes =
+    match decode bytes with
+    | Ok _ -> failtest "accepted"
+    | Error problem ->
+        Expect.equal (McdrlError.exitCode problem) 4 "a data error"
+        McdrlError.describe problem
+
+let private colour = Published.pixels 7 5 (Crafted.gradient 7 5)
+
+let tests =
+    testList
+        "TIFF"
+        [
+            test "colour and grey, byte for byte" {
+                let raster = good (Published.tiff 7 5 3 colour)
+                Expect.equal (raster.Width, raster.Height, raster.Channels) (7, 5, 3) "size"
+                Expect.equal raster.Samples colour "pixels"
+                let grey = Array.init 35 (fun i -> byte (i * 7))
+                Expect.equal (good (Published.tiff 7 5 1 grey)).Samples grey "grey"
+            }
+
+            test "alpha is ignored, not multiplied in" {
+                let rgba =
+                    colour
+                    |> Array.chunkBySize 3
+                    |> Array.collect (fun pixel -> Array.append pixel [| 10uy |])
+
+                Expect.equal (good (Published.tiff 7 5 4 rgba)).Samples colour "pixels"
+            }
+
+            for compression in
+                [ Compression.LZW; Compression.DEFLATE; Compression.PACKBITS; Compression.NONE ] do
+                test $"{compression}" {
+                    let rows = colour |> Array.chunkBySize 21
+                    let file = Published.tiffBy compression 8 3 Photometric.RGB 7 5 rows
+                    Expect.equal (good file).Samples colour "pixels"
+                }
+
+            test "bilevel masks become 0 and 255, whichever is white" {
+                let rows = [| [| 0b10110000uy; 0b10000000uy |] |]
+                let expected = [| 255; 0; 255; 255; 0; 0; 0; 0; 255 |]
+
+                let file kind =
+                    Published.tiffBy Compression.NONE 1 1 kind 9 1 rows
+
+                Expect.equal
+                    ((good (file Photometric.MINISBLACK)).Samples |> Array.map int)
+                    expected
+                    "black is 0"
+
+                Expect.equal
+                    ((good (file Photometric.MINISWHITE)).Samples |> Array.map int)
+                    (expected |> Array.map (fun value -> 255 - value))
+                    "white is 0"
+            }
+
+            test "16 bits would lose something" {
+                let file =
+                    Published.tiffBy
+                        Compression.NONE
+                        16
+                        1
+                        Photometric.MINISBLACK
+                        2
+                        1
+                        [| [| 1uy; 2uy; 3uy; 4uy |] |]
+
+                Expect.stringContains (refused file) "16 bits" "says so"
+            }
+
+            test "of two pages none is the one" {
+                let rows = colour |> Array.chunkBySize 21
+
+                let file =
+                    Published.tiffPages Compression.NONE 8 3 Photometric.RGB 7 5 [ rows; rows ]
+
+                Expect.stringContains (refused file) "2 pictures" "says so"
+            }
+
+            test "cut short anywhere it is refused" {
+                let whole = Published.tiff 7 5 3 colour
+
+                let packed =
+                    Published.tiffBy Compression.LZW 8 3 Photometric.RGB 7 5 (colour |> Array.chunkBySize 21)
+
+                for file in [ whole; packed ] do
+                    for length in 0..8 .. file.Length - 8 do
+                        refused (Array.truncate length file) |> ignore
+
+                Expect.stringContains
+                    (refused (Array.truncate (whole.Length - 20) whole))
+                    "truncated"
+                    "its pixels"
+
+                Expect.stringContains (refused [| 1uy; 2uy; 3uy; 4uy; 5uy |]) "not a TIFF" "no TIFF"
+            }
+
+            test "a size over the limit is refused before anything is allocated" {
+                let file = Published.tiff 7 5 3 colour
+                // The widths of the first two entries of the directory.
+                Array.Copy(BitConverter.GetBytes 40000, 0, file, 8 + 2 + 8, 4)
+                Array.Copy(BitConverter.GetBytes 40000, 0, file, 8 + 2 + 12 + 8, 4)
+
+                match decode file with
+                | Error problem -> Expect.equal (McdrlError.exitCode problem) 5 "a resource error"
+                | Ok _ -> failtest "accepted"
+            }
+
+            test "any byte may lie" {
+                let file =
+                    Published.tiffBy Compression.LZW 8 3 Photometric.RGB 7 5 (colour |> Array.chunkBySize 21)
+
+                for at in 0 .. file.Length - 1 do
+                    for value in [ 0uy; 1uy; 255uy ] do
+                        let copy = Array.copy file
+                        copy[at] <- value
+
+                        match decode copy with
+                        | Ok raster ->
+                            Expect.equal
+                                raster.Samples.Length
+                                (raster.Width * raster.Height * raster.Channels)
+                                $"byte {at} = {value}"
+                        | Error _ -> ()
+            }
+        ]

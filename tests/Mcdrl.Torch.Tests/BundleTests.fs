@@ -1,0 +1,186 @@
+module Mcdrl.Tests.BundleTests
+
+open System
+open System.IO
+open Expecto
+open TorchSharp
+open Mcdrl
+
+/// A copy of the trained model's folder, changed.
+let private changed (change: string -> unit) (work: string -> 'a) =
+    Folder.temporary (fun folder ->
+        let copy = Path.Combine(folder, "copy")
+        World.copyTree (World.bundle ()) copy
+        change copy
+        work copy)
+
+let private refusal change parts =
+    use _scope = torch.NewDisposeScope()
+    changed change (Bundle.load >> Outcome.refusedWith 3 parts)
+
+let private inside name folder : string = Path.Combine(folder, name)
+
+let private edit name (change: string -> string) folder =
+    let path = inside name folder
+    let text = File.ReadAllText path
+    let edited = change text
+    Expect.notEqual edited text "the edit changes something"
+    File.WriteAllText(path, edited)
+
+let private replace (old: string) (fresh: string) (text: string) = text.Replace(old, fresh)
+
+/// Rewrites a tensor file and puts its new digest into the manifest.
+let private rewrite name (change: Map<string, Tensor> -> Map<string, Tensor>) folder =
+    use _scope = torch.NewDisposeScope()
+    let path = inside name folder
+    let before = Outcome.ok (Files.sha256 path)
+    let content = Outcome.ok (Safetensors.read path)
+    Outcome.ok (Safetensors.write path content.Metadata (Map.toList (change content.Tensors)))
+    edit "mcdrl.json" (replace before (Outcome.ok (Files.sha256 path))) folder
+
+let private leaves (model: Model) =
+    [
+        for name, leaf in Tree.leaves model.Tower do
+            $"tower.{name}", leaf
+        for name, leaf in Tree.leaves model.Network do
+            $"network.{name}", leaf
+        for name, leaf in Tree.leaves model.Texts do
+            $"texts.{name}", leaf
+    ]
+
+let private kept =
+    testList
+        "kept"
+        [
+            testCase "what is written is what is loaded, and written again it is the same file"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let model = Outcome.ok (Bundle.load (World.bundle ()))
+
+                let fresh =
+                    { model with
+                        Network =
+                            model.Network
+                            |> Tree.mapi (fun path leaf ->
+                                SeedTensors.normal
+                                    (List.ofArray leaf.shape)
+                                    (Seed.create 1UL |> Seed.named path))
+                    }
+
+                Folder.temporary (fun folder ->
+                    Outcome.ok (Bundle.write folder fresh)
+                    let again = Outcome.ok (Bundle.load folder)
+
+                    for (name, a), (other, b) in List.zip (leaves fresh) (leaves again) do
+                        Expect.equal other name "name"
+                        Expect.equal b.dtype a.dtype name
+                        Expect.isTrue (a.equal(b).all().ToBoolean()) name
+
+                    Expect.equal
+                        { again.Manifest with
+                            Files = Map.empty
+                        }
+                        { model.Manifest with
+                            Files = Map.empty
+                        }
+                        "manifest"
+
+                    Expect.notEqual again.Manifest.Files model.Manifest.Files "digests of other weights")
+
+            testCase "a training run's folder stands for the model in it"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let inRun = Outcome.ok (Bundle.load (Path.Combine(World.trained (), "run")))
+
+                Expect.equal
+                    inRun.Manifest
+                    (Outcome.ok (Bundle.load (World.bundle ()))).Manifest
+                    "the same model"
+
+            testCase "an edited model card changes nothing"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                changed (edit "README.md" (fun text -> text + "\nOurs.\n")) (fun folder ->
+                    Expect.isOk (Bundle.load folder) "loads")
+
+            testCase "the card says what it must"
+            <| fun () ->
+                let card = File.ReadAllText(inside "README.md" (World.bundle ()))
+
+                for part in [ "Not for clinical use"; "polyp"; "c was never seen"; "10 frames of Discs" ] do
+                    Expect.stringContains card part "said"
+        ]
+
+let private refused =
+    testList
+        "refused"
+        [
+            for name in [ "weights.safetensors"; "text.safetensors" ] do
+                testCase $"{name} with one bit flipped"
+                <| fun () ->
+                    let flip folder =
+                        let path = inside name folder
+                        let bytes = File.ReadAllBytes path
+                        File.WriteAllBytes(path, Crafted.flip (bytes.Length - 3) bytes)
+
+                    refusal flip [ "sha256 mismatch"; name ]
+
+            for name in [ "weights.safetensors"; "text.safetensors"; "README.md"; "mcdrl.json" ] do
+                testCase $"without {name}"
+                <| fun () -> refusal (inside name >> File.Delete) [ name ]
+
+            testCase "weights that lack a tensor, have one too many or one of another shape: all are named"
+            <| fun () ->
+                refusal
+                    (rewrite "weights.safetensors" (fun tensors ->
+                        tensors
+                        |> Map.remove "network.head.conv_2.weight"
+                        |> Map.add "network.stray" (torch.ones [| 1L |])
+                        |> Map.add "network.head.ln.weight" (torch.ones [| 3L |])))
+                    [ "head.conv_2.weight"; "stray"; "head.ln.weight" ]
+
+            testCase "weights that lack a tensor of the tower"
+            <| fun () ->
+                refusal
+                    (rewrite "weights.safetensors" (Map.remove "tower.transformer.resblocks.0.ln_1.bias"))
+                    [ "transformer.resblocks.0.ln_1.bias" ]
+
+            testCase "texts of another number of conditions"
+            <| fun () ->
+                refusal
+                    (rewrite "text.safetensors" (Map.add "conditions" (torch.ones (2L, 32L))))
+                    [ "conditions is [2, 32] instead of [3, 32]" ]
+
+            testCase "a weight that is no number"
+            <| fun () ->
+                refusal
+                    (rewrite "weights.safetensors" (Map.map (fun _ leaf -> leaf.mul (scalar nan))))
+                    [ "NaN" ]
+
+            for title, old, fresh, part in
+                [
+                    "another layout version", "\"format\": 1", "\"format\": 2", "version 2"
+                    "an unknown key", "\"precision\"", "\"precisoin\"", "precisoin"
+                    "another precision", "\"fp32\"", "\"fp8\"", "unknown precision fp8"
+                    "another resize", "squash-bicubic", "letterbox", "letterbox"
+                    "an input size that the settings do not have",
+                    "\"resize\": \"squash-bicubic\",\n    \"input_size\": 32",
+                    "\"resize\": \"squash-bicubic\",\n    \"input_size\": 64",
+                    "input size"
+                    "settings out of range", "\"alpha\": 0.5", "\"alpha\": 1.5", "method.alpha"
+                    "another class", "\"polyp\"\n", "\"polyp\",\n    \"cyst\"\n", "classes"
+                    "no digest of the weights",
+                    "\"weights.safetensors\":",
+                    "\"others.safetensors\":",
+                    "no sha256"
+                ] do
+                testCase $"a manifest with {title}"
+                <| fun () -> refusal (edit "mcdrl.json" (replace old fresh)) [ part ]
+
+            testCase "a manifest that is no JSON"
+            <| fun () -> refusal (edit "mcdrl.json" (fun text -> text[..99])) [ "JSON" ]
+        ]
+
+let tests = testSequenced (testList "Bundle" [ kept; refused ])

@@ -1,0 +1,26 @@
+module Mcdrl.Tests.Program
+
+open Expecto
+open Mcdrl
+
+let private tests =
+    [
+        NativeTests.tests
+        DeviceTests.tests
+        PrecisionNameTests.tests
+        TorchThreadsTests.tests
+        SafetensorsTests.tests
+        BundleTests.tests
+        EmbeddedModelTests.tests
+        SegmenterTests.tests
+        ExplainTests.tests
+        SegmentingTests.tests
+    ]
+
+[<EntryPoint>]
+let main argv =
+    match Native.load () with
+    | Error problem ->
+        eprintfn "%s" (McdrlError.describe problem)
+        McdrlError.exitCode problem
+    | Ok _ -> ExpectoMtp.main (testList "Torch" tests) argv

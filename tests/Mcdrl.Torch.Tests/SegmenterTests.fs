@@ -1,0 +1,242 @@
+module Mcdrl.Tests.SegmenterTests
+
+open System.IO
+open System.Threading.Tasks
+open Expecto
+open SkiaSharp
+open TorchSharp
+open Mcdrl
+
+let private picture name =
+    Outcome.ok (Images.read ImageLimits.standard (Path.Combine(World.data (), "c", "images", name)))
+
+let private modes =
+    [
+        Marginalisation.Exact
+        Marginalisation.FeatureMean
+        Marginalisation.Nwgm
+        Marginalisation.Attention
+    ]
+
+/// What must hold for every answer about a picture.
+let private checkedSegment (segmenter: Segmenter) mode (picture: Picture) =
+    let found = Segmenter.segment segmenter mode picture
+    let fileSize = Orientation.size picture.Orientation (picture.Width, picture.Height)
+    Expect.equal (found.Mask.Width, found.Mask.Height) fileSize "the file's size"
+    Expect.equal found.Mask.Labels.Length (fst fileSize * snd fileSize) "a label a pixel"
+    Expect.equal (found.Upright.Width, found.Upright.Height) (picture.Width, picture.Height) "upright"
+    Expect.isLessThanOrEqual (int (Array.max found.Mask.Labels)) found.Classes.Length "known labels"
+    Expect.equal (Segmenter.segment segmenter mode picture) found "the same answer again"
+    found
+
+let private answers =
+    testList
+        "answers"
+        [
+            testCase "a mask of the file's size that marks something, whatever the size and the mode"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                let frame = picture "frame1.png"
+
+                for mode in modes do
+                    let found = checkedSegment segmenter (Some mode) frame
+                    Expect.equal found.Mode mode "mode"
+                    Expect.equal (Array.distinct found.Mask.Labels |> Array.sort) [| 0uy; 1uy |] $"{mode}"
+
+                for width, height in [ 1, 1; 3, 200; 211, 97 ] do
+                    Crafted.png width height
+                    |> Images.decode ImageLimits.standard "made"
+                    |> Outcome.ok
+                    |> checkedSegment segmenter None
+                    |> ignore
+
+            testCase "the modes that look at single conditions say how much each matters"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                let frame = picture "frame1.png"
+
+                for mode in modes do
+                    let found = Segmenter.segment segmenter (Some mode) frame
+
+                    let looks = List.contains mode [ Marginalisation.Exact; Marginalisation.Nwgm ]
+
+                    Expect.equal
+                        (List.map fst found.Influence)
+                        (if looks then World.conditions else [])
+                        "conditions"
+
+                    Expect.equal found.Disagreement.IsSome looks "disagreement"
+
+                let exact = Segmenter.segment segmenter (Some Marginalisation.Exact) frame
+
+                for name, influence in exact.Influence do
+                    Expect.isGreaterThan influence 0.0 name
+
+                let mean = exact.Influence |> List.averageBy snd
+                let disagreement = Option.get exact.Disagreement
+                // I(Y; Z | F) is the mean of KL(p_m ‖ Σ π p) under π, here uniform.
+                Expect.floatClose Accuracy.medium disagreement mean "two ways to the same number"
+
+            testCase "the map that the head reads gives the answer of the mean over the features"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let model = Outcome.ok (Bundle.load (World.bundle ()))
+                let frames = (Preprocessing.frame 32 (picture "frame1.png")).unsqueeze 0L
+
+                let differ (model: Model) =
+                    use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
+                    let map = Segmenter.intervenedMap segmenter frames
+                    let seen = Segmenter.features segmenter frames
+
+                    let expected =
+                        Segmenter.probabilitiesOfFrames segmenter (Some Marginalisation.FeatureMean) frames
+
+                    let read = (Head.logits model.Network.head 32L seen.Skips map).softmax 1L
+                    Expect.isLessThan (read.sub(expected).abs().max().item<float32>()) 1e-4f "the answer"
+
+                    map.sub(Network.aligned model.Network seen.Dense).abs().max().item<float32>()
+
+                Expect.isGreaterThan (differ model) 1e-2f "the intervention changes it"
+
+                let inactive =
+                    { model with
+                        Manifest = { model.Manifest with Active = false }
+                    }
+
+                Expect.isLessThan (differ inactive) 1e-5f "without, it is the aligned map"
+
+            testCase "the mask is the most probable class of the enlarged probabilities, which sum to 1"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                use segmenter = World.segmenter ()
+                let frame = picture "frame2.png"
+                let probabilities = Segmenter.probabilities segmenter None frame
+                Expect.equal (List.ofArray probabilities.shape) [ 2L; 32L; 32L ] "shape"
+
+                Expect.isLessThan
+                    (probabilities.sum(0L).sub(scalar 1.0).abs().max().item<float32>())
+                    1e-5f
+                    "sums"
+
+                let found = Segmenter.segment segmenter None frame
+                let expected = Upsampling.labels frame.Height frame.Width probabilities
+                Expect.equal found.Upright expected "the same labels"
+        ]
+
+let private orientation =
+    testCase "a turned JPEG gets a mask in the file's own orientation"
+    <| fun () ->
+        use segmenter = World.segmenter ()
+
+        let disc x y =
+            if (x - 14) * (x - 14) + (y - 10) * (y - 10) < 81 then
+                240uy, 220uy, 180uy
+            else
+                byte (60 + x), byte (30 + y), 25uy
+
+        let file = Crafted.encode SKEncodedImageFormat.Jpeg 95 World.width World.height disc
+
+        for tag in 1..8 do
+            let turned =
+                Crafted.withOrientation tag file
+                |> Images.decode ImageLimits.standard "turned"
+                |> Outcome.ok
+
+            Expect.equal turned.Orientation Orientation.all[tag - 1] "the tag is read"
+            let found = checkedSegment segmenter None turned
+            Expect.equal (found.Mask.Width, found.Mask.Height) (World.width, World.height) "as in the file"
+
+            Expect.equal
+                (LabelMap.upright turned.Orientation found.Mask)
+                found.Upright
+                "turned upright, the same map"
+
+            let plain =
+                Segmenter.segment
+                    segmenter
+                    None
+                    { turned with
+                        Orientation = Orientation.TopLeft
+                    }
+
+            Expect.equal found.Upright plain.Upright "seen as the upright picture is"
+            Expect.equal (Array.distinct found.Upright.Labels).Length 2 "something is marked"
+
+let private resources =
+    testList
+        "resources"
+        [
+            testCase "eight threads get bit for bit what one gets"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                let frames = [| for number in 0..5 -> picture $"frame{number}.png" |]
+
+                let answer index =
+                    use _scope = torch.NewDisposeScope()
+                    let frame = frames[index % frames.Length]
+                    let mode = Some modes[index % modes.Length]
+                    let bits = (Segmenter.probabilities segmenter mode frame).data<float32>().ToArray()
+                    bits, Segmenter.segment segmenter mode frame
+
+                let alone = Array.init 24 answer
+                let together = Array.zeroCreate 24
+
+                Parallel.For(
+                    0,
+                    24,
+                    ParallelOptions(MaxDegreeOfParallelism = 8),
+                    (fun index -> together[index] <- answer index)
+                )
+                |> ignore
+
+                Expect.equal together alone "the same bits"
+
+            testCase "twenty segmentations leave no tensor behind, a closed model none at all"
+            <| fun () ->
+                let empty = LiveTensors.count ()
+                let segmenter = World.segmenter ()
+                let frame = picture "frame3.png"
+                Segmenter.segment segmenter None frame |> ignore
+                let before = LiveTensors.count ()
+
+                for number in 0..19 do
+                    Segmenter.segment segmenter (Some modes[number % 4]) frame |> ignore
+
+                Expect.equal torch.Tensor.TotalCount before "none left behind"
+                Expect.isGreaterThan before empty "the model's own are there"
+                (segmenter :> System.IDisposable).Dispose()
+                Expect.isLessThanOrEqual torch.Tensor.TotalCount empty "none after closing"
+
+            testCase "bf16 on request: nearly the same probabilities, and the same again"
+            <| fun () ->
+                if OneDnn.supportsBf16 () then
+                    use fp32 = World.segmenter ()
+
+                    use bf16 =
+                        Outcome.ok (Segmenter.loadIn (Some Precision.Bf16) (World.bundle ()) "cpu")
+
+                    Expect.equal
+                        (fp32.ComputesIn, bf16.ComputesIn)
+                        (Precision.Fp32, Precision.Bf16)
+                        "precisions"
+
+                    let frame = picture "frame1.png"
+
+                    for mode in modes do
+                        use ofFp32 = Segmenter.probabilities fp32 (Some mode) frame
+                        use ofBf16 = Segmenter.probabilities bf16 (Some mode) frame
+                        use apart = ofFp32.sub(ofBf16).abs().max()
+                        Expect.isLessThan (apart.item<float32>()) 0.05f $"{mode}"
+                        Expect.isGreaterThan (apart.item<float32>()) 0.0f $"{mode} is not fp32 in disguise"
+                        checkedSegment bf16 (Some mode) frame |> ignore
+                else
+                    skiptest "skipped, this processor can't compute in bf16"
+
+            testCase "a device that is not there is refused"
+            <| fun () ->
+                Segmenter.load (World.bundle ()) "toaster"
+                |> Result.map ignore
+                |> Outcome.refusedWith 2 [ "toaster" ]
+        ]
+
+let tests = testSequenced (testList "Segmenter" [ answers; orientation; resources ])

@@ -1,0 +1,199 @@
+module Mcdrl.Tests.SegmentingTests
+
+open System.IO
+open System.Threading
+open Expecto
+open Mcdrl
+
+let private inFolder (work: string -> string -> unit) =
+    Folder.temporary (fun folder ->
+        let input = Path.Combine(folder, "in")
+        World.copyTree (Path.Combine(World.data (), "c", "images")) input
+        work input (Path.Combine(folder, "out")))
+
+let private names (targets: SegmentTarget list) =
+    targets |> List.map (fun target -> Path.GetFileName target.Input)
+
+let private plans =
+    testList
+        "plans"
+        [
+            testCase "files, folders and patterns, each image once"
+            <| fun () ->
+                inFolder (fun input out ->
+                    File.WriteAllText(Path.Combine(input, "notes.txt"), "")
+                    let all = [ for number in 0..5 -> $"frame{number}.png" ]
+                    Expect.equal (names (Outcome.ok (Segmenting.plan [ input ] out))) all "a folder"
+
+                    let pattern = Path.Combine(input, "frame[0-9].png").Replace("[0-9]", "?")
+                    let one = Path.Combine(input, "frame3.png")
+                    Expect.equal (names (Outcome.ok (Segmenting.plan [ pattern; one ] out))) all "once each"
+                    let target = (Outcome.ok (Segmenting.plan [ one ] out)).Head
+                    Expect.equal target.Mask (Path.Combine(out, "frame3.mask.png")) "mask"
+                    Expect.equal target.Report (Path.Combine(out, "frame3.json")) "report")
+
+            testCase "two images whose results would have one name"
+            <| fun () ->
+                inFolder (fun input out ->
+                    File.WriteAllBytes(Path.Combine(input, "frame2.jpg"), Crafted.jpeg 6 4)
+
+                    Segmenting.plan [ input ] out
+                    |> Outcome.refusedWith 2 [ "frame2.jpg"; "frame2.png"; "same name" ]
+
+                    Expect.isFalse (Directory.Exists out) "nothing was made")
+
+            testCase "an output folder that holds the input"
+            <| fun () ->
+                inFolder (fun input _ ->
+                    Segmenting.plan [ input ] (Path.Combine(input, "..", "in"))
+                    |> Outcome.refusedWith 2 [ "holds input images" ])
+
+            testCase "everything that is missing is named at once"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let empty = Path.Combine(input, "empty")
+                    Directory.CreateDirectory empty |> ignore
+                    let missing = Path.Combine(input, "frame9.png")
+                    let none = Path.Combine(input, "*.webp")
+
+                    Segmenting.plan [ missing; empty; none ] out
+                    |> Outcome.refusedWith
+                        2
+                        [
+                            $"{missing}: there is no such file"
+                            $"{empty}: the folder holds no image"
+                            $"{none}: no image fits"
+                        ])
+        ]
+
+let private run targets =
+    use engine = Segmenter.engine (World.segmenter ())
+    let outcomes = ResizeArray()
+    let keep target outcome = outcomes.Add((target, outcome))
+
+    Outcome.ok (
+        Segmenting.run engine None false ImageLimits.standard targets keep Report.none CancellationToken.None
+    )
+
+    outcomes.ToArray()
+
+let private runs =
+    testList
+        "runs"
+        [
+            testCase "a bad file among good ones is reported, the rest is done"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let bad = Path.Combine(input, "frame2.png")
+                    File.WriteAllBytes(bad, (File.ReadAllBytes bad)[..99])
+                    let results = run (Outcome.ok (Segmenting.plan [ input ] out))
+
+                    Expect.equal
+                        (names (List.map fst (List.ofArray results)))
+                        [ for number in 0..5 -> $"frame{number}.png" ]
+                        "a result each, in order"
+
+                    for target, outcome in results do
+                        if target.Input = bad then
+                            Outcome.refusedWith 4 [ bad ] outcome
+
+                            for path in [ target.Mask; target.Overlay; target.Report ] do
+                                Expect.isFalse (File.Exists path) "nothing for it"
+                        else
+                            Expect.isOk outcome target.Input
+
+                            for path in [ target.Mask; target.Overlay; target.Report ] do
+                                Expect.isTrue (File.Exists path) path)
+
+            testCase "mask and report are what the segmenter says"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let target =
+                        (Outcome.ok (Segmenting.plan [ Path.Combine(input, "frame1.png") ] out)).Head
+
+                    let report: ImageReport = run [ target ] |> Array.head |> snd |> Outcome.ok
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let picture = Outcome.ok (Images.read ImageLimits.standard target.Input)
+                    let found = Outcome.ok (Engine.segment engine None picture)
+                    let mask = Outcome.ok (Masks.read ImageLimits.standard target.Mask)
+                    Expect.equal mask found.Mask "the mask as stored"
+                    let marked = mask.Labels |> Array.sumBy int64
+                    let polyp = report.Classes.Head
+                    Expect.equal (polyp.Name, polyp.Label) ("polyp", 1) "class"
+                    Expect.isGreaterThan marked 0L "something is marked"
+                    Expect.equal polyp.Area marked "area"
+                    Expect.equal (polyp.Regions |> List.sumBy _.Area) marked "regions"
+                    Expect.floatClose Accuracy.high polyp.Share (float marked / 1920.0) "share"
+                    Expect.equal (report.Width, report.Height) (48, 40) "size"
+                    Expect.equal report.Notice Segmenting.notice "notice"
+
+                    let written =
+                        RecordJson.parse<ImageReport> target.Report (File.ReadAllText target.Report)
+
+                    Expect.equal written (Ok report) "the file holds the report")
+
+            testCase "a cancelled run is cancelled"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let targets = Outcome.ok (Segmenting.plan [ input ] out)
+
+                    let outcome =
+                        Segmenting.run
+                            engine
+                            None
+                            false
+                            ImageLimits.standard
+                            targets
+                            (fun _ _ -> ())
+                            Report.none
+                            (CancellationToken true)
+
+                    Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
+
+            testCase "a run that is cancelled midway leaves whole results and no temporary file"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use engine = Segmenter.engine (World.segmenter ())
+                    use stop = new CancellationTokenSource()
+                    let frame = Path.Combine(input, "frame0.png")
+
+                    for number in 10..99 do
+                        File.Copy(frame, Path.Combine(input, $"more{number}.png"))
+
+                    let handedOn = ResizeArray()
+
+                    let finished (target: SegmentTarget) outcome =
+                        Outcome.ok outcome |> ignore
+                        handedOn.Add target
+                        stop.Cancel()
+
+                    let outcome =
+                        Segmenting.run
+                            engine
+                            None
+                            false
+                            ImageLimits.standard
+                            (Outcome.ok (Segmenting.plan [ input ] out))
+                            finished
+                            Report.none
+                            stop.Token
+
+                    Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
+                    Expect.isLessThan handedOn.Count 90 "early"
+
+                    let expected =
+                        [
+                            for target in handedOn do
+                                target.Mask
+                                target.Overlay
+                                target.Report
+                        ]
+
+                    Expect.equal
+                        (Directory.GetFiles out |> Array.sort |> List.ofArray)
+                        (List.sort expected)
+                        "what was handed on, and nothing else")
+        ]
+
+let tests = testSequenced (testList "Segmenting" [ plans; runs ])

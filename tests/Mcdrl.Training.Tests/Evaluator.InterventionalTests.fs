@@ -1,0 +1,234 @@
+module Mcdrl.Tests.InterventionalEvaluatorTests
+
+open System.IO
+open System.Threading
+open Expecto
+open TorchSharp
+open Mcdrl
+
+let private request: InterventionalRequest =
+    {
+        Data = World.data ()
+        Sites = [ "c" ]
+        Strength = 0.7
+        Images = None
+        Seed = 1UL
+    }
+
+let private evaluate request =
+    use segmenter = World.segmenter ()
+
+    InterventionalEvaluator.evaluate [ "world", segmenter ] None request Report.none CancellationToken.None
+
+let private found = lazy (Outcome.ok (evaluate request))
+let private report = lazy found.Value.Models.Head.Report
+let private close a b = Expect.floatClose Accuracy.high a b
+
+/// The numbers of a report that don't say how long it took.
+let private figures (evaluation: InterventionalEvaluation) = $"%A{evaluation.Models}"
+
+let private frames =
+    testList
+        "recorded frames"
+        [
+            testCase "the reference is the frame as it is: its figures are the plain evaluation's"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+
+                let plain =
+                    Evaluator.evaluate
+                        segmenter
+                        None
+                        Protocol.Imagewise
+                        (World.data ())
+                        [ "c" ]
+                        Report.none
+                        CancellationToken.None
+                    |> Outcome.ok
+
+                let report = report.Value
+                close report.Reference.Dice.Mean plain.Answers.Head.All.Dice.Mean "Dice"
+                close report.Reference.LesionDice.Mean report.Reference.Dice.Mean "there is one class"
+                Expect.equal report.Reference.Kept.Mean 1.0 "it is its own mask"
+                Expect.equal found.Value.Images 6 "every frame of the site"
+
+            testCase "one condition's figures are those of the frames that it was done to"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                let dataset = Outcome.ok (Dataset.load (World.data ()))
+                let site = dataset.Sites |> List.find (fun site -> site.Name = "c")
+                use _scope = torch.NewDisposeScope()
+
+                let dices =
+                    [
+                        for item in site.Items do
+                            let picture, truth = Outcome.ok (Dataset.read dataset item)
+                            let frame = Preprocessing.frame 32 picture
+                            let dim = Conditions.dimLighting 0.7 (Seed.create 0UL) frame
+
+                            let answers, _ =
+                                Segmenter.underConditions segmenter None frame [ "dim lighting", dim ]
+
+                            let marked = Upsampling.labels truth.Height truth.Width answers[1]
+                            Metrics.dice EmptyTruth.Counted (Counts.ofForeground marked.Labels truth.Labels)
+                    ]
+
+                let dim =
+                    report.Value.Conditions |> List.find (fun row -> row.Condition = "dim lighting")
+
+                close dim.Dice.Mean (List.average dices) "Dice"
+                Expect.isLessThan dim.Kept.Mean 1.0 "it changed masks"
+
+            testCase "what can't be done to a recorded frame is left out and said; there is no bias to know"
+            <| fun () ->
+                let names = report.Value.Conditions |> List.map _.Condition
+                Expect.equal names.Length 8 "conditions"
+
+                Expect.equal
+                    found.Value.LeftOut
+                    [ "a close-up view"; "a distant view"; "mucus"; "blood" ]
+                    "left out"
+
+                Expect.isEmpty
+                    (List.filter (fun name -> List.contains name found.Value.LeftOut) names)
+                    "apart"
+
+                Expect.equal report.Value.ConfoundingGap None "no gap"
+
+            testCase "conditions of the model's dictionary are compared with what A foretells of them"
+            <| fun () ->
+                for row in report.Value.Conditions do
+                    Expect.equal row.Grounding.IsSome (row.Condition = "blur") row.Condition
+
+                let predicted, unchanged = report.Value.Conditions |> List.pick _.Grounding
+
+                Expect.equal predicted.Count 6 "scenes"
+                Expect.isTrue (abs predicted.Mean <= 1.0 && abs unchanged.Mean < 1.0) "cosines"
+                Expect.notEqual predicted.Mean unchanged.Mean "A changes the features"
+
+            testCase "equal requests give equal figures, other seeds and strengths others"
+            <| fun () ->
+                let again = Outcome.ok (evaluate request)
+                Expect.equal (figures again) (figures found.Value) "again"
+
+                for other in [ { request with Seed = 2UL }; { request with Strength = 0.3 } ] do
+                    Expect.notEqual (figures (Outcome.ok (evaluate other))) (figures found.Value) $"{other}"
+
+            testCase "fewer images are some of each site's"
+            <| fun () ->
+                let some =
+                    Outcome.ok (
+                        evaluate
+                            { request with
+                                Sites = []
+                                Images = Some 2
+                            }
+                    )
+
+                Expect.equal (some.Images, some.Sites) (6, [ "a"; "b"; "c" ]) "two of each"
+                Expect.equal some.Models.Head.Seen [ "a"; "b" ] "seen"
+
+                Expect.equal
+                    (Outcome.ok (evaluate { request with Images = Some 99 })).Images
+                    6
+                    "no more than all"
+        ]
+
+let private comparing =
+    testList
+        "models"
+        [
+            testCase "models are shown the very same frames"
+            <| fun () ->
+                use one = World.segmenter ()
+                use two = World.segmenter ()
+
+                let both =
+                    InterventionalEvaluator.evaluate
+                        [ "one", one; "two", two ]
+                        (Some Marginalisation.Attention)
+                        request
+                        Report.none
+                        CancellationToken.None
+                    |> Outcome.ok
+
+                let first, second = both.Models[0], both.Models[1]
+                Expect.equal (first.Model, second.Model) ("one", "two") "names"
+                Expect.equal first.Mode Marginalisation.Attention "the mode asked for"
+                Expect.equal $"%A{second.Report}" $"%A{first.Report}" "equal models, equal figures"
+
+            testCase "frames together are frames one by one"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                use _scope = torch.NewDisposeScope()
+
+                let pictures =
+                    [
+                        for number in 0..5 ->
+                            Outcome.ok (
+                                Images.read
+                                    ImageLimits.standard
+                                    (Path.Combine(World.data (), "c", "images", $"frame{number}.png"))
+                            )
+                    ]
+
+                let frames = pictures |> List.map (Preprocessing.frame 32)
+
+                for mode in [ Marginalisation.Exact; Marginalisation.Attention; Marginalisation.Nwgm ] do
+                    let together, _ =
+                        Segmenter.underConditions
+                            segmenter
+                            (Some mode)
+                            frames.Head
+                            (frames.Tail |> List.map (fun frame -> "other", frame))
+
+                    Expect.equal together.Length 6 "one answer a frame"
+
+                    for answer, picture in List.zip together pictures do
+                        let alone = Segmenter.probabilities segmenter (Some mode) picture
+                        let difference = answer.sub(alone).abs().max().item<float32>()
+                        Expect.isLessThan difference 1e-5f $"{mode}"
+        ]
+
+let private refusals =
+    testList
+        "refusals"
+        [
+            testCase "strengths, numbers and sites that can't be"
+            <| fun () ->
+                for strength in [ 0.0; -1.0; 1.01; nan ] do
+                    evaluate { request with Strength = strength }
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "--strength" ]
+
+                evaluate { request with Images = Some 0 }
+                |> Outcome.refusedWith 2 [ "--images" ]
+
+                evaluate { request with Sites = [ "z" ] }
+                |> Outcome.refusedWith 2 [ "--site z" ]
+
+            testCase "every broken frame is named; a cancelled evaluation is cancelled"
+            <| fun () ->
+                World.within (fun folder ->
+                    let data = Path.Combine(folder, "data")
+
+                    for number in [ 1; 4 ] do
+                        File.WriteAllText(Path.Combine(data, "c", "images", $"frame{number}.png"), "broken")
+
+                    evaluate { request with Data = data }
+                    |> Outcome.refusedWith 4 [ "frame1.png"; "frame4.png" ])
+
+                use segmenter = World.segmenter ()
+
+                InterventionalEvaluator.evaluate
+                    [ "world", segmenter ]
+                    None
+                    request
+                    Report.none
+                    (CancellationToken true)
+                |> Result.map ignore
+                |> fun outcome -> Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
+        ]
+
+let tests =
+    testSequenced (testList "InterventionalEvaluator" [ frames; comparing; refusals ])

@@ -1,0 +1,182 @@
+module Mcdrl.Tests.EvaluatorTests
+
+open System.IO
+open System.Threading
+open Expecto
+open TorchSharp
+open Mcdrl
+
+let private evaluate protocol sites =
+    use segmenter = World.segmenter ()
+
+    Evaluator.evaluate segmenter None protocol (World.data ()) sites Report.none CancellationToken.None
+
+let private answer name (evaluation: Evaluation) =
+    evaluation.Answers |> List.find (fun answer -> answer.Name = name)
+
+/// What the model marks on each frame, computed one by one: site, stem, labels, lesion probability, truth.
+let private own =
+    lazy
+        (use segmenter = World.segmenter ()
+         let dataset = Outcome.ok (Dataset.load (World.data ()))
+
+         [
+             for site in dataset.Sites do
+                 for item in site.Items do
+                     let picture, truth = Outcome.ok (Dataset.read dataset item)
+                     let marked = (Segmenter.segment segmenter None picture).Upright.Labels
+                     use _scope = torch.NewDisposeScope()
+                     let lesion = (Segmenter.probabilities segmenter None picture).select(0L, 1L)
+                     let soft = Upsampling.values picture.Height picture.Width lesion
+                     item.Site, item.Stem, marked, soft, truth.Labels
+         ])
+
+let private close a b = Expect.floatClose Accuracy.high a b
+
+let private scores =
+    testList
+        "scores"
+        [
+            testCase "the model's are the metrics of its own masks, frame by frame"
+            <| fun () ->
+                let evaluation = Outcome.ok (evaluate Protocol.Imagewise [])
+                Expect.equal evaluation.Images.Length 18 "every frame"
+
+                for image, (site, stem, marked, _, truth) in List.zip evaluation.Images own.Value do
+                    Expect.equal (image.Site, image.Stem) (site, stem) "order"
+                    let counts = Counts.ofForeground marked truth
+                    Expect.equal image.Score (Metrics.score EmptyTruth.Counted counts) stem
+
+                    let dice =
+                        Metrics.dice EmptyTruth.UndefinedIfRight (Counts.ofLabel 1uy marked truth)
+
+                    Expect.equal (string image.ClassDice.Head) (string dice) "class"
+
+                let dices = evaluation.Images |> List.map _.Score.Dice
+                close (answer "model" evaluation).All.Dice.Mean (List.average dices) "mean over images"
+                Expect.isGreaterThan (List.distinct dices).Length 3 "the frames differ"
+
+            testCase "protocols: one image of all pixels; background and foreground; 256 thresholds"
+            <| fun () ->
+                let micro = answer "model" (Outcome.ok (evaluate Protocol.Micro []))
+
+                let together =
+                    own.Value
+                    |> List.map (fun (_, _, marked, _, truth) -> Counts.ofForeground marked truth)
+                    |> List.reduce (+)
+
+                close micro.All.Dice.Mean (Metrics.dice EmptyTruth.Counted together) "micro"
+                Expect.equal micro.All.Images 18 "images"
+
+                let mean score =
+                    own.Value
+                    |> List.averageBy (fun (_, _, marked, soft, truth) -> score marked soft truth)
+
+                let both = answer "model" (Outcome.ok (evaluate Protocol.BackgroundForeground []))
+
+                let bgfg marked _ truth =
+                    (Metrics.backgroundForeground EmptyTruth.Counted (Counts.ofForeground marked truth)).Dice
+
+                close both.All.Dice.Mean (mean bgfg) "bgfg"
+                let cuts = answer "model" (Outcome.ok (evaluate Protocol.PraNet256 []))
+
+                let pranet _ soft truth =
+                    (PraNet256.score soft (Array.map (fun label -> label > 0uy) truth)).MeanDice
+
+                close cuts.All.Dice.Mean (mean pranet) "pranet256"
+                Expect.notEqual both.All.Dice.Mean cuts.All.Dice.Mean "protocols differ"
+
+            testCase "nothing marked scores 1 on the frame without a lesion and 0 on the others"
+            <| fun () ->
+                let evaluation = Outcome.ok (evaluate Protocol.Imagewise [])
+                let nothing = answer "nothing marked" evaluation
+                let dice = nothing.Sites |> List.map (fun site -> site.Site, site.Dice.Mean)
+                Expect.equal dice [ "a", 0.0; "b", 0.0; "c", 1.0 / 6.0 ] "by site"
+
+                Expect.equal
+                    (nothing.Worst |> Option.map _.Dice.Mean)
+                    (Some 0.0)
+                    "the worst site is one of those"
+
+                let worst = Option.get (answer "model" evaluation).Worst
+
+                Expect.equal
+                    worst.Dice.Mean
+                    ((answer "model" evaluation).Sites |> List.map _.Dice.Mean |> List.min)
+                    "worst site"
+
+            testCase "the mean training mask is made of the sites that the model was trained on"
+            <| fun () ->
+                let mean =
+                    answer "mean training mask" (Outcome.ok (evaluate Protocol.Imagewise [ "c" ]))
+                // Sites a and b hold the same six discs, site c five of them and an empty frame.
+                let dice = mean.All.Dice.Mean
+                Expect.isTrue (dice > 0.2 && dice < 0.9) $"a fixed mask meets some of each disc: {dice}"
+
+                let again =
+                    answer "mean training mask" (Outcome.ok (evaluate Protocol.Imagewise [ "a" ]))
+
+                Expect.isGreaterThan again.All.Dice.Mean dice "better where no frame is empty"
+        ]
+
+let private sites =
+    testList
+        "sites"
+        [
+            testCase "chosen sites alone are scored, and those trained on are named"
+            <| fun () ->
+                let some = Outcome.ok (evaluate Protocol.Imagewise [ "c"; "a" ])
+                Expect.equal ((answer "model" some).Sites |> List.map _.Site) [ "a"; "c" ] "sites"
+                Expect.equal some.Seen [ "a" ] "seen"
+                Expect.equal (Outcome.ok (evaluate Protocol.Imagewise [])).Seen [ "a"; "b" ] "all"
+                Expect.equal (Outcome.ok (evaluate Protocol.Imagewise [ "c" ])).Seen [] "unseen"
+
+            testCase "an unknown site is named, together with those there are"
+            <| fun () ->
+                evaluate Protocol.Imagewise [ "a"; "z" ]
+                |> Outcome.refusedWith 2 [ "--site z"; "a, b, c" ]
+
+            testCase "a dataset of other classes is refused"
+            <| fun () ->
+                World.within (fun folder ->
+                    let data = Path.Combine(folder, "data")
+                    let description = Path.Combine(data, "dataset.json")
+                    File.WriteAllText(description, (File.ReadAllText description).Replace("polyp", "cyst"))
+                    use segmenter = World.segmenter ()
+
+                    Evaluator.evaluate
+                        segmenter
+                        None
+                        Protocol.Imagewise
+                        data
+                        []
+                        Report.none
+                        CancellationToken.None
+                    |> Outcome.refused
+                    |> fun (_, text) ->
+                        Expect.stringContains text "cyst" "the dataset's"
+                        Expect.stringContains text "polyp" "the model's")
+
+            testCase "every broken frame is named; a cancelled evaluation is cancelled"
+            <| fun () ->
+                World.within (fun folder ->
+                    let data = Path.Combine(folder, "data")
+
+                    for number in [ 1; 4 ] do
+                        File.WriteAllText(Path.Combine(data, "c", "images", $"frame{number}.png"), "broken")
+
+                    use segmenter = World.segmenter ()
+
+                    let run token =
+                        Evaluator.evaluate segmenter None Protocol.Imagewise data [ "c" ] Report.none token
+
+                    run CancellationToken.None
+                    |> Outcome.refusedWith 4 [ "frame1.png"; "frame4.png" ]
+
+                    Expect.equal
+                        (run (CancellationToken true) |> Result.map ignore)
+                        (Error McdrlError.Cancelled)
+                        "cancelled")
+        ]
+
+let tests = testSequenced (testList "Evaluator" [ scores; sites ])

@@ -1,0 +1,169 @@
+module Mcdrl.Tests.BootstrapTests
+
+open Expecto
+open FsCheck
+open FsCheck.FSharp
+open Mcdrl
+
+/// Differences of some sites: bytes around 0, at least one a site.
+let private sitesOf (sites: NonEmptyArray<NonEmptyArray<sbyte>>) =
+    sites.Get
+    |> Array.truncate 4
+    |> Array.map (fun site -> site.Get |> Seq.map (fun value -> float value / 128.0))
+    |> List.ofArray
+
+let private near name (expected: float) (actual: float) =
+    Expect.isLessThan (abs (actual - expected)) 1e-9 name
+
+/// Roughly normal numbers with mean `centre` and deviation 1: sums of twelve uniform ones.
+let private sample (centre: float) count seed =
+    [
+        for i in 0 .. count - 1 ->
+            let own = Seed.split i seed
+
+            centre - 6.0
+            + List.sum [ for k in 0..11 -> own |> Seed.split k |> Seed.uniform ]
+    ]
+
+let tests =
+    testList
+        "Bootstrap"
+        [
+            testProperty "equal seeds give equal intervals, their ends in order"
+            <| fun (seed: uint64) sites ->
+                let sites = sitesOf sites
+
+                let interval () =
+                    Bootstrap.stratified 200 (Seed.create seed) sites
+
+                let one = interval ()
+                Expect.equal (interval ()) one "same seed"
+                Expect.isLessThanOrEqual one.Low one.High "ordered"
+
+            testProperty "another seed draws others"
+            <| fun (seed: uint64) ->
+                let interval seed =
+                    Bootstrap.site 200 (Seed.create seed) (sample 0.0 50 (Seed.create 9UL))
+
+                Expect.notEqual (interval seed) (interval (seed + 1UL)) "other draws"
+
+            testProperty "the estimate is the mean over sites of their means, whatever their sizes"
+            <| fun sites ->
+                let sites = sitesOf sites
+
+                (Bootstrap.stratified 20 (Seed.create 1UL) sites).Estimate
+                |> near "mean of means" (sites |> List.averageBy Seq.average)
+
+            testProperty "a shift of all differences shifts the interval"
+            <| fun (NormalFloat shift) sites ->
+                let shift = shift % 10.0
+                let sites = sitesOf sites
+                let before = Bootstrap.stratified 100 (Seed.create 3UL) sites
+
+                let after =
+                    Bootstrap.stratified 100 (Seed.create 3UL) (sites |> List.map (Seq.map ((+) shift)))
+
+                near "estimate" (before.Estimate + shift) after.Estimate
+                near "low" (before.Low + shift) after.Low
+                near "high" (before.High + shift) after.High
+
+            testProperty "the order of the methods only changes the sign"
+            <| fun sites ->
+                let sites = sitesOf sites
+                let one = Bootstrap.stratified 100 (Seed.create 3UL) sites
+
+                let other =
+                    Bootstrap.stratified 100 (Seed.create 3UL) (sites |> List.map (Seq.map (~-)))
+
+                near "low" -one.High other.Low
+                near "high" -one.Low other.High
+
+            test "identical methods: the interval is 0 and excludes nothing" {
+                let interval = Bootstrap.stratified 100 (Seed.create 1UL) [ [ 0.0; 0.0 ]; [ 0.0 ] ]
+
+                Expect.equal
+                    interval
+                    {
+                        Estimate = 0.0
+                        Low = 0.0
+                        High = 0.0
+                    }
+                    "0"
+
+                Expect.isFalse (Interval.excludesZero interval) "contains 0"
+            }
+
+            test "0 is excluded on either side, at an end it isn't" {
+                let excludes low high =
+                    Interval.excludesZero
+                        {
+                            Estimate = (low + high) / 2.0
+                            Low = low
+                            High = high
+                        }
+
+                Expect.equal
+                    [
+                        excludes 0.1 0.2
+                        excludes -0.2 -0.1
+                        excludes -0.1 0.1
+                        excludes 0.0 0.1
+                        excludes nan nan
+                    ]
+                    [ true; true; false; false; false ]
+                    ""
+            }
+
+            test "undefined differences and empty sites are left out; of nothing nothing is known" {
+                Expect.equal
+                    (Bootstrap.stratified 100 (Seed.create 1UL) [ [ 0.2; nan; 0.4 ]; []; [ nan ] ])
+                    (Bootstrap.site 100 (Seed.create 1UL) [ 0.2; 0.4 ])
+                    "as if they weren't there"
+
+                Expect.isTrue (System.Double.IsNaN (Bootstrap.site 100 (Seed.create 1UL) []).Low) "undefined"
+            }
+
+            test "two numbers, by hand: a quarter of the resamples is all low, a quarter all high" {
+                let interval = Bootstrap.site 400 (Seed.create 5UL) [ 0.0; 1.0 ]
+
+                Expect.equal
+                    interval
+                    {
+                        Estimate = 0.5
+                        Low = 0.0
+                        High = 1.0
+                    }
+                    "the extremes"
+            }
+
+            test "more images narrow it, about with the root of their number" {
+                let width count =
+                    let interval =
+                        Bootstrap.site 1000 (Seed.create 2UL) (sample 0.0 count (Seed.create 7UL))
+
+                    interval.High - interval.Low
+
+                let ratio = width 40 / width 640
+                Expect.isGreaterThan ratio 3.0 "a sixteenth of the images: four times as wide"
+                Expect.isLessThan ratio 5.0 "a sixteenth of the images: four times as wide"
+            }
+
+            test "about 95 of 100 intervals hold the true mean" {
+                let holds trial =
+                    let seed = Seed.create 11UL |> Seed.split trial
+
+                    let interval =
+                        Bootstrap.stratified
+                            300
+                            (Seed.named "draws" seed)
+                            [ sample 0.3 40 (Seed.split 0 seed); sample 0.1 60 (Seed.split 1 seed) ]
+
+                    interval.Low <= 0.2 && 0.2 <= interval.High
+
+                let share =
+                    Seq.init 300 holds |> Seq.averageBy (fun held -> if held then 1.0 else 0.0)
+
+                Expect.isGreaterThan share 0.91 "not too narrow"
+                Expect.isLessThan share 0.985 "not too wide"
+            }
+        ]

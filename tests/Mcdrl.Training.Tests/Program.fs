@@ -1,0 +1,48 @@
+module Mcdrl.Tests.Program
+
+open Expecto
+open Mcdrl
+
+let private tests =
+    [
+        DatasetTests.tests
+        DatasetCheckTests.tests
+        DatasetDigestTests.tests
+        DuplicatesTests.tests
+        PhantomDatasetTests.tests
+        VocabularyTests.tests
+        ClipTokenizerTests.tests
+        WeightsTests.tests
+        TextTableTests.tests
+        RivalSourceTests.tests
+        EncoderTests.tests
+        ParityTests.tests
+        ConfigTests.tests
+        StoreTests.tests
+        FramesTests.tests
+        CheckpointTests.tests
+        AheadTests.tests
+        AdamWStepTests.tests
+        TrainingViewsTests.tests
+        TrainingPriorTests.tests
+        TrainingPreparationTests.tests
+        TrainerTests.tests
+        PraNetTests.tests
+        SummaryTests.tests
+        BootstrapTests.tests
+        EvaluatorTests.tests
+        InterventionalTests.tests
+        InterventionsTests.tests
+        InterventionalEvaluatorTests.tests
+        OnnxLayersTests.tests
+        OnnxSegmenterTests.tests
+        OnnxExporterTests.tests
+    ]
+
+[<EntryPoint>]
+let main argv =
+    match Native.load () with
+    | Error problem ->
+        eprintfn "%s" (McdrlError.describe problem)
+        McdrlError.exitCode problem
+    | Ok _ -> ExpectoMtp.main (testList "Training" tests) argv

@@ -1,0 +1,294 @@
+module Mcdrl.Tests.RivalSourceTests
+
+open System.Collections.Generic
+open System.IO
+open System.Text.Json
+open System.Threading
+open Expecto
+open TorchSharp
+open Mcdrl
+
+let private classes = [ "polyp"; "cyst" ]
+let private all = [ Prompting.Cocoop; Prompting.Stylip; Prompting.Biomedcoop ]
+
+/// The discs of every other frame become cysts.
+let private withCysts data =
+    for site in [ "a"; "b"; "c" ] do
+        for number in [ 1; 3; 5 ] do
+            let path = Path.Combine(data, site, "masks", $"frame{number}.png")
+            let mask = Outcome.ok (Masks.read ImageLimits.standard path)
+
+            { mask with
+                Labels = mask.Labels |> Array.map (fun value -> if value = 255uy then 128uy else value)
+            }
+            |> Masks.write path
+            |> Outcome.ok
+
+    let description = Path.Combine(data, "dataset.json")
+
+    File
+        .ReadAllText(description)
+        .Replace("[\"polyp\"]", "[\"polyp\", \"cyst\"]")
+        .Replace("\"255\": \"polyp\"", "\"255\": \"polyp\", \"128\": \"cyst\"")
+    |> fun text -> File.WriteAllText(description, text)
+
+let private within work =
+    World.within (fun folder ->
+        World.writeClip folder classes
+        withCysts (Path.Combine(folder, "data"))
+        work folder)
+
+let private settings prompting =
+    let plain = World.settings
+
+    { plain with
+        Method =
+            { plain.Method with
+                TrainingMode = TrainingMode.Never
+                Alpha = 1.0
+                ClassesBy = ClassesBy.Texts
+                Prompting = prompting
+            }
+        Optimiser = { plain.Optimiser with Averaging = 0.5 }
+    }
+
+let private request folder out prompting =
+    { World.request folder out with
+        Weights = Path.Combine(folder, "clip")
+        Text = None
+        Settings = settings prompting
+    }
+
+/// Mean Dice of a model on the frames that were held back, as training measures it.
+let private heldBackDice folder (request: TrainRequest) =
+    use _scope = torch.NewDisposeScope()
+    let dataset, _, held = World.split request
+    let prepared = Path.Combine(folder, "held-back.bin")
+
+    let frames =
+        Outcome.ok (
+            Frames.prepare prepared "" 32 dataset (Array.ofList held) Report.none CancellationToken.None
+        )
+
+    use _store: System.IDisposable = frames.Store
+    let seen, labels = List.init held.Length (Frames.read frames) |> List.unzip
+    use segmenter = Outcome.ok (Segmenter.load (Bundle.ofRun request.Out) "cpu")
+
+    let found =
+        (Segmenter.probabilitiesOfFrames segmenter None (torch.stack (Array.ofList seen))).argmax(1L)
+
+    Objective.meanDice 2 (found.``to`` torch.uint8) (torch.stack (Array.ofList labels))
+
+let private weightsOf (request: TrainRequest) =
+    File.ReadAllBytes(Path.Combine(Bundle.ofRun request.Out, "weights.safetensors")),
+    File.ReadAllBytes(Path.Combine(Bundle.ofRun request.Out, "text.safetensors"))
+
+let private interrupted steps (request: TrainRequest) =
+    use stop = new CancellationTokenSource()
+
+    let report (progress: Progress) =
+        if progress.Stage = "training" && progress.Done = steps then
+            stop.Cancel()
+
+    Trainer.train request report stop.Token
+
+let private trained prompting =
+    testCase
+        $"{prompting}: the bundle answers as in training; a stopped run ends with the same bytes; the prompts are learned"
+    <| fun () ->
+        within (fun folder ->
+            let whole = request folder "whole" (Some prompting)
+            let report = Outcome.ok (World.train whole)
+
+            Expect.floatClose
+                Accuracy.medium
+                (heldBackDice folder whole)
+                report.ValidationDice
+                "the same answers"
+
+            let cut = request folder "cut" (Some prompting)
+            Expect.equal (interrupted 4 cut) (Error McdrlError.Cancelled) "stopped"
+            Outcome.ok (World.train { cut with Resume = true }) |> ignore
+            Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes"
+
+            use _scope = torch.NewDisposeScope()
+            let weights = Outcome.ok (Weights.load whole.Weights)
+            let model = Outcome.ok (Bundle.load whole.Out)
+
+            let start =
+                RivalSource.create
+                    whole.Settings.Method
+                    weights
+                    classes
+                    (Seed.create whole.Seed |> Seed.named "prompts")
+                |> Outcome.ok
+                |> Option.get
+
+            match model.Rival with
+            | Some rival ->
+                Expect.notEqual prompting Prompting.Biomedcoop "its texts say it all"
+
+                for path, first, last in Tree.zip { start with ensemble = None } rival do
+                    Expect.equal
+                        (first.equal(last).all().ToBoolean())
+                        (not (Rival.isTrained path))
+                        $"{path}: what is trained has changed, nothing else"
+            | None ->
+                Expect.equal prompting Prompting.Biomedcoop "the others need the text tower"
+                let first = (fst (Rival.settled (Some start) model.Texts)).classes
+
+                Expect.isGreaterThan
+                    ((unit first).sub(unit model.Texts.classes).abs().max().item<float32>())
+                    1e-3f
+                    "its texts have changed")
+
+let private answers prompting =
+    testCase $"{prompting}: every way to ask the segmenter, and no tensor is left behind"
+    <| fun () ->
+        within (fun folder ->
+            let request = request folder "run" (Some prompting)
+            Outcome.ok (World.train request) |> ignore
+            let empty = LiveTensors.count ()
+            let segmenter = Outcome.ok (Segmenter.load (Bundle.ofRun request.Out) "cpu")
+            let path = Path.Combine(request.Data, "c", "images", "frame1.png")
+            let picture = Outcome.ok (Images.read ImageLimits.standard path)
+
+            let ask () =
+                let found = Segmenter.segment segmenter None picture
+                let explained = Segmenter.explain segmenter None picture
+                Expect.equal explained.Segmentation found "explained"
+                Expect.equal explained.Regions.Similarity.Length 2 "a map for each class"
+                use frame = Preprocessing.frame 32 picture
+
+                let probabilities, _ =
+                    Segmenter.underConditions segmenter None frame [ "blur", frame ]
+
+                use expected = Segmenter.probabilities segmenter None picture
+
+                for found in probabilities do
+                    Expect.isTrue (found.allclose (expected, 1e-4, 1e-5)) "the same frame"
+                    found.Dispose()
+
+            ask ()
+            let before = LiveTensors.count ()
+            ask ()
+            Expect.equal (LiveTensors.count ()) before "none left behind"
+            (segmenter :> System.IDisposable).Dispose()
+            Expect.isLessThanOrEqual (LiveTensors.count ()) empty "none after closing"
+
+            let export =
+                OnnxExporter.run
+                    Report.none
+                    CancellationToken.None
+                    {
+                        Model = request.Out
+                        Mode = None
+                        Out = Path.Combine(folder, "model.onnx")
+                    }
+
+            if prompting = Prompting.Biomedcoop then
+                Outcome.ok export |> ignore
+            else
+                export |> Outcome.refusedWith 2 [ "text tower"; "biomedcoop" ])
+
+let private sources =
+    testList
+        "sources"
+        [
+            testCase "a descriptive prompt too long for the tower is left out for every class"
+            <| fun () ->
+                within (fun folder ->
+                    use _scope = torch.NewDisposeScope()
+                    let weights = Outcome.ok (Weights.load (Path.Combine(folder, "clip")))
+                    let tokenizer = Outcome.ok (Weights.tokenizer weights)
+
+                    let fits (prompt: string) =
+                        (ClipTokenizer.encode tokenizer prompt).Length <= 24
+
+                    let usable =
+                        List.zip (BiomedPrompts.ofClass "polyp") (BiomedPrompts.ofClass "cyst")
+                        |> List.filter (fun (polyp, cyst) -> fits polyp && fits cyst)
+
+                    let create =
+                        RivalSource.create
+                            (settings (Some Prompting.Biomedcoop)).Method
+                            weights
+                            classes
+                            (Seed.create 1UL)
+
+                    let ensemble = (Option.get (Outcome.ok create)).ensemble |> Option.get
+                    Expect.isGreaterThanOrEqual usable.Length 12 "the sentences of captions fit"
+                    Expect.isLessThan usable.Length 20 "others don't"
+                    Expect.equal (List.ofArray ensemble.shape) [ 2L; int64 usable.Length; 32L ] "the rest"
+
+                    let expected =
+                        Outcome.ok (TextTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ])
+
+                    Expect.isTrue (ensemble[1L, 1L].allclose(expected[0L], 1e-4, 1e-5)) "class by class")
+
+            testCase
+                "a new rival's prompts are those of its context's words and of what the settings call the classes"
+            <| fun () ->
+                within (fun folder ->
+                    use _scope = torch.NewDisposeScope()
+                    let weights = Outcome.ok (Weights.load (Path.Combine(folder, "clip")))
+                    let tokenizer = Outcome.ok (Weights.tokenizer weights)
+
+                    let m =
+                        { (settings (Some Prompting.Biomedcoop)).Method with
+                            ClassWords = Some(Map [ "cyst", "mucus" ])
+                        }
+
+                    let rival =
+                        RivalSource.create m weights classes (Seed.create 1UL)
+                        |> Outcome.ok
+                        |> Option.get
+
+                    let expected =
+                        [ "endoscopic image of a polyp"; "endoscopic image of a mucus" ]
+                        |> TextTable.ofTower (Option.get weights.Text) tokenizer
+                        |> Outcome.ok
+
+                    let found = PromptFrame.features rival.frame rival.frame.context
+                    Expect.isTrue (found.allclose (expected, 1e-4, 1e-5)) "the plain prompts")
+
+            for prompting in all do
+                testCase $"refused: {prompting} without a text tower"
+                <| fun () ->
+                    World.within (fun folder ->
+                        { World.request folder "run" with
+                            Settings = settings (Some prompting)
+                        }
+                        |> World.train
+                        |> Outcome.refusedWith 2 [ "no text tower"; "method.prompting" ])
+
+            testCase "refused: tokens that the text tower doesn't know, and prompts missing or one too many"
+            <| fun () ->
+                within (fun folder ->
+                    use _scope = torch.NewDisposeScope()
+                    let weights = Outcome.ok (Weights.load (Path.Combine(folder, "clip")))
+                    let m = (settings (Some Prompting.Cocoop)).Method
+
+                    let rival =
+                        Option.get (Outcome.ok (RivalSource.create m weights classes (Seed.create 1UL)))
+
+                    let leaves = Map.ofList (Tree.leaves rival)
+
+                    let load m tensors =
+                        RivalTensors.load "here" m weights.Tower classes tensors
+
+                    Expect.isSome (Outcome.ok (load m leaves)) "whole"
+                    let unknown = rival.frame.tokens.add (torch.tensor 100000L)
+
+                    load m (leaves.Add("frame.tokens", unknown))
+                    |> Outcome.refusedWith 3 [ "prompts.frame.tokens" ]
+
+                    load m (leaves.Remove "learner.context")
+                    |> Outcome.refusedWith 3 [ "learner.context" ]
+
+                    load (settings None).Method leaves
+                    |> Outcome.refusedWith 3 [ "prompts that its settings don't have" ])
+        ]
+
+let tests =
+    testSequenced (testList "RivalSource" (sources :: List.map trained all @ List.map answers all))

@@ -1,0 +1,357 @@
+module Mcdrl.Tests.TrainerTests
+
+open System.IO
+open System.Threading
+open Expecto
+open TorchSharp
+open Mcdrl
+
+let private weightsOf (request: TrainRequest) =
+    File.ReadAllBytes(Path.Combine(Bundle.ofRun request.Out, "weights.safetensors"))
+
+/// The files of a kind that a run has prepared for itself, the largest (that of the training frames) first.
+let private prepared kind (request: TrainRequest) =
+    Directory.GetFiles(Run.preparedFolder request.Out, $"{kind}-*.bin")
+    |> Array.sortByDescending (fun file -> FileInfo(file).Length)
+    |> List.ofArray
+
+/// Trains until `steps` steps are done, then asks to stop.
+let private interrupted steps (request: TrainRequest) =
+    use stop = new CancellationTokenSource()
+
+    let report (progress: Progress) =
+        if progress.Stage = "training" && progress.Done = steps then
+            stop.Cancel()
+
+    Trainer.train request report stop.Token
+
+let private sameAfterInterruption (settings: Settings) folder =
+    let whole =
+        { World.request folder "whole" with
+            Settings = settings
+        }
+
+    let cut =
+        { whole with
+            Out = Path.Combine(folder, "cut")
+        }
+
+    Outcome.ok (World.train whole) |> ignore
+
+    for steps in [ 2; 5; 6 ] do
+        let resume = steps > 2
+        let outcome = interrupted steps { cut with Resume = resume }
+        Expect.equal outcome (Error McdrlError.Cancelled) $"cancelled after step {steps}"
+        Expect.isFalse (Directory.Exists(Bundle.ofRun cut.Out)) "no model yet"
+
+    let report = Outcome.ok (World.train { cut with Resume = true })
+    Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes"
+    report
+
+let private trainsTower =
+    { World.settings with
+        Method =
+            { World.settings.Method with
+                TrainingMode = TrainingMode.Sampled
+                Unselected = Unselected.Background
+                Marginalisation = Marginalisation.Exact
+            }
+        Optimiser =
+            { World.settings.Optimiser with
+                TrainedBlocks = 1
+                Averaging = 0.9
+            }
+    }
+
+let private usesCache =
+    { World.settings with
+        Augmentation =
+            { World.settings.Augmentation with
+                Views = 2
+            }
+    }
+
+let private resumed =
+    testList
+        "a run stopped in mid-epoch and resumed ends with the bytes of one never stopped"
+        [
+            testCase "tower blocks trained, weights averaged, confounders sampled, views drawn"
+            <| fun () ->
+                World.within (fun folder ->
+                    let report = sameAfterInterruption trainsTower folder
+                    Expect.equal (report.TrainingFrames, report.ValidationFrames) (10, 2) "frames"
+                    Expect.equal report.Epochs 3 "epochs")
+
+            testCase "frozen tower, its features of fixed views kept in a file"
+            <| fun () ->
+                World.within (fun folder ->
+                    sameAfterInterruption usesCache folder |> ignore
+                    // A finished run keeps no features; a stopped one does.
+                    let stopped =
+                        { World.request folder "stopped" with
+                            Settings = usesCache
+                        }
+
+                    Expect.isError (interrupted 2 stopped) "cancelled"
+                    // Dense, image and the one skip map that is read, and the labels.
+                    let record = 4 * (16 * 32 + 32 + 16 * 64) + 32 * 32
+
+                    Expect.equal
+                        (prepared "features" stopped |> List.map (fun file -> FileInfo(file).Length))
+                        [ 32L + 20L * int64 record; 32L + 2L * int64 record ]
+                        "10 frames of 2 views, and 2 frames as they are to validate on"
+
+                    for out in [ "whole"; "cut" ] do
+                        Expect.isFalse
+                            (Directory.Exists(Run.preparedFolder (Path.Combine(folder, out))))
+                            "deleted at the end")
+
+            testCase "the seed matters, and so do the trained blocks"
+            <| fun () ->
+                World.within (fun folder ->
+                    let make out change =
+                        let request = change (World.request folder out)
+                        Outcome.ok (World.train request) |> ignore
+                        weightsOf request
+
+                    let first = make "one" id
+                    Expect.equal (make "two" id) first "equal calls, equal bytes"
+                    Expect.notEqual (make "three" (fun r -> { r with Seed = 4UL })) first "another seed"
+
+                    Expect.notEqual
+                        (make "four" (fun r -> { r with Settings = trainsTower }))
+                        first
+                        "other settings")
+        ]
+
+let private refusals =
+    testList
+        "refused"
+        [
+            testCase "a run is resumed only with what it was started with; the differing keys are named"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    Expect.isError (interrupted 4 request) "cancelled"
+                    let again = { request with Resume = true }
+
+                    let optimiser =
+                        { request.Settings.Optimiser with
+                            LearningRate = 0.02
+                            Epochs = 4
+                        }
+
+                    World.train
+                        { again with
+                            Settings =
+                                { request.Settings with
+                                    Optimiser = optimiser
+                                }
+                        }
+                    |> Outcome.refusedWith
+                        3
+                        [ "settings.optimiser.learning_rate"; "settings.optimiser.epochs" ]
+
+                    World.train { again with Seed = 4UL } |> Outcome.refusedWith 3 [ "in seed" ]
+
+                    World.train { again with LeaveOut = Some "b" }
+                    |> Outcome.refusedWith 3 [ "leave_out" ]
+
+                    let another (path: string) =
+                        let bytes = File.ReadAllBytes path
+                        let other = Path.Combine(folder, "another.safetensors")
+                        File.WriteAllBytes(other, Crafted.flip (bytes.Length - 7) bytes)
+                        other
+
+                    World.train
+                        { again with
+                            Weights = another again.Weights
+                        }
+                    |> Outcome.refusedWith 3 [ "in weights_sha256" ]
+
+                    World.train
+                        { again with
+                            Text = Option.map another again.Text
+                        }
+                    |> Outcome.refusedWith 3 [ "text_sha256" ]
+
+                    let side =
+                        { request.Settings.Method with
+                            InputSize = 64
+                        }
+
+                    World.train
+                        { again with
+                            Settings = { request.Settings with Method = side }
+                        }
+                    |> Outcome.refusedWith 3 [ "settings.method.input_size" ]
+
+                    World.train request |> Outcome.refusedWith 2 [ "--resume" ]
+                    let description = Path.Combine(request.Data, "dataset.json")
+                    let told = File.ReadAllText description
+
+                    let swapped =
+                        told.Replace("\"0\": \"b", "\"255\": \"b").Replace("\"255\": \"p", "\"0\": \"p")
+
+                    File.WriteAllText(description, swapped)
+                    World.train again |> Outcome.refusedWith 3 [ "data_sha256" ]
+                    File.WriteAllText(description, told)
+                    let frame = Path.Combine(request.Data, "a", "images", "frame1.png")
+                    File.WriteAllBytes(frame, Crafted.png World.width World.height)
+                    World.train again |> Outcome.refusedWith 3 [ "data_sha256" ])
+
+            testCase "a checkpoint with a flipped bit"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    Expect.isError (interrupted 4 request) "cancelled"
+                    let checkpoint = Run.checkpointFile request.Out
+                    let bytes = File.ReadAllBytes checkpoint
+                    File.WriteAllBytes(checkpoint, Crafted.flip (bytes.Length - 7) bytes)
+
+                    World.train { request with Resume = true }
+                    |> Outcome.refusedWith 3 [ "sha256"; checkpoint ])
+
+            testCase "a folder in which another trainer is at work"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    use _owner = Outcome.ok (Run.lock request.Out)
+                    World.train request |> Outcome.refusedWith 2 [ "another process"; request.Out ])
+
+            testCase "a site that is not there, a tower that the weights do not hold"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    World.train { request with LeaveOut = Some "d" }
+                    |> Outcome.refusedWith 2 [ "--leave-out d"; "a, b, c" ]
+
+                    World.train { request with Tower = Some "ViT-B-16" }
+                    |> Outcome.refusedWith 2 [ "ViT-2x64-8-32"; "ViT-B-16" ])
+
+            testCase
+                "a class's words take the place of its name in every prompt: a table without them is refused"
+            <| fun () ->
+                World.within (fun folder ->
+                    let settings =
+                        { World.settings with
+                            Method =
+                                { World.settings.Method with
+                                    ClassWords = Some(Map [ "polyp", "growth" ])
+                                }
+                        }
+
+                    World.train
+                        { World.request folder "run" with
+                            Settings = settings
+                        }
+                    |> Outcome.refusedWith 3 [ "A growth in an endoscopic image"; "A growth with blood" ])
+
+            testCase "a loss that is no number: the step is named"
+            <| fun () ->
+                World.within (fun folder ->
+                    let huge (embeddings: TorchSharp.torch.Tensor) =
+                        embeddings.narrow(0L, 1L, 3L).fill_(World.hugeNumber.ToScalar()) |> ignore
+                        embeddings
+
+                    let request = World.request folder "run"
+                    World.writeTable (Option.get request.Text) huge
+                    // The conditions are first read when the intervention comes on: after three steps.
+                    World.train request
+                    |> Outcome.refusedWith 3 [ "at step 3 (epoch 2)"; request.Out ])
+
+            testCase "prepared frames that vanish while batches are drawn from them: the file is named"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let mutable vanished = ""
+
+                    let report (progress: Progress) =
+                        if progress.Stage = "training" && progress.Done = 1 then
+                            vanished <- List.head (prepared "frames" request)
+
+                            use file =
+                                new FileStream(
+                                    vanished,
+                                    FileMode.Open,
+                                    FileAccess.Write,
+                                    FileShare.ReadWrite
+                                )
+
+                            file.SetLength 32L
+
+                    let outcome = Trainer.train request report CancellationToken.None
+                    outcome |> Outcome.refusedWith 5 [ "ends within record"; vanished ])
+
+            testCase "a call cancelled before it began is cancelled"
+            <| fun () ->
+                World.within (fun folder ->
+                    let outcome =
+                        Trainer.train (World.request folder "run") Report.none (CancellationToken true)
+
+                    Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
+        ]
+
+let private leftOut =
+    testCase "files of the site left out are never read"
+    <| fun () ->
+        World.within (fun folder ->
+            let request = World.request folder "run"
+            Outcome.ok (World.train request) |> ignore
+
+            let spoil site =
+                for file in
+                    Directory.GetFiles(
+                        Path.Combine(request.Data, site),
+                        "*.png",
+                        SearchOption.AllDirectories
+                    ) do
+                    File.WriteAllText(file, "not an image")
+
+            spoil "c"
+
+            let spoilt =
+                { request with
+                    Out = Path.Combine(folder, "spoilt")
+                }
+
+            Outcome.ok (World.train spoilt) |> ignore
+            Expect.equal (weightsOf spoilt) (weightsOf request) "the same model"
+            let manifest = (Outcome.ok (Bundle.load spoilt.Out)).Manifest
+            Expect.equal manifest.Provenance.TrainedOn [ "a"; "b" ] "trained on"
+            Expect.equal manifest.Provenance.LeftOut (Some "c") "left out"
+
+            spoil "b"
+
+            World.train
+                { request with
+                    Out = Path.Combine(folder, "third")
+                }
+            |> Outcome.refusedWith 4 [ Path.Combine("b", "images") ])
+
+let private learns =
+    testCase "it learns: discs of a site that it never saw are found"
+    <| fun () ->
+        use segmenter = World.segmenter ()
+
+        let evaluation =
+            Outcome.ok (
+                Evaluator.evaluate
+                    segmenter
+                    None
+                    Protocol.Micro
+                    (World.data ())
+                    [ "c" ]
+                    Report.none
+                    CancellationToken.None
+            )
+
+        let dice name =
+            (evaluation.Answers |> List.find (fun answer -> answer.Name = name)).All.Dice.Mean
+
+        Expect.isGreaterThan (dice "model") 0.5 "most of the discs"
+        Expect.isGreaterThan (dice "model") (dice "mean training mask") "more than the best fixed answer"
+
+let tests =
+    testSequenced (testList "Trainer" [ resumed; refusals; leftOut; learns ])
