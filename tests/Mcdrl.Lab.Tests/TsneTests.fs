@@ -127,22 +127,28 @@ let private descent =
                     Expect.isLessThan off 1e-8 $"at scale {scale}"
                     Expect.isGreaterThan (expected.abs().max() |> number) (100.0 * off) "it is not zero")
 
-            Law.example "more steps, less divergence" (fun () ->
-                let x, _ = clusters ()
-                let p = Tsne.joint 10.0 x
+            // A last bit of the kernels sends the descent to another valley, and momentum takes it uphill for a while: which
+            // of two numbers of steps ends lower is chance. Over 45 descents the ends lay between 0.13 and 0.17 of the start.
+            Law.example
+                "the descent ends far below its start, where as many steps again change little"
+                (fun () ->
+                    let x, _ = clusters ()
+                    let p = Tsne.joint 10.0 x
 
-                let after steps =
-                    { Tsne.usual with
-                        Perplexity = 10.0
-                        Steps = steps
-                    }
-                    |> fun settings -> ok (Tsne.embed settings x)
-                    |> Tsne.divergence p
-                    |> number
+                    for start in [ TsneStart.PrincipalComponents; TsneStart.Normal(Seed.create 1UL) ] do
+                        let after steps =
+                            let settings =
+                                {
+                                    Perplexity = 10.0
+                                    Steps = steps
+                                    Start = start
+                                }
 
-                let falling = [ 0; 300; 500; 1000 ] |> List.map after
-                Expect.equal falling (List.sortDescending falling) $"{falling}"
-                Expect.isLessThan (List.last falling) (0.2 * falling.Head) "much less")
+                            ok (Tsne.embed settings x) |> Tsne.divergence p |> number
+
+                        let first, settled, later = after 0, after 1000, after 2000
+                        Expect.isLessThan settled (0.25 * first) $"far below, by {start}"
+                        Expect.isLessThan (abs (later - settled)) (0.1 * settled) $"settled, by {start}")
 
             Law.example
                 "groups that are apart stay apart, from either start, and the map is centred"
