@@ -135,18 +135,6 @@ module Intervention =
 
         scoped (fun () -> List.fold step (regions.alias ()) network.layers)
 
-/// How P(Y | do(F)) is computed. Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it.
-[<RequireQualifiedAccess>]
-type Marginalisation =
-    /// Σ_m π_m softmax(H(A(F, z_m))): Eq. 2.
-    | Exact
-    /// softmax(H(Σ_m π_m A(F, z_m))): Eq. 5 and 7.
-    | FeatureMean
-    /// softmax(Σ_m π_m H(A(F, z_m))): the normalised weighted geometric mean.
-    | Nwgm
-    /// softmax(H(A(F, Z))): Eq. 8, weights that depend on F, as the paper implements it.
-    | Attention
-
 /// Backdoor adjustment over the confounder dictionary, for any network A and any head H. `intervene logPrior z f`
 /// is A; `logits` is H without its softmax, [B', N, d] → [B', K + 1, ...] for any number B' of maps in the
 /// order condition by condition.
@@ -168,6 +156,10 @@ module Backdoor =
     let expectation (logPrior: Tensor) (x: Tensor) =
         scoped (fun () -> x.mul(weights logPrior x).sum 0L)
 
+    /// log π of a dictionary of one.
+    let private certain (like: Tensor) =
+        torch.zeros (1L, dtype = like.dtype, device = like.device)
+
     /// A(F, z_m) for every m at once, the confounders folded into the batch.
     /// F [B, N, d], Z [M, d] → [M, B, N, d]
     let underEach intervene (conditions: Tensor) (regions: Tensor) : Tensor =
@@ -176,10 +168,7 @@ module Backdoor =
             let copies = regions.repeat (confounders, 1L, 1L)
             let single = conditions.repeat_interleave(images, 0L).unsqueeze 1L
 
-            let certain: Tensor =
-                torch.zeros (1L, dtype = regions.dtype, device = regions.device)
-
-            let intervened: Tensor = intervene certain single copies
+            let intervened: Tensor = intervene (certain regions) single copies
             intervened.unflatten (0L, [| confounders; images |]))
 
     /// How many maps are in the head at once: memory is bounded by this, not by M or by the number of images.
@@ -211,6 +200,22 @@ module Backdoor =
     let nwgm (logPrior: Tensor) (logits: Tensor) =
         scoped (fun () -> (expectation logPrior logits).softmax 1L)
 
+    /// F_ca, the invariant feature E_z[A(F, z)] (Eq. 5, 7) or what stands for it (Eq. 8). [B, N, d] → [B, N, d].
+    /// `drawn` is one confounder for each image, int64 [B], which `Sampled` takes; without it, their mean.
+    let invariant mode (drawn: Tensor option) intervene (texts: Texts) (regions: Tensor) : Tensor =
+        match mode, drawn with
+        | Marginalisation.Never, _ -> regions.alias ()
+        | Marginalisation.Attention, _ -> intervene texts.log_prior (texts.conditions.unsqueeze 0L) regions
+        | Marginalisation.Sampled, Some drawn ->
+            scoped (fun () ->
+                let single = texts.conditions.index_select(0L, drawn).unsqueeze 1L
+                intervene (certain regions) single regions)
+        | Marginalisation.Sampled, None
+        | Marginalisation.FeatureMean, _
+        | Marginalisation.Exact, _
+        | Marginalisation.Nwgm, _ ->
+            scoped (fun () -> expectation texts.log_prior (underEach intervene texts.conditions regions))
+
     /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...].
     let adjust mode intervene (logits: Tensor -> Tensor) (texts: Texts) (regions: Tensor) =
         scoped (fun () ->
@@ -219,16 +224,10 @@ module Backdoor =
                 exact texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
             | Marginalisation.Nwgm ->
                 nwgm texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
-            | Marginalisation.FeatureMean ->
-                let mean =
-                    expectation texts.log_prior (underEach intervene texts.conditions regions)
-
-                (logits mean).softmax 1L
-            | Marginalisation.Attention ->
-                let intervened: Tensor =
-                    intervene texts.log_prior (texts.conditions.unsqueeze 0L) regions
-
-                (logits intervened).softmax 1L)
+            | Marginalisation.FeatureMean
+            | Marginalisation.Attention
+            | Marginalisation.Sampled
+            | Marginalisation.Never -> (logits (invariant mode None intervene texts regions)).softmax 1L)
 
 /// One refinement step of the head: doubles the detail with a map of an earlier tower block.
 [<NoComparison; NoEquality>]
@@ -382,18 +381,6 @@ type Observation =
         Classes: Tensor
     }
 
-/// What is intervened on while training. `Sampled` carries one confounder index per image, [B].
-[<RequireQualifiedAccess; NoComparison; NoEquality>]
-type Intervening =
-    /// Progressive training: A is the identity, whatever Z is.
-    | Off
-    /// A(F, Z), Eq. 8.
-    | ByAttention
-    /// Σ π_m A(F, z_m), Eq. 7.
-    | ByFeatureMean
-    /// A(F, z_m) with m drawn from π per image: the unbiased estimate of Eq. 3.
-    | Sampled of confounder: Tensor
-
 [<RequireQualifiedAccess>]
 module Network =
     /// From the tower's width to the text's: [..., width] → [..., d].
@@ -443,29 +430,16 @@ module Network =
                 |> Head.resized [ side; side ]
                 |> TextClasses.split read)
 
-    /// F_ca: the regions after the intervention (Eq. 7, 8). [B, N, d]
-    let intervene (model: Network) (texts: Texts) intervening (regions: Tensor) =
-        let network = Intervention.apply model.intervention
+    /// F_ca: the regions after the intervention (Eq. 7, 8), `drawn` as in `Backdoor.invariant`. [B, N, d]
+    let intervene (model: Network) (texts: Texts) mode drawn (regions: Tensor) =
+        Backdoor.invariant mode drawn (Intervention.apply model.intervention) texts regions
 
-        match intervening with
-        | Intervening.Off -> regions.alias ()
-        | Intervening.ByAttention -> network texts.log_prior (texts.conditions.unsqueeze 0L) regions
-        | Intervening.ByFeatureMean ->
-            scoped (fun () ->
-                Backdoor.expectation texts.log_prior (Backdoor.underEach network texts.conditions regions))
-        | Intervening.Sampled confounder ->
-            scoped (fun () ->
-                let drawn = texts.conditions.index_select(0L, confounder).unsqueeze 1L
-                network (torch.zeros (1L, dtype = regions.dtype, device = regions.device)) drawn regions)
+    /// P(Y | do(F)), [B, K + 1, S, S].
+    let probabilities (model: Network) (texts: Texts) mode (side: int64) (observation: Observation) =
+        let intervene, logits =
+            Intervention.apply model.intervention, logits model side observation
 
-    /// P(Y | do(F)), [B, K + 1, S, S]. Without `active` the intervention is off, as in the first epochs.
-    let probabilities (model: Network) (texts: Texts) mode active (side: int64) (observation: Observation) =
-        let logits = logits model side observation
-
-        if active then
-            Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Regions
-        else
-            scoped (fun () -> (logits observation.Regions).softmax 1L)
+        Backdoor.adjust mode intervene logits texts observation.Regions
 
     /// Logits under do(condition = m) for every m, [M, B, K + 1, S, S].
     let logitsUnderEach (model: Network) (texts: Texts) (side: int64) (observation: Observation) =
@@ -474,6 +448,17 @@ module Network =
             (logits model side observation)
             texts.conditions
             observation.Regions
+
+/// Progressive training: the intervention is off in the first epochs, the paper's ten. Until then A is the identity, and
+/// answers are the same to the last bit whatever Z is.
+[<RequireQualifiedAccess>]
+module Gate =
+    /// How to intervene through a gate: not at all while it is closed.
+    let through isOpen mode =
+        if isOpen then mode else Marginalisation.Never
+
+    /// How to intervene in 0-based `epoch`, through a gate that opens after `closed` epochs.
+    let inEpoch (closed: int) (epoch: int) mode = through (epoch >= closed) mode
 
 /// The losses (Eq. 9-12). Each is a scalar tensor ≥ 0.
 [<RequireQualifiedAccess>]

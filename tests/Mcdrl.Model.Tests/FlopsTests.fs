@@ -95,6 +95,20 @@ let private intervention =
                         (Flops.intervention (network ()) mode regions conditions)
                         (3L * 2L * conditions * regions * 2L * width * (10L * width / 3L))
                         $"{mode}"
+
+            testCase "one drawn condition costs one feed-forward part, no intervention nothing"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let counted mode =
+                    Flops.intervention (network ()) mode regions conditions
+
+                Expect.equal
+                    (conditions * counted Marginalisation.Sampled)
+                    (counted Marginalisation.FeatureMean)
+                    "one of them"
+
+                Expect.equal (counted Marginalisation.Never) 0L "none"
         ]
 
 /// Of 3 channels into 8 hidden ones and 2 classes, reading the coarsest two of three earlier maps.

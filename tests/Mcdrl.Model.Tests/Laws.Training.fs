@@ -25,7 +25,8 @@ let private sampled (world: World) (draws: int) =
         (Network.intervene
             problem.Network
             problem.Texts
-            (Intervening.Sampled confounders)
+            Marginalisation.Sampled
+            (Some confounders)
             (f.expand (int64 (repeats * draws), 1L, -1L)))
             .view(int64 repeats, int64 draws, -1L)
             .mean([| 1L |])
@@ -152,7 +153,7 @@ let private frozen =
                         settings
                         state.Network
                         texts
-                        true
+                        settings.Method.TrainingMode
                         { batch with
                             Features = Tower.forward settings.Method.DenseMode state.Tower images
                         }
@@ -197,7 +198,7 @@ let private total (world: World) (epoch: int) (causal: float) (contrast: float) 
             settings
             problem.Network
             problem.Texts
-            (Schedule.isActive settings (epoch - 1))
+            (Schedule.mode settings (epoch - 1))
             {
                 Features = features
                 Labels = torch.zeros ([| int64 world.Images; 8L; 8L |], dtype = torch.int64)

@@ -257,7 +257,7 @@ module World =
 
     /// P(Y | do(F)) of 6 × 6 pixels, by the product's whole path.
     let answer mode (problem: Problem) =
-        Network.probabilities problem.Network problem.Texts mode true 6L problem.Observation
+        Network.probabilities problem.Network problem.Texts mode 6L problem.Observation
 
     /// ∂value/∂x
     let gradient (x: Tensor) (value: Tensor) : Tensor =

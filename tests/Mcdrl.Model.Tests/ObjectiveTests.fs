@@ -137,9 +137,10 @@ let private draws =
         Expect.equal (draw 1UL) (draw 1UL) "the same seed"
         Expect.notEqual (draw 1UL) (draw 2UL) "another"
 
-let private evaluated settings active =
+let private evaluated settings isOpen =
     let network, texts, batch = problem settings
-    let terms, logits = Objective.evaluate settings network texts active batch
+    let mode = Gate.through isOpen settings.Method.TrainingMode
+    let terms, logits = Objective.evaluate settings network texts mode batch
     network, terms, logits
 
 let private causal weight =
@@ -164,7 +165,12 @@ let private terms =
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
 
-                for mode in [ TrainingMode.Attention; TrainingMode.FeatureMean; TrainingMode.Sampled ] do
+                for mode in
+                    [
+                        Marginalisation.Attention
+                        Marginalisation.FeatureMean
+                        Marginalisation.Sampled
+                    ] do
                     let settings =
                         { settings with
                             Method =
@@ -227,7 +233,7 @@ let private terms =
                     { causal 0.0 with
                         Method =
                             { settings.Method with
-                                TrainingMode = TrainingMode.Never
+                                TrainingMode = Marginalisation.Never
                             }
                     }
 
@@ -258,9 +264,15 @@ let private terms =
                 use _scope = torch.NewDisposeScope()
                 use _noGrad = torch.no_grad ()
                 let network, texts, batch = problem settings
-                Objective.evaluate settings network texts true batch |> ignore
+
+                Objective.evaluate settings network texts Marginalisation.Sampled batch
+                |> ignore
+
                 let before = torch.Tensor.TotalCount
-                Objective.evaluate settings network texts true batch |> ignore
+
+                Objective.evaluate settings network texts Marginalisation.Sampled batch
+                |> ignore
+
                 Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         ]
 
@@ -274,7 +286,7 @@ let private ofRival =
             { settings with
                 Method =
                     { settings.Method with
-                        TrainingMode = TrainingMode.Never
+                        TrainingMode = Marginalisation.Never
                         ClassesBy = ClassesBy.Texts
                     }
                 Loss =
@@ -288,7 +300,7 @@ let private ofRival =
         let rival = RivalTests.rivalOf 8L Prompting.Cocoop
 
         let evaluate () =
-            Objective.evaluateRival settings network rival texts false batch
+            Objective.evaluateRival settings network rival texts Marginalisation.Never batch
 
         evaluate () |> ignore
         let before = torch.Tensor.TotalCount
@@ -303,7 +315,9 @@ let private ofRival =
                 Loss = { settings.Loss with Contrast = 0.0 }
             }
 
-        let method, same = Objective.evaluate bare network worded false batch
+        let method, same =
+            Objective.evaluate bare network worded Marginalisation.Never batch
+
         Expect.isTrue (logits.equal(same).all().ToBoolean()) "the head reads the rival's texts"
 
         Expect.floatClose
@@ -312,7 +326,7 @@ let private ofRival =
             (float (number method.Total + number own))
             "added in full"
 
-        let fixed', _ = Objective.evaluate bare network texts false batch
+        let fixed', _ = Objective.evaluate bare network texts Marginalisation.Never batch
 
         Expect.notEqual
             (number fixed'.Alignment)

@@ -5,6 +5,7 @@ open Mcdrl
 
 let private tests =
     [
+        MarginalisationTests.tests
         SeedTests.tests
         TreeTests.tests
         OneDnnTests.tests

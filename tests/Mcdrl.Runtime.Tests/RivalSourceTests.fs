@@ -44,7 +44,7 @@ let private settings prompting =
     { plain with
         Method =
             { plain.Method with
-                TrainingMode = TrainingMode.Never
+                TrainingMode = Marginalisation.Never
                 Alpha = 1.0
                 ClassesBy = ClassesBy.Texts
                 Prompting = prompting
