@@ -229,16 +229,6 @@ module Backdoor =
             | Marginalisation.Sampled
             | Marginalisation.Never -> (logits (invariant mode None intervene texts regions)).softmax 1L)
 
-/// One refinement step of the head: doubles the detail with a map of an earlier tower block.
-[<NoComparison; NoEquality>]
-type Refinement =
-    {
-        skip_norm: GroupNorm
-        lateral: Conv2d
-        conv: Conv2d
-        norm: GroupNorm
-    }
-
 /// The segmentation head H: logits of each pixel. The paper preset has no refinements.
 [<NoComparison; NoEquality>]
 type Head =
@@ -251,21 +241,10 @@ type Head =
 
 [<RequireQualifiedAccess>]
 module Head =
-    /// How many groups its group norms have.
-    let groups (channels: int64) =
-        List.find (fun count -> channels % count = 0L) [ 32L; 16L; 8L; 4L; 2L; 1L ]
-
     /// `skipChannels` are the channels of the maps that the head may read, coarse to fine; empty for none.
     let create (width: int64) (hidden: int64) (skipChannels: int64 list) (classes: int64) seed : Head =
         let refinement index channels =
-            let seed = Seed.split index seed
-
-            {
-                skip_norm = Init.groupNorm channels
-                lateral = Init.conv2d channels hidden 1L (Seed.named "lateral" seed)
-                conv = Init.conv2d hidden hidden 3L (Seed.named "conv" seed)
-                norm = Init.groupNorm hidden
-            }
+            Refinement.create channels hidden (Seed.split index seed)
 
         {
             ln = Init.layerNorm width
@@ -274,76 +253,16 @@ module Head =
             conv_2 = Init.conv2d hidden (classes + 1L) 1L (Seed.named "conv_2" seed)
         }
 
-    let resized (size: int64 seq) (x: Tensor) =
-        if Seq.forall2 (=) size x.shape[2..] then
-            x.alias ()
-        else
-            functional.interpolate (
-                x,
-                size = Seq.toArray size,
-                mode = torch.InterpolationMode.Bilinear,
-                align_corners = false
-            )
-
-    let private refine (x: Tensor) (refinement: Refinement, skip: Tensor) =
-        scoped (fun () ->
-            let lateral =
-                (groupNorm (groups skip.shape[1]) refinement.skip_norm
-                 --> conv2d 1L 0L refinement.lateral)
-                    skip
-
-            let upsampled = (resized skip.shape[2..] x).unflatten(0L, [| -1L; skip.shape[0] |])
-            let joined = upsampled.add(lateral, unity).flatten(0L, 1L)
-
-            (conv2d 1L 1L refinement.conv
-             --> groupNorm (groups x.shape[1]) refinement.norm
-             --> gelu)
-                joined)
-
     /// Logits at the network's input size. Map [B', H, W, d], where B' may be a multiple of the B images that
     /// the skip maps (fine to coarse, [B, c, h, w]) belong to → [B', K + 1, S, S].
     let logits (head: Head) (side: int64) (skips: Tensor list) (map: Tensor) =
         scoped (fun () ->
-            let coarse = (layerNorm head.ln map).permute(0L, 3L, 1L, 2L)
-            let coarse = conv2dThen Epilogue.Gelu 1L 1L head.conv_1 coarse
-            let used = skips |> List.rev |> List.truncate head.refinements.Length
-            let fine = List.zip head.refinements used |> List.fold refine coarse
-            fine |> conv2d 1L 0L head.conv_2 |> widened |> resized [ side; side ])
-
-/// How much a cell and the whole image count where texts tell the classes apart, [1] each. Ours, not the paper's.
-[<NoComparison; NoEquality>]
-type TextClasses = { cells: Tensor; image: Tensor }
-
-[<RequireQualifiedAccess>]
-module TextClasses =
-    let create () : TextClasses =
-        {
-            cells = Init.ones [ 1L ]
-            image = Init.ones [ 1L ]
-        }
-
-    /// The temperature of cell-text alignment.
-    let temperature = 0.07
-
-    /// (cells · cos(C[h,w], e_k) + image · cos(F_vis, e_k)) / 0.07.
-    /// Texts [K, d] or [B, K, d], image [B, d], map [B', H, W, d] → [B', K, H, W].
-    let scores (weights: TextClasses) (texts: Tensor) (image: Tensor) (map: Tensor) =
-        scoped (fun () ->
-            let cells = (Regions.similarity map texts).mul weights.cells
-
-            let whole =
-                (Regions.similarity (image.unsqueeze(1L).unsqueeze 1L) texts).mul weights.image
-
-            let copies = map.shape[0] / image.shape[0]
-            let sum = cells.add (whole.repeat (copies, 1L, 1L, 1L), unity)
-            sum.div(scalar temperature).permute(0L, 3L, 1L, 2L))
-
-    /// P(k) = P(lesion) P(k | lesion): logits of normal and lesion [B', 2, S, S] and scores of the classes
-    /// [B', K, S, S] → logits [B', K + 1, S, S].
-    let split (lesion: Tensor) (scores: Tensor) =
-        scoped (fun () ->
-            let classes = lesion.narrow(1L, 1L, 1L).add(scores.log_softmax 1L, unity)
-            torch.cat ([| lesion.narrow (1L, 0L, 1L); classes |], 1L))
+            (layerNorm head.ln map).permute(0L, 3L, 1L, 2L) // [B', d, H, W]
+            |> conv2dThen Epilogue.Gelu 1L 1L head.conv_1 // [B', hidden, H, W]
+            |> Refinement.applyAll head.refinements skips
+            |> conv2d 1L 0L head.conv_2
+            |> widened
+            |> resized [ side; side ]) // [B', K + 1, S, S]
 
 /// The trained part of MCDRL.
 [<NoComparison; NoEquality>]
@@ -426,8 +345,11 @@ module Network =
             match model.text_classes with
             | None -> read
             | Some weights ->
-                TextClasses.scores weights observation.Classes observation.Image map
-                |> Head.resized [ side; side ]
+                let cells = Regions.similarity map observation.Classes // [B', H, W, K]
+                let images = observation.Image.unsqueeze(1L).unsqueeze 1L // [B, 1, 1, d]
+
+                TextClasses.scores weights cells (Regions.similarity images observation.Classes)
+                |> resized [ side; side ]
                 |> TextClasses.split read)
 
     /// F_ca: the regions after the intervention (Eq. 7, 8), `drawn` as in `Backdoor.invariant`. [B, N, d]
@@ -463,6 +385,14 @@ module Gate =
 /// The losses (Eq. 9-12). Each is a scalar tensor ≥ 0.
 [<RequireQualifiedAccess>]
 module Loss =
+    /// sum + weight · part, as every weighted loss is added.
+    let plus (weight: float) (part: Tensor) (sum: Tensor) =
+        scoped (fun () -> sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
+
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9).
+    let total lambda1 lambda2 (segmentation: Tensor) (causal: Tensor) (contrast: Tensor) =
+        segmentation |> plus lambda1 causal |> plus lambda2 contrast
+
     /// L_seg (Eq. 10): cross-entropy, mean over pixels. Logits [B, K + 1, S, S], labels int64 [B, S, S].
     let segmentation (logits: Tensor) (labels: Tensor) =
         functional.cross_entropy (logits, labels)
@@ -481,8 +411,8 @@ module Loss =
             else
                 loss rows)
 
-    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², all vectors of unit length, mean over the images that
-    /// show a class. F_ca [B, N, d], t [K, M, d], classes int64 [B].
+    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², mean over the images that show a class. The pooled vector and
+    /// each t are of unit length; the mean of the t is not. F_ca [B, N, d], t [K, M, d], classes int64 [B].
     let causal (classConditions: Tensor) (classes: Tensor) (intervened: Tensor) =
         overShown classes intervened (fun rows ->
             let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |])
@@ -505,18 +435,3 @@ module Loss =
                     (unit (texts.index_select (0L, rows))).matmul(shown.unsqueeze -1L).squeeze(-1L)
 
             functional.cross_entropy (cosines.div (scalar tau), classes.index_select (0L, rows)))
-
-    /// 1 − soft Dice of each lesion class, mean over the images and classes; smoothing 1. Ours, not the paper's.
-    /// Logits [B, K + 1, S, S], labels int64 [B, S, S].
-    let dice (logits: Tensor) (labels: Tensor) =
-        scoped (fun () ->
-            let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
-
-            let each =
-                torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L)
-
-            let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype
-            let over (x: Tensor) = x.sum [| 2L; 3L |]
-            let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
-            let total = (over p).add(over g, unity).add(scalar 1.0, unity)
-            overlap.div(total).neg().add(scalar 1.0, unity).mean())

@@ -129,6 +129,18 @@ module Layers =
             let ordered = if torch.is_grad_enabled () then x.contiguous () else x
             functional.group_norm (ordered, groups, layer.weight, layer.bias, 1e-5))
 
+    /// Bilinear, half-pixel centres; a map of this size as it is. [B, C, h, w] → [B, C, size[0], size[1]]
+    let resized (size: int64 seq) (x: Tensor) =
+        if Seq.forall2 (=) size x.shape[2..] then
+            x.alias ()
+        else
+            functional.interpolate (
+                x,
+                size = Seq.toArray size,
+                mode = torch.InterpolationMode.Bilinear,
+                align_corners = false
+            )
+
     /// x·σ(1.702x), the activation that OpenAI's CLIP was trained with.
     let quickGelu (x: Tensor) =
         scoped (fun () -> x.mul(scalar 1.702).sigmoid().mul x)

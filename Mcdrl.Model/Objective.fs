@@ -28,7 +28,7 @@ type Batch =
         Transformed: Transformed option
     }
 
-/// The parts of Eq. 9, before weighting, and their weighted sum.
+/// The parts of Eq. 9 and ours, before weighting, and their weighted sum.
 [<NoComparison; NoEquality>]
 type LossTerms =
     {
@@ -143,7 +143,7 @@ module Objective =
                 term weights.Contrast (fun () ->
                     Loss.contrast weights.Tau texts.classes batch.Classes observation.Image)
 
-            let dice = term weights.Dice (fun () -> Loss.dice logits batch.Labels)
+            let dice = term weights.Dice (fun () -> SoftDice.loss logits batch.Labels)
 
             let alignment =
                 term weights.Alignment (fun () ->
@@ -167,17 +167,10 @@ module Objective =
                 | _ -> zero.squeeze ()
 
             let total =
-                [
-                    weights.Causal, causal
-                    weights.Contrast, contrast
-                    weights.Dice, dice
-                    weights.Alignment, alignment
-                    weights.Grounding, grounding
-                ]
-                |> List.fold
-                    (fun (sum: Tensor) (weight, part: Tensor) ->
-                        sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
-                    segmentation
+                Loss.total weights.Causal weights.Contrast segmentation causal contrast
+                |> Loss.plus weights.Dice dice
+                |> Loss.plus weights.Alignment alignment
+                |> Loss.plus weights.Grounding grounding
 
             {
                 Total = total
@@ -210,7 +203,7 @@ module Objective =
                 |> Rival.loss rival texts.classes batch.Classes
 
             { terms with
-                Total = terms.Total.add ((own.mul (scalar Rival.weight)).``to`` terms.Total.dtype, unity)
+                Total = terms.Total |> Loss.plus Rival.weight own
                 Contrast = own
             },
             logits)

@@ -81,12 +81,9 @@ module Rival =
 
             match rival.learner, rival.ensemble with
             | PromptLearner.Biomedcoop _, Some ensemble ->
-                [
-                    BiomedCoOp.consistencyWeight, BiomedCoOp.consistency ensemble texts
-                    BiomedCoOp.distillationWeight, BiomedCoOp.distillation scale ensemble image texts
-                ]
-                |> List.fold
-                    (fun (sum: Tensor) (weight, part: Tensor) ->
-                        sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
-                    contrast
+                contrast
+                |> Loss.plus BiomedCoOp.consistencyWeight (BiomedCoOp.consistency ensemble texts)
+                |> Loss.plus
+                    BiomedCoOp.distillationWeight
+                    (BiomedCoOp.distillation scale ensemble image texts)
             | _ -> contrast)

@@ -162,13 +162,13 @@ module OnnxHead =
 
     let private refine graph copies x (refinement: Refinement, skip: OnnxValue) =
         let lateral =
-            OnnxLayers.groupNorm graph (Head.groups skip.Shape[1]) refinement.skip_norm skip
+            OnnxLayers.groupNorm graph (Refinement.groups skip.Shape[1]) refinement.skip_norm skip
             |> OnnxLayers.conv2d graph 1L 0L refinement.lateral
 
         OnnxOp.resized graph skip.Shape[2] skip.Shape[3] x
         |> addToCopies graph copies lateral
         |> OnnxLayers.conv2d graph 1L 1L refinement.conv
-        |> OnnxLayers.groupNorm graph (Head.groups x.Shape[1]) refinement.norm
+        |> OnnxLayers.groupNorm graph (Refinement.groups x.Shape[1]) refinement.norm
         |> OnnxLayers.gelu graph
 
     /// [copies·B, H, W, d] → [copies·B, K + 1, S, S]

@@ -12,7 +12,10 @@ let private tests =
         LayersTests.tests
         RastersTests.tests
         ResizeTests.tests
+        RefinementTests.tests
+        TextClassesTests.tests
         MethodTests.tests
+        SoftDiceTests.tests
         AlignmentTests.tests
         GroundingTests.tests
         MetricsTests.tests

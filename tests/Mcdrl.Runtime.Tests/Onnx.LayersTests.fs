@@ -214,7 +214,7 @@ let tests =
 
             same "resized, larger and smaller" map (fun case ->
                 let height, width = case.Height * 3L - 2L, max 2L (case.Columns - 2L)
-                Head.resized [ height; width ], (fun graph -> OnnxOp.resized graph height width))
+                resized [ height; width ], (fun graph -> OnnxOp.resized graph height width))
 
             same
                 "selection among ties, gathered and put back"
