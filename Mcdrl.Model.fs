@@ -25,7 +25,7 @@ type TowerFeatures =
 [<NoComparison; NoEquality>]
 type Texts =
     {
-        /// e_k, "A {class} in an endoscopic image", [K, d]; [B, K, d] where each image has its own.
+        /// e_k, "A {class} in an endoscopic image", [1, K, d]; [B, K, d] where each image has its own.
         classes: Tensor
         /// z_m, "An endoscopy image with {condition}", [M, d].
         conditions: Tensor
@@ -40,17 +40,17 @@ type Texts =
 /// MTRS: the regions that the class texts point at (Eq. 6).
 [<RequireQualifiedAccess>]
 module Regions =
-    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B', H, W, d] and [K, d], or [B, K, d] for texts of each image where B' is a
-    /// multiple of B → [B', H, W, K] in [−1, 1], at least fp32; zero vectors give 0.
+    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B', H, W, d] and [1 or B, K, d], B' a multiple of B → [B', H, W, K] in
+    /// [−1, 1], at least fp32; zero vectors give 0.
     let similarity (dense: Tensor) (classes: Tensor) =
         scoped (fun () ->
             let cells, texts = unit (widened dense), unit (widened classes)
 
-            if texts.dim () = 2L then
-                cells.matmul (texts.t ())
+            if texts.shape[0] = 1L then
+                cells.matmul (texts.squeeze(0L).t()) // [B', H, W, K]
             else
                 let copies = cells.shape[0] / texts.shape[0]
-                cells.matmul (texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L))
+                cells.matmul (texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L)) // [B', H, W, K]
 
     /// N = round(α·cells), midpoints away from zero, at least 1 and at most all.
     let count (alpha: float) (cells: int64) =
@@ -296,7 +296,7 @@ type Observation =
         Regions: Tensor
         /// Earlier maps for the head, fine to coarse.
         Skips: Tensor list
-        /// e_k, [K, d] or [B, K, d].
+        /// e_k, [1 or B, K, d].
         Classes: Tensor
     }
 
@@ -423,15 +423,15 @@ module Loss =
             (squared (pooled.sub target)).sum(-1L).mean())
 
     /// L_contrast (Eq. 12): −log softmax_k(cos(F_vis, e_k) / τ) at the image's class, mean over the images that show
-    /// one; exactly 0 for K = 1. F_vis [B, d], e [K, d] or [B, K, d], classes int64 [B].
+    /// one; exactly 0 for K = 1. F_vis [B, d], e [1 or B, K, d], classes int64 [B].
     let contrast (tau: float) (texts: Tensor) (classes: Tensor) (image: Tensor) =
         overShown classes image (fun rows ->
-            let shown = unit (image.index_select (0L, rows))
+            let shown = unit (image.index_select (0L, rows)) // [R, d]
 
             let cosines =
-                if texts.dim () = 2L then
-                    shown.matmul ((unit texts).t())
+                if texts.shape[0] = 1L then
+                    shown.matmul ((unit texts).squeeze(0L).t()) // [R, K]
                 else
-                    (unit (texts.index_select (0L, rows))).matmul(shown.unsqueeze -1L).squeeze(-1L)
+                    (unit (texts.index_select (0L, rows))).matmul(shown.unsqueeze -1L).squeeze(-1L) // [R, K]
 
             functional.cross_entropy (cosines.div (scalar tau), classes.index_select (0L, rows)))

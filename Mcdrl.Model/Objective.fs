@@ -219,7 +219,7 @@ module Objective =
         seed
         : Network =
         let m = settings.Method
-        let classes, width = texts.classes.shape[0], texts.classes.shape[1]
+        let classes, width = texts.classes.shape[1], texts.classes.shape[2]
 
         {
             projection =

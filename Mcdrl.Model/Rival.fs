@@ -41,7 +41,7 @@ module Rival =
             ensemble = ensemble
         }
 
-    /// The class texts for a batch of images: [B, K, d], or [K, d] where they are the same for every image.
+    /// The class texts for a batch of images: [B, K, d], or [1, K, d] where they are the same for every image.
     let classTexts (rival: Rival) (features: TowerFeatures) =
         match rival.learner with
         | PromptLearner.Cocoop learner -> CoCoOp.classTexts rival.frame learner features.Image
@@ -81,6 +81,8 @@ module Rival =
 
             match rival.learner, rival.ensemble with
             | PromptLearner.Biomedcoop _, Some ensemble ->
+                let texts = texts.squeeze 0L // [K, d]
+
                 contrast
                 |> Loss.plus BiomedCoOp.consistencyWeight (BiomedCoOp.consistency ensemble texts)
                 |> Loss.plus

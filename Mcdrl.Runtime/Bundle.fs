@@ -138,8 +138,22 @@ module Bundle =
                 ""
             ]
 
+    /// The texts as a bundle has them: class texts without an axis of images, [K, d].
+    let private withoutImages (texts: Texts) =
+        { texts with
+            classes = texts.classes.squeeze 0L
+        }
+
+    /// Texts of a bundle, whose class texts all images share.
+    let private forAllImages (texts: Texts) =
+        let classes = texts.classes.unsqueeze 0L
+        texts.classes.Dispose()
+        { texts with classes = classes }
+
     /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     let write (folder: string) (model: Model) : Result<unit, McdrlError> =
+        use _scope = torch.NewDisposeScope()
+
         let path name = Path.Combine(folder, name)
 
         let file name =
@@ -151,7 +165,8 @@ module Bundle =
             (prefixed "tower" model.Tower
              @ prefixed "network" model.Network
              @ prefixed "prompts" model.Rival)
-        |> Result.bind (fun () -> Safetensors.write (path textName) Map.empty (Tree.leaves model.Texts))
+        |> Result.bind (fun () ->
+            Safetensors.write (path textName) Map.empty (Tree.leaves (withoutImages model.Texts)))
         |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
         |> Result.bind (fun () ->
             match file weightsName, file textName, file cardName with
@@ -293,7 +308,9 @@ module Bundle =
                 | Error fault, Ok _
                 | Ok _, Error fault -> Error fault
 
-            let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
+            let! texts =
+                Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
+                |> Result.map forAllImages
 
             let! tower =
                 Weights.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)

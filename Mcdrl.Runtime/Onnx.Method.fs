@@ -20,9 +20,10 @@ type OnnxObservation =
 /// MTRS, see `Regions`.
 [<RequireQualifiedAccess>]
 module OnnxRegions =
-    /// Cosines. [..., d] and texts [K, d] → [..., K]
+    /// Cosines. [..., d] and texts [1, K, d] → [..., K]
     let similarity graph (texts: Tensor) (x: OnnxValue) =
-        OnnxOp.matmul graph (OnnxLayers.unit graph x) (OnnxGraph.view graph texts "unit" ((unit texts).t()))
+        OnnxGraph.view graph texts "unit" ((unit texts).squeeze(0L).t()) // [d, K]
+        |> OnnxOp.matmul graph (OnnxLayers.unit graph x)
 
     /// The N cells that the texts point at. [B, H, W, K] → [B, N]
     let select graph (alpha: float) (similarity: OnnxValue) =

@@ -16,7 +16,7 @@ module RandomModel =
             int64 Phantom.classes.Length, int64 Phantom.conditions.Length
 
         {
-            classes = text "classes" [ classes; width ]
+            classes = text "classes" [ 1L; classes; width ]
             conditions = text "conditions" [ conditions; width ]
             class_conditions = text "both" [ classes; conditions; width ]
             normal = text "normal" [ width ]

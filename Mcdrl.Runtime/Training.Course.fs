@@ -49,7 +49,7 @@ module Course =
                 let drawn = Views.draw course.Validation 0 members None
                 let features, _ = Views.seenBy tower course.Validation drawn
                 let predicted = predict settings mode course network rival features
-                Objective.meanDice (int course.Texts.classes.shape[0]) predicted drawn.Labels, members.Length
+                Objective.meanDice (int course.Texts.classes.shape[1]) predicted drawn.Labels, members.Length
         |]
         |> fun parts ->
             (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
@@ -104,7 +104,7 @@ module Course =
             scope.Attach tensor
 
         let settings = course.Request.Settings
-        let classes = int course.Texts.classes.shape[0]
+        let classes = int course.Texts.classes.shape[1]
         let confounders, marks = given.Confounders, given.Drawn.Labels
         let features, transformed = Views.seenBy state.Running course.Training given.Drawn
         let labels = marks.``to``(course.Training.Device).``to`` torch.int64

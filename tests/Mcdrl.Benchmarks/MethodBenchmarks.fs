@@ -15,7 +15,7 @@ type MethodBenchmarks() =
         Seed.normal shape (Seed.named name seed)
 
     let map = random "map" [ 1L; grid; grid; width ]
-    let classTexts = random "classes" [ classes; width ]
+    let classTexts = random "classes" [ 1L; classes; width ]
     let similarity = Regions.similarity map classTexts
     let selected = random "regions" [ 1L; regions; width ]
     let dictionary = random "dictionary" [ conditions; width ]

@@ -149,7 +149,7 @@ let private twoClasses =
                 (fun () ->
                     let texts: Texts =
                         {
-                            classes = torch.zeros (1L, 1L)
+                            classes = torch.zeros (1L, 1L, 1L)
                             conditions = torch.tensor([| -3.0; 1.0; 1.0 |]).view(3L, 1L)
                             class_conditions = torch.zeros (1L, 3L, 1L)
                             normal = torch.zeros 1L

@@ -178,7 +178,7 @@ module World =
 
         let texts: Texts =
             {
-                classes = normal "classes" [ classes; width ] world
+                classes = normal "classes" [ 1; classes; width ] world
                 conditions = normal "conditions" [ conditions; width ] world
                 class_conditions = normal "class conditions" [ classes; conditions; width ] world
                 normal = normal "mucosa" [ width ] world

@@ -27,7 +27,7 @@ let private problem (conditions: int) (value: uint64) =
 
     let texts: Texts =
         {
-            classes = normal [ 2L; width ] value
+            classes = normal [ 1L; 2L; width ] value
             conditions = normal [ int64 conditions; width ] (value + 1UL)
             class_conditions = normal [ 2L; int64 conditions; width ] (value + 2UL)
             normal = normal [ width ] (value + 3UL)
@@ -123,13 +123,21 @@ let private lossTests =
                 let none = torch.tensor [| -1L |]
                 let regions = normal [ 1L; 2L; 2L ] 3UL
                 close 0.0 (Loss.causal (normal [ 1L; 2L; 2L ] 4UL) none regions) "causal"
-                close 0.0 (Loss.contrast 0.5 (normal [ 3L; 2L ] 4UL) none (normal [ 1L; 2L ] 5UL)) "contrast"
+
+                close
+                    0.0
+                    (Loss.contrast 0.5 (normal [ 1L; 3L; 2L ] 4UL) none (normal [ 1L; 2L ] 5UL))
+                    "contrast"
 
             testProperty "each image's own texts contrast it as they would alone" (fun (value: uint64) ->
                 let texts, image = normal [ 3L; 4L; 8L ] value, normal [ 3L; 8L ] (value + 1UL)
 
                 let cost (row: int64) (label: int64) =
-                    (Loss.contrast 0.5 texts[row] (torch.tensor [| label |]) (image.narrow (0L, row, 1L)))
+                    (Loss.contrast
+                        0.5
+                        (texts.narrow (0L, row, 1L))
+                        (torch.tensor [| label |])
+                        (image.narrow (0L, row, 1L)))
                         .item<float>()
 
                 let found =

@@ -26,7 +26,7 @@ let problem (settings: Settings) =
 
     let texts: Texts =
         {
-            classes = normal [ 2L; 8L ] 1UL
+            classes = normal [ 1L; 2L; 8L ] 1UL
             conditions = normal [ 3L; 8L ] 2UL
             class_conditions = normal [ 2L; 3L; 8L ] 3UL
             normal = normal [ 8L ] 4UL

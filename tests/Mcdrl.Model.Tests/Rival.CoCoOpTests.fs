@@ -57,7 +57,7 @@ let tests =
                         linear2 = (Init.linear 4L 16L (Seed.create 1UL)) |> Tree.map torch.zeros_like
                     }
 
-                let plain = PromptFrame.features frame frame.context
+                let plain = PromptFrame.features frame (frame.context.unsqueeze 0L)
 
                 CoCoOp.classTexts frame still (images 2UL)
                 |> Law.close 1e-5 "texts" (plain.expand (3L, -1L, -1L)))

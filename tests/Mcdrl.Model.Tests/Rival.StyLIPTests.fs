@@ -85,7 +85,7 @@ let tests =
 
             inScope "it starts from the plain prompt" (fun () ->
                 let frame = frame ()
-                let plain = unit (PromptFrame.features frame frame.context)
+                let plain = unit (PromptFrame.features frame (frame.context.unsqueeze 0L))
 
                 StyLIP.classTexts frame (start frame) (features 1UL)
                 |> Law.close 1e-5 "texts" (plain.expand (2L, -1L, -1L)))

@@ -16,7 +16,7 @@ let private weights cells image : TextClasses =
         image = (scalar image).view 1L
     }
 
-/// Texts [3, 8] or [B, 3, 8], images [B, 8], map [B', H, W, 8] → [B', 3, H, W], as `Network.logits` does it.
+/// Texts [1 or B, 3, 8], images [B, 8], map [B', H, W, 8] → [B', 3, H, W], as `Network.logits` does it.
 let private scoresOf weights texts (image: Tensor) map =
     TextClasses.scores
         weights
@@ -26,7 +26,7 @@ let private scoresOf weights texts (image: Tensor) map =
 let private scores weights value =
     scoresOf
         weights
-        (normal [ 3L; 8L ] value)
+        (normal [ 1L; 3L; 8L ] value)
         (normal [ 2L; 8L ] (value + 1UL))
         (normal [ 4L; 2L; 3L; 8L ] (value + 2UL))
 
@@ -41,9 +41,9 @@ let tests =
                 distance (p.narrow(1L, 1L, 3L).sum 1L) ((lesion.softmax 1L).select(1L, 1L)) < 1e-10)
 
             testProperty "a cell's own text gains most, and so does the image's" (fun (value: uint64) ->
-                let texts = normal [ 3L; 8L ] value
-                let cell = texts.narrow(0L, 2L, 1L).view(1L, 1L, 1L, 8L)
-                let image = texts.narrow (0L, 1L, 1L)
+                let texts = normal [ 1L; 3L; 8L ] value
+                let cell = texts[0L, 2L].view(1L, 1L, 1L, 8L)
+                let image = texts[0L, 1L].view(1L, 8L)
 
                 let winner weights =
                     (scoresOf weights texts image cell).argmax(1L).item<int64>()
@@ -52,7 +52,7 @@ let tests =
 
             testProperty "each copy of the maps is read with its own image" (fun (value: uint64) ->
                 let image = normal [ 2L; 8L ] value
-                let texts = normal [ 3L; 8L ] (value + 1UL)
+                let texts = normal [ 1L; 3L; 8L ] (value + 1UL)
                 let map = torch.zeros ([| 4L; 1L; 1L; 8L |], dtype = torch.float64)
                 let found = (scoresOf (weights 1.0 1.0) texts image map).squeeze()
 
@@ -74,7 +74,7 @@ let tests =
 
                             scoresOf
                                 (weights 0.7 1.3)
-                                texts[own]
+                                (texts.narrow (0L, own, 1L))
                                 (image.narrow (0L, own, 1L))
                                 (map.narrow (0L, int64 copy, 1L))
                             |> distance (both.narrow (0L, int64 copy, 1L))

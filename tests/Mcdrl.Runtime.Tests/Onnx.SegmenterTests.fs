@@ -61,7 +61,7 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
 
     let texts =
         {
-            classes = text "classes" [ 3L; width ]
+            classes = text "classes" [ 1L; 3L; width ]
             conditions = text "conditions" [ conditions; width ]
             class_conditions = text "both" [ 3L; conditions; width ]
             normal = text "normal" [ width ]

@@ -166,7 +166,7 @@ let private answers prompting =
                 use expected = Segmenter.probabilities segmenter None picture
 
                 for found in probabilities do
-                    Expect.isTrue (found.allclose (expected, 1e-4, 1e-5)) "the same frame"
+                    Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the same frame"
                     found.Dispose()
 
             ask ()
@@ -247,8 +247,8 @@ let private sources =
                         |> TextTable.ofTower (Option.get weights.Text) tokenizer
                         |> World.ok
 
-                    let found = PromptFrame.features rival.frame rival.frame.context
-                    Expect.isTrue (found.allclose (expected, 1e-4, 1e-5)) "the plain prompts")
+                    let found = PromptFrame.features rival.frame (rival.frame.context.unsqueeze 0L)
+                    Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the plain prompts")
 
             for prompting in all do
                 testCase $"refused: {prompting} without a text tower"
