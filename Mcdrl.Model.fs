@@ -1,5 +1,10 @@
 // MCDRL, "Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation"
-// (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through.
+// (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through:
+// Regions (6), Intervention (2, 8), Backdoor (1-5, 7), Head (4), Network (all of it), Gate and Loss (9-12).
+//
+// Ours lives beside this file: classes told apart by texts (TextClasses.fs), what refines the head's answer
+// (Refinement.fs), further losses (SoftDice.fs, Alignment.fs, Grounding.fs), a prior that is estimated or learned
+// (Prior.fs), shapes and first weights (NetworkTemplate.fs).
 //
 // Symbols: B images, H×W cells, d joint width of image and text, K lesion classes (class 0 is background),
 // M confounders, N selected regions, S side of the network input. C dense map, F regions, Z dictionary, π prior.
@@ -50,7 +55,8 @@ module Regions =
                 cells.matmul (texts.squeeze(0L).t()) // [B', H, W, K]
             else
                 let copies = cells.shape[0] / texts.shape[0]
-                cells.matmul (texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L)) // [B', H, W, K]
+                let own = texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L // [B', 1, d, K]
+                cells.matmul own) // [B', H, W, K]
 
     /// N = round(α·cells), midpoints away from zero, at least 1 and at most all.
     let count (alpha: float) (cells: int64) =
@@ -61,22 +67,26 @@ module Regions =
     /// [B, H, W, K] → [B, N], row-major cell numbers in increasing order.
     let select (alpha: float) (similarity: Tensor) =
         scoped (fun () ->
-            let best = similarity.amax([| -1L |]).flatten 1L
+            let best = similarity.amax([| -1L |]).flatten 1L // [B, H·W]
             let struct (_, order) = best.sort (1L, true, true)
-            let chosen = order.narrow (1L, 0L, count alpha best.shape[1])
+            let chosen = order.narrow (1L, 0L, count alpha best.shape[1]) // [B, N]
             let struct (cells, _) = chosen.sort 1L
             cells)
 
     let private index (cells: Tensor) (width: int64) =
-        cells.unsqueeze(-1L).expand(cells.shape[0], cells.shape[1], width)
+        cells.unsqueeze(-1L).expand(cells.shape[0], cells.shape[1], width) // [B, N, width]
 
     /// F: the rows of C at `cells`. [B, H, W, d] → [B, N, d]
     let gather (cells: Tensor) (dense: Tensor) =
-        scoped (fun () -> dense.flatten(1L, 2L).gather(1L, index cells dense.shape[3]))
+        scoped (fun () ->
+            let rows = dense.flatten (1L, 2L) // [B, H·W, d]
+            rows.gather (1L, index cells dense.shape[3]))
 
     /// Puts the rows of F back at their cells of `map`. [B, N, d] into [B, H, W, d] → [B, H, W, d]
     let scatter (cells: Tensor) (map: Tensor) (regions: Tensor) =
-        scoped (fun () -> map.flatten(1L, 2L).scatter(1L, index cells map.shape[3], regions).view_as map)
+        scoped (fun () ->
+            let rows = map.flatten (1L, 2L) // [B, H·W, d]
+            rows.scatter(1L, index cells map.shape[3], regions).view_as map)
 
 /// One layer of A: cross-attention from regions to confounders, then a feed-forward part, both pre-norm and
 /// with residuals. Without the residual the image would be erased: every row a mixture of M vectors.
@@ -96,25 +106,9 @@ type Intervention = { layers: CausalLayer list }
 
 [<RequireQualifiedAccess>]
 module Intervention =
-    /// Attention heads of width 64; one head when d is smaller.
-    let heads (width: int64) = max 1L (width / 64L)
-
-    /// 10/3·d hidden units: at d = 768 a layer then has the 6.29 M weights of the paper's Table 5.
-    let hidden (width: int64) = (10L * width + 1L) / 3L
-
-    let create (width: int64) (depth: int) seed : Intervention =
-        let layer index =
-            let seed = Seed.split index seed
-
-            {
-                ln_1 = Init.layerNorm width
-                attn = Init.attention width (Seed.named "attn" seed)
-                ln_2 = Init.layerNorm width
-                c_fc = Init.linear width (hidden width) (Seed.named "c_fc" seed)
-                c_proj = Init.linear (hidden width) width (Seed.named "c_proj" seed)
-            }
-
-        { layers = List.init depth layer }
+    /// Attention heads of 64 channels; where 64 does not divide d, as many as do with at least 64 each.
+    let heads (width: int64) =
+        Seq.find (fun count -> width % count = 0L) (seq { max 1L (width / 64L) .. -1L .. 1L })
 
     /// A(F, Z). Attention weights are π_m exp(s_m) / Σ_j π_j exp(s_j), so a dictionary of one gives A(F, z).
     /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
@@ -126,12 +120,12 @@ module Intervention =
             scoped (fun () ->
                 let width = x.shape[2]
                 let queries = layerNorm layer.ln_1 x
-                let attended = attend (heads width) (Some bias) layer.attn queries confounders
+                let attended = attend (heads width) (Some bias) layer.attn queries confounders // [B, N, d]
                 let x = x.add (attended, unity)
 
                 layerNorm layer.ln_2 x
-                |> linearThen Epilogue.Gelu layer.c_fc
-                |> linearThen (Epilogue.Add x) layer.c_proj)
+                |> linearThen Epilogue.Gelu layer.c_fc // [B, N, 10/3·d]
+                |> linearThen (Epilogue.Add x) layer.c_proj) // [B, N, d]
 
         scoped (fun () -> List.fold step (regions.alias ()) network.layers)
 
@@ -146,15 +140,12 @@ module Backdoor =
             let weights = torch.tensor (Seq.toArray weights, dtype = torch.float64)
             weights.div(weights.sum ()).log())
 
-    /// π shaped to weigh the leading axis of something with `rank` axes.
-    let private weights (logPrior: Tensor) (like: Tensor) =
-        let shape = Array.create (int (like.dim ())) 1L
-        shape[0] <- -1L
-        logPrior.exp().``to``(like.dtype).view shape
-
     /// Σ_m π_m x_m over the leading axis.
     let expectation (logPrior: Tensor) (x: Tensor) =
-        scoped (fun () -> x.mul(weights logPrior x).sum 0L)
+        scoped (fun () ->
+            let shape = Array.init (int (x.dim ())) (fun axis -> if axis = 0 then -1L else 1L)
+            let prior = logPrior.exp().``to``(x.dtype).view shape // [M, 1, ...]
+            x.mul(prior).sum 0L)
 
     /// log π of a dictionary of one.
     let private certain (like: Tensor) =
@@ -165,32 +156,22 @@ module Backdoor =
     let underEach intervene (conditions: Tensor) (regions: Tensor) : Tensor =
         scoped (fun () ->
             let images, confounders = regions.shape[0], conditions.shape[0]
-            let copies = regions.repeat (confounders, 1L, 1L)
-            let single = conditions.repeat_interleave(images, 0L).unsqueeze 1L
+            let copies = regions.repeat (confounders, 1L, 1L) // [M·B, N, d]
+            let single = conditions.repeat_interleave(images, 0L).unsqueeze 1L // [M·B, 1, d]
 
             let intervened: Tensor = intervene (certain regions) single copies
-            intervened.unflatten (0L, [| confounders; images |]))
+            intervened.unflatten (0L, [| confounders; images |])) // [M, B, N, d]
 
-    /// How many maps are in the head at once: memory is bounded by this, not by M or by the number of images.
-    let private together = 16L
-
-    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these.
+    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these. At most 16 maps (or B)
+    /// are in the head at once, whatever M is: that bounds memory.
     let logitsUnderEach intervene (logits: Tensor -> Tensor) (conditions: Tensor) (regions: Tensor) =
-        scoped (fun () ->
-            let ofSome (conditions: Tensor) =
-                scoped (fun () ->
-                    let intervened = underEach intervene conditions regions
-                    (logits (intervened.flatten (0L, 1L))).unflatten(0L, intervened.shape[..1]))
+        let ofSome (conditions: Tensor) =
+            scoped (fun () ->
+                let intervened = underEach intervene conditions regions // [M', B, N, d]
+                let each = logits (intervened.flatten (0L, 1L)) // [M'·B, K + 1, ...]
+                each.unflatten (0L, intervened.shape[..1]))
 
-            let all, atOnce = conditions.shape[0], max 1L (together / regions.shape[0])
-
-            torch.cat (
-                [|
-                    for first in 0L .. atOnce .. all - 1L ->
-                        ofSome (conditions.narrow (0L, first, min atOnce (all - first)))
-                |],
-                0L
-            ))
+        conditions |> inParts (max 1L (16L / regions.shape[0])) ofSome
 
     /// Σ_m π_m softmax(l_m): [M, B, K + 1, ...] → [B, K + 1, ...] probabilities.
     let exact (logPrior: Tensor) (logits: Tensor) =
@@ -205,15 +186,15 @@ module Backdoor =
     let invariant mode (drawn: Tensor option) intervene (texts: Texts) (regions: Tensor) : Tensor =
         match mode, drawn with
         | Marginalisation.Never, _ -> regions.alias ()
-        | Marginalisation.Attention, _ -> intervene texts.log_prior (texts.conditions.unsqueeze 0L) regions
+        | Marginalisation.Attention, _ ->
+            let whole = texts.conditions.unsqueeze 0L // [1, M, d]
+            intervene texts.log_prior whole regions
         | Marginalisation.Sampled, Some drawn ->
             scoped (fun () ->
-                let single = texts.conditions.index_select(0L, drawn).unsqueeze 1L
+                let single = texts.conditions.index_select(0L, drawn).unsqueeze 1L // [B, 1, d]
                 intervene (certain regions) single regions)
         | Marginalisation.Sampled, None
-        | Marginalisation.FeatureMean, _
-        | Marginalisation.Exact, _
-        | Marginalisation.Nwgm, _ ->
+        | (Marginalisation.FeatureMean | Marginalisation.Exact | Marginalisation.Nwgm), _ ->
             scoped (fun () -> expectation texts.log_prior (underEach intervene texts.conditions regions))
 
     /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...].
@@ -241,18 +222,6 @@ type Head =
 
 [<RequireQualifiedAccess>]
 module Head =
-    /// `skipChannels` are the channels of the maps that the head may read, coarse to fine; empty for none.
-    let create (width: int64) (hidden: int64) (skipChannels: int64 list) (classes: int64) seed : Head =
-        let refinement index channels =
-            Refinement.create channels hidden (Seed.split index seed)
-
-        {
-            ln = Init.layerNorm width
-            conv_1 = Init.conv2d width hidden 3L (Seed.named "conv_1" seed)
-            refinements = List.mapi refinement skipChannels
-            conv_2 = Init.conv2d hidden (classes + 1L) 1L (Seed.named "conv_2" seed)
-        }
-
     /// Logits at the network's input size. Map [B', H, W, d], where B' may be a multiple of the B images that
     /// the skip maps (fine to coarse, [B, c, h, w]) belong to → [B', K + 1, S, S].
     let logits (head: Head) (side: int64) (skips: Tensor list) (map: Tensor) =
@@ -260,7 +229,7 @@ module Head =
             (layerNorm head.ln map).permute(0L, 3L, 1L, 2L) // [B', d, H, W]
             |> conv2dThen Epilogue.Gelu 1L 1L head.conv_1 // [B', hidden, H, W]
             |> Refinement.applyAll head.refinements skips
-            |> conv2d 1L 0L head.conv_2
+            |> conv2d 1L 0L head.conv_2 // [B', K + 1, h, w]
             |> widened
             |> resized [ side; side ]) // [B', K + 1, S, S]
 
@@ -327,14 +296,14 @@ module Network =
     /// Intervened regions back in the map, as the head reads it. [B', N, d] → [B', H, W, d]
     let mapOf (model: Network) (observation: Observation) (regions: Tensor) =
         scoped (fun () ->
-            let copies = regions.shape[0] / observation.Cells.shape[0]
-
             let map =
                 match model.background with
-                | Some vector -> vector.expand_as observation.Dense
+                | Some vector -> vector.expand_as observation.Dense // [B, H, W, d]
                 | None -> observation.Dense
 
-            Regions.scatter (observation.Cells.repeat (copies, 1L)) (map.repeat (copies, 1L, 1L, 1L)) regions)
+            let copies = regions.shape[0] / observation.Cells.shape[0]
+            let cells = observation.Cells.repeat (copies, 1L) // [B', N]
+            Regions.scatter cells (map.repeat (copies, 1L, 1L, 1L)) regions)
 
     /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
     let logits (model: Network) (side: int64) (observation: Observation) (regions: Tensor) =
@@ -358,10 +327,8 @@ module Network =
 
     /// P(Y | do(F)), [B, K + 1, S, S].
     let probabilities (model: Network) (texts: Texts) mode (side: int64) (observation: Observation) =
-        let intervene, logits =
-            Intervention.apply model.intervention, logits model side observation
-
-        Backdoor.adjust mode intervene logits texts observation.Regions
+        let logits = logits model side observation
+        Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Regions
 
     /// Logits under do(condition = m) for every m, [M, B, K + 1, S, S].
     let logitsUnderEach (model: Network) (texts: Texts) (side: int64) (observation: Observation) =
@@ -397,27 +364,20 @@ module Loss =
     let segmentation (logits: Tensor) (labels: Tensor) =
         functional.cross_entropy (logits, labels)
 
-    /// Rows of a batch whose image shows a class (index 0 .. K − 1; −1 shows none).
-    let private shown (classes: Tensor) =
-        classes.ge(scalar 0.0).nonzero().flatten()
-
-    /// The mean over the images that show a class, or 0 when none does.
+    /// The mean over the images that show a class (0 .. K − 1; −1 shows none), or 0 when none does.
     let private overShown (classes: Tensor) (like: Tensor) (loss: Tensor -> Tensor) =
         scoped (fun () ->
-            let rows = shown classes
-
-            if rows.numel () = 0L then
-                like.sum().mul(scalar 0.0)
-            else
-                loss rows)
+            match classes.ge(scalar 0.0).nonzero().flatten() with // [R]
+            | none when none.numel () = 0L -> like.sum().mul(scalar 0.0)
+            | rows -> loss rows)
 
     /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², mean over the images that show a class. The pooled vector and
     /// each t are of unit length; the mean of the t is not. F_ca [B, N, d], t [K, M, d], classes int64 [B].
     let causal (classConditions: Tensor) (classes: Tensor) (intervened: Tensor) =
         overShown classes intervened (fun rows ->
-            let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |])
+            let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |]) // [R, d]
 
-            let target =
+            let target = // [R, d]
                 (unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))
 
             (squared (pooled.sub target)).sum(-1L).mean())

@@ -17,12 +17,12 @@ module Refinement =
         List.find (fun count -> channels % count = 0L) [ 32L; 16L; 8L; 4L; 2L; 1L ]
 
     /// From a skip map of `channels` into a head of `hidden` ones.
-    let create (channels: int64) (hidden: int64) seed : Refinement =
+    let create (channels: int64) (hidden: int64) filling : Refinement =
         {
-            skip_norm = Init.groupNorm channels
-            lateral = Init.conv2d channels hidden 1L (Seed.named "lateral" seed)
-            conv = Init.conv2d hidden hidden 3L (Seed.named "conv" seed)
-            norm = Init.groupNorm hidden
+            skip_norm = Init.groupNorm channels filling
+            lateral = Init.conv2d channels hidden 1L (Filling.named "lateral" filling)
+            conv = Init.conv2d hidden hidden 3L (Filling.named "conv" filling)
+            norm = Init.groupNorm hidden filling
         }
 
     /// x [B', hidden, h, w], where B' may be a multiple of the B images of the skip map [B, channels, H, W]

@@ -30,13 +30,13 @@ module Rival =
         path.StartsWith("learner.", System.StringComparison.Ordinal)
 
     /// A rival before training. `channels` are those of the tower's maps, fine to coarse and then the dense map.
-    let create (prompting: Prompting) (frame: PromptFrame) ensemble (channels: int64 list) seed : Rival =
+    let create (prompting: Prompting) (frame: PromptFrame) ensemble (channels: int64 list) filling : Rival =
         {
             frame = frame
             learner =
                 match prompting with
-                | Prompting.Cocoop -> PromptLearner.Cocoop(CoCoOp.create frame seed)
-                | Prompting.Stylip -> PromptLearner.Stylip(StyLIP.create frame channels seed)
+                | Prompting.Cocoop -> PromptLearner.Cocoop(CoCoOp.create frame filling)
+                | Prompting.Stylip -> PromptLearner.Stylip(StyLIP.create frame channels filling)
                 | Prompting.Biomedcoop -> PromptLearner.Biomedcoop(BiomedCoOp.create frame)
             ensemble = ensemble
         }

@@ -9,10 +9,13 @@ type TextClasses = { cells: Tensor; image: Tensor }
 
 [<RequireQualifiedAccess>]
 module TextClasses =
-    let create () : TextClasses =
+    /// At first both count in full.
+    let create filling : TextClasses =
+        let full = Filling.fill (fun shape _ -> Init.ones shape) [ 1L ]
+
         {
-            cells = Init.ones [ 1L ]
-            image = Init.ones [ 1L ]
+            cells = full filling
+            image = full filling
         }
 
     /// The temperature that CLIP begins to learn with (Radford et al. 2021). It is part of what a model is, unlike the one

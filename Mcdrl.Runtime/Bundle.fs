@@ -284,11 +284,11 @@ module Bundle =
             int64 manifest.Classes.Length, int64 manifest.Settings.Method.Conditions.Length
 
         {
-            classes = torch.zeros (k, width)
-            conditions = torch.zeros (m, width)
-            class_conditions = torch.zeros (k, m, width)
-            normal = torch.zeros width
-            log_prior = torch.zeros (m, dtype = torch.float64)
+            classes = Template.tensor [ k; width ]
+            conditions = Template.tensor [ m; width ]
+            class_conditions = Template.tensor [ k; m; width ]
+            normal = Template.tensor [ width ]
+            log_prior = torch.empty (m, dtype = torch.float64, device = torch.META)
         }
 
     let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
@@ -309,7 +309,7 @@ module Bundle =
                 | Ok _, Error fault -> Error fault
 
             let! texts =
-                Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
+                Tree.fill textPath (templateTexts manifest text.Tensors) text.Tensors
                 |> Result.map forAllImages
 
             let! tower =
@@ -323,16 +323,13 @@ module Bundle =
                 else
                     incompatible folder $"the input size is not a multiple of the tower's {side} pixels"
 
-            let template =
-                Objective.createNetwork
-                    manifest.Settings
-                    (Tower.isAligned tower)
-                    (Tower.width tower)
-                    (Tower.skipChannels tower)
+            let! network =
+                NetworkTemplate.load
+                    weightsPath
+                    manifest.Settings.Method
+                    (Tower.sizes tower)
                     texts
-                    (Seed.create 0UL)
-
-            let! network = Tree.load weightsPath template (withPrefix "network" weights.Tensors)
+                    (withPrefix "network" weights.Tensors)
 
             let! rival =
                 RivalSource.load

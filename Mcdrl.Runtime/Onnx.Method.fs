@@ -22,8 +22,9 @@ type OnnxObservation =
 module OnnxRegions =
     /// Cosines. [..., d] and texts [1, K, d] → [..., K]
     let similarity graph (texts: Tensor) (x: OnnxValue) =
-        OnnxGraph.view graph texts "unit" ((unit texts).squeeze(0L).t()) // [d, K]
-        |> OnnxOp.matmul graph (OnnxLayers.unit graph x)
+        let direction = OnnxLayers.unit graph x
+        let texts = OnnxGraph.view graph texts "unit" ((unit texts).squeeze(0L).t()) // [d, K]
+        OnnxOp.matmul graph direction texts
 
     /// The N cells that the texts point at. [B, H, W, K] → [B, N]
     let select graph (alpha: float) (similarity: OnnxValue) =

@@ -78,13 +78,11 @@ module RandomModel =
                 }
 
             let network =
-                Objective.createNetwork
-                    settings
-                    (Tower.isAligned tower)
-                    (Tower.width tower)
-                    (Tower.skipChannels tower)
+                NetworkTemplate.create
+                    settings.Method
+                    (Tower.sizes tower)
                     texts
-                    (Seed.named "network" seed)
+                    (Filling.Drawn(Seed.named "network" seed))
 
             for tensor in Tree.tensors tower @ Tree.tensors network @ Tree.tensors texts do
                 template.MoveToOuter tensor |> ignore

@@ -80,7 +80,8 @@ module RivalSource =
                     | Prompting.Cocoop
                     | Prompting.Stylip -> Ok None
 
-                return Some(Rival.create prompting frame ensemble (channels weights.Tower) seed)
+                let channels = channels weights.Tower
+                return Some(Rival.create prompting frame ensemble channels (Filling.Drawn seed))
             }
 
     let private refuse origin what =
@@ -130,9 +131,6 @@ module RivalSource =
                         context = Template.tensor [ PromptFrame.length; shape.Width ]
                     }
 
-                let template = Rival.create prompting frame None (channels tower) (Seed.create 0UL)
-
-                let loaded = Tree.load origin template tensors
-                Tree.tensors template |> List.iter _.Dispose()
-                return! Result.map Some loaded
+                let template = Rival.create prompting frame None (channels tower) Filling.Shapes
+                return! Tree.fill origin template tensors |> Result.map Some
             }

@@ -231,13 +231,11 @@ module Trainer =
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
-                { Objective.createNetwork
-                      settings
-                      (Tower.isAligned tower)
-                      (Tower.width tower)
-                      (Tower.skipChannels tower)
+                { NetworkTemplate.create
+                      settings.Method
+                      (Tower.sizes tower)
                       texts
-                      (Seed.named "network" seed) with
+                      (Filling.Drawn(Seed.named "network" seed)) with
                     log_prior = Prior.start settings.Method texts
                 }
 

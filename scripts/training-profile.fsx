@@ -86,13 +86,7 @@ let texts =
 let state =
     let tower = weights.Tower
 
-    Objective.createNetwork
-        settings
-        (Tower.isAligned tower)
-        (Tower.width tower)
-        (Tower.skipChannels tower)
-        texts
-        seed
+    NetworkTemplate.create m (Tower.sizes tower) texts (Filling.Drawn seed)
     |> fun network ->
         TrainState.start
             settings.Optimiser

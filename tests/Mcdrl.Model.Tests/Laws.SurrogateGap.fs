@@ -39,7 +39,7 @@ let private affineHeads =
                         Init.linear
                             (int64 world.Features)
                             (int64 world.Classes + 1L)
-                            (World.seed "affine" world)
+                            (Filling.Drawn(World.seed "affine" world))
                         |> Tree.map (fun leaf -> leaf.``to`` torch.float64)
 
                     let logits (regions: Tensor) = (linear head regions).transpose(1L, 2L)

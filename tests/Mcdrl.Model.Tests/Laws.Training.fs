@@ -130,7 +130,16 @@ let private frozen =
             let texts = (World.single (World.problem { world with Features = 8 })).Texts
             let before = texts |> Tree.map (fun leaf -> leaf.clone ())
             let seed = World.seed "start" world
-            let network = Objective.createNetwork settings true 8L [] texts seed
+
+            let sizes: TowerSizes =
+                {
+                    IsAligned = true
+                    Width = 8L
+                    SkipChannels = []
+                }
+
+            let network =
+                NetworkTemplate.create settings.Method sizes texts (Filling.Drawn seed)
 
             let start =
                 TrainState.start settings.Optimiser torch.CPU (fun _ -> true) network (tower world) None

@@ -147,25 +147,26 @@ module World =
 
     let network (world: World) : Network =
         let width = int64 world.Features
+        let drawn name = Filling.Drawn(seed name world)
 
         {
             projection = None
-            intervention = Intervention.create width world.Layers (seed "intervention" world)
+            intervention = NetworkTemplate.intervention width world.Layers (drawn "intervention")
             background =
                 if world.Background then
                     Some(Seed.normal [ width ] (seed "background" world))
                 else
                     None
             head =
-                Head.create
+                NetworkTemplate.head
                     width
                     4L
                     []
                     (if world.TextClasses then 1L else int64 world.Classes)
-                    (seed "head" world)
+                    (drawn "head")
             text_classes =
                 if world.TextClasses then
-                    Some(TextClasses.create ())
+                    Some(TextClasses.create (drawn "text classes"))
                 else
                     None
             log_prior = None

@@ -16,9 +16,11 @@ let private problem (conditions: int) (value: uint64) =
     let double tree =
         tree |> Tree.map (fun (leaf: Tensor) -> leaf.``to`` torch.float64)
 
-    let network = Intervention.create width 2 (Seed.named "network" seed) |> double
+    let drawn name = Filling.Drawn(Seed.named name seed)
 
-    let head = Init.linear width 3L (Seed.named "head" seed) |> double
+    let network = NetworkTemplate.intervention width 2 (drawn "network") |> double
+
+    let head = Init.linear width 3L (drawn "head") |> double
 
     let logits (regions: Tensor) =
         (linear head regions).tanh().mul(scalar 3.0).permute(0L, 2L, 1L)
@@ -44,9 +46,44 @@ let private networkTests =
         [
             testCase "a layer at d = 768 has the 6,291,456 weights of Table 5"
             <| fun () ->
-                let layer = Intervention.create 768L 1 (Seed.create 1UL)
+                let layer = NetworkTemplate.intervention 768L 1 Filling.Shapes
                 let matrices = Tree.tensors layer |> List.filter (fun leaf -> leaf.dim () = 2L)
                 Expect.equal (matrices |> List.sumBy (fun leaf -> leaf.numel ())) 6291456L "weights"
+
+            testCase
+                "heads divide the width: of 64 channels wherever those do, else of the next width above that does"
+            <| fun () ->
+                for width in 1L .. 1024L do
+                    let heads = Intervention.heads width
+                    Expect.equal (width % heads) 0L $"{width}: whole heads"
+
+                    if width % 64L = 0L then
+                        Expect.equal (width / heads) 64L $"{width}: 64 channels"
+                    elif width > 64L then
+                        Expect.isGreaterThan (width / heads) 64L $"{width}: no fewer channels"
+                    else
+                        Expect.equal heads 1L $"{width}: one head"
+
+                Expect.equal (Intervention.heads 200L) 2L "two of 100, not three"
+
+            testCase "a dictionary of width 200 teaches every layer"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let network =
+                    NetworkTemplate.intervention 200L 2 (Filling.Drawn(Seed.create 1UL))
+                    |> Tree.map (fun leaf -> leaf.requires_grad_ true)
+
+                let conditions = Seed.normal [ 1L; 12L; 200L ] (Seed.create 2UL)
+                let regions = Seed.normal [ 2L; 6L; 200L ] (Seed.create 3UL)
+                let prior = Backdoor.logPrior (List.replicate 12 1.0)
+                let found = Intervention.apply network prior conditions regions
+                Expect.equal found.shape regions.shape "the regions' shape"
+                (squared found).sum().backward()
+
+                for name, leaf in Tree.leaves network do
+                    let gradient = (nonNull leaf.grad).abs().max().item<float32>()
+                    Expect.isGreaterThan gradient 0.0f name
         ]
 
 let private adjustmentTests =

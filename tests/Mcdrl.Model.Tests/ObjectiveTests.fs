@@ -34,7 +34,15 @@ let problem (settings: Settings) =
         }
 
     let network =
-        Objective.createNetwork settings true 8L [ 6L; 6L; 6L ] texts (Seed.create 5UL)
+        NetworkTemplate.create
+            settings.Method
+            {
+                IsAligned = true
+                Width = 8L
+                SkipChannels = [ 6L; 6L; 6L ]
+            }
+            texts
+            (Filling.Drawn(Seed.create 5UL))
         |> Tree.map (fun leaf -> leaf.detach().requires_grad_ true)
 
     let marks = torch.zeros ([| 2L; 16L; 16L |], dtype = torch.int64)
@@ -333,51 +341,5 @@ let private ofRival =
             (number terms.Alignment)
             "alignment reads the rival's texts too"
 
-let private networks =
-    testCase "a new network has a projection, a background, refinements and text classes only where asked for"
-    <| fun () ->
-        use _scope = torch.NewDisposeScope()
-        let _, texts, _ = problem settings
-
-        let create aligned unselected classesBy refinements =
-            Objective.createNetwork
-                { settings with
-                    Method =
-                        { settings.Method with
-                            Unselected = unselected
-                            ClassesBy = classesBy
-                            Refinements = refinements
-                        }
-                }
-                aligned
-                10L
-                [ 4L; 5L; 6L ]
-                texts
-                (Seed.create 1UL)
-
-        let plain = create true Unselected.Dense ClassesBy.Head 0
-        Expect.isNone plain.projection "aligned"
-        Expect.isNone plain.background "dense"
-        Expect.isEmpty plain.head.refinements "none"
-        Expect.isNone plain.text_classes "the head tells the classes apart"
-        Expect.equal plain.head.conv_2.weight.shape[0] 3L "normal and two classes"
-        let rich = create false Unselected.Background ClassesBy.Texts 2
-        let projection = Expect.wantSome rich.projection "not aligned"
-        Expect.equal (List.ofArray projection.weight.shape) [ 8L; 10L ] "from tower to text"
-        let background = Expect.wantSome rich.background "background"
-        Expect.equal (List.ofArray background.shape) [ 8L ] "a text's width"
-        Expect.isSome rich.text_classes "texts tell the classes apart"
-        Expect.equal rich.head.conv_2.weight.shape[0] 2L "normal and lesion"
-
-        Expect.equal
-            (rich.head.refinements |> List.map (fun step -> step.lateral.weight.shape[1]))
-            [ 6L; 5L ]
-            "the coarsest first"
-
-        let again = create false Unselected.Background ClassesBy.Texts 2
-
-        for (name, a, b) in Tree.zip rich again do
-            Expect.isTrue (a.equal(b).all().ToBoolean()) name
-
 let tests =
-    testSequenced (testList "Objective" [ labelTests; draws; terms; ofRival; networks ])
+    testSequenced (testList "Objective" [ labelTests; draws; terms; ofRival ])

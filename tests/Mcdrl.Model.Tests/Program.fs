@@ -48,6 +48,7 @@ let private tests =
         RivalBiomedCoOpTests.tests
         RivalTests.tests
         ObjectiveTests.tests
+        NetworkTemplateTests.tests
         CaptionsTests.tests
         VocabularyTests.tests
         PretrainingTests.tests

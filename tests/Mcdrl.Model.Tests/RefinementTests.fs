@@ -7,7 +7,7 @@ open Mcdrl
 let private normal shape seed = Seed.normal shape (Seed.create seed)
 
 let private step channels seed =
-    Refinement.create channels 8L (Seed.create seed)
+    Refinement.create channels 8L (Filling.Drawn(Seed.create seed))
 
 let tests =
     testList

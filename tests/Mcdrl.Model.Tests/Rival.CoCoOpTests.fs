@@ -5,7 +5,8 @@ open TorchSharp
 open Mcdrl
 open Mcdrl.Model.Tests.RivalPromptTests
 
-let private learner frame = CoCoOp.create frame (Seed.create 6UL)
+let private learner frame =
+    CoCoOp.create frame (Filling.Drawn(Seed.create 6UL))
 
 let private images seed =
     Seed.normal [ 3L; 64L ] (Seed.create seed)
@@ -54,7 +55,7 @@ let tests =
 
                 let still =
                     { learner frame with
-                        linear2 = (Init.linear 4L 16L (Seed.create 1UL)) |> Tree.map torch.zeros_like
+                        linear2 = Init.silent 4L 16L (Filling.Drawn(Seed.create 1UL))
                     }
 
                 let plain = PromptFrame.features frame (frame.context.unsqueeze 0L)

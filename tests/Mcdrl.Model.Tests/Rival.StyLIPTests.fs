@@ -20,7 +20,7 @@ let private features seed : TowerFeatures =
     }
 
 let private start frame =
-    StyLIP.create frame [ 3L; 5L; 8L ] (Seed.create 7UL)
+    StyLIP.create frame [ 3L; 5L; 8L ] (Filling.Drawn(Seed.create 7UL))
 
 /// A learner whose projectors say something.
 let private learned frame =
@@ -131,7 +131,8 @@ let tests =
                         Skips = [ map; map; map; map ]
                     }
 
-                let learner = StyLIP.create frame [ 3L; 3L; 3L; 3L; 8L ] (Seed.create 7UL)
+                let learner =
+                    StyLIP.create frame [ 3L; 3L; 3L; 3L; 8L ] (Filling.Drawn(Seed.create 7UL))
 
                 let last =
                     { learner with

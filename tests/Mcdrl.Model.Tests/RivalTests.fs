@@ -17,7 +17,7 @@ let rivalOf (d: int64) prompting : Rival =
         else
             None
 
-    Rival.create prompting (frameOf d) ensemble [ 24L; d ] (Seed.create 6UL)
+    Rival.create prompting (frameOf d) ensemble [ 24L; d ] (Filling.Drawn(Seed.create 6UL))
     |> Tree.mapi (fun path leaf ->
         if Rival.isTrained path then
             let noise =

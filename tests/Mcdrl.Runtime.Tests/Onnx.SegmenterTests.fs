@@ -88,13 +88,7 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
             }
         Tower = tower
         Network =
-            Objective.createNetwork
-                settings
-                (Tower.isAligned tower)
-                (Tower.width tower)
-                (Tower.skipChannels tower)
-                texts
-                seed
+            NetworkTemplate.create method (Tower.sizes tower) texts (Filling.Drawn seed)
             |> Tree.mapi decided
         Texts = texts
         Rival = None
@@ -279,6 +273,12 @@ let tests =
                 32L
                 [ refined 2 method ]
                 [ Marginalisation.Nwgm ]
+            each
+                "texts of width 200, which heads of 64 channels don't divide"
+                (resnet50 ResNet50.torchvision)
+                200L
+                [ method ]
+                [ Marginalisation.Attention; Marginalisation.Exact ]
 
             testCase "the embedded model in every mode"
             <| fun () ->
