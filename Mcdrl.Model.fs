@@ -1,5 +1,10 @@
 // MCDRL, "Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation"
-// (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through.
+// (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through:
+// Regions (6), Intervention (2, 8), Backdoor (1-5, 7), Head (4), Network (all of it), Gate and Loss (9-12).
+//
+// Ours lives beside this file: classes told apart by texts (TextClasses.fs), what refines the head's answer
+// (Refinement.fs), further losses (SoftDice.fs, Alignment.fs, Grounding.fs), a prior that is estimated or learned
+// (Prior.fs), shapes and first weights (NetworkTemplate.fs).
 //
 // Symbols: B images, H×W cells, d joint width of image and text, K lesion classes (class 0 is background),
 // M confounders, N selected regions, S side of the network input. C dense map, F regions, Z dictionary, π prior.
@@ -25,7 +30,7 @@ type TowerFeatures =
 [<NoComparison; NoEquality>]
 type Texts =
     {
-        /// e_k, "A {class} in an endoscopic image", [K, d]; [B, K, d] where each image has its own.
+        /// e_k, "A {class} in an endoscopic image", [1, K, d]; [B, K, d] where each image has its own.
         classes: Tensor
         /// z_m, "An endoscopy image with {condition}", [M, d].
         conditions: Tensor
@@ -40,17 +45,18 @@ type Texts =
 /// MTRS: the regions that the class texts point at (Eq. 6).
 [<RequireQualifiedAccess>]
 module Regions =
-    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B', H, W, d] and [K, d], or [B, K, d] for texts of each image where B' is a
-    /// multiple of B → [B', H, W, K] in [−1, 1], at least fp32; zero vectors give 0.
+    /// S[h,w,k] = cos(C[h,w], e_k) (Eq. 6). [B', H, W, d] and [1 or B, K, d], B' a multiple of B → [B', H, W, K] in
+    /// [−1, 1], at least fp32; zero vectors give 0.
     let similarity (dense: Tensor) (classes: Tensor) =
         scoped (fun () ->
             let cells, texts = unit (widened dense), unit (widened classes)
 
-            if texts.dim () = 2L then
-                cells.matmul (texts.t ())
+            if texts.shape[0] = 1L then
+                cells.matmul (texts.squeeze(0L).t()) // [B', H, W, K]
             else
                 let copies = cells.shape[0] / texts.shape[0]
-                cells.matmul (texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L))
+                let own = texts.repeat(copies, 1L, 1L).transpose(1L, 2L).unsqueeze 1L // [B', 1, d, K]
+                cells.matmul own) // [B', H, W, K]
 
     /// N = round(α·cells), midpoints away from zero, at least 1 and at most all.
     let count (alpha: float) (cells: int64) =
@@ -61,22 +67,26 @@ module Regions =
     /// [B, H, W, K] → [B, N], row-major cell numbers in increasing order.
     let select (alpha: float) (similarity: Tensor) =
         scoped (fun () ->
-            let best = similarity.amax([| -1L |]).flatten 1L
+            let best = similarity.amax([| -1L |]).flatten 1L // [B, H·W]
             let struct (_, order) = best.sort (1L, true, true)
-            let chosen = order.narrow (1L, 0L, count alpha best.shape[1])
+            let chosen = order.narrow (1L, 0L, count alpha best.shape[1]) // [B, N]
             let struct (cells, _) = chosen.sort 1L
             cells)
 
     let private index (cells: Tensor) (width: int64) =
-        cells.unsqueeze(-1L).expand(cells.shape[0], cells.shape[1], width)
+        cells.unsqueeze(-1L).expand(cells.shape[0], cells.shape[1], width) // [B, N, width]
 
     /// F: the rows of C at `cells`. [B, H, W, d] → [B, N, d]
     let gather (cells: Tensor) (dense: Tensor) =
-        scoped (fun () -> dense.flatten(1L, 2L).gather(1L, index cells dense.shape[3]))
+        scoped (fun () ->
+            let rows = dense.flatten (1L, 2L) // [B, H·W, d]
+            rows.gather (1L, index cells dense.shape[3]))
 
     /// Puts the rows of F back at their cells of `map`. [B, N, d] into [B, H, W, d] → [B, H, W, d]
     let scatter (cells: Tensor) (map: Tensor) (regions: Tensor) =
-        scoped (fun () -> map.flatten(1L, 2L).scatter(1L, index cells map.shape[3], regions).view_as map)
+        scoped (fun () ->
+            let rows = map.flatten (1L, 2L) // [B, H·W, d]
+            rows.scatter(1L, index cells map.shape[3], regions).view_as map)
 
 /// One layer of A: cross-attention from regions to confounders, then a feed-forward part, both pre-norm and
 /// with residuals. Without the residual the image would be erased: every row a mixture of M vectors.
@@ -96,25 +106,9 @@ type Intervention = { layers: CausalLayer list }
 
 [<RequireQualifiedAccess>]
 module Intervention =
-    /// Attention heads of width 64; one head when d is smaller.
-    let heads (width: int64) = max 1L (width / 64L)
-
-    /// 10/3·d hidden units: at d = 768 a layer then has the 6.29 M weights of the paper's Table 5.
-    let hidden (width: int64) = (10L * width + 1L) / 3L
-
-    let create (width: int64) (depth: int) seed : Intervention =
-        let layer index =
-            let seed = Seed.split index seed
-
-            {
-                ln_1 = Init.layerNorm width
-                attn = Init.attention width (Seed.named "attn" seed)
-                ln_2 = Init.layerNorm width
-                c_fc = Init.linear width (hidden width) (Seed.named "c_fc" seed)
-                c_proj = Init.linear (hidden width) width (Seed.named "c_proj" seed)
-            }
-
-        { layers = List.init depth layer }
+    /// Attention heads of 64 channels; where 64 does not divide d, as many as do with at least 64 each.
+    let heads (width: int64) =
+        Seq.find (fun count -> width % count = 0L) (seq { max 1L (width / 64L) .. -1L .. 1L })
 
     /// A(F, Z). Attention weights are π_m exp(s_m) / Σ_j π_j exp(s_j), so a dictionary of one gives A(F, z).
     /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
@@ -126,12 +120,12 @@ module Intervention =
             scoped (fun () ->
                 let width = x.shape[2]
                 let queries = layerNorm layer.ln_1 x
-                let attended = attend (heads width) (Some bias) layer.attn queries confounders
+                let attended = attend (heads width) (Some bias) layer.attn queries confounders // [B, N, d]
                 let x = x.add (attended, unity)
 
                 layerNorm layer.ln_2 x
-                |> linearThen Epilogue.Gelu layer.c_fc
-                |> linearThen (Epilogue.Add x) layer.c_proj)
+                |> linearThen Epilogue.Gelu layer.c_fc // [B, N, 10/3·d]
+                |> linearThen (Epilogue.Add x) layer.c_proj) // [B, N, d]
 
         scoped (fun () -> List.fold step (regions.alias ()) network.layers)
 
@@ -146,50 +140,38 @@ module Backdoor =
             let weights = torch.tensor (Seq.toArray weights, dtype = torch.float64)
             weights.div(weights.sum ()).log())
 
-    /// π shaped to weigh the leading axis of something with `rank` axes.
-    let private weights (logPrior: Tensor) (like: Tensor) =
-        let shape = Array.create (int (like.dim ())) 1L
-        shape[0] <- -1L
-        logPrior.exp().``to``(like.dtype).view shape
-
     /// Σ_m π_m x_m over the leading axis.
     let expectation (logPrior: Tensor) (x: Tensor) =
-        scoped (fun () -> x.mul(weights logPrior x).sum 0L)
+        scoped (fun () ->
+            let shape = Array.init (int (x.dim ())) (fun axis -> if axis = 0 then -1L else 1L)
+            let prior = logPrior.exp().``to``(x.dtype).view shape // [M, 1, ...]
+            x.mul(prior).sum 0L)
+
+    /// log π of a dictionary of one.
+    let private certain (like: Tensor) =
+        torch.zeros (1L, dtype = like.dtype, device = like.device)
 
     /// A(F, z_m) for every m at once, the confounders folded into the batch.
     /// F [B, N, d], Z [M, d] → [M, B, N, d]
     let underEach intervene (conditions: Tensor) (regions: Tensor) : Tensor =
         scoped (fun () ->
             let images, confounders = regions.shape[0], conditions.shape[0]
-            let copies = regions.repeat (confounders, 1L, 1L)
-            let single = conditions.repeat_interleave(images, 0L).unsqueeze 1L
+            let copies = regions.repeat (confounders, 1L, 1L) // [M·B, N, d]
+            let single = conditions.repeat_interleave(images, 0L).unsqueeze 1L // [M·B, 1, d]
 
-            let certain: Tensor =
-                torch.zeros (1L, dtype = regions.dtype, device = regions.device)
+            let intervened: Tensor = intervene (certain regions) single copies
+            intervened.unflatten (0L, [| confounders; images |])) // [M, B, N, d]
 
-            let intervened: Tensor = intervene certain single copies
-            intervened.unflatten (0L, [| confounders; images |]))
-
-    /// How many maps are in the head at once: memory is bounded by this, not by M or by the number of images.
-    let private together = 16L
-
-    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these.
+    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these. At most 16 maps (or B)
+    /// are in the head at once, whatever M is: that bounds memory.
     let logitsUnderEach intervene (logits: Tensor -> Tensor) (conditions: Tensor) (regions: Tensor) =
-        scoped (fun () ->
-            let ofSome (conditions: Tensor) =
-                scoped (fun () ->
-                    let intervened = underEach intervene conditions regions
-                    (logits (intervened.flatten (0L, 1L))).unflatten(0L, intervened.shape[..1]))
+        let ofSome (conditions: Tensor) =
+            scoped (fun () ->
+                let intervened = underEach intervene conditions regions // [M', B, N, d]
+                let each = logits (intervened.flatten (0L, 1L)) // [M'·B, K + 1, ...]
+                each.unflatten (0L, intervened.shape[..1]))
 
-            let all, atOnce = conditions.shape[0], max 1L (together / regions.shape[0])
-
-            torch.cat (
-                [|
-                    for first in 0L .. atOnce .. all - 1L ->
-                        ofSome (conditions.narrow (0L, first, min atOnce (all - first)))
-                |],
-                0L
-            ))
+        conditions |> inParts (max 1L (16L / regions.shape[0])) ofSome
 
     /// Σ_m π_m softmax(l_m): [M, B, K + 1, ...] → [B, K + 1, ...] probabilities.
     let exact (logPrior: Tensor) (logits: Tensor) =
@@ -199,6 +181,22 @@ module Backdoor =
     let nwgm (logPrior: Tensor) (logits: Tensor) =
         scoped (fun () -> (expectation logPrior logits).softmax 1L)
 
+    /// F_ca, the invariant feature E_z[A(F, z)] (Eq. 5, 7) or what stands for it (Eq. 8). [B, N, d] → [B, N, d].
+    /// `drawn` is one confounder for each image, int64 [B], which `Sampled` takes; without it, their mean.
+    let invariant mode (drawn: Tensor option) intervene (texts: Texts) (regions: Tensor) : Tensor =
+        match mode, drawn with
+        | Marginalisation.Never, _ -> regions.alias ()
+        | Marginalisation.Attention, _ ->
+            let whole = texts.conditions.unsqueeze 0L // [1, M, d]
+            intervene texts.log_prior whole regions
+        | Marginalisation.Sampled, Some drawn ->
+            scoped (fun () ->
+                let single = texts.conditions.index_select(0L, drawn).unsqueeze 1L // [B, 1, d]
+                intervene (certain regions) single regions)
+        | Marginalisation.Sampled, None
+        | (Marginalisation.FeatureMean | Marginalisation.Exact | Marginalisation.Nwgm), _ ->
+            scoped (fun () -> expectation texts.log_prior (underEach intervene texts.conditions regions))
+
     /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...].
     let adjust mode intervene (logits: Tensor -> Tensor) (texts: Texts) (regions: Tensor) =
         scoped (fun () ->
@@ -207,26 +205,10 @@ module Backdoor =
                 exact texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
             | Marginalisation.Nwgm ->
                 nwgm texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
-            | Marginalisation.FeatureMean ->
-                let mean =
-                    expectation texts.log_prior (underEach intervene texts.conditions regions)
-
-                (logits mean).softmax 1L
-            | Marginalisation.Attention ->
-                let intervened: Tensor =
-                    intervene texts.log_prior (texts.conditions.unsqueeze 0L) regions
-
-                (logits intervened).softmax 1L)
-
-/// One refinement step of the head: doubles the detail with a map of an earlier tower block.
-[<NoComparison; NoEquality>]
-type Refinement =
-    {
-        skip_norm: GroupNorm
-        lateral: Conv2d
-        conv: Conv2d
-        norm: GroupNorm
-    }
+            | Marginalisation.FeatureMean
+            | Marginalisation.Attention
+            | Marginalisation.Sampled
+            | Marginalisation.Never -> (logits (invariant mode None intervene texts regions)).softmax 1L)
 
 /// The segmentation head H: logits of each pixel. The paper preset has no refinements.
 [<NoComparison; NoEquality>]
@@ -240,99 +222,16 @@ type Head =
 
 [<RequireQualifiedAccess>]
 module Head =
-    /// How many groups its group norms have.
-    let groups (channels: int64) =
-        List.find (fun count -> channels % count = 0L) [ 32L; 16L; 8L; 4L; 2L; 1L ]
-
-    /// `skipChannels` are the channels of the maps that the head may read, coarse to fine; empty for none.
-    let create (width: int64) (hidden: int64) (skipChannels: int64 list) (classes: int64) seed : Head =
-        let refinement index channels =
-            let seed = Seed.split index seed
-
-            {
-                skip_norm = Init.groupNorm channels
-                lateral = Init.conv2d channels hidden 1L (Seed.named "lateral" seed)
-                conv = Init.conv2d hidden hidden 3L (Seed.named "conv" seed)
-                norm = Init.groupNorm hidden
-            }
-
-        {
-            ln = Init.layerNorm width
-            conv_1 = Init.conv2d width hidden 3L (Seed.named "conv_1" seed)
-            refinements = List.mapi refinement skipChannels
-            conv_2 = Init.conv2d hidden (classes + 1L) 1L (Seed.named "conv_2" seed)
-        }
-
-    let resized (size: int64 seq) (x: Tensor) =
-        if Seq.forall2 (=) size x.shape[2..] then
-            x.alias ()
-        else
-            functional.interpolate (
-                x,
-                size = Seq.toArray size,
-                mode = torch.InterpolationMode.Bilinear,
-                align_corners = false
-            )
-
-    let private refine (x: Tensor) (refinement: Refinement, skip: Tensor) =
-        scoped (fun () ->
-            let lateral =
-                (groupNorm (groups skip.shape[1]) refinement.skip_norm
-                 --> conv2d 1L 0L refinement.lateral)
-                    skip
-
-            let upsampled = (resized skip.shape[2..] x).unflatten(0L, [| -1L; skip.shape[0] |])
-            let joined = upsampled.add(lateral, unity).flatten(0L, 1L)
-
-            (conv2d 1L 1L refinement.conv
-             --> groupNorm (groups x.shape[1]) refinement.norm
-             --> gelu)
-                joined)
-
     /// Logits at the network's input size. Map [B', H, W, d], where B' may be a multiple of the B images that
     /// the skip maps (fine to coarse, [B, c, h, w]) belong to → [B', K + 1, S, S].
     let logits (head: Head) (side: int64) (skips: Tensor list) (map: Tensor) =
         scoped (fun () ->
-            let coarse = (layerNorm head.ln map).permute(0L, 3L, 1L, 2L)
-            let coarse = conv2dThen Epilogue.Gelu 1L 1L head.conv_1 coarse
-            let used = skips |> List.rev |> List.truncate head.refinements.Length
-            let fine = List.zip head.refinements used |> List.fold refine coarse
-            fine |> conv2d 1L 0L head.conv_2 |> widened |> resized [ side; side ])
-
-/// How much a cell and the whole image count where texts tell the classes apart, [1] each. Ours, not the paper's.
-[<NoComparison; NoEquality>]
-type TextClasses = { cells: Tensor; image: Tensor }
-
-[<RequireQualifiedAccess>]
-module TextClasses =
-    let create () : TextClasses =
-        {
-            cells = Init.ones [ 1L ]
-            image = Init.ones [ 1L ]
-        }
-
-    /// The temperature of cell-text alignment.
-    let temperature = 0.07
-
-    /// (cells · cos(C[h,w], e_k) + image · cos(F_vis, e_k)) / 0.07.
-    /// Texts [K, d] or [B, K, d], image [B, d], map [B', H, W, d] → [B', K, H, W].
-    let scores (weights: TextClasses) (texts: Tensor) (image: Tensor) (map: Tensor) =
-        scoped (fun () ->
-            let cells = (Regions.similarity map texts).mul weights.cells
-
-            let whole =
-                (Regions.similarity (image.unsqueeze(1L).unsqueeze 1L) texts).mul weights.image
-
-            let copies = map.shape[0] / image.shape[0]
-            let sum = cells.add (whole.repeat (copies, 1L, 1L, 1L), unity)
-            sum.div(scalar temperature).permute(0L, 3L, 1L, 2L))
-
-    /// P(k) = P(lesion) P(k | lesion): logits of normal and lesion [B', 2, S, S] and scores of the classes
-    /// [B', K, S, S] → logits [B', K + 1, S, S].
-    let split (lesion: Tensor) (scores: Tensor) =
-        scoped (fun () ->
-            let classes = lesion.narrow(1L, 1L, 1L).add(scores.log_softmax 1L, unity)
-            torch.cat ([| lesion.narrow (1L, 0L, 1L); classes |], 1L))
+            (layerNorm head.ln map).permute(0L, 3L, 1L, 2L) // [B', d, H, W]
+            |> conv2dThen Epilogue.Gelu 1L 1L head.conv_1 // [B', hidden, H, W]
+            |> Refinement.applyAll head.refinements skips
+            |> conv2d 1L 0L head.conv_2 // [B', K + 1, h, w]
+            |> widened
+            |> resized [ side; side ]) // [B', K + 1, S, S]
 
 /// The trained part of MCDRL.
 [<NoComparison; NoEquality>]
@@ -366,21 +265,9 @@ type Observation =
         Regions: Tensor
         /// Earlier maps for the head, fine to coarse.
         Skips: Tensor list
-        /// e_k, [K, d] or [B, K, d].
+        /// e_k, [1 or B, K, d].
         Classes: Tensor
     }
-
-/// What is intervened on while training. `Sampled` carries one confounder index per image, [B].
-[<RequireQualifiedAccess; NoComparison; NoEquality>]
-type Intervening =
-    /// Progressive training: A is the identity, whatever Z is.
-    | Off
-    /// A(F, Z), Eq. 8.
-    | ByAttention
-    /// Σ π_m A(F, z_m), Eq. 7.
-    | ByFeatureMean
-    /// A(F, z_m) with m drawn from π per image: the unbiased estimate of Eq. 3.
-    | Sampled of confounder: Tensor
 
 [<RequireQualifiedAccess>]
 module Network =
@@ -409,14 +296,14 @@ module Network =
     /// Intervened regions back in the map, as the head reads it. [B', N, d] → [B', H, W, d]
     let mapOf (model: Network) (observation: Observation) (regions: Tensor) =
         scoped (fun () ->
-            let copies = regions.shape[0] / observation.Cells.shape[0]
-
             let map =
                 match model.background with
-                | Some vector -> vector.expand_as observation.Dense
+                | Some vector -> vector.expand_as observation.Dense // [B, H, W, d]
                 | None -> observation.Dense
 
-            Regions.scatter (observation.Cells.repeat (copies, 1L)) (map.repeat (copies, 1L, 1L, 1L)) regions)
+            let copies = regions.shape[0] / observation.Cells.shape[0]
+            let cells = observation.Cells.repeat (copies, 1L) // [B', N]
+            Regions.scatter cells (map.repeat (copies, 1L, 1L, 1L)) regions)
 
     /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
     let logits (model: Network) (side: int64) (observation: Observation) (regions: Tensor) =
@@ -427,33 +314,21 @@ module Network =
             match model.text_classes with
             | None -> read
             | Some weights ->
-                TextClasses.scores weights observation.Classes observation.Image map
-                |> Head.resized [ side; side ]
+                let cells = Regions.similarity map observation.Classes // [B', H, W, K]
+                let images = observation.Image.unsqueeze(1L).unsqueeze 1L // [B, 1, 1, d]
+
+                TextClasses.scores weights cells (Regions.similarity images observation.Classes)
+                |> resized [ side; side ]
                 |> TextClasses.split read)
 
-    /// F_ca: the regions after the intervention (Eq. 7, 8). [B, N, d]
-    let intervene (model: Network) (texts: Texts) intervening (regions: Tensor) =
-        let network = Intervention.apply model.intervention
+    /// F_ca: the regions after the intervention (Eq. 7, 8), `drawn` as in `Backdoor.invariant`. [B, N, d]
+    let intervene (model: Network) (texts: Texts) mode drawn (regions: Tensor) =
+        Backdoor.invariant mode drawn (Intervention.apply model.intervention) texts regions
 
-        match intervening with
-        | Intervening.Off -> regions.alias ()
-        | Intervening.ByAttention -> network texts.log_prior (texts.conditions.unsqueeze 0L) regions
-        | Intervening.ByFeatureMean ->
-            scoped (fun () ->
-                Backdoor.expectation texts.log_prior (Backdoor.underEach network texts.conditions regions))
-        | Intervening.Sampled confounder ->
-            scoped (fun () ->
-                let drawn = texts.conditions.index_select(0L, confounder).unsqueeze 1L
-                network (torch.zeros (1L, dtype = regions.dtype, device = regions.device)) drawn regions)
-
-    /// P(Y | do(F)), [B, K + 1, S, S]. Without `active` the intervention is off, as in the first epochs.
-    let probabilities (model: Network) (texts: Texts) mode active (side: int64) (observation: Observation) =
+    /// P(Y | do(F)), [B, K + 1, S, S].
+    let probabilities (model: Network) (texts: Texts) mode (side: int64) (observation: Observation) =
         let logits = logits model side observation
-
-        if active then
-            Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Regions
-        else
-            scoped (fun () -> (logits observation.Regions).softmax 1L)
+        Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Regions
 
     /// Logits under do(condition = m) for every m, [M, B, K + 1, S, S].
     let logitsUnderEach (model: Network) (texts: Texts) (side: int64) (observation: Observation) =
@@ -463,63 +338,60 @@ module Network =
             texts.conditions
             observation.Regions
 
+/// Progressive training: the intervention is off in the first epochs, the paper's ten. Until then A is the identity, and
+/// answers are the same to the last bit whatever Z is.
+[<RequireQualifiedAccess>]
+module Gate =
+    /// How to intervene through a gate: not at all while it is closed.
+    let through isOpen mode =
+        if isOpen then mode else Marginalisation.Never
+
+    /// How to intervene in 0-based `epoch`, through a gate that opens after `closed` epochs.
+    let inEpoch (closed: int) (epoch: int) mode = through (epoch >= closed) mode
+
 /// The losses (Eq. 9-12). Each is a scalar tensor ≥ 0.
 [<RequireQualifiedAccess>]
 module Loss =
+    /// sum + weight · part, as every weighted loss is added.
+    let plus (weight: float) (part: Tensor) (sum: Tensor) =
+        scoped (fun () -> sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
+
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9).
+    let total lambda1 lambda2 (segmentation: Tensor) (causal: Tensor) (contrast: Tensor) =
+        segmentation |> plus lambda1 causal |> plus lambda2 contrast
+
     /// L_seg (Eq. 10): cross-entropy, mean over pixels. Logits [B, K + 1, S, S], labels int64 [B, S, S].
     let segmentation (logits: Tensor) (labels: Tensor) =
         functional.cross_entropy (logits, labels)
 
-    /// Rows of a batch whose image shows a class (index 0 .. K − 1; −1 shows none).
-    let private shown (classes: Tensor) =
-        classes.ge(scalar 0.0).nonzero().flatten()
-
-    /// The mean over the images that show a class, or 0 when none does.
+    /// The mean over the images that show a class (0 .. K − 1; −1 shows none), or 0 when none does.
     let private overShown (classes: Tensor) (like: Tensor) (loss: Tensor -> Tensor) =
         scoped (fun () ->
-            let rows = shown classes
+            match classes.ge(scalar 0.0).nonzero().flatten() with // [R]
+            | none when none.numel () = 0L -> like.sum().mul(scalar 0.0)
+            | rows -> loss rows)
 
-            if rows.numel () = 0L then
-                like.sum().mul(scalar 0.0)
-            else
-                loss rows)
-
-    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², all vectors of unit length, mean over the images that
-    /// show a class. F_ca [B, N, d], t [K, M, d], classes int64 [B].
+    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², mean over the images that show a class. The pooled vector and
+    /// each t are of unit length; the mean of the t is not. F_ca [B, N, d], t [K, M, d], classes int64 [B].
     let causal (classConditions: Tensor) (classes: Tensor) (intervened: Tensor) =
         overShown classes intervened (fun rows ->
-            let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |])
+            let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |]) // [R, d]
 
-            let target =
+            let target = // [R, d]
                 (unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))
 
             (squared (pooled.sub target)).sum(-1L).mean())
 
     /// L_contrast (Eq. 12): −log softmax_k(cos(F_vis, e_k) / τ) at the image's class, mean over the images that show
-    /// one; exactly 0 for K = 1. F_vis [B, d], e [K, d] or [B, K, d], classes int64 [B].
+    /// one; exactly 0 for K = 1. F_vis [B, d], e [1 or B, K, d], classes int64 [B].
     let contrast (tau: float) (texts: Tensor) (classes: Tensor) (image: Tensor) =
         overShown classes image (fun rows ->
-            let shown = unit (image.index_select (0L, rows))
+            let shown = unit (image.index_select (0L, rows)) // [R, d]
 
             let cosines =
-                if texts.dim () = 2L then
-                    shown.matmul ((unit texts).t())
+                if texts.shape[0] = 1L then
+                    shown.matmul ((unit texts).squeeze(0L).t()) // [R, K]
                 else
-                    (unit (texts.index_select (0L, rows))).matmul(shown.unsqueeze -1L).squeeze(-1L)
+                    (unit (texts.index_select (0L, rows))).matmul(shown.unsqueeze -1L).squeeze(-1L) // [R, K]
 
             functional.cross_entropy (cosines.div (scalar tau), classes.index_select (0L, rows)))
-
-    /// 1 − soft Dice of each lesion class, mean over the images and classes; smoothing 1. Ours, not the paper's.
-    /// Logits [B, K + 1, S, S], labels int64 [B, S, S].
-    let dice (logits: Tensor) (labels: Tensor) =
-        scoped (fun () ->
-            let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L)
-
-            let each =
-                torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L)
-
-            let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype
-            let over (x: Tensor) = x.sum [| 2L; 3L |]
-            let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
-            let total = (over p).add(over g, unity).add(scalar 1.0, unity)
-            overlap.div(total).neg().add(scalar 1.0, unity).mean())

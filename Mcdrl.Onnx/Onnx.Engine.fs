@@ -87,15 +87,13 @@ module OnnxEngine =
             let! mode =
                 stated "mode"
                 |> Result.bind (
-                    Some
-                    >> MarginalisationName.parse
-                    >> Result.mapError (McdrlError.describe >> foreign path)
+                    Marginalisation.parse >> Result.mapError (McdrlError.describe >> foreign path)
                 )
 
             let! side = stated "input_size"
 
-            match Int32.TryParse side, mode with
-            | (true, side), Some mode when side > 0 ->
+            match Int32.TryParse side with
+            | true, side when side > 0 ->
                 return
                     {
                         Classes = classes

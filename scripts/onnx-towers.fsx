@@ -45,6 +45,6 @@ for name in asked do
                 get (OnnxExporter.compare file model Report.none CancellationToken.None)
 
             printfn
-                $"| {name} | {MarginalisationName.ofMode mode} | {float bytes / 1e6:F0} MB | {found.Probabilities:E1} | {found.DifferingPixels} of {found.Pixels} |"
+                $"| {name} | {Marginalisation.name mode} | {float bytes / 1e6:F0} MB | {found.Probabilities:E1} | {found.DifferingPixels} of {found.Pixels} |"
         finally
             File.Delete file

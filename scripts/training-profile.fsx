@@ -86,13 +86,7 @@ let texts =
 let state =
     let tower = weights.Tower
 
-    NetworkTemplate.createNetwork
-        settings
-        (Tower.isAligned tower)
-        (Tower.width tower)
-        (Tower.skipChannels tower)
-        texts
-        seed
+    NetworkTemplate.create m (Tower.sizes tower) texts (Filling.Drawn seed)
     |> fun network ->
         TrainState.start
             settings.Optimiser
@@ -206,7 +200,7 @@ let step (members: int array) =
                 settings
                 state.Network
                 texts
-                true
+                m.TrainingMode
                 {
                     Features = features
                     Labels = labels
@@ -253,14 +247,8 @@ let counted =
         | _ when settings.Optimiser.TrainedBlocks = 0 -> 0L
         | _ -> visual
 
-    // Training sees one condition an image: the cost of one in the sum over conditions.
-    let one =
-        { texts with
-            conditions = texts.conditions.narrow (0L, 0L, 1L)
-        }
-
     let network =
-        Flops.method m true Marginalisation.FeatureMean weights.Tower state.Network one (int64 side)
+        Flops.method m m.TrainingMode weights.Tower state.Network texts (int64 side)
 
     let towers = if Objective.isGrounded settings then 2L else 1L
 

@@ -34,6 +34,15 @@ module Verb =
             name.StartsWith("--", StringComparison.Ordinal)
             && not (List.contains name known))
 
+    /// What the text of an argument says, `None` where it is absent. A fault names the argument too.
+    let valueOf (flag: string) parse (text: string option) : Result<'Value option, McdrlError> =
+        match text with
+        | None -> Ok None
+        | Some text ->
+            parse text
+            |> Result.map Some
+            |> Result.mapError (McdrlError.mapWhere (fun value -> $"{flag} {value}"))
+
     /// A verb whose arguments are described by an Argu union. Each verb has a parser of its own, so that
     /// `Mandatory` is enforced (in Argu's subcommands it is not).
     let create<'Argument when 'Argument :> IArgParserTemplate>

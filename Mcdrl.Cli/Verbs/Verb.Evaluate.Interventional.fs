@@ -99,7 +99,7 @@ module InterventionalOutput =
         for model in found.Models do
             let how =
                 if model.Active then
-                    $"marginalisation {MarginalisationName.ofMode model.Mode}"
+                    $"marginalisation {Marginalisation.name model.Mode}"
                 else
                     "without intervention"
 
@@ -147,7 +147,7 @@ module InterventionalOutput =
 
         [
             "model", Json.text found.Model
-            "mode", Json.text (MarginalisationName.ofMode found.Mode)
+            "mode", Json.text (Marginalisation.name found.Mode)
             "active", Json.flag found.Active
             "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
             "mean_dice", mean report.Dice

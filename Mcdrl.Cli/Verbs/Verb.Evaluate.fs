@@ -61,7 +61,7 @@ module EvaluateVerb =
         let say = Session.say session
 
         say
-            $"Protocol: {Protocol.describe found.Protocol}. Marginalisation: {MarginalisationName.ofMode found.Mode}."
+            $"Protocol: {Protocol.describe found.Protocol}. Marginalisation: {Marginalisation.name found.Mode}."
 
         if not found.Seen.IsEmpty then
             let seen = String.concat ", " found.Seen
@@ -120,7 +120,7 @@ module EvaluateVerb =
             [
                 "protocol", Json.text (Protocol.name found.Protocol)
                 "protocol_description", Json.text (Protocol.describe found.Protocol)
-                "mode", Json.text (MarginalisationName.ofMode found.Mode)
+                "mode", Json.text (Marginalisation.name found.Mode)
                 "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds
 
@@ -253,7 +253,10 @@ module EvaluateVerb =
     let private run session (arguments: ParseResults<EvaluateArgument>) =
         result {
             do! misplaced arguments
-            let! mode = MarginalisationName.parse (arguments.TryGetResult Mode)
+
+            let! mode =
+                arguments.TryGetResult Mode |> Verb.valueOf "--mode" Marginalisation.parse
+
             let device = arguments.GetResult(Device, defaultValue = "cpu")
 
             let! precision =

@@ -26,7 +26,7 @@ module ExportOnnxVerb =
         let megabytes = float found.Bytes / 1e6
 
         say
-            $"{found.File}: {megabytes:F1} MB, opset {found.Opset}, {found.Tower}, {MarginalisationName.ofMode found.Mode}"
+            $"{found.File}: {megabytes:F1} MB, opset {found.Opset}, {found.Tower}, {Marginalisation.name found.Mode}"
 
         say $"  in   image [batch, 3, {found.InputSize}, {found.InputSize}], RGB in [0, 1]"
 
@@ -40,7 +40,10 @@ module ExportOnnxVerb =
             $"ONNX Runtime against Mcdrl on {compared.Frames} frames: probabilities differ by at most {compared.Probabilities:E1}, masks in {compared.DifferingPixels} of {compared.Pixels} pixels. {Segmenting.notice}"
 
     let private run session (arguments: ParseResults<ExportOnnxArgument>) =
-        match MarginalisationName.parse (arguments.TryGetResult ExportOnnxArgument.Mode) with
+        match
+            arguments.TryGetResult ExportOnnxArgument.Mode
+            |> Verb.valueOf "--mode" Marginalisation.parse
+        with
         | Error fault -> Error fault
         | Ok mode ->
             ModelFolder.orEmbedded session (arguments.TryGetResult ExportOnnxArgument.Model)

@@ -111,7 +111,7 @@ module SegmentVerb =
         result {
             let asked = asked arguments
             let! targets = Segmenting.plan asked.Images asked.Out
-            let! mode = MarginalisationName.parse asked.Mode
+            let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
             do! checkEngine asked
 
             let engine images =

@@ -23,12 +23,14 @@ module Sheet =
 
     let private meaningOf (explanation: ExplanationResult) =
         match explanation.Active, explanation.Segmentation.Mode with
-        | false, _ -> "The outline is the model's answer for this frame."
+        | false, _
+        | true, Marginalisation.Never -> "The outline is the model's answer for this frame."
         | true, Marginalisation.Exact ->
             "The outline is the model's answer for this frame, averaged over the imaging conditions it knows."
         | true, Marginalisation.Nwgm ->
             "The outline is the model's answer for this frame: the geometric mean over the imaging conditions it knows."
-        | true, Marginalisation.FeatureMean ->
+        | true, Marginalisation.FeatureMean
+        | true, Marginalisation.Sampled ->
             "The outline is the model's answer for this frame, from features averaged over the imaging conditions it knows."
         | true, Marginalisation.Attention ->
             "The outline is the model's answer for this frame, the imaging conditions weighed by attention."

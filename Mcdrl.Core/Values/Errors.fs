@@ -76,6 +76,20 @@ module McdrlError =
         | McdrlError.Resource _
         | McdrlError.Cancelled -> [ error ]
 
+    /// The same faults, each with `place` of where it was.
+    let rec mapWhere (place: string -> string) error =
+        let moved fault =
+            { fault with Where = place fault.Where }
+
+        match error with
+        | McdrlError.Usage fault -> McdrlError.Usage(moved fault)
+        | McdrlError.Model fault -> McdrlError.Model(moved fault)
+        | McdrlError.Data fault -> McdrlError.Data(moved fault)
+        | McdrlError.Resource fault -> McdrlError.Resource(moved fault)
+        | McdrlError.Cancelled -> McdrlError.Cancelled
+        | McdrlError.Several(first, rest) ->
+            McdrlError.Several(mapWhere place first, List.map (mapWhere place) rest)
+
     /// The process exit code of an error: 2 usage, 3 model file, 4 data, 5 resources, 130 cancelled.
     let rec exitCode error =
         match error with

@@ -1,6 +1,7 @@
 namespace Mcdrl
 
-/// How P(Y | do(F)) is computed. Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it.
+/// How a model intervenes, do(F). Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it, and `Never`
+/// leaves it out.
 [<RequireQualifiedAccess>]
 type Marginalisation =
     /// Σ_m π_m softmax(H(A(F, z_m))): Eq. 2.
@@ -11,32 +12,47 @@ type Marginalisation =
     | Nwgm
     /// softmax(H(A(F, Z))): Eq. 8, weights that depend on F, as the paper implements it.
     | Attention
+    /// softmax(H(A(F, z_m))) with m drawn from π for each image: the unbiased estimate of Eq. 3, to train with.
+    | Sampled
+    /// softmax(H(F)): A is the identity, whatever Z is. The baseline, and every model before its gate opens.
+    | Never
 
-/// How the four modes of marginalisation are named on the command line.
 [<RequireQualifiedAccess>]
-module MarginalisationName =
-    let private names =
+module Marginalisation =
+    /// Those that may answer.
+    let answering =
         [
-            "exact", Marginalisation.Exact
-            "feature-mean", Marginalisation.FeatureMean
-            "nwgm", Marginalisation.Nwgm
-            "attention", Marginalisation.Attention
+            Marginalisation.Exact
+            Marginalisation.FeatureMean
+            Marginalisation.Nwgm
+            Marginalisation.Attention
         ]
 
-    let ofMode mode =
+    /// Those that may train.
+    let training =
+        [
+            Marginalisation.Attention
+            Marginalisation.FeatureMean
+            Marginalisation.Sampled
+            Marginalisation.Never
+        ]
+
+    /// Its name on the command line and in ONNX files, the one that configurations have.
+    let name mode =
         match mode with
         | Marginalisation.Exact -> "exact"
         | Marginalisation.FeatureMean -> "feature-mean"
         | Marginalisation.Nwgm -> "nwgm"
         | Marginalisation.Attention -> "attention"
+        | Marginalisation.Sampled -> "sampled"
+        | Marginalisation.Never -> "never"
 
-    /// `None` where the argument is absent: the model's own mode.
-    let parse (name: string option) : Result<Marginalisation option, McdrlError> =
-        match name with
-        | None -> Ok None
-        | Some name ->
-            match List.tryFind (fst >> (=) name) names with
-            | Some(_, mode) -> Ok(Some mode)
-            | None ->
-                let known = names |> List.map fst |> String.concat ", "
-                Error(McdrlError.usage "there is no such mode" $"--mode {name}" $"Choose one of {known}")
+    /// The names of some, for messages.
+    let names modes =
+        modes |> List.map name |> String.concat ", "
+
+    /// The answering mode of this name; a fault is where the name is.
+    let parse (text: string) : Result<Marginalisation, McdrlError> =
+        match answering |> List.tryFind (fun mode -> name mode = text) with
+        | Some mode -> Ok mode
+        | None -> Error(McdrlError.usage "there is no such mode" text $"Choose one of {names answering}")

@@ -65,13 +65,7 @@ module BenchRequest =
 
     let parts = [ "tower"; "segmenter" ]
 
-    let modes =
-        [
-            Marginalisation.Exact
-            Marginalisation.FeatureMean
-            Marginalisation.Nwgm
-            Marginalisation.Attention
-        ]
+    let modes = Marginalisation.answering
 
     let private fault what option =
         McdrlError.usage what option "See `mcdrl bench --help`"
@@ -106,7 +100,7 @@ module BenchRequest =
         (threads: int)
         (device: string)
         : Result<BenchRequest, McdrlError> =
-        let known = modes |> List.map MarginalisationName.ofMode
+        let known = modes |> List.map Marginalisation.name
 
         [
             among "part" parts parts'
@@ -132,7 +126,7 @@ module BenchRequest =
                                     BenchPart.Tower
                                 else
                                     for mode in modes do
-                                        if List.contains (MarginalisationName.ofMode mode) asked then
+                                        if List.contains (Marginalisation.name mode) asked then
                                             BenchPart.Segmenter mode
                         ]
                     Own = orAll usual precisions' |> List.distinct

@@ -96,7 +96,7 @@ module BenchResult =
             Mode =
                 (match case.Part with
                  | BenchPart.Tower -> None
-                 | BenchPart.Segmenter mode -> Some(MarginalisationName.ofMode mode))
+                 | BenchPart.Segmenter mode -> Some(Marginalisation.name mode))
             Precision = contender.Precision
             Batch = case.Batch
             Engine = engine contender.Engine

@@ -43,7 +43,13 @@ module Bench =
         | BenchPart.Tower -> tower
         | BenchPart.Segmenter mode ->
             tower
-            + Flops.method settings model.Manifest.Active mode model.Tower model.Network model.Texts side
+            + Flops.method
+                settings
+                (Gate.through model.Manifest.Active mode)
+                model.Tower
+                model.Network
+                model.Texts
+                side
 
     /// What the graph of the part takes: that of a tower alone doesn't normalise.
     let private framesFor (model: Model) part (frames: Tensor) =
@@ -60,8 +66,7 @@ module Bench =
     let private name (model: Model) part batch =
         match part with
         | BenchPart.Tower -> $"{model.Manifest.Tower}, tower, batch {batch}"
-        | BenchPart.Segmenter mode ->
-            $"{model.Manifest.Tower}, {MarginalisationName.ofMode mode}, batch {batch}"
+        | BenchPart.Segmenter mode -> $"{model.Manifest.Tower}, {Marginalisation.name mode}, batch {batch}"
 
     /// Each contender with its distance from the reference, if none is too far.
     let private agreeing what (reference: Contender) (contenders: Contender list) =

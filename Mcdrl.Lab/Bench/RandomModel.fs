@@ -16,7 +16,7 @@ module RandomModel =
             int64 Phantom.classes.Length, int64 Phantom.conditions.Length
 
         {
-            classes = text "classes" [ classes; width ]
+            classes = text "classes" [ 1L; classes; width ]
             conditions = text "conditions" [ conditions; width ]
             class_conditions = text "both" [ classes; conditions; width ]
             normal = text "normal" [ width ]
@@ -78,13 +78,11 @@ module RandomModel =
                 }
 
             let network =
-                NetworkTemplate.createNetwork
-                    settings
-                    (Tower.isAligned tower)
-                    (Tower.width tower)
-                    (Tower.skipChannels tower)
+                NetworkTemplate.create
+                    settings.Method
+                    (Tower.sizes tower)
                     texts
-                    (Seed.named "network" seed)
+                    (Filling.Drawn(Seed.named "network" seed))
 
             for tensor in Tree.tensors tower @ Tree.tensors network @ Tree.tensors texts do
                 template.MoveToOuter tensor |> ignore

@@ -53,7 +53,7 @@ module DemoPlan =
         { settings with
             Method =
                 { settings.Method with
-                    TrainingMode = TrainingMode.Never
+                    TrainingMode = Marginalisation.Never
                     Alpha = 1.0
                     ClassesBy = ClassesBy.Head
                 }

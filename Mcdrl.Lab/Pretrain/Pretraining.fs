@@ -220,7 +220,8 @@ module Pretraining =
 
                 let cells = Objective.labelsPerCell classes grid[1] grid[2] batch.Labels
 
-                let alignment = Alignment.loss settings.AlignmentTau prompts cells features.Dense
+                let alignment =
+                    Alignment.loss settings.AlignmentTau (prompts.unsqueeze 0L) cells features.Dense
 
                 contrast.add (alignment.mul(scalar settings.Alignment).``to`` contrast.dtype, unity)
             else

@@ -115,14 +115,15 @@ module ZeroShotMeasuring =
         |> List.ofArray
 
     let private hitRates (texts: Texts) seed (shown: int list) (seen: Seen) =
-        let classes = int texts.classes.shape[0]
+        let classTexts = texts.classes.squeeze 0L // [K, d]
+        let classes = int classTexts.shape[0]
         let frames, cells = shown.Length, int (seen.Dense.shape[1] * seen.Dense.shape[2])
 
         let same (rows: Tensor) =
             rows.unsqueeze(0L).expand(int64 frames, -1L, -1L)
 
         let each indices =
-            (rowsOf indices texts.classes).unsqueeze 1L
+            (rowsOf indices classTexts).unsqueeze 1L
 
         let other =
             shown
@@ -146,7 +147,7 @@ module ZeroShotMeasuring =
 
                 {
                     Alpha = alpha
-                    AllClasses = by (same texts.classes)
+                    AllClasses = by (same classTexts)
                     OwnClass = by (each shown)
                     OtherClass = by (each other)
                     Conditions = by (same texts.conditions)
@@ -222,7 +223,7 @@ module ZeroShotMeasuring =
             let conditionFrames, conditionNumbers = List.unzip under
 
             let classAccuracy, perClass =
-                answers texts.classes (rowsOf lesions seen.Image)
+                answers (texts.classes.squeeze 0L) (rowsOf lesions seen.Image)
                 |> scored classes lesionClasses
 
             let conditionAccuracy, perCondition =

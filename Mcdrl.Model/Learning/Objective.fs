@@ -28,7 +28,7 @@ type Batch =
         Transformed: Transformed option
     }
 
-/// The parts of Eq. 9, before weighting, and their weighted sum.
+/// The parts of Eq. 9 and ours, before weighting, and their weighted sum.
 [<NoComparison; NoEquality>]
 type LossTerms =
     {
@@ -98,18 +98,10 @@ module Objective =
 
         scoped (fun () -> texts.log_prior.exp().cpu().multinomial(int64 images, true, source))
 
-    let private intervening settings active (batch: Batch) =
-        match settings.Method.TrainingMode with
-        | _ when not active -> Intervening.Off
-        | TrainingMode.Never -> Intervening.Off
-        | TrainingMode.Attention -> Intervening.ByAttention
-        | TrainingMode.FeatureMean -> Intervening.ByFeatureMean
-        | TrainingMode.Sampled -> Intervening.Sampled batch.Confounders
-
     /// Whether A is taught by transformed frames; the baseline, which never intervenes, is not.
     let isGrounded (settings: Settings) =
         settings.Loss.Grounding > 0.0
-        && settings.Method.TrainingMode <> TrainingMode.Never
+        && settings.Method.TrainingMode <> Marginalisation.Never
 
     let private kept (terms: LossTerms, logits: Tensor) : Tensor seq =
         [
@@ -123,9 +115,9 @@ module Objective =
             logits
         ]
 
-    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. Before the intervention is
-    /// active the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
-    let evaluate (settings: Settings) (network: Network) (texts: Texts) (active: bool) (batch: Batch) =
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. `mode` is how this step
+    /// intervenes, `Never` before the gate opens, where the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
+    let evaluate (settings: Settings) (network: Network) (texts: Texts) mode (batch: Batch) =
         scopedWith kept (fun () ->
             let weights = settings.Loss
             let texts = Prior.inTexts network texts
@@ -135,22 +127,23 @@ module Objective =
             let term weight compute =
                 if weight > 0.0 then compute () else zero.squeeze ()
 
-            let how = intervening settings active batch
-            let intervened = Network.intervene network texts how observation.Regions
+            let intervene mode =
+                Network.intervene network texts mode (Some batch.Confounders) observation.Regions
 
+            let intervened = intervene mode
             let logits = Network.logits network batch.Labels.shape[1] observation intervened
             let grid = observation.Dense.shape
             let segmentation = Loss.segmentation logits batch.Labels
 
             let causal =
-                term (if active then weights.Causal else 0.0) (fun () ->
+                term (if mode = Marginalisation.Never then 0.0 else weights.Causal) (fun () ->
                     Loss.causal texts.class_conditions batch.Classes intervened)
 
             let contrast =
                 term weights.Contrast (fun () ->
                     Loss.contrast weights.Tau texts.classes batch.Classes observation.Image)
 
-            let dice = term weights.Dice (fun () -> Loss.dice logits batch.Labels)
+            let dice = term weights.Dice (fun () -> SoftDice.loss logits batch.Labels)
 
             let alignment =
                 term weights.Alignment (fun () ->
@@ -163,16 +156,10 @@ module Objective =
                 match batch.Transformed with
                 | Some transformed when isGrounded settings ->
                     let predicted =
-                        match how with
-                        | Intervening.Sampled _ -> intervened.alias ()
-                        | Intervening.Off
-                        | Intervening.ByAttention
-                        | Intervening.ByFeatureMean ->
-                            Network.intervene
-                                network
-                                texts
-                                (Intervening.Sampled batch.Confounders)
-                                observation.Regions
+                        if mode = Marginalisation.Sampled then
+                            intervened.alias ()
+                        else
+                            intervene Marginalisation.Sampled
 
                     Network.aligned network transformed.Dense
                     |> Regions.gather observation.Cells
@@ -180,17 +167,10 @@ module Objective =
                 | _ -> zero.squeeze ()
 
             let total =
-                [
-                    weights.Causal, causal
-                    weights.Contrast, contrast
-                    weights.Dice, dice
-                    weights.Alignment, alignment
-                    weights.Grounding, grounding
-                ]
-                |> List.fold
-                    (fun (sum: Tensor) (weight, part: Tensor) ->
-                        sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
-                    segmentation
+                Loss.total weights.Causal weights.Contrast segmentation causal contrast
+                |> Loss.plus weights.Dice dice
+                |> Loss.plus weights.Alignment alignment
+                |> Loss.plus weights.Grounding grounding
 
             {
                 Total = total
@@ -204,7 +184,7 @@ module Objective =
             logits)
 
     /// `evaluate` with class texts in a rival's words. Its own objective takes the place of Eq. 12, in `Contrast`.
-    let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) active batch =
+    let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) mode batch =
         scopedWith kept (fun () ->
             let texts = Rival.texts (Some rival) batch.Features texts
 
@@ -215,7 +195,7 @@ module Objective =
                     }
                     network
                     texts
-                    active
+                    mode
                     batch
 
             let own =
@@ -223,7 +203,7 @@ module Objective =
                 |> Rival.loss rival texts.classes batch.Classes
 
             { terms with
-                Total = terms.Total.add ((own.mul (scalar Rival.weight)).``to`` terms.Total.dtype, unity)
+                Total = terms.Total |> Loss.plus Rival.weight own
                 Contrast = own
             },
             logits)

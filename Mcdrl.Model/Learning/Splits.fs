@@ -24,7 +24,7 @@ module Splits =
 
         List.map snd training, List.map snd validation
 
-/// Learning rates and the gate, as functions of the step.
+/// Learning rates and the gate, as functions of the step and of the epoch.
 [<RequireQualifiedAccess>]
 module Schedule =
     /// The learning rate of 0-based `step`: linear from 1e-5 over the warm-up, then a cosine to 0.
@@ -40,7 +40,7 @@ module Schedule =
             let progress = (at - warmup) / max 1.0 (total - warmup)
             0.5 * settings.LearningRate * (1.0 + cos (System.Math.PI * min 1.0 progress))
 
-    /// Whether the intervention is on in 0-based `epoch` (progressive training).
-    let isActive (settings: Settings) (epoch: int) =
-        settings.Method.TrainingMode <> TrainingMode.Never
-        && epoch >= settings.Optimiser.ActivationEpoch
+    /// How training intervenes in 0-based `epoch`.
+    let mode (settings: Settings) (epoch: int) =
+        settings.Method.TrainingMode
+        |> Gate.inEpoch settings.Optimiser.ActivationEpoch epoch

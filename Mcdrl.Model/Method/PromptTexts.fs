@@ -15,7 +15,7 @@ module PromptTexts =
         let rows start count = embeddings.narrow (0L, start, count)
 
         {
-            classes = rows 0L k
+            classes = (rows 0L k).unsqueeze 0L
             conditions = rows k m
             class_conditions = (rows (k + m) (k * m)).unflatten(0L, [| k; m |])
             normal = embeddings.select (0L, k + m + k * m)

@@ -16,15 +16,6 @@ type ClassesBy =
     /// Similarity to the class texts; the head finds lesions of any class.
     | Texts
 
-/// What A is given while training.
-[<RequireQualifiedAccess>]
-type TrainingMode =
-    | Attention
-    | FeatureMean
-    | Sampled
-    /// Never intervene: the baseline, tower and head alone.
-    | Never
-
 /// Where the prior P(z) comes from when its weights aren't given.
 [<RequireQualifiedAccess>]
 type PriorSource =
@@ -63,8 +54,9 @@ type MethodSettings =
         /// Depth L of the intervention network.
         Layers: int
         Unselected: Unselected
-        TrainingMode: TrainingMode
-        /// What `segment` and `evaluate` use unless told otherwise.
+        /// How training intervenes once the gate is open: one of `Marginalisation.training`.
+        TrainingMode: Marginalisation
+        /// What `segment` and `evaluate` use unless told otherwise: one of `Marginalisation.answering`.
         Marginalisation: Marginalisation
         /// Channels inside the head.
         HeadWidth: int
@@ -161,6 +153,9 @@ module Settings =
                     McdrlError.usage what key "Correct the value in the configuration or with --set"
                 ]
 
+        let oneOf key modes mode =
+            check key (List.contains mode modes) $"must be one of {Marginalisation.names modes}"
+
         let within low high value = value >= low && value <= high
 
         let m, l, o, a =
@@ -171,6 +166,8 @@ module Settings =
                 check "method.input_size" (within 32 2048 m.InputSize) "must lie between 32 and 2048"
                 check "method.alpha" (m.Alpha > 0.0 && m.Alpha <= 1.0) "must lie in (0, 1]"
                 check "method.conditions" (not m.Conditions.IsEmpty) "must name at least one condition"
+                oneOf "method.training_mode" Marginalisation.training m.TrainingMode
+                oneOf "method.marginalisation" Marginalisation.answering m.Marginalisation
                 check
                     "method.prior"
                     (m.Prior.IsEmpty
@@ -185,8 +182,8 @@ module Settings =
                 check
                     "method.prior_source"
                     (m.PriorSource <> Some PriorSource.Learned
-                     || m.TrainingMode = TrainingMode.Attention
-                     || m.TrainingMode = TrainingMode.FeatureMean)
+                     || m.TrainingMode = Marginalisation.Attention
+                     || m.TrainingMode = Marginalisation.FeatureMean)
                     "learned needs method.training_mode attention or feature-mean, through which a prior is taught"
                 check
                     "method.class_words"
@@ -197,7 +194,7 @@ module Settings =
                 check "method.refinements" (within 0 16 m.Refinements) "must lie between 0 and 16"
                 check
                     "method.prompting"
-                    (m.Prompting.IsNone || m.TrainingMode = TrainingMode.Never)
+                    (m.Prompting.IsNone || m.TrainingMode = Marginalisation.Never)
                     "needs method.training_mode never: the rivals don't intervene"
                 check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"

@@ -30,9 +30,9 @@ module BiomedCoOp =
 
     let create (frame: PromptFrame) : BiomedCoOp = { context = frame.context.clone () }
 
-    /// g_k, [K, d]
+    /// g_k, the same for every image. [1, K, d]
     let classTexts (frame: PromptFrame) (learner: BiomedCoOp) =
-        PromptFrame.features frame learner.context
+        scoped (fun () -> PromptFrame.features frame (learner.context.unsqueeze 0L))
 
     /// SCCM: mean over all entries of (g − ē)², ē the mean of the class's prompts; all of unit length. g [K, d]
     let consistency (ensemble: Tensor) (texts: Tensor) =

@@ -21,14 +21,14 @@ type CoCoOp =
 /// length when it enters h, as theirs; the context starts from `PromptFrame.words`.
 [<RequireQualifiedAccess>]
 module CoCoOp =
-    let create (frame: PromptFrame) seed : CoCoOp =
+    let create (frame: PromptFrame) filling : CoCoOp =
         let visual = PromptFrame.embed frame
         let hidden = max 1L (visual / 16L)
 
         {
             context = frame.context.clone ()
-            linear1 = Init.linear visual hidden (Seed.named "linear1" seed)
-            linear2 = Init.linear hidden (PromptFrame.width frame) (Seed.named "linear2" seed)
+            linear1 = Init.linear visual hidden (Filling.named "linear1" filling)
+            linear2 = Init.linear hidden (PromptFrame.width frame) (Filling.named "linear2" filling)
         }
 
     /// v_m(x). F_vis [B, d] → [B, 4, width]

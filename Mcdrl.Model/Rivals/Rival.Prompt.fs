@@ -44,32 +44,23 @@ module PromptFrame =
     /// Width d of a text's feature.
     let embed (frame: PromptFrame) = frame.text.text_projection.shape[1]
 
-    /// Text features, not of unit length. One context for all images [4, width] → [K, d]; one an image
-    /// [B, 4, width] → [B, K, d]. Gradients reach the context through the frozen tower.
+    /// Text features, not of unit length. One context for all images or one an image, [1 or B, 4, width]
+    /// → [1 or B, K, d]. Gradients reach the context through the frozen tower.
     let features (frame: PromptFrame) (context: Tensor) =
         scoped (fun () ->
-            let each =
-                if context.dim () = 2L then
-                    context.unsqueeze 0L
-                else
-                    context
-
-            let images, classes = each.shape[0], frame.tokens.shape[0]
+            let images, classes = context.shape[0], frame.tokens.shape[0]
             let words = ClipText.embed frame.text frame.tokens // [K, n, width]
             let rest = words.shape[1] - 1L
 
             let start = words.narrow(1L, 0L, 1L).repeat(images, 1L, 1L)
             let named = words.narrow(1L, 1L, rest).repeat(images, 1L, 1L)
-            let own = each.repeat_interleave (classes, 0L)
+            let own = context.repeat_interleave (classes, 0L)
 
             let ends =
-                frame.tokens.argmax(1L).add(torch.tensor each.shape[1], unity).repeat images
+                frame.tokens.argmax(1L).add(torch.tensor context.shape[1], unity).repeat images
 
             let texts =
                 torch.cat ([| start; own; named |], 1L) // [B·K, n + 4, width]
                 |> ClipText.forwardEmbedded frame.text ends
 
-            if context.dim () = 2L then
-                texts
-            else
-                texts.unflatten (0L, [| images; classes |]))
+            texts.unflatten (0L, [| images; classes |]))

@@ -14,17 +14,13 @@ type Projector =
 [<RequireQualifiedAccess>]
 module Projector =
     /// The last layer is 0, so that it says 0 at first.
-    let create (inputs: int64) (outputs: int64) seed : Projector =
+    let create (inputs: int64) (outputs: int64) filling : Projector =
         let hidden = max 1L (inputs / 16L)
 
         {
-            ln = Init.layerNorm inputs
-            linear1 = Init.linear inputs hidden (Seed.named "linear1" seed)
-            linear2 =
-                {
-                    weight = Init.zeros [ outputs; hidden ]
-                    bias = Some(Init.zeros [ outputs ])
-                }
+            ln = Init.layerNorm inputs filling
+            linear1 = Init.linear inputs hidden (Filling.named "linear1" filling)
+            linear2 = Init.silent hidden outputs filling
         }
 
     /// [..., inputs] → [..., outputs]
@@ -57,17 +53,20 @@ type StyLIP =
 [<RequireQualifiedAccess>]
 module StyLIP =
     /// `channels` of every layer, as in `layers`.
-    let create (frame: PromptFrame) (channels: int64 list) seed : StyLIP =
+    let create (frame: PromptFrame) (channels: int64 list) filling : StyLIP =
         let style index count =
             Projector.create
                 (2L * count)
                 (PromptFrame.width frame)
-                (Seed.named "styles" seed |> Seed.split index)
+                (Filling.named "styles" filling |> Filling.split index)
 
         {
             styles = List.mapi style channels
             content =
-                Projector.create (List.sum channels) (PromptFrame.embed frame) (Seed.named "content" seed)
+                Projector.create
+                    (List.sum channels)
+                    (PromptFrame.embed frame)
+                    (Filling.named "content" filling)
         }
 
     /// The maps whose style counts, fine to coarse and then the dense map, each [B, channels, h, w].

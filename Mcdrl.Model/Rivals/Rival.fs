@@ -30,18 +30,18 @@ module Rival =
         path.StartsWith("learner.", System.StringComparison.Ordinal)
 
     /// A rival before training. `channels` are those of the tower's maps, fine to coarse and then the dense map.
-    let create (prompting: Prompting) (frame: PromptFrame) ensemble (channels: int64 list) seed : Rival =
+    let create (prompting: Prompting) (frame: PromptFrame) ensemble (channels: int64 list) filling : Rival =
         {
             frame = frame
             learner =
                 match prompting with
-                | Prompting.Cocoop -> PromptLearner.Cocoop(CoCoOp.create frame seed)
-                | Prompting.Stylip -> PromptLearner.Stylip(StyLIP.create frame channels seed)
+                | Prompting.Cocoop -> PromptLearner.Cocoop(CoCoOp.create frame filling)
+                | Prompting.Stylip -> PromptLearner.Stylip(StyLIP.create frame channels filling)
                 | Prompting.Biomedcoop -> PromptLearner.Biomedcoop(BiomedCoOp.create frame)
             ensemble = ensemble
         }
 
-    /// The class texts for a batch of images: [B, K, d], or [K, d] where they are the same for every image.
+    /// The class texts for a batch of images: [B, K, d], or [1, K, d] where they are the same for every image.
     let classTexts (rival: Rival) (features: TowerFeatures) =
         match rival.learner with
         | PromptLearner.Cocoop learner -> CoCoOp.classTexts rival.frame learner features.Image
@@ -81,12 +81,11 @@ module Rival =
 
             match rival.learner, rival.ensemble with
             | PromptLearner.Biomedcoop _, Some ensemble ->
-                [
-                    BiomedCoOp.consistencyWeight, BiomedCoOp.consistency ensemble texts
-                    BiomedCoOp.distillationWeight, BiomedCoOp.distillation scale ensemble image texts
-                ]
-                |> List.fold
-                    (fun (sum: Tensor) (weight, part: Tensor) ->
-                        sum.add (part.mul(scalar weight).``to`` sum.dtype, unity))
-                    contrast
+                let texts = texts.squeeze 0L // [K, d]
+
+                contrast
+                |> Loss.plus BiomedCoOp.consistencyWeight (BiomedCoOp.consistency ensemble texts)
+                |> Loss.plus
+                    BiomedCoOp.distillationWeight
+                    (BiomedCoOp.distillation scale ensemble image texts)
             | _ -> contrast)

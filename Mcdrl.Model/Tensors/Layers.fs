@@ -129,6 +129,18 @@ module Layers =
             let ordered = if torch.is_grad_enabled () then x.contiguous () else x
             functional.group_norm (ordered, groups, layer.weight, layer.bias, 1e-5))
 
+    /// Bilinear, half-pixel centres; a map of this size as it is. [B, C, h, w] → [B, C, size[0], size[1]]
+    let resized (size: int64 seq) (x: Tensor) =
+        if Seq.forall2 (=) size x.shape[2..] then
+            x.alias ()
+        else
+            functional.interpolate (
+                x,
+                size = Seq.toArray size,
+                mode = torch.InterpolationMode.Bilinear,
+                align_corners = false
+            )
+
     /// x·σ(1.702x), the activation that OpenAI's CLIP was trained with.
     let quickGelu (x: Tensor) =
         scoped (fun () -> x.mul(scalar 1.702).sigmoid().mul x)
@@ -211,59 +223,95 @@ module Layers =
 
                 linear layer.out_proj (mergeHeads attended))
 
-/// First values of layers that are trained from nothing, in PyTorch's default distributions.
+/// What the tensors of new layers hold.
+[<RequireQualifiedAccess>]
+type Filling =
+    /// Nothing (torch's meta device): they are shapes to load into and to count.
+    | Shapes
+    /// First values, drawn by a seed.
+    | Drawn of Seed
+
+[<RequireQualifiedAccess>]
+module Filling =
+    let private ofPart (seedOf: Seed -> Seed) filling =
+        match filling with
+        | Filling.Shapes -> Filling.Shapes
+        | Filling.Drawn seed -> Filling.Drawn(seedOf seed)
+
+    /// That of the part called `name`.
+    let named (name: string) filling = ofPart (Seed.named name) filling
+
+    /// That of the part numbered `key`.
+    let split (key: int) filling = ofPart (Seed.split key) filling
+
+    /// A float32 tensor without memory.
+    let empty (shape: int64 list) : Tensor =
+        torch.empty (List.toArray shape, dtype = torch.float32, device = torch.META)
+
+    /// Whatever `draw` makes of a shape and a seed.
+    let fill (draw: int64 list -> Seed -> Tensor) (shape: int64 list) filling =
+        match filling with
+        | Filling.Shapes -> empty shape
+        | Filling.Drawn seed -> draw shape seed
+
+/// Layers that are trained from nothing: their shapes, or first values in PyTorch's default distributions.
 [<RequireQualifiedAccess>]
 module Init =
     let ones (shape: int64 list) = torch.ones (List.toArray shape)
 
     let zeros (shape: int64 list) = torch.zeros (List.toArray shape)
 
+    let private constant (make: int64 list -> Tensor) shape filling =
+        Filling.fill (fun shape _ -> make shape) shape filling
+
+    let private symmetric (bound: float) (name: string) shape filling =
+        filling |> Filling.named name |> Filling.fill (SeedTensors.symmetric bound) shape
+
     /// U(±1/√inputs) for the weight and the bias.
-    let linear (inputs: int64) (outputs: int64) seed : Linear =
+    let linear (inputs: int64) (outputs: int64) filling : Linear =
         let bound = 1.0 / sqrt (float inputs)
 
         {
-            weight = SeedTensors.symmetric bound [ outputs; inputs ] (Seed.named "weight" seed)
-            bias = Some(SeedTensors.symmetric bound [ outputs ] (Seed.named "bias" seed))
+            weight = symmetric bound "weight" [ outputs; inputs ] filling
+            bias = Some(symmetric bound "bias" [ outputs ] filling)
         }
 
-    let layerNorm (width: int64) : LayerNorm =
+    /// A linear layer that says 0 whatever it is given.
+    let silent (inputs: int64) (outputs: int64) filling : Linear =
         {
-            weight = ones [ width ]
-            bias = zeros [ width ]
+            weight = constant zeros [ outputs; inputs ] filling
+            bias = Some(constant zeros [ outputs ] filling)
         }
 
-    let groupNorm (channels: int64) : GroupNorm =
+    let layerNorm (width: int64) filling : LayerNorm =
         {
-            weight = ones [ channels ]
-            bias = zeros [ channels ]
+            weight = constant ones [ width ] filling
+            bias = constant zeros [ width ] filling
+        }
+
+    let groupNorm (channels: int64) filling : GroupNorm =
+        {
+            weight = constant ones [ channels ] filling
+            bias = constant zeros [ channels ] filling
         }
 
     /// U(±1/√(inputs·side²)) for the weight and the bias.
-    let conv2d (inputs: int64) (outputs: int64) (side: int64) seed : Conv2d =
+    let conv2d (inputs: int64) (outputs: int64) (side: int64) filling : Conv2d =
         let bound = 1.0 / sqrt (float (inputs * side * side))
 
         {
-            weight = SeedTensors.symmetric bound [ outputs; inputs; side; side ] (Seed.named "weight" seed)
-            bias = Some(SeedTensors.symmetric bound [ outputs ] (Seed.named "bias" seed))
+            weight = symmetric bound "weight" [ outputs; inputs; side; side ] filling
+            bias = Some(symmetric bound "bias" [ outputs ] filling)
         }
 
     /// Xavier-uniform projections, zero biases.
-    let attention (width: int64) seed : Attention =
+    let attention (width: int64) filling : Attention =
         {
-            in_proj_weight =
-                SeedTensors.symmetric
-                    (sqrt (6.0 / float (4L * width)))
-                    [ 3L * width; width ]
-                    (Seed.named "in" seed)
-            in_proj_bias = zeros [ 3L * width ]
+            in_proj_weight = symmetric (sqrt (6.0 / float (4L * width))) "in" [ 3L * width; width ] filling
+            in_proj_bias = constant zeros [ 3L * width ] filling
             out_proj =
                 {
-                    weight =
-                        SeedTensors.symmetric
-                            (1.0 / sqrt (float width))
-                            [ width; width ]
-                            (Seed.named "out" seed)
-                    bias = Some(zeros [ width ])
+                    weight = symmetric (1.0 / sqrt (float width)) "out" [ width; width ] filling
+                    bias = Some(constant zeros [ width ] filling)
                 }
         }

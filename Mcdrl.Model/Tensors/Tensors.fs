@@ -36,6 +36,18 @@ module Tensors =
     let blend (weight: float) (a: Tensor) (b: Tensor) : Tensor =
         scoped (fun () -> a.add ((b.sub a).mul(scalar weight), unity))
 
+    /// What `f` makes of so many rows of the leading axis at a time, one part after the other along that axis.
+    let inParts (rows: int64) (f: Tensor -> Tensor) (x: Tensor) : Tensor =
+        scoped (fun () ->
+            let all = x.shape[0]
+
+            torch.cat (
+                [|
+                    for first in 0L .. rows .. all - 1L -> f (x.narrow (0L, first, min rows (all - first)))
+                |],
+                0L
+            ))
+
     /// `scoped` for a result that is not a single tensor: `kept` lists the tensors that live on.
     let inline scopedWith (kept: 'a -> Tensor seq) ([<InlineIfLambda>] f: unit -> 'a) : 'a =
         use _scope = torch.NewDisposeScope()

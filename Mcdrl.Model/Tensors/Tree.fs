@@ -146,3 +146,9 @@ module Tree =
                     origin
                     "Use a file written for this architecture and configuration"
             )
+
+    /// `load` into a template that is then freed. No scope does that: it would also free leaves that loading converts.
+    let fill (origin: string) (template: 'T) (source: IReadOnlyDictionary<string, Tensor>) =
+        let loaded = load origin template source
+        tensors template |> List.iter _.Dispose()
+        loaded

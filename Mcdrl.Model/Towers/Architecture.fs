@@ -71,20 +71,12 @@ module Shapes =
 /// Layers without memory (torch's meta device): shapes to load into and to count.
 [<RequireQualifiedAccess>]
 module Template =
-    let tensor (shape: int64 list) =
-        torch.empty (List.toArray shape, dtype = torch.float32, device = torch.META)
+    let tensor (shape: int64 list) = Filling.empty shape
 
-    let linear (inputs: int64) (outputs: int64) : Linear =
-        {
-            weight = tensor [ outputs; inputs ]
-            bias = Some(tensor [ outputs ])
-        }
+    let linear (inputs: int64) (outputs: int64) =
+        Init.linear inputs outputs Filling.Shapes
 
-    let layerNorm (width: int64) : LayerNorm =
-        {
-            weight = tensor [ width ]
-            bias = tensor [ width ]
-        }
+    let layerNorm (width: int64) = Init.layerNorm width Filling.Shapes
 
     /// A convolution without bias.
     let conv2d (inputs: int64) (outputs: int64) (side: int64) : Conv2d =
@@ -101,9 +93,4 @@ module Template =
             running_var = tensor [ channels ]
         }
 
-    let attention (width: int64) : Attention =
-        {
-            in_proj_weight = tensor [ 3L * width; width ]
-            in_proj_bias = tensor [ 3L * width ]
-            out_proj = linear width width
-        }
+    let attention (width: int64) = Init.attention width Filling.Shapes

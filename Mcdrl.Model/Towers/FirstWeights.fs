@@ -21,7 +21,7 @@ module FirstWeights =
             path.EndsWith(name, StringComparison.Ordinal)
 
         match shape with
-        | [] -> TorchSharp.torch.tensor (float32 (log (1.0 / 0.07)))
+        | [] -> TorchSharp.torch.tensor (float32 (log (1.0 / TextClasses.temperature)))
         | _ when ends "token_embedding.weight" -> normal 0.02 shape seed
         | _ when ends "positional_embedding" -> normal 0.01 shape seed
         | [ inputs; _ ] when ends "proj" || ends "text_projection" ->
@@ -33,5 +33,5 @@ module FirstWeights =
         | _ -> uniform 1.0 shape seed
 
     /// Weights with the template's names and shapes: kernels and matrices uniform by their number of inputs, norms the
-    /// identity, biases 0, the logit scale ln(1/0.07).
+    /// identity, biases 0, the logit scale ln(1/τ) of CLIP's first temperature.
     let ofTemplate seed (template: 'T) : 'T = Tree.mapi (leaf seed) template

@@ -161,6 +161,8 @@ module Flops =
             | Marginalisation.Exact
             | Marginalisation.FeatureMean
             | Marginalisation.Nwgm -> feedForward (conditions * regions) layer
+            | Marginalisation.Sampled -> feedForward regions layer
+            | Marginalisation.Never -> 0L
 
         List.sumBy layer network.layers
 
@@ -187,10 +189,9 @@ module Flops =
             ]
         | Tower.ResNet50 _ -> [ side / 4L; side / 8L; side / 16L ]
 
-    /// All that MCDRL adds to the tower: alignment, regions, intervention, head. `active` false leaves the intervention out.
+    /// All that MCDRL adds to the tower: alignment, regions, intervention, head.
     let method
         (settings: MethodSettings)
-        active
         mode
         (visual: Tower)
         (network: Network)
@@ -204,11 +205,11 @@ module Flops =
         let copies =
             match mode with
             | Marginalisation.Exact
-            | Marginalisation.Nwgm when active -> conditions
-            | Marginalisation.Exact
-            | Marginalisation.Nwgm
+            | Marginalisation.Nwgm -> conditions
             | Marginalisation.FeatureMean
-            | Marginalisation.Attention -> 1L
+            | Marginalisation.Attention
+            | Marginalisation.Sampled
+            | Marginalisation.Never -> 1L
 
         let alignment =
             network.projection |> Option.map (linear (cells + 1L)) |> Option.defaultValue 0L
@@ -220,9 +221,6 @@ module Flops =
 
         alignment
         + similarity cells texts.classes
-        + (if active then
-               intervention network.intervention mode (Regions.count settings.Alpha cells) conditions
-           else
-               0L)
+        + intervention network.intervention mode (Regions.count settings.Alpha cells) conditions
         + head network.head copies across (skipSides visual side)
         + classes

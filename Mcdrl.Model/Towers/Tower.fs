@@ -86,6 +86,14 @@ module Tower =
         | Tower.ClipResNet _ -> true
         | Tower.ResNet50 _ -> false
 
+    /// What the network is made to go with.
+    let sizes (tower: Tower) : TowerSizes =
+        {
+            IsAligned = isAligned tower
+            Width = width tower
+            SkipChannels = skipChannels tower
+        }
+
     /// What `assemble` needs besides the tensors, as text: empty for CLIP.
     let facts (tower: Tower) : Map<string, string> =
         match tower with
@@ -173,12 +181,6 @@ module Tower =
         forwardBy observing DenseMode.Maskclip tower images |> ignore
         List.ofSeq found
 
-    /// Fills a template and frees it. No scope: that would also free leaves that loading had to convert.
-    let private load origin tensors template =
-        let loaded = Tree.load origin template tensors
-        Tree.tensors template |> List.iter _.Dispose()
-        loaded
-
     /// Builds the tower that the names and shapes describe. All missing, unexpected and mismatching names are reported
     /// at once. `facts` is the file's string map, of which only resnet50 needs anything.
     let assemble
@@ -193,16 +195,16 @@ module Tower =
             || Shapes.count "transformer.resblocks" shapes > 0
         then
             VisionTransformer.shape shapes
-            |> Result.bind (fun shape -> load origin tensors (VisionTransformer.template shape))
+            |> Result.bind (fun shape -> Tree.fill origin (VisionTransformer.template shape) tensors)
             |> Result.map Tower.ViT
         elif Shapes.count "attnpool" shapes > 0 then
             ModifiedResNet.shape shapes
-            |> Result.bind (fun shape -> load origin tensors (ModifiedResNet.template shape))
+            |> Result.bind (fun shape -> Tree.fill origin (ModifiedResNet.template shape) tensors)
             |> Result.map Tower.ClipResNet
         else
             ResNet50.facts origin facts
             |> Result.bind (fun facts ->
                 let classes = shapes.Sizes.TryFind "fc.weight" |> Option.bind List.tryHead
 
-                load origin tensors (ResNet50.template facts classes))
+                Tree.fill origin (ResNet50.template facts classes) tensors)
             |> Result.map Tower.ResNet50

@@ -69,8 +69,22 @@ module Bundle =
                 ""
             ]
 
+    /// The texts as a bundle has them: class texts without an axis of images, [K, d].
+    let private withoutImages (texts: Texts) =
+        { texts with
+            classes = texts.classes.squeeze 0L
+        }
+
+    /// Texts of a bundle, whose class texts all images share.
+    let private forAllImages (texts: Texts) =
+        let classes = texts.classes.unsqueeze 0L
+        texts.classes.Dispose()
+        { texts with classes = classes }
+
     /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     let write (folder: string) (model: Model) : Result<unit, McdrlError> =
+        use _scope = torch.NewDisposeScope()
+
         let path name = Path.Combine(folder, name)
 
         let file name =
@@ -82,7 +96,8 @@ module Bundle =
             (prefixed "tower" model.Tower
              @ prefixed "network" model.Network
              @ prefixed "prompts" model.Rival)
-        |> Result.bind (fun () -> Safetensors.write (path textName) Map.empty (Tree.leaves model.Texts))
+        |> Result.bind (fun () ->
+            Safetensors.write (path textName) Map.empty (Tree.leaves (withoutImages model.Texts)))
         |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
         |> Result.bind (fun () ->
             match file weightsName, file textName, file cardName with
@@ -196,11 +211,11 @@ module Bundle =
             int64 manifest.Classes.Length, int64 manifest.Settings.Method.Conditions.Length
 
         {
-            classes = torch.zeros (k, width)
-            conditions = torch.zeros (m, width)
-            class_conditions = torch.zeros (k, m, width)
-            normal = torch.zeros width
-            log_prior = torch.zeros (m, dtype = torch.float64)
+            classes = Template.tensor [ k; width ]
+            conditions = Template.tensor [ m; width ]
+            class_conditions = Template.tensor [ k; m; width ]
+            normal = Template.tensor [ width ]
+            log_prior = torch.empty (m, dtype = torch.float64, device = torch.META)
         }
 
     let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
@@ -220,7 +235,9 @@ module Bundle =
                 | Error fault, Ok _
                 | Ok _, Error fault -> Error fault
 
-            let! texts = Tree.load textPath (templateTexts manifest text.Tensors) text.Tensors
+            let! texts =
+                Tree.fill textPath (templateTexts manifest text.Tensors) text.Tensors
+                |> Result.map forAllImages
 
             let! tower =
                 WeightTensors.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
@@ -233,16 +250,13 @@ module Bundle =
                 else
                     incompatible folder $"the input size is not a multiple of the tower's {side} pixels"
 
-            let template =
-                NetworkTemplate.createNetwork
-                    manifest.Settings
-                    (Tower.isAligned tower)
-                    (Tower.width tower)
-                    (Tower.skipChannels tower)
+            let! network =
+                NetworkTemplate.load
+                    weightsPath
+                    manifest.Settings.Method
+                    (Tower.sizes tower)
                     texts
-                    (Seed.create 0UL)
-
-            let! network = Tree.load weightsPath template (withPrefix "network" weights.Tensors)
+                    (withPrefix "network" weights.Tensors)
 
             let! rival =
                 RivalTensors.load

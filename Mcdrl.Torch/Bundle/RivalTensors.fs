@@ -57,9 +57,6 @@ module RivalTensors =
                         context = Template.tensor [ PromptFrame.length; shape.Width ]
                     }
 
-                let template = Rival.create prompting frame None (channels tower) (Seed.create 0UL)
-
-                let loaded = Tree.load origin template tensors
-                Tree.tensors template |> List.iter _.Dispose()
-                return! Result.map Some loaded
+                let template = Rival.create prompting frame None (channels tower) Filling.Shapes
+                return! Tree.fill origin template tensors |> Result.map Some
             }

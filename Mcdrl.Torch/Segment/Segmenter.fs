@@ -149,6 +149,10 @@ module Segmenter =
         (Preprocessing.frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
         |> observeFrames segmenter
 
+    /// How the model intervenes where it is asked for `mode`: not at all if its gate never opened.
+    let private gated (segmenter: Segmenter) mode =
+        Gate.through segmenter.Model.Manifest.Active mode
+
     /// The map that the head reads of frames [B, 3, S, S] in [0, 1]: the mean over the prior of A(F, z_m) at the cells that
     /// the texts select, and for a model that doesn't intervene its aligned features there. [B, H, W, d], at least fp32, on
     /// the segmenter's device. The caller disposes it.
@@ -156,16 +160,11 @@ module Segmenter =
         use _inference = torch.inference_mode ()
         let model = segmenter.Model
 
-        let how =
-            if model.Manifest.Active then
-                Intervening.ByFeatureMean
-            else
-                Intervening.Off
-
         scoped (fun () ->
             let observation = observeFrames segmenter frames
+            let mode = gated segmenter Marginalisation.FeatureMean
 
-            Network.intervene model.Network model.Texts how observation.Regions
+            Network.intervene model.Network model.Texts mode None observation.Regions
             |> Network.mapOf model.Network observation
             |> widened)
 
@@ -183,13 +182,7 @@ module Segmenter =
     let private probabilitiesOf (segmenter: Segmenter) mode observation =
         let model = segmenter.Model
 
-        Network.probabilities
-            model.Network
-            model.Texts
-            mode
-            model.Manifest.Active
-            (sideOf segmenter)
-            observation
+        Network.probabilities model.Network model.Texts (gated segmenter mode) (sideOf segmenter) observation
 
     /// The answer, and what comparing the conditions tells: I(Y; Z | F) [B, S, S] and influence [B, M]. `each` are the logits
     /// under each condition.
@@ -203,10 +196,13 @@ module Segmenter =
 
     /// The answer, and the comparison where the mode looks at the conditions one by one.
     let private answer (segmenter: Segmenter) mode observation : Tensor * (Tensor * Tensor) option =
-        match mode, segmenter.Model.Manifest.Active with
-        | Marginalisation.Exact, true
-        | Marginalisation.Nwgm, true -> underEach segmenter observation |> compared segmenter mode
-        | _ -> probabilitiesOf segmenter mode observation, None
+        match gated segmenter mode with
+        | Marginalisation.Exact
+        | Marginalisation.Nwgm -> underEach segmenter observation |> compared segmenter mode
+        | Marginalisation.FeatureMean
+        | Marginalisation.Attention
+        | Marginalisation.Sampled
+        | Marginalisation.Never -> probabilitiesOf segmenter mode observation, None
 
     /// P(Y | do(F)) of frames [B, 3, S, S] in [0, 1], [B, K + 1, S, S] on the segmenter's device. The caller disposes it.
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
@@ -231,12 +227,12 @@ module Segmenter =
         let model = segmenter.Model
         let settings = model.Manifest.Settings.Method
 
-        if model.Manifest.Active && settings.TrainingMode <> TrainingMode.Never then
+        if gated segmenter settings.TrainingMode = Marginalisation.Never then
+            None
+        else
             let apply = Intervention.apply model.Network.intervention
 
             Some((Backdoor.underEach apply model.Texts.conditions reference.Regions).squeeze 1L)
-        else
-            None
 
     /// How well A foretells the conditions that some frames show, at the reference's own cells.
     let private grounding
@@ -348,7 +344,9 @@ module Segmenter =
                 | Marginalisation.Exact
                 | Marginalisation.Nwgm -> compared segmenter mode each
                 | Marginalisation.FeatureMean
-                | Marginalisation.Attention -> answer segmenter mode observation
+                | Marginalisation.Attention
+                | Marginalisation.Sampled
+                | Marginalisation.Never -> answer segmenter mode observation
 
             let segmentation = result segmenter mode picture probabilities comparison
 

@@ -20,7 +20,7 @@ module OnnxExport =
             "classes", JsonSerializer.Serialize manifest.Classes
             "conditions", JsonSerializer.Serialize settings.Conditions
             "prior", JsonSerializer.Serialize(Prior.weights model.Texts)
-            "mode", MarginalisationName.ofMode mode
+            "mode", Marginalisation.name mode
             "active", (if manifest.Active then "true" else "false")
             "tower", manifest.Tower
             "input_size", string manifest.Preprocessing.InputSize

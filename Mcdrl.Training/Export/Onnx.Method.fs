@@ -20,9 +20,11 @@ type OnnxObservation =
 /// MTRS, see `Regions`.
 [<RequireQualifiedAccess>]
 module OnnxRegions =
-    /// Cosines. [..., d] and texts [K, d] → [..., K]
+    /// Cosines. [..., d] and texts [1, K, d] → [..., K]
     let similarity graph (texts: Tensor) (x: OnnxValue) =
-        OnnxOp.matmul graph (OnnxLayers.unit graph x) (OnnxGraph.view graph texts "unit" ((unit texts).t()))
+        let direction = OnnxLayers.unit graph x
+        let texts = OnnxGraph.view graph texts "unit" ((unit texts).squeeze(0L).t()) // [d, K]
+        OnnxOp.matmul graph direction texts
 
     /// The N cells that the texts point at. [B, H, W, K] → [B, N]
     let select graph (alpha: float) (similarity: OnnxValue) =
@@ -162,13 +164,13 @@ module OnnxHead =
 
     let private refine graph copies x (refinement: Refinement, skip: OnnxValue) =
         let lateral =
-            OnnxLayers.groupNorm graph (Head.groups skip.Shape[1]) refinement.skip_norm skip
+            OnnxLayers.groupNorm graph (Refinement.groups skip.Shape[1]) refinement.skip_norm skip
             |> OnnxLayers.conv2d graph 1L 0L refinement.lateral
 
         OnnxOp.resized graph skip.Shape[2] skip.Shape[3] x
         |> addToCopies graph copies lateral
         |> OnnxLayers.conv2d graph 1L 1L refinement.conv
-        |> OnnxLayers.groupNorm graph (Head.groups x.Shape[1]) refinement.norm
+        |> OnnxLayers.groupNorm graph (Refinement.groups x.Shape[1]) refinement.norm
         |> OnnxLayers.gelu graph
 
     /// [copies·B, H, W, d] → [copies·B, K + 1, S, S]

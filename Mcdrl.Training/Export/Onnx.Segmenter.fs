@@ -119,15 +119,16 @@ module OnnxSegmenter =
                 Comparison = None
             }
 
-        match mode, model.Manifest.Active with
-        | _, false -> without (once observation.Regions)
-        | Marginalisation.Attention, true ->
+        match Gate.through model.Manifest.Active mode with
+        | Marginalisation.Never -> without (once observation.Regions)
+        | Marginalisation.Attention ->
             OnnxIntervention.byAttention graph network texts.log_prior texts.conditions observation.Regions
             |> once
             |> without
-        | Marginalisation.FeatureMean, true ->
+        | Marginalisation.FeatureMean
+        | Marginalisation.Sampled ->
             OnnxBackdoor.expectation graph texts.log_prior (underEach ()) |> once |> without
-        | Marginalisation.Exact, true ->
+        | Marginalisation.Exact ->
             let each = underEach () |> logitsUnderEach graph model observation
             let mixed, information, influence = OnnxBackdoor.compare graph texts.log_prior each
 
@@ -135,7 +136,7 @@ module OnnxSegmenter =
                 Probabilities = mixed
                 Comparison = Some(information, influence)
             }
-        | Marginalisation.Nwgm, true ->
+        | Marginalisation.Nwgm ->
             let each = underEach () |> logitsUnderEach graph model observation
             let _, information, influence = OnnxBackdoor.compare graph texts.log_prior each
 

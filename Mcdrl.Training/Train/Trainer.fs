@@ -126,7 +126,7 @@ module Trainer =
             Classes = dataset.Classes
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower
-            Active = Schedule.isActive settings (epoch - 1)
+            Active = Schedule.mode settings (epoch - 1) <> Marginalisation.Never
             Precision = PrecisionName.ofPrecision course.Request.Precision
             Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
             Settings = settings
@@ -231,13 +231,11 @@ module Trainer =
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
             let network =
-                { NetworkTemplate.createNetwork
-                      settings
-                      (Tower.isAligned tower)
-                      (Tower.width tower)
-                      (Tower.skipChannels tower)
+                { NetworkTemplate.create
+                      settings.Method
+                      (Tower.sizes tower)
                       texts
-                      (Seed.named "network" seed) with
+                      (Filling.Drawn(Seed.named "network" seed)) with
                     log_prior = Prior.start settings.Method texts
                 }
 

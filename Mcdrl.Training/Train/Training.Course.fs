@@ -26,22 +26,19 @@ type Course =
 /// The training loop around the pure objective.
 [<RequireQualifiedAccess>]
 module Course =
-    let private predict settings active (course: Course) network rival (features: TowerFeatures) =
+    let private predict settings mode (course: Course) network rival (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
             let texts = course.Texts |> Prior.inTexts network |> Rival.texts rival features
             let observation = Network.observe network texts settings.Method.Alpha features
 
-            (Network.probabilities network texts settings.Method.Marginalisation active side observation)
-                .argmax(1L)
-                .cpu()
-                .``to``
-                torch.uint8)
+            (Network.probabilities network texts mode side observation).argmax(1L).cpu().``to`` torch.uint8)
 
-    let private validate (course: Course) (state: TrainState) active =
+    let private validate (course: Course) (state: TrainState) isOpen =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
         let settings = course.Request.Settings
+        let mode = Gate.through isOpen settings.Method.Marginalisation
 
         let network, tower, rival =
             TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
@@ -51,8 +48,8 @@ module Course =
                 use _scope = torch.NewDisposeScope()
                 let drawn = Views.draw course.Validation 0 members None
                 let features, _ = Views.seenBy tower course.Validation drawn
-                let predicted = predict settings active course network rival features
-                Objective.meanDice (int course.Texts.classes.shape[0]) predicted drawn.Labels, members.Length
+                let predicted = predict settings mode course network rival features
+                Objective.meanDice (int course.Texts.classes.shape[1]) predicted drawn.Labels, members.Length
         |]
         |> fun parts ->
             (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
@@ -100,14 +97,14 @@ module Course =
             for tensor in tensors given do
                 tensor.Dispose())
 
-    let private step (course: Course) active epoch (given: Given) (state: TrainState) =
+    let private step (course: Course) mode epoch (given: Given) (state: TrainState) =
         use scope = torch.NewDisposeScope()
 
         for tensor in tensors given do
             scope.Attach tensor
 
         let settings = course.Request.Settings
-        let classes = int course.Texts.classes.shape[0]
+        let classes = int course.Texts.classes.shape[1]
         let confounders, marks = given.Confounders, given.Drawn.Labels
         let features, transformed = Views.seenBy state.Running course.Training given.Drawn
         let labels = marks.``to``(course.Training.Device).``to`` torch.int64
@@ -128,8 +125,8 @@ module Course =
 
         let terms, logits =
             match state.Rival with
-            | Some rival -> Objective.evaluateRival settings state.Network rival course.Texts active batch
-            | None -> Objective.evaluate settings state.Network course.Texts active batch
+            | Some rival -> Objective.evaluateRival settings state.Network rival course.Texts mode batch
+            | None -> Objective.evaluate settings state.Network course.Texts mode batch
 
         let loss = terms.Total.item<float32>() |> float
 
@@ -158,7 +155,7 @@ module Course =
     /// The steps of one epoch that are still to be done, with a checkpoint every so many minutes.
     let private runEpoch (course: Course) (saved: Stopwatch) (state: TrainState) =
         let epoch = state.Step / course.StepsPerEpoch
-        let active = Schedule.isActive course.Request.Settings epoch
+        let mode = Schedule.mode course.Request.Settings epoch
         let batches = orderOf course epoch
         let total = course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch
 
@@ -181,7 +178,7 @@ module Course =
             elif course.Cancel.IsCancellationRequested then
                 save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
             else
-                match ahead.Take() |> Result.bind (fun given -> step course active epoch given state) with
+                match ahead.Take() |> Result.bind (fun given -> step course mode epoch given state) with
                 | Error fault -> Error fault
                 | Ok(state, loss, dice) ->
                     course.Log.add_scalar ("train/loss", float32 loss, state.Step)
@@ -206,15 +203,16 @@ module Course =
                         go (index + 1) losses dices state
 
         go first [] [] state
-        |> Result.map (fun (state, losses, dices) -> state, epoch, active, losses, dices)
+        |> Result.map (fun (state, losses, dices) -> state, epoch, mode, losses, dices)
 
     /// After an epoch: validation, the best weights so far, the log, a checkpoint.
     let private closeEpoch
         (course: Course)
-        (state: TrainState, epoch, active, losses: float list, dices: float list)
+        (state: TrainState, epoch, mode, losses: float list, dices: float list)
         =
         let settings = course.Request.Settings
-        let dice = validate course state active
+        let intervenes = mode <> Marginalisation.Never
+        let dice = validate course state intervenes
         course.Log.add_scalar ("validation/dice", float32 dice, state.Step)
 
         if not losses.IsEmpty then
@@ -223,7 +221,8 @@ module Course =
 
         // A model that never intervened is kept only if the run never intervenes.
         let counts =
-            active || not (Schedule.isActive settings (settings.Optimiser.Epochs - 1))
+            intervenes
+            || Schedule.mode settings (settings.Optimiser.Epochs - 1) = Marginalisation.Never
 
         let better = counts && (state.Best |> Option.forall (fun (_, best) -> dice > best))
 

@@ -76,5 +76,6 @@ module RivalSource =
                     | Prompting.Cocoop
                     | Prompting.Stylip -> Ok None
 
-                return Some(Rival.create prompting frame ensemble (RivalTensors.channels weights.Tower) seed)
+                let channels = RivalTensors.channels weights.Tower
+                return Some(Rival.create prompting frame ensemble channels (Filling.Drawn seed))
             }

@@ -81,11 +81,7 @@ module Weights =
             Ok None
         else
             ClipText.shape (Shapes.ofTensors path tensors)
-            |> Result.bind (fun shape ->
-                let template = ClipText.template shape
-                let loaded = Tree.load path template tensors
-                Tree.tensors template |> List.iter _.Dispose()
-                loaded)
+            |> Result.bind (fun shape -> Tree.fill path (ClipText.template shape) tensors)
             |> Result.map Some
 
     let private assemble path (metadata: Map<string, string>) (tensors: Map<string, Tensor>) =

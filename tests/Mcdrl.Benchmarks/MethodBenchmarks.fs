@@ -15,14 +15,14 @@ type MethodBenchmarks() =
         SeedTensors.normal shape (Seed.named name seed)
 
     let map = random "map" [ 1L; grid; grid; width ]
-    let classTexts = random "classes" [ classes; width ]
+    let classTexts = random "classes" [ 1L; classes; width ]
     let similarity = Regions.similarity map classTexts
     let selected = random "regions" [ 1L; regions; width ]
     let dictionary = random "dictionary" [ conditions; width ]
     let logPrior = Backdoor.logPrior (List.replicate (int conditions) 1.0)
-    let layer = Intervention.create width 1 seed
+    let layer = NetworkTemplate.intervention width 1 (Filling.Drawn seed)
     let attention = layer.layers.Head.attn
-    let head = Head.create width hidden [] classes seed
+    let head = NetworkTemplate.head width hidden [] classes (Filling.Drawn seed)
 
     let underEach = random "logits" [ conditions; 1L; classes + 1L; side; side ]
 

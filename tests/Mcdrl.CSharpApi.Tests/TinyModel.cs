@@ -101,8 +101,8 @@ public sealed class TinyModel : IDisposable
         using var embeddings = SeedTensors.normal(ListModule.OfSeq([(long)prompts, Embed]), SeedModule.create(3));
         var texts = PromptTexts.ofEmbeddings(classes.Length, conditions.Length, null, embeddings);
         var tower = CreateTower();
-        var channels = TowerModule.skipChannels(tower);
-        var network = NetworkTemplate.createNetwork(settings, true, Embed, channels, texts, SeedModule.create(5));
+        var drawn = Filling.NewDrawn(SeedModule.create(5));
+        var network = NetworkTemplate.create(settings.Method, TowerModule.sizes(tower), texts, drawn);
         var (mean, std) = TowerModule.normalisation(tower);
         return new Model(ManifestOf(classes, settings, tower, mean, std), tower, network, texts, rival: null);
     }

@@ -55,7 +55,7 @@ let tests =
                 test "wrong usage and a model that is not there" {
                     for arguments, code, named in
                         [
-                            [ "--mode"; "sideways" ], 2, "sideways"
+                            [ "--mode"; "sideways" ], 2, "--mode sideways"
                             [ "--out" ], 2, "--out"
                             [ "--model"; "/nonexistent/model"; "--out"; "/tmp/never.onnx" ],
                             3,

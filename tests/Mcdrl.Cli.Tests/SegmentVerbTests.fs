@@ -145,7 +145,7 @@ let tests =
                                 [ "/nonexistent/a.png"; "--out"; out ], "/nonexistent/a.png"
                                 [ Path.Combine(images, "x*.png"); "--out"; out ], "x*.png"
                                 [ images; "--out"; images ], "--out"
-                                [ images; "--out"; out; "--mode"; "median" ], "median"
+                                [ images; "--out"; out; "--mode"; "median" ], "--mode median"
                                 [ images; "--out"; out; "--device"; "gpu" ], "gpu"
                             ] do
                             let outcome = segment arguments

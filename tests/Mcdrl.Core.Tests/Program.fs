@@ -6,6 +6,7 @@ let private tests =
     [
         SeedTests.tests
         RastersTests.tests
+        MarginalisationTests.tests
         PromptsTests.tests
         ContoursTests.tests
         MetricsTests.tests

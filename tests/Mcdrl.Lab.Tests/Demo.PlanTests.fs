@@ -47,7 +47,7 @@ let tests =
             test "the baseline is the same model and budget without regions, intervention and their losses" {
                 let own = ok (Config.ofPreset "demo" [])
                 let other = DemoPlan.baseline own
-                Expect.equal other.Method.TrainingMode TrainingMode.Never "no intervention"
+                Expect.equal other.Method.TrainingMode Marginalisation.Never "no intervention"
                 Expect.equal other.Method.Alpha 1.0 "no regions"
                 Expect.equal (other.Loss.Causal, other.Loss.Grounding) (0.0, 0.0) "no losses of theirs"
                 Expect.equal other.Optimiser own.Optimiser "the same budget"

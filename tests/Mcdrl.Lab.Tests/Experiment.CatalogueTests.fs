@@ -83,7 +83,7 @@ let tests =
                     for method in design.Methods do
                         let settings = settingsOf "demo" method
 
-                        if settings.Method.TrainingMode = TrainingMode.Never then
+                        if settings.Method.TrainingMode = Marginalisation.Never then
                             Expect.equal
                                 (settings.Loss.Causal, settings.Loss.Grounding)
                                 (0.0, 0.0)

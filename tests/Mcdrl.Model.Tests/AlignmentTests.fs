@@ -9,9 +9,9 @@ let private normal shape seed =
 
 let private value (x: Tensor) = x.item<float>()
 
-/// Cells [1, 1, 3, 4] that are the prompts of normal mucosa and of two classes, at right angles.
+/// Prompts [1, 3, 4] and cells [1, 1, 3, 4] that are the prompts of normal mucosa and of two classes, at right angles.
 let private prompts () =
-    torch.eye (3L, 4L, dtype = torch.float64)
+    (torch.eye (3L, 4L, dtype = torch.float64)).unsqueeze 0L
 
 let private cells () = prompts().view(1L, 1L, 3L, 4L)
 
@@ -41,7 +41,7 @@ let tests =
 
             testProperty "lengths of cells and prompts don't matter" (fun (seed: uint64) ->
                 let cells = normal [ 2L; 2L; 3L; 5L ] seed
-                let prompts = normal [ 4L; 5L ] (seed + 1UL)
+                let prompts = normal [ 1L; 4L; 5L ] (seed + 1UL)
                 let labels = torch.arange(12L).remainder(torch.tensor 4L).view(2L, 2L, 3L)
 
                 let loss scale =
@@ -53,7 +53,7 @@ let tests =
             <| fun () ->
                 let texts: Texts =
                     {
-                        classes = normal [ 2L; 3L ] 1UL
+                        classes = normal [ 1L; 2L; 3L ] 1UL
                         conditions = normal [ 1L; 3L ] 2UL
                         class_conditions = normal [ 2L; 1L; 3L ] 3UL
                         normal = normal [ 3L ] 4UL
@@ -61,10 +61,10 @@ let tests =
                     }
 
                 let found = Alignment.prompts texts
-                Expect.isTrue (found[0L].equal(texts.normal).all().item<bool>()) "normal first"
+                Expect.isTrue (found[0L, 0L].equal(texts.normal).all().item<bool>()) "normal first"
 
                 Expect.isTrue
-                    (found.narrow(0L, 1L, 2L).equal(texts.classes).all().item<bool>())
+                    (found.narrow(1L, 1L, 2L).equal(texts.classes).all().item<bool>())
                     "then classes"
 
                 let own = normal [ 2L; 2L; 3L ] 5UL
@@ -72,8 +72,14 @@ let tests =
 
                 for image in 0L .. 1L do
                     Expect.isTrue
-                        (each[image]
-                            .equal(Alignment.prompts { texts with classes = own[image] })
+                        (each
+                            .narrow(0L, image, 1L)
+                            .equal(
+                                Alignment.prompts
+                                    { texts with
+                                        classes = own.narrow (0L, image, 1L)
+                                    }
+                            )
                             .all()
                             .item<bool>())
                         "each image's own classes"

@@ -68,7 +68,7 @@ let private towers =
 let private width, regions, conditions = 768L, 128L, 12L
 
 let private network () =
-    Intervention.create width 3 (Seed.create 1UL)
+    NetworkTemplate.intervention width 3 Filling.Shapes
 
 let private intervention =
     testList
@@ -95,6 +95,20 @@ let private intervention =
                         (Flops.intervention (network ()) mode regions conditions)
                         (3L * 2L * conditions * regions * 2L * width * (10L * width / 3L))
                         $"{mode}"
+
+            testCase "one drawn condition costs one feed-forward part, no intervention nothing"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let counted mode =
+                    Flops.intervention (network ()) mode regions conditions
+
+                Expect.equal
+                    (conditions * counted Marginalisation.Sampled)
+                    (counted Marginalisation.FeatureMean)
+                    "one of them"
+
+                Expect.equal (counted Marginalisation.Never) 0L "none"
         ]
 
 /// Of 3 channels into 8 hidden ones and 2 classes, reading the coarsest two of three earlier maps.
@@ -105,7 +119,7 @@ let private heads =
             testCase "copies share what the earlier maps alone decide"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
-                let head = Head.create 3L 8L [ 5L; 6L ] 1L (Seed.create 1UL)
+                let head = NetworkTemplate.head 3L 8L [ 5L; 6L ] 1L Filling.Shapes
 
                 let counted copies =
                     Flops.head head copies 4L [ 32L; 16L; 8L ]
@@ -120,7 +134,7 @@ let private heads =
             testCase "without earlier maps both convolutions are as fine as the grid"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
-                let head = Head.create 3L 8L [] 1L (Seed.create 1UL)
+                let head = NetworkTemplate.head 3L 8L [] 1L Filling.Shapes
 
                 Expect.equal
                     (Flops.head head 1L 4L [ 32L; 16L; 8L ])

@@ -64,7 +64,7 @@ let private lossTests =
                     if condition = 0L then f else f.flip [| -1L |]
 
                 let network =
-                    Intervention.create 16L 2 (Seed.create 6UL)
+                    NetworkTemplate.intervention 16L 2 (Filling.Drawn(Seed.create 6UL))
                     |> Tree.map (fun leaf -> new Modules.Parameter(leaf.detach ()))
 
                 let error seed (condition: int64) : Tensor =

@@ -143,9 +143,17 @@ let private gates =
                         }
 
                     let off texts mode =
-                        Network.probabilities problem.Network texts mode false 6L problem.Observation
+                        Network.probabilities
+                            problem.Network
+                            texts
+                            (Gate.inEpoch 10 9 mode)
+                            6L
+                            problem.Observation
 
-                    let first = off problem.Texts Marginalisation.Exact
+                    let first =
+                        (Network.logits problem.Network 6L problem.Observation problem.Observation.Regions)
+                            .softmax
+                            1L
 
                     for mode in World.modes do
                         Law.same $"{mode}" first (off problem.Texts mode)
@@ -154,7 +162,12 @@ let private gates =
                     Law.same
                         "F"
                         problem.Observation.Regions
-                        (Network.intervene problem.Network other Intervening.Off problem.Observation.Regions))
+                        (Network.intervene
+                            problem.Network
+                            other
+                            Marginalisation.Never
+                            None
+                            problem.Observation.Regions))
         ]
 
 let private affine =

@@ -110,7 +110,7 @@ let private contrastOf (tau: float) (cosines: float list) (shown: int) =
 
     Loss.contrast
         tau
-        (texts.narrow (0L, 0L, int64 cosines.Length))
+        ((texts.narrow (0L, 0L, int64 cosines.Length)).unsqueeze 0L)
         (torch.tensor [| int64 shown |])
         ((float64s (cosines @ [ rest ])).unsqueeze 0L)
 
@@ -137,15 +137,18 @@ let private contrast =
             Law.forAll 100 "I-32 one class gives 0 and equal cosines give log K" (fun world ->
                 let tau = 0.05 + World.uniform "tau" world
                 let image = World.normal "image" [ world.Images; world.Features ] world
-                let text = World.normal "text" [ 1; world.Features ] world
+                let text = World.normal "text" [ 1; 1; world.Features ] world
                 let first = torch.zeros (int64 world.Images, dtype = torch.int64)
                 let one = Loss.contrast tau text first image
                 Law.same "0" (torch.zeros_like one) one
-                let equal = Loss.contrast tau (text.expand (int64 world.Classes, -1L)) first image
+
+                let equal =
+                    Loss.contrast tau (text.expand (1L, int64 world.Classes, -1L)) first image
+
                 Law.close 1e-10 "log K" (scalar (log (float world.Classes))) equal)
 
             Law.forAll 100 "I-32 at τ = .5 and K = 5 it lies in [.070703, 5.390863]" (fun world ->
-                let texts = World.normal "texts" [ 5; world.Features ] world
+                let texts = World.normal "texts" [ 1; 5; world.Features ] world
                 let image = World.normal "image" [ 1; world.Features ] world
                 let found = (Loss.contrast 0.5 texts (torch.tensor [| 2L |]) image).item<float>()
                 Expect.isTrue (found >= 0.0707025 && found <= 5.3908635) $"range: {found}")
@@ -154,7 +157,7 @@ let private contrast =
                 let along (signs: float list) =
                     Loss.contrast
                         0.5
-                        ((float64s signs).unsqueeze -1L)
+                        ((float64s signs).view(1L, -1L, 1L))
                         (torch.tensor [| 0L |])
                         (torch.ones (1L, 1L, dtype = torch.float64))
 

@@ -193,7 +193,7 @@ let private single =
                     1e-10
                     "E[A]"
                     alone
-                    (Network.intervene problem.Network problem.Texts Intervening.ByFeatureMean regions)
+                    (Network.intervene problem.Network problem.Texts Marginalisation.FeatureMean None regions)
 
                 let exact = World.answer Marginalisation.Exact problem
 

@@ -35,7 +35,7 @@ let private kidneyStones =
 
             let texts: Texts =
                 {
-                    classes = one
+                    classes = one.unsqueeze 0L
                     conditions = one
                     class_conditions = one
                     normal = one

@@ -8,7 +8,7 @@ open Mcdrl.Tests.Causal
 /// A dense map and class texts.
 let private scene (world: World) =
     World.normal "dense" [ world.Images; world.Height; world.Width; world.Features ] world,
-    World.normal "classes" [ world.Classes; world.Features ] world
+    World.normal "classes" [ 1; world.Classes; world.Features ] world
 
 /// Similarities on a coarse grid of values, so that ties are common, [B, H, W, K].
 let private tied (world: World) =
@@ -66,13 +66,13 @@ let private similarity =
                     let order =
                         Seed.permutation world.Classes (World.seed "order" world) |> Array.map int64
 
-                    let turned = classes.index_select (0L, torch.tensor order)
+                    let turned = classes.index_select (1L, torch.tensor order)
                     Law.close 1e-12 "order" (found classes) (found turned)
 
-                    Law.close 1e-12 "copies" (found classes) (found (torch.cat ([| classes; turned |], 0L)))
+                    Law.close 1e-12 "copies" (found classes) (found (torch.cat ([| classes; turned |], 1L)))
 
-                    let other = World.normal "other" [ 1; world.Features ] world
-                    let more = found (torch.cat ([| classes; other |], 0L))
+                    let other = World.normal "other" [ 1; 1; world.Features ] world
+                    let more = found (torch.cat ([| classes; other |], 1L))
                     Law.nonNegative 1e-12 "raised" (more.sub (found classes)))
         ]
 

@@ -40,7 +40,7 @@ let private affineHeads =
                         Init.linear
                             (int64 world.Features)
                             (int64 world.Classes + 1L)
-                            (World.seed "affine" world)
+                            (Filling.Drawn(World.seed "affine" world))
                         |> Tree.map (fun leaf -> leaf.``to`` torch.float64)
 
                     let logits (regions: Tensor) = (linear head regions).transpose(1L, 2L)
@@ -150,7 +150,7 @@ let private twoClasses =
                 (fun () ->
                     let texts: Texts =
                         {
-                            classes = torch.zeros (1L, 1L)
+                            classes = torch.zeros (1L, 1L, 1L)
                             conditions = torch.tensor([| -3.0; 1.0; 1.0 |]).view(3L, 1L)
                             class_conditions = torch.zeros (1L, 3L, 1L)
                             normal = torch.zeros 1L

@@ -26,7 +26,8 @@ let private sampled (world: World) (draws: int) =
         (Network.intervene
             problem.Network
             problem.Texts
-            (Intervening.Sampled confounders)
+            Marginalisation.Sampled
+            (Some confounders)
             (f.expand (int64 (repeats * draws), 1L, -1L)))
             .view(int64 repeats, int64 draws, -1L)
             .mean([| 1L |])
@@ -130,7 +131,16 @@ let private frozen =
             let texts = (World.single (World.problem { world with Features = 8 })).Texts
             let before = texts |> Tree.map (fun leaf -> leaf.clone ())
             let seed = World.seed "start" world
-            let network = NetworkTemplate.createNetwork settings true 8L [] texts seed
+
+            let sizes: TowerSizes =
+                {
+                    IsAligned = true
+                    Width = 8L
+                    SkipChannels = []
+                }
+
+            let network =
+                NetworkTemplate.create settings.Method sizes texts (Filling.Drawn seed)
 
             let start =
                 TrainState.start settings.Optimiser torch.CPU (fun _ -> true) network (tower world) None
@@ -153,7 +163,7 @@ let private frozen =
                         settings
                         state.Network
                         texts
-                        true
+                        settings.Method.TrainingMode
                         { batch with
                             Features = Tower.forward settings.Method.DenseMode state.Tower images
                         }
@@ -198,7 +208,7 @@ let private total (world: World) (epoch: int) (causal: float) (contrast: float) 
             settings
             problem.Network
             problem.Texts
-            (Schedule.isActive settings (epoch - 1))
+            (Schedule.mode settings (epoch - 1))
             {
                 Features = features
                 Labels = torch.zeros ([| int64 world.Images; 8L; 8L |], dtype = torch.int64)

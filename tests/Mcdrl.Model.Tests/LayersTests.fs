@@ -22,7 +22,7 @@ let tests =
         [
             test "attention takes a bias of any rank that broadcasts" {
                 use _scope = torch.NewDisposeScope()
-                let layer = Init.attention 8L (Seed.create 3UL)
+                let layer = Init.attention 8L (Filling.Drawn(Seed.create 3UL))
                 let queries, memory = normal 1UL [ 2L; 5L; 8L ], normal 2UL [ 2L; 3L; 8L ]
 
                 for shape in [ [ 3L ]; [ 5L; 3L ]; [ 2L; 1L; 5L; 3L ] ] do
@@ -39,7 +39,11 @@ let tests =
 
             test "group norm learns from a channels-last map that needs no gradient" {
                 use _scope = torch.NewDisposeScope()
-                let layer = Init.groupNorm 8L |> Tree.map (fun leaf -> leaf.requires_grad_ true)
+
+                let layer =
+                    Init.groupNorm 8L (Filling.Drawn(Seed.create 3UL))
+                    |> Tree.map (fun leaf -> leaf.requires_grad_ true)
+
                 let rows = normal 5UL [ 2L; 16L; 8L ]
                 let last = rows.transpose(1L, 2L).unflatten(2L, [| 4L; 4L |])
 

@@ -16,9 +16,11 @@ let private problem (conditions: int) (value: uint64) =
     let double tree =
         tree |> Tree.map (fun (leaf: Tensor) -> leaf.``to`` torch.float64)
 
-    let network = Intervention.create width 2 (Seed.named "network" seed) |> double
+    let drawn name = Filling.Drawn(Seed.named name seed)
 
-    let head = Init.linear width 3L (Seed.named "head" seed) |> double
+    let network = NetworkTemplate.intervention width 2 (drawn "network") |> double
+
+    let head = Init.linear width 3L (drawn "head") |> double
 
     let logits (regions: Tensor) =
         (linear head regions).tanh().mul(scalar 3.0).permute(0L, 2L, 1L)
@@ -27,7 +29,7 @@ let private problem (conditions: int) (value: uint64) =
 
     let texts: Texts =
         {
-            classes = normal [ 2L; width ] value
+            classes = normal [ 1L; 2L; width ] value
             conditions = normal [ int64 conditions; width ] (value + 1UL)
             class_conditions = normal [ 2L; int64 conditions; width ] (value + 2UL)
             normal = normal [ width ] (value + 3UL)
@@ -44,9 +46,44 @@ let private networkTests =
         [
             testCase "a layer at d = 768 has the 6,291,456 weights of Table 5"
             <| fun () ->
-                let layer = Intervention.create 768L 1 (Seed.create 1UL)
+                let layer = NetworkTemplate.intervention 768L 1 Filling.Shapes
                 let matrices = Tree.tensors layer |> List.filter (fun leaf -> leaf.dim () = 2L)
                 Expect.equal (matrices |> List.sumBy (fun leaf -> leaf.numel ())) 6291456L "weights"
+
+            testCase
+                "heads divide the width: of 64 channels wherever those do, else of the next width above that does"
+            <| fun () ->
+                for width in 1L .. 1024L do
+                    let heads = Intervention.heads width
+                    Expect.equal (width % heads) 0L $"{width}: whole heads"
+
+                    if width % 64L = 0L then
+                        Expect.equal (width / heads) 64L $"{width}: 64 channels"
+                    elif width > 64L then
+                        Expect.isGreaterThan (width / heads) 64L $"{width}: no fewer channels"
+                    else
+                        Expect.equal heads 1L $"{width}: one head"
+
+                Expect.equal (Intervention.heads 200L) 2L "two of 100, not three"
+
+            testCase "a dictionary of width 200 teaches every layer"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let network =
+                    NetworkTemplate.intervention 200L 2 (Filling.Drawn(Seed.create 1UL))
+                    |> Tree.map (fun leaf -> leaf.requires_grad_ true)
+
+                let conditions = SeedTensors.normal [ 1L; 12L; 200L ] (Seed.create 2UL)
+                let regions = SeedTensors.normal [ 2L; 6L; 200L ] (Seed.create 3UL)
+                let prior = Backdoor.logPrior (List.replicate 12 1.0)
+                let found = Intervention.apply network prior conditions regions
+                Expect.equal found.shape regions.shape "the regions' shape"
+                (squared found).sum().backward()
+
+                for name, leaf in Tree.leaves network do
+                    let gradient = (nonNull leaf.grad).abs().max().item<float32>()
+                    Expect.isGreaterThan gradient 0.0f name
         ]
 
 let private adjustmentTests =
@@ -68,76 +105,37 @@ let private adjustmentTests =
 
                 distance (Backdoor.adjust Marginalisation.Exact intervene logits texts regions) expected <
                     1e-10)
+
+            testProperty "a drawn confounder is the one done; undrawn it is the mean" (fun (value: uint64) ->
+                let intervene, logits, texts, regions = problem 3 value
+
+                let invariant drawn =
+                    Backdoor.invariant Marginalisation.Sampled drawn intervene texts regions
+
+                let each = Backdoor.underEach intervene texts.conditions regions
+                let found = invariant (Some(torch.tensor [| 2L; 0L |]))
+                let mean = Backdoor.expectation texts.log_prior each
+
+                distance found (torch.stack ([| each[2L, 0L]; each[0L, 1L] |], 0L)) < 1e-10
+                && distance (invariant None) mean < 1e-10
+                && distance
+                    (Backdoor.adjust Marginalisation.Sampled intervene logits texts regions)
+                    ((logits mean).softmax 1L)
+                    <
+                    1e-10)
         ]
 
-let private textClassTests =
-    let scores weights value =
-        TextClasses.scores
-            weights
-            (normal [ 3L; 8L ] value)
-            (normal [ 2L; 8L ] (value + 1UL))
-            (normal [ 4L; 2L; 3L; 8L ] (value + 2UL))
-
-    let weights cells image : TextClasses =
-        {
-            cells = (scalar cells).view 1L
-            image = (scalar image).view 1L
-        }
-
+let private gateTests =
     testList
-        "classes by texts"
+        "gate"
         [
-            testProperty "the texts split P(lesion) and leave it as it is" (fun (value: uint64) ->
-                let lesion = normal [ 4L; 2L; 2L; 3L ] value
-                let p = (TextClasses.split lesion (scores (weights 1.0 1.0) value)).softmax 1L
-                distance (p.narrow(1L, 1L, 3L).sum 1L) ((lesion.softmax 1L).select(1L, 1L)) < 1e-10)
-
-            testProperty "a cell's own text gains most, and so does the image's" (fun (value: uint64) ->
-                let texts = normal [ 3L; 8L ] value
-                let cell = texts.narrow(0L, 2L, 1L).view(1L, 1L, 1L, 8L)
-                let image = texts.narrow (0L, 1L, 1L)
-
-                let winner weights =
-                    (TextClasses.scores weights texts image cell).argmax(1L).item<int64>()
-
-                winner (weights 1.0 0.0) = 2L && winner (weights 0.0 1.0) = 1L)
-
-            testProperty "each copy of the maps is read with its own image" (fun (value: uint64) ->
-                let image = normal [ 2L; 8L ] value
-                let texts = normal [ 3L; 8L ] (value + 1UL)
-                let map = torch.zeros ([| 4L; 1L; 1L; 8L |], dtype = torch.float64)
-                let found = (TextClasses.scores (weights 1.0 1.0) texts image map).squeeze()
-
-                let expected =
-                    (Regions.similarity (image.view (2L, 1L, 1L, 8L)) texts).squeeze().div(scalar 0.07)
-
-                distance found (expected.repeat (2L, 1L)) < 1e-10)
-
-            testProperty
-                "texts of each image give it, and every copy of it, what they give it alone"
-                (fun (value: uint64) ->
-                    let texts, image = normal [ 2L; 3L; 8L ] value, normal [ 2L; 8L ] (value + 1UL)
-                    let map = normal [ 4L; 2L; 3L; 8L ] (value + 2UL)
-                    let both = TextClasses.scores (weights 0.7 1.3) texts image map
-
-                    Seq.forall
-                        (fun copy ->
-                            let own = int64 copy % 2L
-
-                            TextClasses.scores
-                                (weights 0.7 1.3)
-                                texts[own]
-                                (image.narrow (0L, own, 1L))
-                                (map.narrow (0L, int64 copy, 1L))
-                            |> distance both[int64 copy]
-                                <
-                                1e-10)
-                        [ 0..3 ])
-
-            testProperty "without weights the classes are even" (fun (value: uint64) ->
-                let lesion = normal [ 4L; 2L; 2L; 3L ] value
-                let p = (TextClasses.split lesion (scores (weights 0.0 0.0) value)).softmax 1L
-                distance (p.narrow (1L, 1L, 3L)) (p.narrow(1L, 1L, 1L).expand(4L, 3L, 2L, 3L)) < 1e-10)
+            testCase "closed for so many epochs, it lets nothing through; then every mode as it is"
+            <| fun () ->
+                for mode in Marginalisation.answering @ Marginalisation.training do
+                    Expect.equal
+                        (List.map (fun epoch -> Gate.inEpoch 2 epoch mode) [ 0..3 ])
+                        [ Marginalisation.Never; Marginalisation.Never; mode; mode ]
+                        $"{mode}"
         ]
 
 let private lossTests =
@@ -150,38 +148,41 @@ let private lossTests =
     testList
         "losses"
         [
+            testCase "Eq. 9 is L_seg + λ1 L_causal + λ2 L_contrast, in L_seg's element type"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let found = Loss.total 0.5 0.1 (torch.tensor 2.0f) (scalar 3.0) (scalar 7.0)
+                Expect.equal found.dtype torch.float32 "element type"
+                close 4.2 found "sum"
+
             testCase "images that show no class do not count in Eq. 11 and 12"
             <| fun () ->
                 let none = torch.tensor [| -1L |]
                 let regions = normal [ 1L; 2L; 2L ] 3UL
                 close 0.0 (Loss.causal (normal [ 1L; 2L; 2L ] 4UL) none regions) "causal"
-                close 0.0 (Loss.contrast 0.5 (normal [ 3L; 2L ] 4UL) none (normal [ 1L; 2L ] 5UL)) "contrast"
+
+                close
+                    0.0
+                    (Loss.contrast 0.5 (normal [ 1L; 3L; 2L ] 4UL) none (normal [ 1L; 2L ] 5UL))
+                    "contrast"
 
             testProperty "each image's own texts contrast it as they would alone" (fun (value: uint64) ->
                 let texts, image = normal [ 3L; 4L; 8L ] value, normal [ 3L; 8L ] (value + 1UL)
 
                 let cost (row: int64) (label: int64) =
-                    (Loss.contrast 0.5 texts[row] (torch.tensor [| label |]) (image.narrow (0L, row, 1L)))
+                    (Loss.contrast
+                        0.5
+                        (texts.narrow (0L, row, 1L))
+                        (torch.tensor [| label |])
+                        (image.narrow (0L, row, 1L)))
                         .item<float>()
 
                 let found =
                     (Loss.contrast 0.5 texts (torch.tensor [| 3L; -1L; 0L |]) image).item<float>()
 
                 abs (found - (cost 0L 3L + cost 2L 0L) / 2.0) < 1e-10)
-
-            testCase "Dice loss is near 0 for the truth and near 1 for its opposite"
-            <| fun () ->
-                let labels = torch.zeros (1L, 32L, 32L, dtype = torch.int64)
-                labels.narrow(1L, 0L, 16L).fill_(1.0.ToScalar()) |> ignore
-
-                let truth =
-                    torch.nn.functional.one_hot(labels, 2L).permute(0L, 3L, 1L, 2L).``to`` torch.float64
-
-                let logits = truth.mul (scalar 40.0)
-                Expect.isLessThan ((Loss.dice logits labels).item<float>()) 1e-3 "truth"
-                Expect.isGreaterThan ((Loss.dice (logits.neg ()) labels).item<float>()) 0.99 "opposite"
         ]
 
 let tests =
     testSequenced
-    <| testList "Method" [ networkTests; adjustmentTests; textClassTests; lossTests ]
+    <| testList "Method" [ networkTests; adjustmentTests; gateTests; lossTests ]

@@ -27,7 +27,7 @@ let problem (settings: Settings) =
 
     let texts: Texts =
         {
-            classes = normal [ 2L; 8L ] 1UL
+            classes = normal [ 1L; 2L; 8L ] 1UL
             conditions = normal [ 3L; 8L ] 2UL
             class_conditions = normal [ 2L; 3L; 8L ] 3UL
             normal = normal [ 8L ] 4UL
@@ -35,7 +35,15 @@ let problem (settings: Settings) =
         }
 
     let network =
-        NetworkTemplate.createNetwork settings true 8L [ 6L; 6L; 6L ] texts (Seed.create 5UL)
+        NetworkTemplate.create
+            settings.Method
+            {
+                IsAligned = true
+                Width = 8L
+                SkipChannels = [ 6L; 6L; 6L ]
+            }
+            texts
+            (Filling.Drawn(Seed.create 5UL))
         |> Tree.map (fun leaf -> leaf.detach().requires_grad_ true)
 
     let marks = torch.zeros ([| 2L; 16L; 16L |], dtype = torch.int64)
@@ -138,9 +146,10 @@ let private draws =
         Expect.equal (draw 1UL) (draw 1UL) "the same seed"
         Expect.notEqual (draw 1UL) (draw 2UL) "another"
 
-let private evaluated settings active =
+let private evaluated settings isOpen =
     let network, texts, batch = problem settings
-    let terms, logits = Objective.evaluate settings network texts active batch
+    let mode = Gate.through isOpen settings.Method.TrainingMode
+    let terms, logits = Objective.evaluate settings network texts mode batch
     network, terms, logits
 
 let private causal weight =
@@ -165,7 +174,12 @@ let private terms =
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
 
-                for mode in [ TrainingMode.Attention; TrainingMode.FeatureMean; TrainingMode.Sampled ] do
+                for mode in
+                    [
+                        Marginalisation.Attention
+                        Marginalisation.FeatureMean
+                        Marginalisation.Sampled
+                    ] do
                     let settings =
                         { settings with
                             Method =
@@ -228,7 +242,7 @@ let private terms =
                     { causal 0.0 with
                         Method =
                             { settings.Method with
-                                TrainingMode = TrainingMode.Never
+                                TrainingMode = Marginalisation.Never
                             }
                     }
 
@@ -259,9 +273,15 @@ let private terms =
                 use _scope = torch.NewDisposeScope()
                 use _noGrad = torch.no_grad ()
                 let network, texts, batch = problem settings
-                Objective.evaluate settings network texts true batch |> ignore
+
+                Objective.evaluate settings network texts Marginalisation.Sampled batch
+                |> ignore
+
                 let before = torch.Tensor.TotalCount
-                Objective.evaluate settings network texts true batch |> ignore
+
+                Objective.evaluate settings network texts Marginalisation.Sampled batch
+                |> ignore
+
                 Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         ]
 
@@ -275,7 +295,7 @@ let private ofRival =
             { settings with
                 Method =
                     { settings.Method with
-                        TrainingMode = TrainingMode.Never
+                        TrainingMode = Marginalisation.Never
                         ClassesBy = ClassesBy.Texts
                     }
                 Loss =
@@ -289,7 +309,7 @@ let private ofRival =
         let rival = RivalTests.rivalOf 8L Prompting.Cocoop
 
         let evaluate () =
-            Objective.evaluateRival settings network rival texts false batch
+            Objective.evaluateRival settings network rival texts Marginalisation.Never batch
 
         evaluate () |> ignore
         let before = torch.Tensor.TotalCount
@@ -304,7 +324,9 @@ let private ofRival =
                 Loss = { settings.Loss with Contrast = 0.0 }
             }
 
-        let method, same = Objective.evaluate bare network worded false batch
+        let method, same =
+            Objective.evaluate bare network worded Marginalisation.Never batch
+
         Expect.isTrue (logits.equal(same).all().ToBoolean()) "the head reads the rival's texts"
 
         Expect.floatClose
@@ -313,58 +335,12 @@ let private ofRival =
             (float (number method.Total + number own))
             "added in full"
 
-        let fixed', _ = Objective.evaluate bare network texts false batch
+        let fixed', _ = Objective.evaluate bare network texts Marginalisation.Never batch
 
         Expect.notEqual
             (number fixed'.Alignment)
             (number terms.Alignment)
             "alignment reads the rival's texts too"
 
-let private networks =
-    testCase "a new network has a projection, a background, refinements and text classes only where asked for"
-    <| fun () ->
-        use _scope = torch.NewDisposeScope()
-        let _, texts, _ = problem settings
-
-        let create aligned unselected classesBy refinements =
-            NetworkTemplate.createNetwork
-                { settings with
-                    Method =
-                        { settings.Method with
-                            Unselected = unselected
-                            ClassesBy = classesBy
-                            Refinements = refinements
-                        }
-                }
-                aligned
-                10L
-                [ 4L; 5L; 6L ]
-                texts
-                (Seed.create 1UL)
-
-        let plain = create true Unselected.Dense ClassesBy.Head 0
-        Expect.isNone plain.projection "aligned"
-        Expect.isNone plain.background "dense"
-        Expect.isEmpty plain.head.refinements "none"
-        Expect.isNone plain.text_classes "the head tells the classes apart"
-        Expect.equal plain.head.conv_2.weight.shape[0] 3L "normal and two classes"
-        let rich = create false Unselected.Background ClassesBy.Texts 2
-        let projection = Expect.wantSome rich.projection "not aligned"
-        Expect.equal (List.ofArray projection.weight.shape) [ 8L; 10L ] "from tower to text"
-        let background = Expect.wantSome rich.background "background"
-        Expect.equal (List.ofArray background.shape) [ 8L ] "a text's width"
-        Expect.isSome rich.text_classes "texts tell the classes apart"
-        Expect.equal rich.head.conv_2.weight.shape[0] 2L "normal and lesion"
-
-        Expect.equal
-            (rich.head.refinements |> List.map (fun step -> step.lateral.weight.shape[1]))
-            [ 6L; 5L ]
-            "the coarsest first"
-
-        let again = create false Unselected.Background ClassesBy.Texts 2
-
-        for (name, a, b) in Tree.zip rich again do
-            Expect.isTrue (a.equal(b).all().ToBoolean()) name
-
 let tests =
-    testSequenced (testList "Objective" [ labelTests; draws; terms; ofRival; networks ])
+    testSequenced (testList "Objective" [ labelTests; draws; terms; ofRival ])

@@ -57,7 +57,7 @@ let tests =
             testCase "a learned prior starts from that of the texts and is normalised whatever its leaf holds"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
-                let _, network, texts, _ = learning TrainingMode.Attention
+                let _, network, texts, _ = learning Marginalisation.Attention
 
                 let inTexts network =
                     (Prior.inTexts network texts).log_prior.exp()
@@ -90,9 +90,9 @@ let tests =
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
 
-                for mode in [ TrainingMode.Attention; TrainingMode.FeatureMean ] do
+                for mode in [ Marginalisation.Attention; Marginalisation.FeatureMean ] do
                     let settings, network, texts, batch = learning mode
-                    let terms, logits = Objective.evaluate settings network texts true batch
+                    let terms, logits = Objective.evaluate settings network texts mode batch
                     terms.Total.backward ()
 
                     match (Option.get network.log_prior).grad with
@@ -103,6 +103,6 @@ let tests =
 
                     let settled, worded = Prior.settled network texts
                     Expect.isNone settled.log_prior "no leaf is left"
-                    let _, same = Objective.evaluate settings settled worded true batch
+                    let _, same = Objective.evaluate settings settled worded mode batch
                     Expect.isTrue (logits.equal(same).all().ToBoolean()) "the same logits"
         ]

@@ -13,12 +13,15 @@ let private tests =
         ResizeTests.tests
         UpsamplingTests.tests
         ResamplingTests.tests
-        SettingsTests.tests
+        RefinementTests.tests
+        TextClassesTests.tests
         MethodTests.tests
-        PromptTextsTests.tests
+        SoftDiceTests.tests
         AlignmentTests.tests
         ConditionsTests.tests
         GroundingTests.tests
+        SettingsTests.tests
+        PromptTextsTests.tests
         DisagreementTests.tests
         ExplanationTests.tests
         ArchitectureTests.tests
@@ -35,6 +38,7 @@ let private tests =
         SplitsTests.tests
         AugmentationTests.tests
         ObjectiveTests.tests
+        NetworkTemplateTests.tests
         PriorTests.tests
         Laws.tests
     ]

@@ -21,6 +21,7 @@ let tests =
                     x.select(-1L, 0L).flatten().data<float32>().ToArray()
 
                 Expect.equal (first texts.classes) [| 0f; 1f |] "classes"
+                Expect.equal (List.ofArray texts.classes.shape) [ 1L; 2L; 4L ] "the same for every image"
                 Expect.equal (first texts.conditions) [| 2f; 3f; 4f |] "conditions"
                 Expect.equal (List.ofArray texts.class_conditions.shape) [ 2L; 3L; 4L ] "pairs"
                 Expect.equal (first texts.class_conditions) [| 5f; 6f; 7f; 8f; 9f; 10f |] "class by class"

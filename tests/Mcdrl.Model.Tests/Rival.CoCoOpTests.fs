@@ -6,7 +6,8 @@ open Mcdrl
 open Mcdrl.Tests.Causal
 open Mcdrl.Tests.RivalPromptTests
 
-let private learner frame = CoCoOp.create frame (Seed.create 6UL)
+let private learner frame =
+    CoCoOp.create frame (Filling.Drawn(Seed.create 6UL))
 
 let private images seed =
     SeedTensors.normal [ 3L; 64L ] (Seed.create seed)
@@ -55,10 +56,10 @@ let tests =
 
                 let still =
                     { learner frame with
-                        linear2 = (Init.linear 4L 16L (Seed.create 1UL)) |> Tree.map torch.zeros_like
+                        linear2 = Init.silent 4L 16L (Filling.Drawn(Seed.create 1UL))
                     }
 
-                let plain = PromptFrame.features frame frame.context
+                let plain = PromptFrame.features frame (frame.context.unsqueeze 0L)
 
                 CoCoOp.classTexts frame still (images 2UL)
                 |> Law.close 1e-5 "texts" (plain.expand (3L, -1L, -1L)))

@@ -56,8 +56,8 @@ let tests =
                             [ [ 18L; 6L; 7L; 8L; 9L; 3L; 19L; 0L ]; [ 18L; 6L; 7L; 8L; 9L; 4L; 5L; 19L ] ]
                     )
 
-                PromptFrame.features frame frame.context
-                |> Law.close 1e-5 "features" (ClipText.forward frame.text whole))
+                PromptFrame.features frame (frame.context.unsqueeze 0L)
+                |> Law.close 1e-5 "features" ((ClipText.forward frame.text whole).unsqueeze 0L))
 
             inScope "a word of several tokens is their mean" (fun () ->
                 let text = textTower 8L
@@ -73,14 +73,19 @@ let tests =
                 let frame = frame ()
                 let padded = torch.cat ([| frame.tokens; torch.zeros_like frame.tokens |], 1L)
 
-                PromptFrame.features { frame with tokens = padded } frame.context
-                |> Law.close 1e-5 "features" (PromptFrame.features frame frame.context))
+                let context = frame.context.unsqueeze 0L
+
+                PromptFrame.features { frame with tokens = padded } context
+                |> Law.close 1e-5 "features" (PromptFrame.features frame context))
 
             testProperty "each image's own context gives what it would give alone" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let frame, contexts = frame (), contexts 3L seed
 
-                torch.stack [| for image in 0L .. 2L -> PromptFrame.features frame contexts[image] |]
+                torch.cat
+                    [|
+                        for image in 0L .. 2L -> PromptFrame.features frame (contexts.narrow (0L, image, 1L))
+                    |]
                 |> fun expected -> Law.close 1e-5 "features" expected (PromptFrame.features frame contexts))
 
             inScope "gradients reach every token of the context" (fun () ->

@@ -22,7 +22,7 @@ let private features seed : TowerFeatures =
     }
 
 let private start frame =
-    StyLIP.create frame [ 3L; 5L; 8L ] (Seed.create 7UL)
+    StyLIP.create frame [ 3L; 5L; 8L ] (Filling.Drawn(Seed.create 7UL))
 
 /// A learner whose projectors say something.
 let private learned frame =
@@ -87,7 +87,7 @@ let tests =
 
             inScope "it starts from the plain prompt" (fun () ->
                 let frame = frame ()
-                let plain = unit (PromptFrame.features frame frame.context)
+                let plain = unit (PromptFrame.features frame (frame.context.unsqueeze 0L))
 
                 StyLIP.classTexts frame (start frame) (features 1UL)
                 |> Law.close 1e-5 "texts" (plain.expand (2L, -1L, -1L)))
@@ -133,7 +133,8 @@ let tests =
                         Skips = [ map; map; map; map ]
                     }
 
-                let learner = StyLIP.create frame [ 3L; 3L; 3L; 3L; 8L ] (Seed.create 7UL)
+                let learner =
+                    StyLIP.create frame [ 3L; 3L; 3L; 3L; 8L ] (Filling.Drawn(Seed.create 7UL))
 
                 let last =
                     { learner with

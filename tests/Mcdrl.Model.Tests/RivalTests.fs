@@ -19,7 +19,7 @@ let rivalOf (d: int64) prompting : Rival =
         else
             None
 
-    Rival.create prompting (frameOf d) ensemble [ 24L; d ] (Seed.create 6UL)
+    Rival.create prompting (frameOf d) ensemble [ 24L; d ] (Filling.Drawn(Seed.create 6UL))
     |> Tree.mapi (fun path leaf ->
         if Rival.isTrained path then
             let noise =
@@ -40,7 +40,7 @@ let private features () : TowerFeatures =
 
 let private texts () : Texts =
     {
-        classes = normal [ 2L; 64L ] 1UL
+        classes = normal [ 1L; 2L; 64L ] 1UL
         conditions = normal [ 3L; 64L ] 2UL
         class_conditions = normal [ 2L; 3L; 64L ] 3UL
         normal = normal [ 64L ] 4UL
@@ -134,13 +134,14 @@ let private shared =
                 let bare = { rival with ensemble = None }
                 let features, ensemble = features (), Option.get rival.ensemble
                 let texts = Rival.classTexts rival features
+                let shared = texts.squeeze 0L
                 let scale = ClipText.scale rival.frame.text
                 let value (x: Tensor) = float (x.item<float32>())
 
                 let expected =
                     value (lossOf bare)
-                    + 0.75 * value (BiomedCoOp.consistency ensemble texts)
-                    + 0.75 * value (BiomedCoOp.distillation scale ensemble features.Image texts)
+                    + 0.75 * value (BiomedCoOp.consistency ensemble shared)
+                    + 0.75 * value (BiomedCoOp.distillation scale ensemble features.Image shared)
 
                 Expect.floatClose Accuracy.medium (value (lossOf rival)) expected "sum")
         ]

@@ -65,8 +65,28 @@ let tests =
                     "method.prior_source",
                     m (fun m ->
                         { m with
-                            TrainingMode = TrainingMode.Sampled
+                            TrainingMode = Marginalisation.Sampled
                             PriorSource = Some PriorSource.Learned
+                        })
+                    "method.training_mode",
+                    m (fun m ->
+                        { m with
+                            TrainingMode = Marginalisation.Exact
+                        })
+                    "method.training_mode",
+                    m (fun m ->
+                        { m with
+                            TrainingMode = Marginalisation.Nwgm
+                        })
+                    "method.marginalisation",
+                    m (fun m ->
+                        { m with
+                            Marginalisation = Marginalisation.Sampled
+                        })
+                    "method.marginalisation",
+                    m (fun m ->
+                        { m with
+                            Marginalisation = Marginalisation.Never
                         })
                     "method.class_words",
                     m (fun m ->
@@ -118,14 +138,14 @@ let tests =
                     m (fun m ->
                         { m with
                             Prompting = Some Prompting.Stylip
-                            TrainingMode = TrainingMode.Never
+                            TrainingMode = Marginalisation.Never
                         })
 
                 let sources =
                     [
-                        TrainingMode.Sampled, PriorSource.Estimated
-                        TrainingMode.Attention, PriorSource.Learned
-                        TrainingMode.FeatureMean, PriorSource.Learned
+                        Marginalisation.Sampled, PriorSource.Estimated
+                        Marginalisation.Attention, PriorSource.Learned
+                        Marginalisation.FeatureMean, PriorSource.Learned
                     ]
                     |> List.map (fun (mode, source) ->
                         m (fun m ->

@@ -112,8 +112,8 @@ let private schedule =
                     | Ok settings -> settings
                     | Error problem -> failtest (McdrlError.describe problem)
 
-                let active mode epoch =
-                    Schedule.isActive
+                let inEpoch mode epoch =
+                    Schedule.mode
                         { paper with
                             Optimiser = settings
                             Method =
@@ -124,11 +124,17 @@ let private schedule =
                         epoch
 
                 Expect.equal
-                    (List.map (active TrainingMode.Sampled) [ 0..4 ])
-                    [ false; false; false; true; true ]
+                    (List.map (inEpoch Marginalisation.Sampled) [ 0..4 ])
+                    [
+                        Marginalisation.Never
+                        Marginalisation.Never
+                        Marginalisation.Never
+                        Marginalisation.Sampled
+                        Marginalisation.Sampled
+                    ]
                     "from the third"
 
-                Expect.isFalse (active TrainingMode.Never 9) "baseline"
+                Expect.equal (inEpoch Marginalisation.Never 9) Marginalisation.Never "baseline"
         ]
 
 let tests = testList "Splits and schedule" [ splits; schedule ]

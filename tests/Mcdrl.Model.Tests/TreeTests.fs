@@ -13,10 +13,12 @@ type private Leafy =
         depth: int
     }
 
+let private drawn = Filling.Drawn(Seed.create 1UL)
+
 let private sample () : Leafy =
     {
-        first = Init.linear 3L 2L (Seed.create 1UL)
-        layers = [ Init.layerNorm 2L; Init.layerNorm 5L ]
+        first = Init.linear 3L 2L drawn
+        layers = [ Init.layerNorm 2L drawn; Init.layerNorm 5L drawn ]
         absent = None
         depth = 4
     }

@@ -2,7 +2,10 @@ module Mcdrl.Tests.Program
 
 open Expecto
 
-let private tests = [ PhantomTests.tests ]
+let private tests =
+    [
+        PhantomTests.tests
+    ]
 
 [<EntryPoint>]
 let main argv =

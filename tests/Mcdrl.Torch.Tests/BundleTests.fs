@@ -52,6 +52,19 @@ let private kept =
     testList
         "kept"
         [
+            testCase "class texts have no axis of images on disk, and one of 1 in memory"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let folder = World.bundle ()
+                let model = Outcome.ok (Bundle.load folder)
+                let kept = Outcome.ok (Safetensors.read (inside "text.safetensors" folder))
+
+                let classes, width =
+                    int64 model.Manifest.Classes.Length, model.Texts.normal.shape[0]
+
+                Expect.equal (List.ofArray kept.Tensors["classes"].shape) [ classes; width ] "on disk"
+                Expect.equal (List.ofArray model.Texts.classes.shape) [ 1L; classes; width ] "in memory"
+
             testCase "what is written is what is loaded, and written again it is the same file"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()

@@ -26,7 +26,7 @@ let tests =
                 Expect.equal (m.InputSize, m.Alpha, m.Layers) (224, 0.5, 3) "method"
                 Expect.equal (l.Causal, l.Contrast, l.Tau, l.Dice) (0.5, 0.1, 0.5, 0.0) "Eq. 9 and 12"
                 Expect.equal (o.Epochs, o.BatchSize, o.ActivationEpoch) (50, 16, 10) "optimiser"
-                Expect.equal m.TrainingMode TrainingMode.Attention "Eq. 8"
+                Expect.equal m.TrainingMode Marginalisation.Attention "Eq. 8"
 
             testCase "--set reaches every kind of value"
             <| fun () ->

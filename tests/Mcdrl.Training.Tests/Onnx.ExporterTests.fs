@@ -86,7 +86,7 @@ let private written =
 
                     Expect.equal (names "classes") [ "polyp" ] "classes"
                     Expect.equal (names "conditions") World.conditions "conditions"
-                    Expect.equal stated["mode"] (MarginalisationName.ofMode found.Mode) "mode"
+                    Expect.equal stated["mode"] (Marginalisation.name found.Mode) "mode"
                     Expect.equal stated["input_size"] "32" "input size"
                     Expect.equal stated["resize"] "squash-bicubic" "resize"
                     Expect.stringContains stated["preprocessing"] "divided by 255" "preprocessing"

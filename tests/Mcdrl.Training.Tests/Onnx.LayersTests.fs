@@ -131,12 +131,14 @@ let private layerNorm' case : LayerNorm =
 
 let private seed case = Seed.create case.Seed
 
+let private filling case = Filling.Drawn(seed case)
+
 let tests =
     testList
         "OnnxLayers"
         [
             same "linear" tokens (fun case ->
-                let layer = Init.linear case.Width 5L (seed case)
+                let layer = Init.linear case.Width 5L (filling case)
 
                 let layer =
                     if case.Seed % 2UL = 0UL then
@@ -162,14 +164,14 @@ let tests =
 
             same "attention" tokens (fun case ->
                 let layer =
-                    { Init.attention case.Width (seed case) with
+                    { Init.attention case.Width (filling case) with
                         in_proj_bias = drawn case "bias" [ 3L * case.Width ]
                     }
 
                 (fun x -> attend 2L None layer x x), (fun graph x -> OnnxLayers.attend graph 2L layer x x))
 
             same "A(F, Z) with a condition of no weight" tokens (fun case ->
-                let network = Intervention.create case.Width 2 (seed case)
+                let network = NetworkTemplate.intervention case.Width 2 (filling case)
                 let conditions = drawn case "conditions" [ 3L; case.Width ]
                 let prior = Backdoor.logPrior [ 1.0; 0.0; 2.0 ]
 
@@ -177,7 +179,7 @@ let tests =
                 (fun graph -> OnnxIntervention.byAttention graph network prior conditions))
 
             same "A(F, z) for every z, their expectation" tokens (fun case ->
-                let network = Intervention.create case.Width 2 (seed case)
+                let network = NetworkTemplate.intervention case.Width 2 (filling case)
                 let conditions = drawn case "conditions" [ 3L; case.Width ]
                 let prior = Backdoor.logPrior [ 1.0; 0.0; 2.0 ]
 
@@ -189,7 +191,7 @@ let tests =
 
             same "conv2d" map (fun case ->
                 let stride, padding = 1L + int64 (case.Seed % 2UL), int64 (case.Seed % 3UL % 2UL)
-                let layer = Init.conv2d case.Width 5L 3L (seed case)
+                let layer = Init.conv2d case.Width 5L 3L (filling case)
                 conv2d stride padding layer, (fun graph -> OnnxLayers.conv2d graph stride padding layer))
 
             same "batchNorm" map (fun case ->
@@ -214,7 +216,7 @@ let tests =
 
             same "resized, larger and smaller" map (fun case ->
                 let height, width = case.Height * 3L - 2L, max 2L (case.Columns - 2L)
-                Head.resized [ height; width ], (fun graph -> OnnxOp.resized graph height width))
+                resized [ height; width ], (fun graph -> OnnxOp.resized graph height width))
 
             same
                 "selection among ties, gathered and put back"

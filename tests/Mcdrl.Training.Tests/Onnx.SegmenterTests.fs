@@ -61,7 +61,7 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
 
     let texts =
         {
-            classes = text "classes" [ 3L; width ]
+            classes = text "classes" [ 1L; 3L; width ]
             conditions = text "conditions" [ conditions; width ]
             class_conditions = text "both" [ 3L; conditions; width ]
             normal = text "normal" [ width ]
@@ -88,13 +88,7 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
             }
         Tower = tower
         Network =
-            NetworkTemplate.createNetwork
-                settings
-                (Tower.isAligned tower)
-                (Tower.width tower)
-                (Tower.skipChannels tower)
-                texts
-                seed
+            NetworkTemplate.create method (Tower.sizes tower) texts (Filling.Drawn seed)
             |> Tree.mapi decided
         Texts = texts
         Rival = None
@@ -279,6 +273,12 @@ let tests =
                 32L
                 [ refined 2 method ]
                 [ Marginalisation.Nwgm ]
+            each
+                "texts of width 200, which heads of 64 channels don't divide"
+                (resnet50 ResNet50.torchvision)
+                200L
+                [ method ]
+                [ Marginalisation.Attention; Marginalisation.Exact ]
 
             testCase "the embedded model in every mode"
             <| fun () ->

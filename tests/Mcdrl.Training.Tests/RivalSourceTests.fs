@@ -44,7 +44,7 @@ let private settings prompting =
     { plain with
         Method =
             { plain.Method with
-                TrainingMode = TrainingMode.Never
+                TrainingMode = Marginalisation.Never
                 Alpha = 1.0
                 ClassesBy = ClassesBy.Texts
                 Prompting = prompting
@@ -166,7 +166,7 @@ let private answers prompting =
                 use expected = Segmenter.probabilities segmenter None picture
 
                 for found in probabilities do
-                    Expect.isTrue (found.allclose (expected, 1e-4, 1e-5)) "the same frame"
+                    Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the same frame"
                     found.Dispose()
 
             ask ()
@@ -249,8 +249,8 @@ let private sources =
                         |> TextTable.ofTower (Option.get weights.Text) tokenizer
                         |> Outcome.ok
 
-                    let found = PromptFrame.features rival.frame rival.frame.context
-                    Expect.isTrue (found.allclose (expected, 1e-4, 1e-5)) "the plain prompts")
+                    let found = PromptFrame.features rival.frame (rival.frame.context.unsqueeze 0L)
+                    Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the plain prompts")
 
             for prompting in all do
                 testCase $"refused: {prompting} without a text tower"

@@ -52,7 +52,7 @@ let private trainsTower =
     { World.settings with
         Method =
             { World.settings.Method with
-                TrainingMode = TrainingMode.Sampled
+                TrainingMode = Marginalisation.Sampled
                 Unselected = Unselected.Background
                 Marginalisation = Marginalisation.Exact
             }

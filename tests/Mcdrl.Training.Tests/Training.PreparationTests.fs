@@ -24,7 +24,7 @@ let private grounded =
     { settings with
         Method =
             { settings.Method with
-                TrainingMode = TrainingMode.Sampled
+                TrainingMode = Marginalisation.Sampled
                 Marginalisation = Marginalisation.Exact
             }
         Loss = { settings.Loss with Grounding = 1.0 }

@@ -147,25 +147,26 @@ module World =
 
     let network (world: World) : Network =
         let width = int64 world.Features
+        let drawn name = Filling.Drawn(seed name world)
 
         {
             projection = None
-            intervention = Intervention.create width world.Layers (seed "intervention" world)
+            intervention = NetworkTemplate.intervention width world.Layers (drawn "intervention")
             background =
                 if world.Background then
                     Some(SeedTensors.normal [ width ] (seed "background" world))
                 else
                     None
             head =
-                Head.create
+                NetworkTemplate.head
                     width
                     4L
                     []
                     (if world.TextClasses then 1L else int64 world.Classes)
-                    (seed "head" world)
+                    (drawn "head")
             text_classes =
                 if world.TextClasses then
-                    Some(TextClasses.create ())
+                    Some(TextClasses.create (drawn "text classes"))
                 else
                     None
             log_prior = None
@@ -178,7 +179,7 @@ module World =
 
         let texts: Texts =
             {
-                classes = normal "classes" [ classes; width ] world
+                classes = normal "classes" [ 1; classes; width ] world
                 conditions = normal "conditions" [ conditions; width ] world
                 class_conditions = normal "class conditions" [ classes; conditions; width ] world
                 normal = normal "mucosa" [ width ] world
@@ -257,7 +258,7 @@ module World =
 
     /// P(Y | do(F)) of 6 × 6 pixels, by the product's whole path.
     let answer mode (problem: Problem) =
-        Network.probabilities problem.Network problem.Texts mode true 6L problem.Observation
+        Network.probabilities problem.Network problem.Texts mode 6L problem.Observation
 
     /// ∂value/∂x
     let gradient (x: Tensor) (value: Tensor) : Tensor =

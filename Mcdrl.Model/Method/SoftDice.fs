@@ -1,0 +1,21 @@
+namespace Mcdrl
+
+open TorchSharp
+
+/// The Dice loss (ours, not the paper's), which small lesions weigh as much in as large ones.
+[<RequireQualifiedAccess>]
+module SoftDice =
+    /// 1 − soft Dice of each lesion class, mean over the images and classes; smoothing 1.
+    /// Logits [B, K + 1, S, S], labels int64 [B, S, S] → scalar in [0, 1].
+    let loss (logits: Tensor) (labels: Tensor) =
+        scoped (fun () ->
+            let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L) // [B, K, S, S]
+
+            let each =
+                torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L) // [1, K, 1, 1]
+
+            let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype // [B, K, S, S]
+            let over (x: Tensor) = x.sum [| 2L; 3L |] // [B, K]
+            let overlap = (over (p.mul g)).mul(scalar 2.0).add(scalar 1.0, unity)
+            let total = (over p).add(over g, unity).add(scalar 1.0, unity)
+            overlap.div(total).neg().add(scalar 1.0, unity).mean())

@@ -1,0 +1,39 @@
+module Mcdrl.Tests.MarginalisationTests
+
+open Expecto
+open Mcdrl
+
+let tests =
+    testList
+        "Marginalisation"
+        [
+            testCase "the modes that answer are read by their names, in configurations' spelling"
+            <| fun () ->
+                Expect.equal
+                    (Marginalisation.names Marginalisation.answering)
+                    "exact, feature-mean, nwgm, attention"
+                    "in this order"
+
+                for mode in Marginalisation.answering do
+                    let name = Marginalisation.name mode
+                    Expect.equal (Marginalisation.parse name) (Ok mode) name
+                    Expect.stringContains (RecordJson.render {| Mode = mode |}) $"\"{name}\"" "as JSON has it"
+
+            testCase "no other name is a mode that answers; the fault is where the name is"
+            <| fun () ->
+                for name in [ "sampled"; "never"; "Exact"; "" ] do
+                    match Marginalisation.parse name with
+                    | Ok mode -> failtest $"{name} is {mode}"
+                    | Error problem ->
+                        Expect.equal
+                            (McdrlError.describe problem)
+                            $"{name}: there is no such mode. Choose one of exact, feature-mean, nwgm, attention."
+                            "words"
+
+            testCase "training takes what may be taught through, and the baseline"
+            <| fun () ->
+                Expect.equal
+                    (Marginalisation.names Marginalisation.training)
+                    "attention, feature-mean, sampled, never"
+                    "in this order"
+        ]
