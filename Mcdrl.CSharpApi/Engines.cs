@@ -26,7 +26,7 @@ internal static class Ordered
         var compute = FuncConvert.FromFunc(work);
 
         return FuncConvert.FromFunc<TItem[], FSharpResult<Unit, McdrlError>>(
-            items => BatchModule.inOrder("", ReportModule.none, cancellationToken, compute, handOn, items));
+            items => ParallelModule.inOrder("", compute, handOn, items, ProgressModule.until(cancellationToken)));
     }
 }
 
@@ -44,7 +44,7 @@ internal sealed class TorchEngine(Segmenter segmenter) : IEngine
     /// <summary>One torch thread an item, which is faster than all threads on one after the other.</summary>
     public void ForEach<TItem, TResult>(
         IReadOnlyList<TItem> items, Func<TItem, TResult> work, Action<TResult> finished, CancellationToken cancellationToken) =>
-        BatchModule.sharingTorch([.. items], Ordered.Pipeline(work, finished, cancellationToken)).OrThrow();
+        ParallelModule.sharingTorch([.. items], Ordered.Pipeline(work, finished, cancellationToken)).OrThrow();
 
     public void Dispose() => ((IDisposable)segmenter).Dispose();
 }

@@ -64,8 +64,7 @@ module BenchVerb =
                 session
                 $"Every part goes through a temporary ONNX file as large as the weights in {IO.Path.GetTempPath()}, deleted as soon as it is read."
 
-            let! found =
-                ProgressBar.during session (fun report -> Bench.run request report session.Cancel)
+            let! found = ProgressBar.during session (Bench.run request)
 
             for result in found.Results do
                 Session.emit session (RecordJson.toObject result)

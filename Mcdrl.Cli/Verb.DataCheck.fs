@@ -76,12 +76,11 @@ module DataCheckVerb =
     let private unsound = 4
 
     let private run session (arguments: ParseResults<DataCheckArgument>) =
-        ProgressBar.during session (fun report ->
+        ProgressBar.during session (fun progress ->
             DatasetCheck.run
                 (arguments.GetResult Dataset)
                 (arguments.Contains DataCheckArgument.Duplicates)
-                report
-                session.Cancel)
+                progress)
         |> Result.map (fun found ->
             table session found
             found.Duplicates |> Option.iter (DuplicateText.say session)

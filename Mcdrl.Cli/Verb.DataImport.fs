@@ -108,7 +108,7 @@ module DataImportVerb =
     let private partial = 1
 
     let private import session (request: ImportRequest) =
-        ProgressBar.during session (fun report -> Import.run request report session.Cancel)
+        ProgressBar.during session (Import.run request)
         |> Result.map (fun found ->
             say session found
             Session.emit session (json found)

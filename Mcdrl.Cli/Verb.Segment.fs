@@ -126,7 +126,7 @@ module SegmentVerb =
                     "Export the mode that you want, or segment with --model"
             )
 
-    let private byTorch session (asked: Asked) mode targets (clock: Stopwatch) finished report =
+    let private byTorch session (asked: Asked) mode targets (clock: Stopwatch) finished progress =
         result {
             let device = Option.defaultValue "cpu" asked.Device
             let! folder = ModelFolder.orEmbedded session asked.Model
@@ -134,16 +134,7 @@ module SegmentVerb =
             use! segmenter = Segmenter.loadIn precision folder device
             clock.Restart()
 
-            return!
-                Segmenting.run
-                    segmenter
-                    mode
-                    asked.Explain
-                    ImageLimits.standard
-                    targets
-                    finished
-                    report
-                    session.Cancel
+            return! Segmenting.run segmenter mode asked.Explain ImageLimits.standard targets finished progress
         }
 
     let private run session (arguments: ParseResults<SegmentArgument>) =
@@ -156,7 +147,7 @@ module SegmentVerb =
             let failed = ref 0
 
             do!
-                ProgressBar.above session targets.Length (fun session report ->
+                ProgressBar.above session targets.Length (fun session progress ->
                     let finished target outcome =
                         if Result.isError outcome then
                             failed.Value <- failed.Value + 1
@@ -164,9 +155,8 @@ module SegmentVerb =
                         show session target outcome
 
                     match asked.Onnx with
-                    | Some file ->
-                        Segmenting.runOnnx file ImageLimits.standard targets finished report session.Cancel
-                    | None -> byTorch session asked mode targets clock finished report)
+                    | Some file -> Segmenting.runOnnx file ImageLimits.standard targets finished progress
+                    | None -> byTorch session asked mode targets clock finished progress)
 
             let done' = targets.Length - failed.Value
             let seconds = clock.Elapsed.TotalSeconds

@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open System.Threading.Tasks
 open FsToolkit.ErrorHandling
 open TorchSharp
@@ -90,8 +89,7 @@ module Bench =
         session
         part
         batch
-        report
-        cancel
+        (progress: Progress)
         =
         use _scope = torch.NewDisposeScope()
         let what = name model part batch
@@ -102,17 +100,15 @@ module Bench =
             segmenters
             |> List.map (fun (precision, segmenter) -> OwnContender.create segmenter precision part frames)
 
-        let progress ``done`` =
-            report
+        result {
+            progress.Tell
                 {
                     Stage = what
-                    Done = ``done``
+                    Done = 0
                     Total = request.Rounds
                     Note = ""
                 }
 
-        result {
-            progress 0
             let! ours = agreeing what reference (own part)
 
             let towers =
@@ -121,8 +117,8 @@ module Bench =
                 | BenchPart.Segmenter _ -> own BenchPart.Tower
 
             let! times =
-                reference :: List.map fst ours @ towers
-                |> BenchRounds.measure request.Rounds progress cancel
+                let contenders = reference :: List.map fst ours @ towers
+                BenchRounds.measure what request.Rounds contenders progress
 
             let case =
                 {
@@ -147,9 +143,9 @@ module Bench =
         }
 
     /// One part at every batch size.
-    let private timedPart (request: BenchRequest) (model: Model) peakOf segmenters report cancel part =
+    let private timedPart (request: BenchRequest) (model: Model) peakOf segmenters part (progress: Progress) =
         result {
-            report
+            progress.Tell
                 {
                     Stage = "exporting to ONNX Runtime"
                     Done = 0
@@ -162,12 +158,12 @@ module Bench =
             let! found =
                 request.Batches
                 |> List.traverseResultM (fun batch ->
-                    timed request model peakOf segmenters session part batch report cancel)
+                    timed request model peakOf segmenters session part batch progress)
 
             return List.concat found
         }
 
-    let private all (request: BenchRequest) (report: Report) (cancel: CancellationToken) =
+    let private all (request: BenchRequest) (progress: Progress) =
         result {
             use _scope = torch.NewDisposeScope()
             let! device = Device.parse request.Device
@@ -178,7 +174,7 @@ module Bench =
                 precisions
                 |> List.indexed
                 |> List.traverseResultM (fun (index, precision) ->
-                    report
+                    progress.Tell
                         {
                             Stage = "matmul peak"
                             Done = index
@@ -186,7 +182,7 @@ module Bench =
                             Note = precision
                         }
 
-                    if cancel.IsCancellationRequested then
+                    if progress.IsCancelled then
                         Error McdrlError.Cancelled
                     else
                         Ok(MatmulPeak.measure device precision))
@@ -207,7 +203,8 @@ module Bench =
             try
                 let! found =
                     request.Parts
-                    |> List.traverseResultM (timedPart request model peakOf segmenters report cancel)
+                    |> List.traverseResultM (fun part ->
+                        timedPart request model peakOf segmenters part progress)
 
                 return
                     {
@@ -221,17 +218,13 @@ module Bench =
 
     /// Times all that is asked for. Both engines have as many threads; ours computes on a thread of its own, because a thread
     /// keeps the number of torch threads that it first computes with.
-    let run
-        (request: BenchRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<BenchReport, McdrlError> =
+    let run (request: BenchRequest) (progress: Progress) : Result<BenchReport, McdrlError> =
         let work () =
             let before = torch.get_num_threads ()
             torch.set_num_threads request.Threads
 
             try
-                all request report cancel
+                all request progress
             finally
                 torch.set_num_threads before
 

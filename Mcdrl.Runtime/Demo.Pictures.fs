@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 
 /// The pictures of the demo's page, drawn and segmented for it.
@@ -61,8 +60,7 @@ module DemoPictures =
         (scenes: PhantomScenes)
         (mcdrl: Segmenter)
         (baseline: Segmenter)
-        report
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<string * DemoView list, McdrlError> =
         result {
             let! frame =
@@ -98,9 +96,11 @@ module DemoPictures =
                     })
 
             let! views =
-                None :: List.map Some Phantom.conditions
-                |> Array.ofList
-                |> Batch.run "one scene under every condition" report cancel view
+                Parallel.run
+                    "one scene under every condition"
+                    view
+                    (Array.ofList (None :: List.map Some Phantom.conditions))
+                    progress
 
             let! views = Evaluator.complete views
             return lesion, views
@@ -120,8 +120,7 @@ module DemoPictures =
         (data: string)
         (out: string)
         (mcdrl: Segmenter)
-        report
-        cancel
+        progress
         : Result<(PageImage * string) list, McdrlError> =
         result {
             let frames = explained plan scenes
@@ -130,7 +129,7 @@ module DemoPictures =
 
             let outcomes = ResizeArray()
             let keep _ outcome = outcomes.Add outcome
-            do! Segmenting.run mcdrl None true ImageLimits.standard targets keep report cancel
+            do! Segmenting.run mcdrl None true ImageLimits.standard targets keep progress
             let! reports = outcomes.ToArray() |> Evaluator.complete
 
             return!

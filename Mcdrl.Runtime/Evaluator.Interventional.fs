@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -139,8 +138,7 @@ module InterventionalEvaluator =
         (models: (string * Segmenter) list)
         mode
         (request: InterventionalRequest)
-        report
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<InterventionalEvaluation, McdrlError> =
         result {
             let clock = Diagnostics.Stopwatch.StartNew()
@@ -162,12 +160,11 @@ module InterventionalEvaluator =
             let segmenters = List.map snd models
 
             let! scored =
-                Batch.run
+                Parallel.run
                     "intervening"
-                    report
-                    cancel
                     (ofScene segmenters mode interventions)
                     interventions.Scenes
+                    progress
 
             let! scored = Evaluator.complete scored
 

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -99,7 +98,7 @@ module Evaluator =
     let private meanSide = 128
 
     /// The mean foreground of some masks, [128, 128], and the threshold at which it scores the best mean Dice on them.
-    let private meanMask (dataset: Dataset) (items: DatasetItem array) report cancel =
+    let private meanMask (dataset: Dataset) (items: DatasetItem array) progress =
         let small (item: DatasetItem) =
             Dataset.labels dataset item
             |> Result.map (fun labels ->
@@ -108,7 +107,7 @@ module Evaluator =
                 (LabelMap.ofTensor resized).Labels)
 
         result {
-            let! read = Batch.run "reading training masks" report cancel small items
+            let! read = Parallel.run "reading training masks" small items progress
             let! masks = read |> List.ofArray |> List.sequenceResultM
 
             let mean =
@@ -222,8 +221,7 @@ module Evaluator =
         protocol
         (data: string)
         (sites: string list)
-        report
-        cancel
+        progress
         : Result<Evaluation, McdrlError> =
         result {
             let clock = Diagnostics.Stopwatch.StartNew()
@@ -241,10 +239,10 @@ module Evaluator =
                 if training.Length = 0 then
                     Ok None
                 else
-                    meanMask dataset training report cancel |> Result.map Some
+                    meanMask dataset training progress |> Result.map Some
 
             let! judged =
-                Batch.run "evaluating" report cancel (judgeItem protocol segmenter mode dataset mean) items
+                Parallel.run "evaluating" (judgeItem protocol segmenter mode dataset mean) items progress
 
             let! judged = complete judged
 

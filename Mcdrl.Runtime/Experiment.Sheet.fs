@@ -34,7 +34,7 @@ module ExperimentSheet =
         )
 
     /// The scored frames of a site that show a lesion.
-    let private showing dataset (site: DatasetSite) (scores: ImageScore list) report cancel =
+    let private showing dataset (site: DatasetSite) (scores: ImageScore list) progress =
         result {
             let! candidates =
                 scores
@@ -46,7 +46,7 @@ module ExperimentSheet =
                 Dataset.labels dataset item
                 |> Result.map (fun map -> image, Array.exists ((<>) 0uy) map.Labels)
 
-            let! read = Batch.run "reading masks" report cancel lesion (Array.ofList candidates)
+            let! read = Parallel.run "reading masks" lesion (Array.ofList candidates) progress
             let! read = Evaluator.complete read
             return read |> List.filter snd |> List.map fst
         }
@@ -100,8 +100,7 @@ module ExperimentSheet =
         (site: string)
         (reference: ImageScore list)
         (segmenters: (string * Segmenter) list)
-        (report: Report)
-        cancel
+        (progress: Progress)
         : Result<SheetFrame list, McdrlError> =
         result {
             for _, segmenter in segmenters do
@@ -109,7 +108,7 @@ module ExperimentSheet =
 
             let! found = Evaluator.sitesOf dataset [ site ]
             let site = found.Head
-            let! shown = showing dataset site reference report cancel
+            let! shown = showing dataset site reference progress
 
             do!
                 not shown.IsEmpty
@@ -118,9 +117,8 @@ module ExperimentSheet =
                 )
 
             let! drawn =
-                ranked shown
-                |> Array.ofList
-                |> Batch.run "drawing the sheet" report cancel (frame dataset site segmenters)
+                let frames = Array.ofList (ranked shown)
+                Parallel.run "drawing the sheet" (frame dataset site segmenters) frames progress
 
             return! Evaluator.complete drawn
         }

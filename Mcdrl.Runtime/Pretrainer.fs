@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -43,8 +42,7 @@ module Pretrainer =
     let pretrain
         (world: PretrainingWorld)
         (request: PretrainingRequest)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<PretrainingRecord, McdrlError> =
         result {
             do!
@@ -68,8 +66,7 @@ module Pretrainer =
                     Tokenizer = tokenizer
                     Device = device
                     Seed = seed
-                    Report = report
-                    Cancel = cancel
+                    Progress = progress
                 }
 
             let! clip =
@@ -82,7 +79,7 @@ module Pretrainer =
                 PretrainingFolder.write request.Out vocabulary clip (fun folder ->
                     Weights.load folder
                     |> Result.bind (fun weights ->
-                        ZeroShotMeasuring.measure world weights measuringSeed request.Frames report cancel
+                        ZeroShotMeasuring.measure world weights measuringSeed request.Frames progress
                         |> Result.map (fun zeroShot ->
                             {
                                 Product = $"mcdrl {Product.release}"

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open System.Threading.Tasks
 open TorchSharp
 open TorchSharp.Modules
@@ -15,8 +14,7 @@ type PretrainingCourse =
         Tokenizer: ClipTokenizer
         Device: torch.Device
         Seed: Seed
-        Report: Report
-        Cancel: CancellationToken
+        Progress: Progress
     }
 
 /// The loop around the pure loss (`Pretraining.loss`).
@@ -144,7 +142,7 @@ module PretrainingCourse =
             Task.Run(fun () -> framesOf course "frames" (min index (steps - 1)))
 
         let rec go index (next: Task<PretrainingFrame array>) (losses: float list) =
-            if course.Cancel.IsCancellationRequested then
+            if course.Progress.IsCancelled then
                 Error McdrlError.Cancelled
             elif index = steps then
                 Ok()
@@ -157,7 +155,7 @@ module PretrainingCourse =
                 | Ok loss ->
                     let losses = List.truncate window (loss :: losses)
 
-                    course.Report
+                    course.Progress.Tell
                         {
                             Stage = "pretraining"
                             Done = index + 1

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 
 /// A connected region in an image's report; coordinates are pixels of the mask file.
@@ -263,11 +262,11 @@ module Segmenting =
         limits
         (targets: SegmentTarget list)
         (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
-        (progress: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<unit, McdrlError> =
         let batch work targets =
-            Batch.sharingTorch targets (Batch.inOrder stage progress cancel work finished)
+            Parallel.sharingTorch targets (fun targets ->
+                Parallel.inOrder stage work finished targets progress)
 
         runBy batch (answer segmenter mode explain) limits targets
 
@@ -277,8 +276,7 @@ module Segmenting =
         limits
         (targets: SegmentTarget list)
         (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
-        (progress: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<unit, McdrlError> =
         result {
             let threads = if targets.Length < Environment.ProcessorCount then 0 else 1
@@ -289,7 +287,7 @@ module Segmenting =
                 |> Result.map (fun segmentation -> segmentation, None)
 
             let batch work targets =
-                Batch.inOrder stage progress cancel work finished targets
+                Parallel.inOrder stage work finished targets progress
 
             return! runBy batch answer limits targets
         }

@@ -89,7 +89,7 @@ module Trainer =
         (request: TrainRequest)
         (dataset: Dataset)
         items
-        cancel
+        (cancel: CancellationToken)
         : Result<RunIdentity, McdrlError> =
         result {
             let! weightsFile = Weights.locate request.Weights
@@ -205,8 +205,7 @@ module Trainer =
         items
         device
         resume
-        report
-        cancel
+        progress
         =
         result {
             let clock = Stopwatch.StartNew()
@@ -244,8 +243,7 @@ module Trainer =
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower rival
 
-            let! views =
-                Preparation.views request identity device dataset state.Running report cancel
+            let! views = Preparation.views request identity device dataset state.Running progress
 
             let! texts =
                 match estimator with
@@ -261,8 +259,7 @@ module Trainer =
                                 settings.Optimiser.BatchSize
                                 frames
                                 texts
-                                report
-                                cancel
+                                progress
                     }
 
             let! trainingViews =
@@ -280,8 +277,7 @@ module Trainer =
                     Training = trainingViews
                     Validation = validationViews
                     Seed = seed
-                    Report = report
-                    Cancel = cancel
+                    Progress = progress
                     Log =
                         torch.utils.tensorboard.SummaryWriter(
                             Run.tensorBoardFolder request.Out,
@@ -317,19 +313,15 @@ module Trainer =
 
     /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
     /// writes a bundle. A cancelled run keeps a checkpoint.
-    let train
-        (request: TrainRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<TrainReport, McdrlError> =
+    let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
             let! _ = Native.load ()
             let! device = Device.parse request.Device
             let! dataset = Dataset.load request.Data
             let! sites = sitesOf dataset request.LeaveOut
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
-            let! identity = identify request dataset items cancel
+            let! identity = identify request dataset items progress.Cancel
             use! _owned = Run.lock request.Out
             let! resume = Run.enter request.Out request.Resume identity
-            return! run request identity dataset sites items device resume report cancel
+            return! run request identity dataset sites items device resume progress
         }

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.Diagnostics
-open System.Threading
 open TorchSharp
 
 /// What stays the same from step to step of a run.
@@ -14,8 +13,7 @@ type Course =
         Training: Views
         Validation: Views
         Seed: Seed
-        Report: Report
-        Cancel: CancellationToken
+        Progress: Progress
         Log: Modules.SummaryWriter
     }
 
@@ -178,7 +176,7 @@ module Course =
         let rec go index (losses: float list) (dices: float list) (state: TrainState) =
             if index = batches.Length then
                 Ok(state, losses, dices)
-            elif course.Cancel.IsCancellationRequested then
+            elif course.Progress.IsCancelled then
                 save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
             else
                 match ahead.Take() |> Result.bind (fun given -> step course active epoch given state) with
@@ -187,7 +185,7 @@ module Course =
                     course.Log.add_scalar ("train/loss", float32 loss, state.Step)
                     let losses, dices = loss :: losses, dice :: dices
 
-                    course.Report
+                    course.Progress.Tell
                         {
                             Stage = "training"
                             Done = state.Step

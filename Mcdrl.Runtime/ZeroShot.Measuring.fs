@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -163,8 +162,7 @@ module ZeroShotMeasuring =
         (weights: Weights)
         (seed: Seed)
         (count: int)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<ZeroShotReport, McdrlError> =
         result {
             use _noGrad = torch.no_grad ()
@@ -180,7 +178,7 @@ module ZeroShotMeasuring =
             let! parts =
                 [ 0..chunk .. count - 1 ]
                 |> List.traverseResultM (fun first ->
-                    if cancel.IsCancellationRequested then
+                    if progress.IsCancelled then
                         Error McdrlError.Cancelled
                     else
                         let frames =
@@ -188,7 +186,7 @@ module ZeroShotMeasuring =
 
                         let seen = see classes weights.Tower frames
 
-                        report
+                        progress.Tell
                             {
                                 Stage = "measuring"
                                 Done = first + frames.Length

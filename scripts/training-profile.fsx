@@ -9,7 +9,6 @@
 open System
 open System.Diagnostics
 open System.IO
-open System.Threading
 open Mcdrl
 open TorchSharp
 
@@ -106,16 +105,7 @@ let mean, std = Tower.normalisation weights.Tower
 let folder = Directory.CreateTempSubdirectory "mcdrl-profile"
 
 let frames =
-    get (
-        Frames.prepare
-            (Path.Combine(folder.FullName, "frames.bin"))
-            ""
-            side
-            dataset
-            items
-            Report.none
-            CancellationToken.None
-    )
+    get (Frames.prepare (Path.Combine(folder.FullName, "frames.bin")) "" side dataset items Progress.none)
 
 let views: Views =
     {

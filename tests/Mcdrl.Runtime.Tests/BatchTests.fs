@@ -8,7 +8,7 @@ open Mcdrl
 let tests =
     testSequenced (
         testList
-            "Batch"
+            "Parallel"
             [
                 testCase "results are in order, progress counts to the end, torch's threads are as before"
                 <| fun () ->
@@ -16,7 +16,11 @@ let tests =
                     let threads = torch.get_num_threads ()
 
                     let results =
-                        Batch.run "squares" seen.Add CancellationToken.None (fun n -> n * n) [| 0..99 |]
+                        Parallel.run
+                            "squares"
+                            (fun n -> n * n)
+                            [| 0..99 |]
+                            { Progress.none with Tell = seen.Add }
 
                     Expect.equal results (Ok [| for n in 0..99 -> n * n |]) "in order"
                     Expect.equal [ for progress in seen -> progress.Done ] [ 1..100 ] "counts"
@@ -25,8 +29,7 @@ let tests =
 
                 testCase "nothing to do is done"
                 <| fun () ->
-                    let results =
-                        Batch.run "none" Report.none CancellationToken.None (fun (n: int) -> n) [||]
+                    let results = Parallel.run "none" (fun (n: int) -> n) [||] Progress.none
 
                     Expect.equal results (Ok [||]) "none"
 
@@ -42,7 +45,7 @@ let tests =
                         Thread.Sleep 1
                         number
 
-                    let results = Batch.run "long" Report.none stop.Token work [| 0..9999 |]
+                    let results = Parallel.run "long" work [| 0..9999 |] (Progress.until stop.Token)
                     Expect.equal results (Error McdrlError.Cancelled) "cancelled"
                     Expect.isLessThan started 1000 "early"
                     Expect.equal (torch.get_num_threads ()) threads "threads"
@@ -62,8 +65,7 @@ let tests =
                         Thread.Sleep pause
                         pause + 1
 
-                    let outcome =
-                        Batch.inOrder "pauses" Report.none CancellationToken.None work finished items
+                    let outcome = Parallel.inOrder "pauses" work finished items Progress.none
 
                     Expect.equal outcome (Ok()) "done"
                     Expect.equal (List.ofSeq handedOn) [ for item in items -> item, item + 1 ] "in order"
@@ -83,13 +85,7 @@ let tests =
 
                     let batch =
                         Tasks.Task.Run(fun () ->
-                            Batch.inOrder
-                                "one slow"
-                                Report.none
-                                CancellationToken.None
-                                work
-                                (fun _ _ -> ())
-                                [| 0..9999 |])
+                            Parallel.inOrder "one slow" work (fun _ _ -> ()) [| 0..9999 |] Progress.none)
 
                     Thread.Sleep 200
                     let most = 5 * System.Environment.ProcessorCount
@@ -104,8 +100,7 @@ let tests =
                         if index = 3 then invalidOp "three" else index
 
                     let run () =
-                        Batch.run "thrown" Report.none CancellationToken.None work [| 0..9999 |]
-                        |> ignore
+                        Parallel.run "thrown" work [| 0..9999 |] Progress.none |> ignore
 
                     Expect.throwsT<System.InvalidOperationException> run "by work"
 
@@ -114,8 +109,7 @@ let tests =
                             invalidArg "index" "three"
 
                     let run () =
-                        Batch.inOrder "thrown" Report.none CancellationToken.None id finished [| 0..9999 |]
-                        |> ignore
+                        Parallel.inOrder "thrown" id finished [| 0..9999 |] Progress.none |> ignore
 
                     Expect.throwsT<System.ArgumentException> run "by whom they are handed to"
 
@@ -125,9 +119,9 @@ let tests =
                     use firstEnds = new ManualResetEventSlim()
 
                     let first =
-                        Tasks.Task.Run(fun () -> Batch.sharingTorch [| 1; 2 |] (fun _ -> firstEnds.Wait()))
+                        Tasks.Task.Run(fun () -> Parallel.sharingTorch [| 1; 2 |] (fun _ -> firstEnds.Wait()))
 
-                    Batch.sharingTorch [| 1; 2 |] (fun _ ->
+                    Parallel.sharingTorch [| 1; 2 |] (fun _ ->
                         firstEnds.Set()
                         first.Wait())
 

@@ -109,8 +109,7 @@ let private rounds =
                 let log = Collections.Generic.List()
 
                 let found =
-                    [ noting log "a" 30; noting log "b" 30 ]
-                    |> BenchRounds.measure 2 ignore CancellationToken.None
+                    BenchRounds.measure "two" 2 [ noting log "a" 30; noting log "b" 30 ] Progress.none
                     |> World.ok
 
                 Expect.equal (found |> List.map List.length) [ 2; 2 ] "rounds"
@@ -125,8 +124,7 @@ let private rounds =
                 let log = Collections.Generic.List()
 
                 let found =
-                    [ noting log "a" 2 ]
-                    |> BenchRounds.measure 1 ignore CancellationToken.None
+                    BenchRounds.measure "one" 1 [ noting log "a" 2 ] Progress.none
                     |> World.ok
                     |> List.exactlyOne
                     |> List.exactlyOne
@@ -139,13 +137,18 @@ let private rounds =
             <| fun () ->
                 use source = new CancellationTokenSource()
 
-                [ noting (Collections.Generic.List()) "a" 1 ]
-                |> BenchRounds.measure 1000 (fun _ -> source.Cancel()) source.Token
+                BenchRounds.measure
+                    "long"
+                    1000
+                    [ noting (Collections.Generic.List()) "a" 1 ]
+                    {
+                        Tell = fun _ -> source.Cancel()
+                        Cancel = source.Token
+                    }
                 |> World.refusedWith 130 []
         ]
 
-let private run request =
-    Bench.run request Report.none CancellationToken.None
+let private run request = Bench.run request Progress.none
 
 /// The temporary folders of benches that are there now.
 let private leftovers () =
@@ -238,12 +241,12 @@ let private whole =
                 let threads = torch.get_num_threads ()
                 let before = leftovers ()
 
-                let report progress =
+                let tell (progress: ProgressStep) =
                     if progress.Stage.Contains "batch" then
                         source.Cancel()
 
                 request (BenchModel.Folder(World.bundle ())) [] [] [ 1 ] 1000
-                |> Result.bind (fun request -> Bench.run request report source.Token)
+                |> Result.bind (fun request -> Bench.run request { Tell = tell; Cancel = source.Token })
                 |> World.refusedWith 130 []
 
                 Expect.equal (torch.get_num_threads ()) threads "threads"

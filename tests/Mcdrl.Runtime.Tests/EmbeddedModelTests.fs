@@ -1,7 +1,6 @@
 module Mcdrl.Runtime.Tests.EmbeddedModelTests
 
 open System.IO
-open System.Threading
 open Expecto
 open Mcdrl
 
@@ -35,24 +34,14 @@ let tests =
                                 Confounded = false
                                 Force = false
                             }
-                            Report.none
-                            CancellationToken.None
+                            Progress.none
                     )
                     |> ignore
 
                     use segmenter = World.ok (Segmenter.load (World.ok (EmbeddedModel.folder ())) "cpu")
 
                     let found =
-                        World.ok (
-                            Evaluator.evaluate
-                                segmenter
-                                None
-                                Protocol.Imagewise
-                                data
-                                []
-                                Report.none
-                                CancellationToken.None
-                        )
+                        World.ok (Evaluator.evaluate segmenter None Protocol.Imagewise data [] Progress.none)
 
                     let dice (answer: AnswerScores) =
                         answer.Sites |> List.averageBy _.Dice.Mean

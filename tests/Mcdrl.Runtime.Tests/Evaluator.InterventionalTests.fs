@@ -18,7 +18,7 @@ let private request: InterventionalRequest =
 let private evaluate request =
     use segmenter = World.segmenter ()
 
-    InterventionalEvaluator.evaluate [ "world", segmenter ] None request Report.none CancellationToken.None
+    InterventionalEvaluator.evaluate [ "world", segmenter ] None request Progress.none
 
 let private found = lazy (World.ok (evaluate request))
 let private report = lazy found.Value.Models.Head.Report
@@ -36,14 +36,7 @@ let private frames =
                 use segmenter = World.segmenter ()
 
                 let plain =
-                    Evaluator.evaluate
-                        segmenter
-                        None
-                        Protocol.Imagewise
-                        (World.data ())
-                        [ "c" ]
-                        Report.none
-                        CancellationToken.None
+                    Evaluator.evaluate segmenter None Protocol.Imagewise (World.data ()) [ "c" ] Progress.none
                     |> World.ok
 
                 let report = report.Value
@@ -148,8 +141,7 @@ let private comparing =
                         [ "one", one; "two", two ]
                         (Some Marginalisation.Attention)
                         request
-                        Report.none
-                        CancellationToken.None
+                        Progress.none
                     |> World.ok
 
                 let first, second = both.Models[0], both.Models[1]
@@ -221,8 +213,7 @@ let private refusals =
                     [ "world", segmenter ]
                     None
                     request
-                    Report.none
-                    (CancellationToken true)
+                    (Progress.until (CancellationToken true))
                 |> Result.map ignore
                 |> fun outcome -> Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
         ]

@@ -11,7 +11,7 @@ let private dataset () = World.ok (Dataset.load (World.data ()))
 let private featuresOf sites =
     use segmenter = World.segmenter ()
 
-    ExperimentFeatures.ofSites segmenter (dataset ()) sites Report.none CancellationToken.None
+    ExperimentFeatures.ofSites segmenter (dataset ()) sites Progress.none
     |> World.ok
 
 let private dot a b = Array.map2 (*) a b |> Array.sum
@@ -118,7 +118,7 @@ let private features =
                 use segmenter = World.segmenter ()
 
                 let refused dataset sites code parts =
-                    ExperimentFeatures.ofSites segmenter dataset sites Report.none CancellationToken.None
+                    ExperimentFeatures.ofSites segmenter dataset sites Progress.none
                     |> World.refusedWith code parts
 
                 refused (dataset ()) [ "z" ] 2 [ "--site z" ]
@@ -128,7 +128,7 @@ let private features =
             <| fun () ->
                 use segmenter = World.segmenter ()
 
-                ExperimentFeatures.ofSites segmenter (dataset ()) [] Report.none (CancellationToken true)
+                ExperimentFeatures.ofSites segmenter (dataset ()) [] (Progress.until (CancellationToken true))
                 |> World.refusedWith 130 []
         ]
 

@@ -1,6 +1,5 @@
 module Mcdrl.Runtime.Tests.ExperimentRobustnessTests
 
-open System.Threading
 open Expecto
 open TorchSharp
 open Mcdrl
@@ -10,7 +9,7 @@ let private dataset () = World.ok (Dataset.load (World.data ()))
 let private sweep change =
     use segmenter = World.segmenter ()
     let dataset, site, frames, seed = change (dataset (), "c", 4, Seed.create 5UL)
-    ExperimentRobustness.sweep segmenter dataset site frames seed Report.none CancellationToken.None
+    ExperimentRobustness.sweep segmenter dataset site frames seed Progress.none
 
 let private swept = lazy (World.ok (sweep id))
 

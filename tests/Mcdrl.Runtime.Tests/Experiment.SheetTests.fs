@@ -1,6 +1,5 @@
 module Mcdrl.Runtime.Tests.ExperimentSheetTests
 
-open System.Threading
 open Expecto
 open Mcdrl
 
@@ -30,13 +29,7 @@ let private scores =
 let private frames site scores =
     use segmenter = World.segmenter ()
 
-    ExperimentSheet.frames
-        (dataset ())
-        site
-        scores
-        [ "MCDRL", segmenter; "again", segmenter ]
-        Report.none
-        CancellationToken.None
+    ExperimentSheet.frames (dataset ()) site scores [ "MCDRL", segmenter; "again", segmenter ] Progress.none
 
 let private decoded (image: PageImage) =
     let picture = World.ok (Images.decode ImageLimits.standard "picture" image.Bytes)

@@ -66,9 +66,7 @@ let private heldBackDice folder (request: TrainRequest) =
     let prepared = Path.Combine(folder, "held-back.bin")
 
     let frames =
-        World.ok (
-            Frames.prepare prepared "" 32 dataset (Array.ofList held) Report.none CancellationToken.None
-        )
+        World.ok (Frames.prepare prepared "" 32 dataset (Array.ofList held) Progress.none)
 
     use _store: System.IDisposable = frames.Store
     let seen, labels = List.init held.Length (Frames.read frames) |> List.unzip
@@ -86,11 +84,11 @@ let private weightsOf (request: TrainRequest) =
 let private interrupted steps (request: TrainRequest) =
     use stop = new CancellationTokenSource()
 
-    let report (progress: Progress) =
+    let tell (progress: ProgressStep) =
         if progress.Stage = "training" && progress.Done = steps then
             stop.Cancel()
 
-    Trainer.train request report stop.Token
+    Trainer.train request { Tell = tell; Cancel = stop.Token }
 
 let private trained prompting =
     testCase
@@ -178,13 +176,12 @@ let private answers prompting =
 
             let export =
                 OnnxExporter.run
-                    Report.none
-                    CancellationToken.None
                     {
                         Model = request.Out
                         Mode = None
                         Out = Path.Combine(folder, "model.onnx")
                     }
+                    Progress.none
 
             if prompting = Prompting.Biomedcoop then
                 World.ok export |> ignore

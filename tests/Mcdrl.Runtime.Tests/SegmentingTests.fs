@@ -71,17 +71,7 @@ let private run targets =
     let outcomes = ResizeArray()
     let keep target outcome = outcomes.Add((target, outcome))
 
-    World.ok (
-        Segmenting.run
-            segmenter
-            None
-            false
-            ImageLimits.standard
-            targets
-            keep
-            Report.none
-            CancellationToken.None
-    )
+    World.ok (Segmenting.run segmenter None false ImageLimits.standard targets keep Progress.none)
 
     outcomes.ToArray()
 
@@ -154,8 +144,7 @@ let private runs =
                             ImageLimits.standard
                             targets
                             (fun _ _ -> ())
-                            Report.none
-                            (CancellationToken true)
+                            (Progress.until (CancellationToken true))
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
 
@@ -184,8 +173,7 @@ let private runs =
                             ImageLimits.standard
                             (World.ok (Segmenting.plan [ input ] out))
                             finished
-                            Report.none
-                            stop.Token
+                            (Progress.until stop.Token)
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                     Expect.isLessThan handedOn.Count 90 "early"

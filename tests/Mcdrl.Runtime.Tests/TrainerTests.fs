@@ -19,11 +19,11 @@ let private prepared kind (request: TrainRequest) =
 let private interrupted steps (request: TrainRequest) =
     use stop = new CancellationTokenSource()
 
-    let report (progress: Progress) =
+    let tell (progress: ProgressStep) =
         if progress.Stage = "training" && progress.Done = steps then
             stop.Cancel()
 
-    Trainer.train request report stop.Token
+    Trainer.train request { Tell = tell; Cancel = stop.Token }
 
 let private sameAfterInterruption (settings: Settings) folder =
     let whole =
@@ -267,7 +267,7 @@ let private refusals =
                     let request = World.request folder "run"
                     let mutable vanished = ""
 
-                    let report (progress: Progress) =
+                    let tell (progress: ProgressStep) =
                         if progress.Stage = "training" && progress.Done = 1 then
                             vanished <- List.head (prepared "frames" request)
 
@@ -281,14 +281,14 @@ let private refusals =
 
                             file.SetLength 32L
 
-                    let outcome = Trainer.train request report CancellationToken.None
+                    let outcome = Trainer.train request { Progress.none with Tell = tell }
                     outcome |> World.refusedWith 5 [ "ends within record"; vanished ])
 
             testCase "a call cancelled before it began is cancelled"
             <| fun () ->
                 World.within (fun folder ->
                     let outcome =
-                        Trainer.train (World.request folder "run") Report.none (CancellationToken true)
+                        Trainer.train (World.request folder "run") (Progress.until (CancellationToken true))
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
         ]
@@ -336,16 +336,7 @@ let private learns =
         use segmenter = World.segmenter ()
 
         let evaluation =
-            World.ok (
-                Evaluator.evaluate
-                    segmenter
-                    None
-                    Protocol.Micro
-                    (World.data ())
-                    [ "c" ]
-                    Report.none
-                    CancellationToken.None
-            )
+            World.ok (Evaluator.evaluate segmenter None Protocol.Micro (World.data ()) [ "c" ] Progress.none)
 
         let dice name =
             (evaluation.Answers |> List.find (fun answer -> answer.Name = name)).All.Dice.Mean

@@ -2,7 +2,6 @@ module Mcdrl.Runtime.Tests.TrainingPriorTests
 
 open System
 open System.IO
-open System.Threading
 open Expecto
 open TorchSharp
 open Mcdrl
@@ -53,8 +52,7 @@ let private expected (request: TrainRequest) =
                 32
                 dataset
                 (Array.ofList training)
-                Report.none
-                CancellationToken.None
+                Progress.none
         )
 
     use _store: IDisposable = images.Store
