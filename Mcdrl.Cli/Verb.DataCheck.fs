@@ -87,7 +87,7 @@ module DataCheckVerb =
             Session.emit session (json found)
 
             for problem in found.Problems do
-                Session.warn session (McdrlError.describe problem)
+                Session.warn session (Flags.describe problem)
 
             match found.Problems.Length with
             | 0 ->

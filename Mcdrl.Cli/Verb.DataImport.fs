@@ -114,7 +114,7 @@ module DataImportVerb =
             Session.emit session (json found)
 
             for problem in found.Problems do
-                Session.warn session (McdrlError.describe problem)
+                Session.warn session (Flags.describe problem)
 
             if not found.Written then unsound
             elif found.Problems.IsEmpty then 0

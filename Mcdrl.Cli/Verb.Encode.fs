@@ -56,7 +56,7 @@ module EncodeVerb =
                     Session.say session $"{name, -16}{shapeText shape}"
 
                 for _, error in report.Failed do
-                    Session.warn session (McdrlError.describe error)
+                    Session.warn session (Flags.describe error)
 
                 Session.emit
                     session

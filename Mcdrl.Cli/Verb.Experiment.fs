@@ -238,7 +238,7 @@ module ExperimentVerb =
                 Session.say session $"Left out: {reason}."
 
             for failed in state.Failed do
-                Session.warn session failed
+                Session.warn session (Flags.spelt failed)
 
             Session.say session ""
 

@@ -52,15 +52,11 @@ module SegmentVerb =
             Session.say session $"{target.Input}: {describe report}"
             Session.emit session (RecordJson.toObject report)
         | Error fault ->
-            Session.warn session (McdrlError.describe fault)
+            Session.warn session (Flags.describe fault)
 
             Session.emit
                 session
-                (Json.object
-                    [
-                        "image", Json.text target.Input
-                        "error", Json.text (McdrlError.describe fault)
-                    ])
+                (Json.object [ "image", Json.text target.Input; "error", Json.text (Flags.describe fault) ])
 
     /// What was asked for. Argu looks a case up by unpickling a quotation, which alone takes longer than to segment a
     /// small image; so each is picked from the list of all.

@@ -73,23 +73,27 @@ module BenchRequest =
             Marginalisation.Attention
         ]
 
-    let private fault what option =
-        McdrlError.usage what option "See `mcdrl bench --help`"
-
     /// Each name must be one of those that are known.
     let private among option known (names: string list) =
         [
             for name in names do
                 if not (List.contains name known) then
                     let listed = String.concat ", " known
-                    fault $"there is no such {option}, only {listed}" $"--{option} {name}"
+
+                    McdrlError.usage
+                        $"there is no such {option}, only {listed}"
+                        $"“{option}” {name}"
+                        "Choose one of them"
         ]
 
     let private within option low high (values: int list) =
         [
             for value in values do
                 if value < low || value > high then
-                    fault $"must lie between {low} and {high}" $"--{option} {value}"
+                    McdrlError.usage
+                        $"must lie between {low} and {high}"
+                        $"“{option}” {value}"
+                        "Correct the number"
         ]
 
     let private orAll all names =

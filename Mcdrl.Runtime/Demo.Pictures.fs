@@ -67,7 +67,7 @@ module DemoPictures =
                 scenes.Frames
                 |> List.tryFind (fun frame -> frame.Site = plan.LeftOut && frame.Lesion.IsSome)
                 |> Result.requireSome (
-                    McdrlError.data "the site shows no lesion" plan.LeftOut "Choose another --seed"
+                    McdrlError.data "the site shows no lesion" plan.LeftOut "Choose another “seed”"
                 )
 
             let! scene, _, seed = PhantomDataset.scene frame

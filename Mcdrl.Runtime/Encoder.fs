@@ -95,10 +95,7 @@ module Encoder =
             [ for name, tensor in encode (inputs.``to`` device) -> name, tensor.cpu () ])
 
     let private refuse path name what =
-        McdrlError.data
-            what
-            $"{path}, tensor \"{name}\""
-            "Write the tensor as `mcdrl encode --help` describes it"
+        McdrlError.data what $"{path}, tensor \"{name}\"" "Write `image` as [n,3,h,w] and `tokens` as [n,77]"
 
     let private checkImages path (tower: Tower) (images: Tensor) =
         let step = Tower.granularity tower

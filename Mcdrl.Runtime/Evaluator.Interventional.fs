@@ -125,11 +125,11 @@ module InterventionalEvaluator =
             Error(
                 McdrlError.usage
                     "a condition's strength lies above 0 and is at most 1"
-                    $"--strength {request.Strength}"
+                    $"“strength” {request.Strength}"
                     "0.7 is the default"
             )
         elif request.Images |> Option.exists (fun images -> images < 1) then
-            Error(McdrlError.usage "no image to evaluate on" "--images" "Give a number of at least 1")
+            Error(McdrlError.usage "no image to evaluate on" "“images”" "Give a number of at least 1")
         else
             Ok()
 

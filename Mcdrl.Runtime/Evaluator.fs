@@ -184,7 +184,7 @@ module Evaluator =
             let listed = String.concat ", " names
 
             Error(
-                McdrlError.usage "the dataset has no such site" $"--site {unknown}" $"Choose one of {listed}"
+                McdrlError.usage "the dataset has no such site" $"“site” {unknown}" $"Choose one of {listed}"
             )
 
     /// A model's labels mean something on a dataset only if both have the same classes in the same order.

@@ -78,7 +78,7 @@ module Experiment =
                 | Some test when names test <> names dataset || test.Classes <> dataset.Classes ->
                     Error(
                         McdrlError.data
-                            "its sites or classes are not those of --data"
+                            "its sites or classes are not those of “data”"
                             test.Folder
                             "Judge on a dataset with the same sites and classes in the same order"
                     )

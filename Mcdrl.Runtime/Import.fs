@@ -94,7 +94,7 @@ module Import =
                 request.As
                 |> Option.exists (fun name -> name.Trim() = "" || name = "background")
             then
-                refuse "the class is empty or called background" "Give --as the name of a lesion"
+                refuse "the class is empty or called background" "Give “as” the name of a lesion"
             else
                 Ok())
 

@@ -316,7 +316,7 @@ module PhantomDataset =
                     McdrlError.usage
                         "the folder is not empty"
                         folder
-                        "Give another folder, or --force to replace what is there"
+                        "Give another folder, or “force” to replace what is there"
                 ))
 
     /// Renders the request into its folder: frames and masks by site, `dataset.json` (written last: until then the

@@ -25,6 +25,6 @@ module PrecisionName =
             Error(
                 McdrlError.usage
                     "there is no such precision"
-                    $"--precision {name}"
+                    $"“precision” {name}"
                     "Choose auto, fp32 or bf16"
             )

@@ -49,7 +49,7 @@ module Pretrainer =
                 Result.requireTrue
                     (McdrlError.usage
                         "must lie between 32 and 100000"
-                        $"--frames {request.Frames}"
+                        $"“frames” {request.Frames}"
                         "Measure on more or fewer frames")
                     (request.Frames >= 32 && request.Frames <= 100_000)
 

@@ -102,7 +102,7 @@ module PretrainingCourse =
                     McdrlError.usage
                         $"the loss became {value} at step {index + 1}"
                         "learning_rate"
-                        "Lower it with --set learning_rate=…"
+                        "Lower it with “set” learning_rate=…"
                 ))
 
     let private framesOf (course: PretrainingCourse) part index =

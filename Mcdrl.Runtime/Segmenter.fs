@@ -100,7 +100,7 @@ module Segmenter =
                 McdrlError.usage
                     "this processor can't compute in bf16: it has no AVX-512"
                     folder
-                    "Use --precision fp32"
+                    "Use “precision” fp32"
             )
         else
             Ok precision

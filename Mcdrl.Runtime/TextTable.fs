@@ -140,5 +140,5 @@ module TextTable =
                 McdrlError.usage
                     $"{Tower.name weights.Tower} has no text tower"
                     weights.Path
-                    "Give an embeddings table with --text"
+                    "Give an embeddings table with “text”"
             )

@@ -41,14 +41,14 @@ module Trainer =
             Error(
                 McdrlError.usage
                     "the dataset has no such site"
-                    $"--leave-out {site}"
+                    $"“leave_out” {site}"
                     $"Choose one of {listed}"
             )
         | Some _ when names.Length = 1 ->
             Error(
                 McdrlError.usage
                     "nothing is left to train on"
-                    "--leave-out"
+                    "“leave_out”"
                     "Use a dataset with more than one site"
             )
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
@@ -63,7 +63,7 @@ module Trainer =
                     McdrlError.usage
                         $"the weights hold {Tower.name weights.Tower}, not {wanted}"
                         weights.Path
-                        "Name the tower that the weights hold, or leave --tower out"
+                        "Name the tower that the weights hold, or leave “tower” out"
                 )
             | _ ->
                 let step = Tower.granularity weights.Tower
@@ -75,7 +75,7 @@ module Trainer =
                         McdrlError.usage
                             $"must be a multiple of {step} for {Tower.name weights.Tower}"
                             "method.input_size"
-                            "Correct the value in the configuration or with --set"
+                            "Correct the value in the configuration or with “set”"
                     ))
 
     let private textsOf (request: TrainRequest) (weights: Weights) (classes: string list) =

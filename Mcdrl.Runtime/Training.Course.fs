@@ -136,7 +136,7 @@ module Course =
                 McdrlError.model
                     $"the loss became {loss} at step {state.Step} (epoch {epoch + 1})"
                     course.Request.Out
-                    "Lower optimiser.learning_rate, then go on from the last checkpoint with --resume or start afresh"
+                    "Lower optimiser.learning_rate, then go on from the last checkpoint with “resume” or start afresh"
             )
         else
             let predicted = logits.detach().argmax(1L).cpu().``to`` torch.uint8

@@ -85,7 +85,7 @@ let private plan =
                     0
                     (Environment.ProcessorCount + 1)
                     "cpu"
-                |> World.refusedWith 2 [ "head"; "sideways"; "fp8"; "--batch 0"; "--rounds 0"; "--threads" ]
+                |> World.refusedWith 2 [ "head"; "sideways"; "fp8"; "“batch” 0"; "“rounds” 0"; "“threads”" ]
         ]
 
 /// A contender that takes note of being asked.

@@ -191,10 +191,10 @@ let private refusals =
                 for strength in [ 0.0; -1.0; 1.01; nan ] do
                     evaluate { request with Strength = strength }
                     |> Result.map ignore
-                    |> World.refusedWith 2 [ "--strength" ]
+                    |> World.refusedWith 2 [ "“strength”" ]
 
-                evaluate { request with Images = Some 0 } |> World.refusedWith 2 [ "--images" ]
-                evaluate { request with Sites = [ "z" ] } |> World.refusedWith 2 [ "--site z" ]
+                evaluate { request with Images = Some 0 } |> World.refusedWith 2 [ "“images”" ]
+                evaluate { request with Sites = [ "z" ] } |> World.refusedWith 2 [ "“site” z" ]
 
             testCase "every broken frame is named; a cancelled evaluation is cancelled"
             <| fun () ->

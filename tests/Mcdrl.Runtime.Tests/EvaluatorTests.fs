@@ -134,7 +134,7 @@ let private sites =
             testCase "an unknown site is named, together with those there are"
             <| fun () ->
                 evaluate Protocol.Imagewise [ "a"; "z" ]
-                |> World.refusedWith 2 [ "--site z"; "a, b, c" ]
+                |> World.refusedWith 2 [ "“site” z"; "a, b, c" ]
 
             testCase "a dataset of other classes is refused"
             <| fun () ->

@@ -121,7 +121,7 @@ let private features =
                     ExperimentFeatures.ofSites segmenter dataset sites Progress.none
                     |> World.refusedWith code parts
 
-                refused (dataset ()) [ "z" ] 2 [ "--site z" ]
+                refused (dataset ()) [ "z" ] 2 [ "“site” z" ]
                 refused { dataset () with Classes = [ "cyst" ] } [] 4 [ "cyst"; "polyp" ]
 
             testCase "a cancelled call says so"

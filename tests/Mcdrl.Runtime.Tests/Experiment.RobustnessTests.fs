@@ -101,7 +101,7 @@ let private sweeping =
                 let refused code parts change =
                     sweep change |> World.refusedWith code parts
 
-                refused 2 [ "--site z" ] (fun (data, _, frames, seed) -> data, "z", frames, seed)
+                refused 2 [ "“site” z" ] (fun (data, _, frames, seed) -> data, "z", frames, seed)
                 refused 4 [ "no frame" ] (fun (data, site, _, seed) -> data, site, 0, seed)
 
                 refused 4 [ "cyst" ] (fun (data, site, frames, seed) ->

@@ -154,7 +154,7 @@ let private refusing =
         |> World.refusedWith 4 [ "c: no scored frame" ]
 
         frames "c" [ score "c" "frame99" 1.0 ] |> World.refusedWith 4 [ "frame99" ]
-        frames "z" scores |> World.refusedWith 2 [ "--site z" ]
+        frames "z" scores |> World.refusedWith 2 [ "“site” z" ]
 
 let tests =
     testSequenced (testList "Experiment.Sheet" [ ranking; outlining; drawing; refusing ])

@@ -419,7 +419,7 @@ let private refusals =
 
             File.WriteAllText(Path.Combine(other, "dataset.json"), text.Replace("\"c\": {", "\"d\": {"))
 
-            { request with Test = Some other } |> refused 4 [ other; "--data" ]
+            { request with Test = Some other } |> refused 4 [ other; "“data”" ]
             let single = Path.Combine(folder, "single")
             World.writeDataset single
             let first = text.IndexOf("\"a\": {", StringComparison.Ordinal)

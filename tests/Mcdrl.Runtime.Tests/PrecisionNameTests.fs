@@ -33,5 +33,5 @@ let tests =
             testCase "another name is refused"
             <| fun () ->
                 PrecisionName.parse "cpu" (Some "fp8")
-                |> World.refusedWith 2 [ "--precision fp8"; "bf16" ]
+                |> World.refusedWith 2 [ "“precision” fp8"; "bf16" ]
         ]

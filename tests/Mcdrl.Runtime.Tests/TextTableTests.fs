@@ -153,7 +153,7 @@ let private towers =
                 let weights = ok (Weights.load (Shared.path "weights/resnet50-imagenet"))
                 let error = Expect.wantError (TextTable.resolve weights None [ "a" ]) "refused"
                 Expect.equal (McdrlError.exitCode error) 2 "usage"
-                Expect.stringContains (McdrlError.describe error) "--text" "says how"
+                Expect.stringContains (McdrlError.describe error) "“text”" "says how"
                 Expect.isOk (TextTable.resolve weights (Some(table ())) [ "A polyp with blur" ]) "with one"
         ]
 

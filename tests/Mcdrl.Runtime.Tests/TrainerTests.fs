@@ -186,7 +186,7 @@ let private refusals =
                         }
                     |> World.refusedWith 3 [ "settings.method.input_size" ]
 
-                    World.train request |> World.refusedWith 2 [ "--resume" ]
+                    World.train request |> World.refusedWith 2 [ "“resume”" ]
                     let description = Path.Combine(request.Data, "dataset.json")
                     let told = File.ReadAllText description
 
@@ -225,7 +225,7 @@ let private refusals =
                     let request = World.request folder "run"
 
                     World.train { request with LeaveOut = Some "d" }
-                    |> World.refusedWith 2 [ "--leave-out d"; "a, b, c" ]
+                    |> World.refusedWith 2 [ "“leave_out” d"; "a, b, c" ]
 
                     World.train { request with Tower = Some "ViT-B-16" }
                     |> World.refusedWith 2 [ "ViT-2x64-8-32"; "ViT-B-16" ])
