@@ -8,8 +8,10 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 module Bench =
     /// How far an answer may be from ONNX Runtime's, see `BenchResult.Difference`.
-    let tolerance (precision: string) =
-        if precision = "fp32" then 1e-3 else 0.1
+    let tolerance precision =
+        match precision with
+        | Precision.Fp32 -> 1e-3
+        | Precision.Bf16 -> 0.1
 
     /// ‖x − y‖ / ‖y‖
     let difference (x: float32 array) (y: float32 array) =
@@ -75,7 +77,7 @@ module Bench =
             else
                 Error(
                     McdrlError.model
-                        $"in {contender.Precision} our answer differs from ONNX Runtime's by {found:E1} of its length; nothing was timed"
+                        $"in {PrecisionName.ofPrecision contender.Precision} our answer differs from ONNX Runtime's by {found:E1} of its length; nothing was timed"
                         what
                         "Report it with the model's mcdrl.json"
                 ))
@@ -168,7 +170,7 @@ module Bench =
             use _scope = torch.NewDisposeScope()
             let! device = Device.parse request.Device
 
-            let precisions = List.distinct ("fp32" :: request.Precisions)
+            let precisions = List.distinct (Precision.Fp32 :: request.Precisions)
 
             let! peaks =
                 precisions
@@ -179,7 +181,7 @@ module Bench =
                             Stage = "matmul peak"
                             Done = index
                             Total = precisions.Length
-                            Note = precision
+                            Note = PrecisionName.ofPrecision precision
                         }
 
                     if progress.IsCancelled then
@@ -189,13 +191,9 @@ module Bench =
 
             let! model = open' request
 
-            let! segmenters =
+            let segmenters =
                 request.Precisions
-                |> List.traverseResultM (fun name ->
-                    PrecisionName.parse request.Device (Some name)
-                    |> Result.map (fun precision ->
-                        let precision = Option.defaultValue Precision.Fp32 precision
-                        name, Segmenter.ofModel device precision model))
+                |> List.map (fun precision -> precision, Segmenter.ofModel device precision model)
 
             let peakOf precision =
                 peaks |> List.find (fun peak -> peak.Precision = precision)

@@ -5,11 +5,16 @@ open System.IO
 open FsToolkit.ErrorHandling
 open TorchSharp
 
+/// How the sides of an image become those of the network's input.
+[<RequireQualifiedAccess>]
+type ResizeMethod =
+    /// Both sides to the input size by Pillow's antialiased bicubic, aspect not kept.
+    | SquashBicubic
+
 /// How an image becomes the network's input.
 type Preprocessing =
     {
-        /// Always `squash-bicubic`: both sides to `input_size` by Pillow's antialiased bicubic, aspect not kept.
-        Resize: string
+        Resize: ResizeMethod
         InputSize: int
         /// Subtracted from RGB in [0, 1], one number per channel.
         Mean: float list
@@ -19,15 +24,12 @@ type Preprocessing =
 
 [<RequireQualifiedAccess>]
 module Preprocessing =
-    /// The one way to resize that there is.
-    let resize = "squash-bicubic"
-
     /// What a tower takes, at this input size.
     let ofTower (inputSize: int) (tower: Tower) : Preprocessing =
         let mean, std = Tower.normalisation tower
 
         {
-            Resize = resize
+            Resize = ResizeMethod.SquashBicubic
             InputSize = inputSize
             Mean = mean
             Std = std
@@ -67,8 +69,8 @@ type Manifest =
         TowerFacts: Map<string, string>
         /// Whether the intervention is on; it is off in a model that was stopped before it was activated.
         Active: bool
-        /// What it is to be used in: `fp32` or `bf16`.
-        Precision: string
+        /// What it is to be used in.
+        Precision: Precision
         Preprocessing: Preprocessing
         Settings: Settings
         Provenance: Provenance
@@ -210,10 +212,6 @@ module Bundle =
 
         if manifest.Format <> 1 then
             incompatible folder $"the layout has version {manifest.Format}, not 1"
-        elif Option.isNone (PrecisionName.tryParse manifest.Precision) then
-            incompatible folder $"unknown precision {manifest.Precision}"
-        elif manifest.Preprocessing.Resize <> Preprocessing.resize then
-            incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
         elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
             incompatible folder "the preprocessing's input size is not the settings'"
         elif

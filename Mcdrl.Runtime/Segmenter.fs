@@ -86,10 +86,7 @@ module Segmenter =
         prepare ignore device precision model |> keepOwned
 
     let private precisionOf folder (device: torch.Device) asked (manifest: Manifest) =
-        let precision =
-            asked
-            |> Option.orElse (PrecisionName.tryParse manifest.Precision)
-            |> Option.defaultValue Precision.Fp32
+        let precision = asked |> Option.defaultValue manifest.Precision
 
         if
             precision = Precision.Bf16

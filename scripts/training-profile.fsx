@@ -270,7 +270,7 @@ let peak, each, processor =
     FlushedThread.run (fun () ->
         step batches[0]
         taken.Clear()
-        let peak = MatmulPeak.measure torch.CPU "fp32"
+        let peak = MatmulPeak.measure torch.CPU Precision.Fp32
         let started = Process.GetCurrentProcess().TotalProcessorTime
 
         let each =

@@ -11,6 +11,7 @@ let tests =
             <| fun () ->
                 for precision in [ Precision.Fp32; Precision.Bf16 ] do
                     let name = PrecisionName.ofPrecision precision
+                    Expect.equal (RecordJson.text precision) name "as in JSON"
                     Expect.equal (PrecisionName.tryParse name) (Some precision) name
                     Expect.equal (World.ok (PrecisionName.parse "cpu" (Some name))) (Some precision) name
 
