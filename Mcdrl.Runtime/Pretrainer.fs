@@ -59,7 +59,7 @@ module Pretrainer =
             let! tokenizer = ClipTokenizer.ofTokens vocabulary
             let seed = Seed.create request.Seed
 
-            let course =
+            let loop =
                 {
                     Settings = request.Settings
                     World = world
@@ -73,7 +73,7 @@ module Pretrainer =
                 onOneThread (fun () ->
                     Seed.named "weights" seed
                     |> Pretraining.create request.Settings vocabulary.Tokens.Length
-                    |> PretrainingCourse.run course)
+                    |> PretrainingLoop.run loop)
 
             return!
                 PretrainingFolder.write request.Out vocabulary clip (fun folder ->

@@ -82,7 +82,7 @@ module Trainer =
         let m = request.Settings.Method
         let prior = if m.Prior.IsEmpty then None else Some m.Prior
 
-        TextTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
+        PromptTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
         |> Result.map (Prompts.texts classes.Length m.Conditions.Length prior)
 
     let private identify
@@ -115,7 +115,7 @@ module Trainer =
         (identity: RunIdentity)
         (dataset: Dataset)
         sites
-        (course: Course)
+        (loop: TrainingLoop)
         tower
         (epoch, dice)
         : Manifest =
@@ -127,7 +127,7 @@ module Trainer =
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower
             Active = Schedule.isActive settings (epoch - 1)
-            Precision = course.Request.Precision
+            Precision = loop.Request.Precision
             Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
             Settings = settings
             Provenance =
@@ -141,7 +141,7 @@ module Trainer =
                     WeightsSha256 = identity.WeightsSha256
                     Seed = identity.Seed
                     Epoch = epoch
-                    TrainingFrames = course.Frames
+                    TrainingFrames = loop.Frames
                 }
             Metrics =
                 [
@@ -160,9 +160,9 @@ module Trainer =
         |> Option.map (fun _ -> Seq.zip settings.Conditions (Prior.weights texts) |> Map.ofSeq)
 
     /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
-    let private writeBundle identity dataset sites (course: Course) (state: TrainState) =
+    let private writeBundle identity dataset sites (loop: TrainingLoop) (state: TrainState) =
         result {
-            let folder = course.Request.Out
+            let folder = loop.Request.Out
 
             let! best =
                 state.Best
@@ -173,14 +173,14 @@ module Trainer =
             let! _, leaves = Checkpoint.read (Run.bestFile folder)
             let network, tower, rival = TrainState.withLeaves leaves state
             use _noGrad = torch.no_grad ()
-            let network, texts = Prior.settled network course.Texts
+            let network, texts = Prior.settled network loop.Texts
             let texts, rival = Rival.settled rival texts
 
             do!
                 Bundle.write
                     (Run.bundleFolder folder)
                     {
-                        Manifest = manifestOf identity dataset sites course tower best
+                        Manifest = manifestOf identity dataset sites loop tower best
                         Tower = tower
                         Network = network
                         Texts = texts
@@ -270,7 +270,7 @@ module Trainer =
 
             let! validationViews = views Augmentation.none None validation
 
-            let course =
+            let loop =
                 {
                     Request = request
                     Texts = texts
@@ -293,9 +293,9 @@ module Trainer =
 
             // Nothing else on that thread: those that it makes would flush for ever.
             let! state =
-                FlushedThread.run (fun () -> Course.complete course (Stopwatch.StartNew()) state)
+                FlushedThread.run (fun () -> TrainingLoop.complete loop (Stopwatch.StartNew()) state)
 
-            let! (epoch, dice), prior = writeBundle identity dataset sites course state
+            let! (epoch, dice), prior = writeBundle identity dataset sites loop state
             do! forgetPrepared request.Out
 
             return

@@ -170,7 +170,7 @@ module ZeroShotMeasuring =
             let classes, conditions = world.Classes.Length, world.Conditions.Length
 
             let! embeddings =
-                TextTable.resolve weights None (Prompts.all world.Classes world.Conditions)
+                PromptTable.resolve weights None (Prompts.all world.Classes world.Conditions)
 
             let texts = Prompts.texts classes conditions None embeddings
             let side = int (Tower.inputSize weights.Tower)

@@ -79,7 +79,7 @@ let items =
     |> Array.ofSeq
 
 let texts =
-    get (TextTable.resolve weights asked.Text (Prompts.all dataset.Classes m.Conditions))
+    get (PromptTable.resolve weights asked.Text (Prompts.all dataset.Classes m.Conditions))
     |> Prompts.texts dataset.Classes.Length m.Conditions.Length None
 
 let state =

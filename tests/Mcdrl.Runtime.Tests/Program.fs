@@ -20,7 +20,7 @@ let main argv =
                     SafetensorsTests.tests
                     ClipTokenizerTests.tests
                     WeightsTests.tests
-                    TextTableTests.tests
+                    PromptTableTests.tests
                     EncoderTests.tests
                     ParityTests.tests
                     TiffTests.tests

@@ -219,7 +219,7 @@ let private sources =
                     Expect.equal (List.ofArray ensemble.shape) [ 2L; int64 usable.Length; 32L ] "the rest"
 
                     let expected =
-                        World.ok (TextTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ])
+                        World.ok (PromptTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ])
 
                     Expect.isTrue (ensemble[1L, 1L].allclose(expected[0L], 1e-4, 1e-5)) "class by class")
 
@@ -241,7 +241,7 @@ let private sources =
 
                     let expected =
                         [ "endoscopic image of a polyp"; "endoscopic image of a mucus" ]
-                        |> TextTable.ofTower (Option.get weights.Text) tokenizer
+                        |> PromptTable.ofTower (Option.get weights.Text) tokenizer
                         |> World.ok
 
                     let found = PromptFrame.features rival.frame rival.frame.context
