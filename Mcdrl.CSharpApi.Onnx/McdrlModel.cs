@@ -182,11 +182,10 @@ public sealed class McdrlModel : IDisposable
             EngineModule.inOrder(
                 engine,
                 "",
-                ReportModule.none,
-                cancellationToken,
                 FuncConvert.FromFunc<string, BatchItem>(path => SegmentItem(path, options, cancellationToken)),
                 FuncConvert.FromAction<string, BatchItem>((_, item) => finished(item)),
-                [.. paths]).OrThrow();
+                [.. paths],
+                ProgressModule.until(cancellationToken)).OrThrow();
         }
         finally
         {

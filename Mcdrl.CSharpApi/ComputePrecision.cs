@@ -21,17 +21,12 @@ public enum ComputePrecision
 internal static class ComputePrecisions
 {
     /// <summary>The precision on a device, none for the model's own.</summary>
-    internal static FSharpOption<Precision>? On(this ComputePrecision precision, string device)
+    internal static FSharpOption<Precision>? On(this ComputePrecision precision, string device) => precision switch
     {
-        var name = precision switch
-        {
-            ComputePrecision.ModelDefault => null,
-            ComputePrecision.Auto => "auto",
-            ComputePrecision.Fp32 => "fp32",
-            ComputePrecision.Bf16 => "bf16",
-            _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "there is no such precision"),
-        };
-
-        return PrecisionName.parse(device, name is null ? null : FSharpOption<string>.Some(name)).OrThrow();
-    }
+        ComputePrecision.ModelDefault => null,
+        ComputePrecision.Auto => FSharpOption<Precision>.Some(PrecisionName.fastOn(device)),
+        ComputePrecision.Fp32 => FSharpOption<Precision>.Some(Precision.Fp32),
+        ComputePrecision.Bf16 => FSharpOption<Precision>.Some(Precision.Bf16),
+        _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "there is no such precision"),
+    };
 }

@@ -9,7 +9,6 @@
 open System
 open System.Diagnostics
 open System.IO
-open System.Threading
 open Mcdrl
 open TorchSharp
 
@@ -80,7 +79,7 @@ let items =
     |> Array.ofSeq
 
 let texts =
-    get (TextTable.resolve weights asked.Text (Prompts.all dataset.Classes m.Conditions))
+    get (PromptTable.resolve weights asked.Text (Prompts.all dataset.Classes m.Conditions))
     |> PromptTexts.ofEmbeddings dataset.Classes.Length m.Conditions.Length None
 
 let state =
@@ -100,16 +99,7 @@ let mean, std = Tower.normalisation weights.Tower
 let folder = Directory.CreateTempSubdirectory "mcdrl-profile"
 
 let frames =
-    get (
-        Frames.prepare
-            (Path.Combine(folder.FullName, "frames.bin"))
-            ""
-            side
-            dataset
-            items
-            Report.none
-            CancellationToken.None
-    )
+    get (Frames.prepare (Path.Combine(folder.FullName, "frames.bin")) "" side dataset items Progress.none)
 
 let views: Views =
     {
@@ -268,7 +258,7 @@ let peak, each, processor =
     FlushedThread.run (fun () ->
         step batches[0]
         taken.Clear()
-        let peak = MatmulPeak.measure torch.CPU "fp32"
+        let peak = MatmulPeak.measure torch.CPU Precision.Fp32
         let started = Process.GetCurrentProcess().TotalProcessorTime
 
         let each =

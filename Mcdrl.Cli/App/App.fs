@@ -82,5 +82,5 @@ module App =
         match result with
         | Ok code -> code
         | Error problem ->
-            Session.warn session (McdrlError.describe problem)
+            Session.warn session (Flags.describe problem)
             McdrlError.exitCode problem

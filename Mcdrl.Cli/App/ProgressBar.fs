@@ -4,10 +4,10 @@ open System
 open System.Diagnostics
 open System.IO
 open System.Text
-open Mcdrl
 open Spectre.Console
+open Mcdrl
 
-/// Shows the reports of a long operation on stderr: a bar for a person, a line now and then for a log file.
+/// Shows how far a long operation has come on stderr: a bar for a person, a line now and then for a log file.
 [<RequireQualifiedAccess>]
 module ProgressBar =
     /// Lines that stay above the bar.
@@ -18,7 +18,7 @@ module ProgressBar =
         override _.WriteLine(line: string | null) =
             console.WriteLine(Option.ofObj line |> Option.defaultValue "")
 
-    let private drawn session (work: Session -> Report -> 'a) =
+    let private drawn session (work: Session -> Progress -> 'a) =
         let console =
             AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput session.Err))
 
@@ -55,42 +55,45 @@ module ProgressBar =
                         bar <- Some(stage, task)
                         task
 
-                work session (fun progress ->
-                    let task = barOf progress.Stage
-                    task.IsIndeterminate <- progress.Total <= 0
-                    task.MaxValue <- float (max 1 progress.Total)
-                    task.Value <- float progress.Done
-                    task.Description <- Markup.Escape $"{progress.Stage} {progress.Note}"))
+                let tell (step: ProgressStep) =
+                    let task = barOf step.Stage
+                    task.IsIndeterminate <- step.Total <= 0
+                    task.MaxValue <- float (max 1 step.Total)
+                    task.Value <- float step.Done
+                    task.Description <- Markup.Escape $"{step.Stage} {step.Note}"
+
+                work session { Tell = tell; Cancel = session.Cancel })
 
     /// At most one line in this time, besides the first and the last of a stage.
     let private pause = TimeSpan.FromSeconds 30.0
 
-    let private logged (err: TextWriter) (work: Report -> 'a) =
+    let private logged session (work: Progress -> 'a) =
         let mutable stage = ""
         let mutable last = Stopwatch.StartNew()
 
-        work (fun progress ->
-            let due =
-                progress.Stage <> stage
-                || progress.Done = progress.Total
-                || last.Elapsed > pause
-
-            if due then
-                stage <- progress.Stage
+        let tell (step: ProgressStep) =
+            if step.Stage <> stage || step.Done = step.Total || last.Elapsed > pause then
+                stage <- step.Stage
                 last <- Stopwatch.StartNew()
-                let total = if progress.Total > 0 then $"/{progress.Total}" else ""
-                err.WriteLine($"{progress.Stage} {progress.Done}{total} {progress.Note}".TrimEnd()))
+                let total = if step.Total > 0 then $"/{step.Total}" else ""
+                session.Err.WriteLine($"{step.Stage} {step.Done}{total} {step.Note}".TrimEnd())
 
-    /// Runs `work` with a place to report to. The reports of one run come from one thread at a time.
-    let during session (work: Report -> 'a) : 'a =
+        work { Tell = tell; Cancel = session.Cancel }
+
+    /// Runs `work` with its progress shown, until the session is cancelled. The steps of one run come from one thread at
+    /// a time.
+    let during session (work: Progress -> 'a) : 'a =
         if session.Terminal then
-            drawn session (fun _ report -> work report)
+            drawn session (fun _ progress -> work progress)
         else
-            logged session.Err work
+            logged session work
 
     /// `during` for work on so many items that prints in the meantime, by the session that it is given: a bar would draw
     /// over what is printed beside it. A single item needs no bar.
-    let above session items (work: Session -> Report -> 'a) : 'a =
-        if items = 1 then work session Report.none
-        elif session.Terminal then drawn session work
-        else logged session.Err (work session)
+    let above session items (work: Session -> Progress -> 'a) : 'a =
+        if items = 1 then
+            work session (Progress.until session.Cancel)
+        elif session.Terminal then
+            drawn session work
+        else
+            logged session (work session)

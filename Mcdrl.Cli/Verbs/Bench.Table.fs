@@ -37,10 +37,12 @@ module BenchTable =
 
     let private row (found: BenchResult) =
         [
-            found.Mode |> Option.defaultValue "tower"
+            found.Mode
+            |> Option.map Marginalisation.name
+            |> Option.defaultValue "tower"
             string found.Batch
-            found.Engine
-            found.Precision
+            RecordJson.text found.Engine
+            PrecisionName.ofPrecision found.Precision
             digits found.MedianMs
             $"{digits found.MinMs} to {digits found.MaxMs}"
             digits found.Gflops
@@ -76,10 +78,10 @@ module BenchTable =
 
         [
             for found in results do
-                if found.Mode = Some "exact" then
-                    match found.MethodShare, share "attention" found with
+                if found.Mode = Some Marginalisation.Exact then
+                    match found.MethodShare, share Marginalisation.Attention found with
                     | Some exact, Some attention ->
-                        $"exact, batch {found.Batch}, {found.Precision}: {digits ((1.0 + exact) / (1.0 + attention))} times attention"
+                        $"exact, batch {found.Batch}, {PrecisionName.ofPrecision found.Precision}: {digits ((1.0 + exact) / (1.0 + attention))} times attention"
                     | _ -> ()
         ]
 
@@ -89,12 +91,12 @@ module BenchTable =
             for found in results do
                 match found.Mode, found.MethodShare, found.MethodShareMin, found.MethodShareMax with
                 | Some mode, Some share, Some least, Some most ->
-                    $"{mode}, batch {found.Batch}, {found.Precision}: {percent share} of the tower's time on top of it ({percent least} to {percent most})"
+                    $"{Marginalisation.name mode}, batch {found.Batch}, {PrecisionName.ofPrecision found.Precision}: {percent share} of the tower's time on top of it ({percent least} to {percent most})"
                 | _ -> ()
         ]
 
     let private peak (found: MatmulPeak) =
-        $"peak in {found.Precision}: {digits found.Best} GFLOP/s, a product of 2048³ (matmul {digits found.Matmul}, as a convolution {digits found.Convolution})"
+        $"peak in {PrecisionName.ofPrecision found.Precision}: {digits found.Best} GFLOP/s, a product of 2048³ (matmul {digits found.Matmul}, as a convolution {digits found.Convolution})"
 
     let show session (found: BenchReport) =
         let out = if session.Json then session.Err else session.Out

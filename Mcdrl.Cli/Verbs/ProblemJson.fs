@@ -5,7 +5,7 @@ open Mcdrl
 /// A problem as JSON.
 [<RequireQualifiedAccess>]
 module ProblemJson =
-    /// An object with `where`, `what` and `fix`.
+    /// An object with `where`, `what` and `fix`, with flags.
     let create problem =
         match problem with
         | McdrlError.Usage fault
@@ -14,9 +14,9 @@ module ProblemJson =
         | McdrlError.Resource fault ->
             Json.object
                 [
-                    "where", Json.text fault.Where
-                    "what", Json.text fault.What
-                    "fix", Json.text fault.Fix
+                    "where", Json.text (Flags.spelt fault.Where)
+                    "what", Json.text (Flags.spelt fault.What)
+                    "fix", Json.text (Flags.spelt fault.Fix)
                 ]
         | McdrlError.Cancelled
-        | McdrlError.Several _ -> Json.object [ "what", Json.text (McdrlError.describe problem) ]
+        | McdrlError.Several _ -> Json.object [ "what", Json.text (Flags.describe problem) ]

@@ -25,14 +25,14 @@ module SegmentImages =
             Session.say session $"{target.Input}: {describe report}"
             Session.emit session (RecordJson.toObject report)
         | Error fault ->
-            Session.warn session (McdrlError.describe fault)
+            Session.warn session (Flags.describe fault)
 
             Session.emit
                 session
                 (Json.object
                     [
                         "image", Json.text target.Input
-                        "error", Json.text (McdrlError.describe fault)
+                        "error", Json.text (Flags.describe fault)
                     ])
 
     /// One of ONNX Runtime's threads an image where there are images enough, else as many as it likes.
@@ -47,7 +47,7 @@ module SegmentImages =
             let failed = ref 0
 
             do!
-                ProgressBar.above session targets.Length (fun session report ->
+                ProgressBar.above session targets.Length (fun session progress ->
                     let finished target outcome =
                         if Result.isError outcome then
                             failed.Value <- failed.Value + 1
@@ -66,8 +66,7 @@ module SegmentImages =
                                 ImageLimits.standard
                                 targets
                                 finished
-                                report
-                                session.Cancel
+                                progress
                     })
 
             let done' = targets.Length - failed.Value

@@ -27,7 +27,11 @@ type BenchArgument =
             | Part _ -> "tower, segmenter or both. Default: both."
             | Mode _ -> "modes of the segmenter: exact, feature-mean, nwgm, attention. Default: all."
             | Precision _ ->
-                let known = String.concat ", " BenchRequest.precisions
+                let known =
+                    BenchRequest.precisions
+                    |> List.map PrecisionName.ofPrecision
+                    |> String.concat ", "
+
                 $"what our engine computes in: {known}. Default: all. ONNX Runtime computes in fp32."
             | Batch _ -> "images at once, one number or several. Default: 1 8."
             | Rounds _ -> "measurements of each, engines in turn. Default: 7."
@@ -50,7 +54,7 @@ module BenchVerb =
             let! model = model session arguments
 
             let! request =
-                BenchRequest.create
+                BenchRequest.ofNames
                     model
                     (arguments.GetResult(Part, defaultValue = []))
                     (arguments.GetResult(BenchArgument.Mode, defaultValue = []))
@@ -64,8 +68,7 @@ module BenchVerb =
                 session
                 $"Every part goes through a temporary ONNX file as large as the weights in {IO.Path.GetTempPath()}, deleted as soon as it is read."
 
-            let! found =
-                ProgressBar.during session (fun report -> Bench.run request report session.Cancel)
+            let! found = ProgressBar.during session (Bench.run request)
 
             for result in found.Results do
                 Session.emit session (RecordJson.toObject result)

@@ -76,19 +76,18 @@ module DataCheckVerb =
     let private unsound = 4
 
     let private run session (arguments: ParseResults<DataCheckArgument>) =
-        ProgressBar.during session (fun report ->
+        ProgressBar.during session (fun progress ->
             DatasetCheck.run
                 (arguments.GetResult Dataset)
                 (arguments.Contains DataCheckArgument.Duplicates)
-                report
-                session.Cancel)
+                progress)
         |> Result.map (fun found ->
             table session found
             found.Duplicates |> Option.iter (DuplicateText.say session)
             Session.emit session (json found)
 
             for problem in found.Problems do
-                Session.warn session (McdrlError.describe problem)
+                Session.warn session (Flags.describe problem)
 
             match found.Problems.Length with
             | 0 ->

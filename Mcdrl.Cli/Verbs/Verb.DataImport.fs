@@ -108,13 +108,13 @@ module DataImportVerb =
     let private partial = 1
 
     let private import session (request: ImportRequest) =
-        ProgressBar.during session (fun report -> Import.run request report session.Cancel)
+        ProgressBar.during session (Import.run request)
         |> Result.map (fun found ->
             say session found
             Session.emit session (json found)
 
             for problem in found.Problems do
-                Session.warn session (McdrlError.describe problem)
+                Session.warn session (Flags.describe problem)
 
             if not found.Written then unsound
             elif found.Problems.IsEmpty then 0

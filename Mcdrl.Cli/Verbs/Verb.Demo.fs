@@ -76,7 +76,7 @@ module DemoVerb =
                 Replace = arguments.Contains Replace
             }
 
-        ProgressBar.during session (fun report -> Demo.run request report session.Cancel)
+        ProgressBar.during session (Demo.run request)
         |> Result.map (fun found ->
             table session found
             Session.emit session (RecordJson.toObject found)

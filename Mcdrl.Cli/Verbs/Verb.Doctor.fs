@@ -20,7 +20,7 @@ module DoctorVerb =
 
     let private nativeRows (found: Result<Native, McdrlError>) =
         match found with
-        | Error problem -> [ "libtorch", "DOES NOT LOAD: " + McdrlError.describe problem ]
+        | Error problem -> [ "libtorch", "DOES NOT LOAD: " + Flags.describe problem ]
         | Ok native ->
             [
                 "libtorch", native.Libtorch + (if native.Cuda then " with CUDA" else "")
@@ -74,7 +74,7 @@ module DoctorVerb =
                     "torchsharp", Json.text native.TorchSharp
                     "weakened", Json.flag native.Weakened
                     "cuda", Json.flag native.Cuda
-                | Error problem -> "error", Json.text (McdrlError.describe problem)
+                | Error problem -> "error", Json.text (Flags.describe problem)
             ]
 
     let private run session (arguments: Argu.ParseResults<DoctorArgument>) =

@@ -50,13 +50,13 @@ module EncodeVerb =
                     Device = arguments.GetResult(EncodeArgument.Device, "cpu")
                 }
 
-            ProgressBar.during session (fun report -> Encoder.encode report session.Cancel request)
+            ProgressBar.during session (Encoder.encode request)
             |> Result.map (fun report ->
                 for name, shape in report.Written do
                     Session.say session $"{name, -16}{shapeText shape}"
 
                 for _, error in report.Failed do
-                    Session.warn session (McdrlError.describe error)
+                    Session.warn session (Flags.describe error)
 
                 Session.emit
                     session

@@ -174,15 +174,14 @@ module EvaluateVerb =
             use! segmenter = load (arguments.GetResult Model)
 
             let! found =
-                ProgressBar.during session (fun report ->
+                ProgressBar.during session (fun progress ->
                     Evaluator.evaluate
                         segmenter
                         mode
                         protocol
                         (arguments.GetResult Data)
                         (arguments.GetResults Site)
-                        report
-                        session.Cancel)
+                        progress)
 
             let perImage = arguments.Contains Per_Image
             show session perImage found
@@ -203,8 +202,7 @@ module EvaluateVerb =
             }
 
         let evaluate models =
-            ProgressBar.during session (fun report ->
-                InterventionalEvaluator.evaluate models mode request report session.Cancel)
+            ProgressBar.during session (InterventionalEvaluator.evaluate models mode request)
 
         result {
             use! model = load folder

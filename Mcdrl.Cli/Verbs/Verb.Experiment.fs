@@ -219,12 +219,11 @@ module ExperimentVerb =
                 }
 
             let! state, page =
-                ProgressBar.during session (fun report ->
+                ProgressBar.during session (fun progress ->
                     result {
-                        let! state =
-                            Experiment.run request (arguments.Contains Report_Only) report session.Cancel
+                        let! state = Experiment.run request (arguments.Contains Report_Only) progress
 
-                        let! found = ExperimentReporting.write request state report session.Cancel
+                        let! found = ExperimentReporting.write request state progress
                         return state, found
                     })
 
@@ -239,7 +238,7 @@ module ExperimentVerb =
                 Session.say session $"Left out: {reason}."
 
             for failed in state.Failed do
-                Session.warn session failed
+                Session.warn session (Flags.spelt failed)
 
             Session.say session ""
 

@@ -48,15 +48,14 @@ module ExportOnnxVerb =
         | Ok mode ->
             ModelFolder.orEmbedded session (arguments.TryGetResult ExportOnnxArgument.Model)
             |> Result.bind (fun folder ->
-                ProgressBar.during session (fun report ->
+                ProgressBar.during session (fun progress ->
                     OnnxExporter.run
-                        report
-                        session.Cancel
                         {
                             Model = folder
                             Mode = mode
                             Out = arguments.GetResult(ExportOnnxArgument.Out, "mcdrl.onnx")
-                        }))
+                        }
+                        progress))
             |> Result.map (fun found ->
                 tell session found
                 Session.emit session (RecordJson.toObject found)

@@ -42,7 +42,7 @@ module PhantomVerb =
 
         let clock = Stopwatch.StartNew()
 
-        ProgressBar.during session (fun report -> PhantomDataset.write request report session.Cancel)
+        ProgressBar.during session (PhantomDataset.write request)
         |> Result.map (fun found ->
             let seconds = clock.Elapsed.TotalSeconds
             let count = found.Frames.Length

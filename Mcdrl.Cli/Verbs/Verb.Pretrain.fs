@@ -46,8 +46,7 @@ module PretrainVerb =
                     Frames = arguments.GetResult(PretrainArgument.Frames, defaultValue = 1024)
                 }
 
-            ProgressBar.during session (fun report ->
-                Pretrainer.pretrain (PhantomWorld.pretraining settings) request report session.Cancel)
+            ProgressBar.during session (Pretrainer.pretrain (PhantomWorld.pretraining settings) request)
             |> Result.map (fun record ->
                 for line in PretrainingFolder.figures record do
                     Session.say session line

@@ -80,7 +80,7 @@ module TrainVerb =
                     CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
                 }
 
-            return! ProgressBar.during session (fun report -> Trainer.train request report session.Cancel)
+            return! ProgressBar.during session (Trainer.train request)
         }
         |> Result.map (fun report ->
             Session.say session $"Trained on {report.TrainingFrames} frames in {report.Seconds:F0} s."

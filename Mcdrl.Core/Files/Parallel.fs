@@ -5,9 +5,9 @@ open System.Runtime.ExceptionServices
 open System.Threading
 open System.Threading.Tasks
 
-/// Many independent items at once. `BatchModule` to C#, which would take it for the training batch of the core.
+/// Many independent items at once. `ParallelModule` to C#, which has a `Parallel` of its own.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
-module Batch =
+module Parallel =
     /// How many items are worked on at once: one a processor.
     let workers (items: 'item array) =
         max 1 (min Environment.ProcessorCount items.Length)
@@ -15,9 +15,10 @@ module Batch =
     /// How many results a worker may be ahead of the oldest item that is still worked on.
     let private ahead = 4
 
-    /// What the workers of one batch share. Every member may be called from any of them.
-    type private Course<'item, 'result>
-        (items: 'item array, workers: int, stage, report: Report, cancel, finished) =
+    /// What the workers share: the items yet to begin, and the results yet to hand on. Every member may be called from
+    /// any of them.
+    type private OrderedQueue<'item, 'result>
+        (items: 'item array, workers: int, stage, finished, progress: Progress) =
         let gate = obj ()
 
         /// Results that wait for an older item, at their index modulo the length.
@@ -27,15 +28,13 @@ module Batch =
         let mutable failed = false
 
         let isOver () =
-            failed
-            || begun = items.Length
-            || (cancel: CancellationToken).IsCancellationRequested
+            failed || begun = items.Length || progress.IsCancelled
 
         let handOn (result: 'result) =
             finished items[handedOn] result
             handedOn <- handedOn + 1
 
-            report
+            progress.Tell
                 {
                     Stage = stage
                     Done = handedOn
@@ -44,7 +43,7 @@ module Batch =
                 }
 
         /// The index of the next item, as soon as its result would have a place to wait; none when all are begun, one has
-        /// failed or the batch is cancelled.
+        /// failed or the work is cancelled.
         member _.Take() =
             lock gate (fun () ->
                 while begun - handedOn >= waiting.Length && not (isOver ()) do
@@ -80,19 +79,18 @@ module Batch =
     /// items there are. What a single item computes with is left to `work`.
     let inOrder
         stage
-        (report: Report)
-        (cancel: CancellationToken)
         (work: 'item -> 'result)
         (finished: 'item -> 'result -> unit)
         (items: 'item array)
+        (progress: Progress)
         : Result<unit, McdrlError> =
         let workers = workers items
-        let course = Course(items, workers, stage, report, cancel, finished)
+        let queue = OrderedQueue(items, workers, stage, finished, progress)
 
         let rec go () =
-            match course.Take() with
+            match queue.Take() with
             | ValueSome index ->
-                course.Give index (work items[index])
+                queue.Give index (work items[index])
                 go ()
             | ValueNone -> ()
 
@@ -100,7 +98,7 @@ module Batch =
             try
                 go ()
             with _ ->
-                course.Fail()
+                queue.Fail()
                 reraise ()
 
         // A thread keeps the number of torch threads that it first computes with, so the pool's are left alone.
@@ -109,7 +107,7 @@ module Batch =
 
         try
             Task.WaitAll(Array.init workers start)
-            cancel.ThrowIfCancellationRequested()
+            progress.Cancel.ThrowIfCancellationRequested()
             Ok()
         with
         | :? OperationCanceledException -> Error McdrlError.Cancelled
@@ -121,14 +119,8 @@ module Batch =
                 Error McdrlError.Cancelled
 
     /// `inOrder`, with all results kept.
-    let each
-        stage
-        (report: Report)
-        (cancel: CancellationToken)
-        (work: 'item -> 'result)
-        (items: 'item array)
-        =
+    let each stage (work: 'item -> 'result) (items: 'item array) (progress: Progress) =
         let results = ResizeArray<'result> items.Length
 
-        inOrder stage report cancel work (fun _ result -> results.Add result) items
+        inOrder stage work (fun _ result -> results.Add result) items progress
         |> Result.map results.ToArray

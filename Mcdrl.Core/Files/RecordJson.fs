@@ -77,6 +77,11 @@ module RecordJson =
             let case, _ = FSharpValue.GetUnionFields(value, kind)
             JsonValue.Create(dashed '-' case.Name)
 
+    /// The text of a union's case without fields, e.g. `feature-mean`.
+    let text (case: 'T) : string =
+        let case, _ = FSharpValue.GetUnionFields(case, typeof<'T>)
+        dashed '-' case.Name
+
     let private options =
         JsonSerializerOptions(WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping)
 

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 
 /// What computes a model's answers: libtorch (`Segmenter.engine`) or ONNX Runtime (`OnnxEngine.engine`). Any number of threads may
 /// use one at the same time.
@@ -40,15 +39,14 @@ module Engine =
                     "Load the model's folder instead"
             )
 
-    /// `Batch.inOrder` with the engine's threads shared between the items.
+    /// `Parallel.inOrder` with the engine's threads shared between the items.
     let inOrder
         engine
         stage
-        (report: Report)
-        (cancel: CancellationToken)
         (work: 'item -> 'result)
         (finished: 'item -> 'result -> unit)
         (items: 'item array)
+        (progress: Progress)
         =
-        use _shared = engine.Share(Batch.workers items)
-        Batch.inOrder stage report cancel work finished items
+        use _shared = engine.Share(Parallel.workers items)
+        Parallel.inOrder stage work finished items progress

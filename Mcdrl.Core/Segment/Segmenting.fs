@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 
 /// A connected region in an image's report; coordinates are pixels of the mask file.
@@ -160,7 +159,7 @@ module Segmenting =
                     |> List.exists (fun input -> Path.GetDirectoryName(Path.GetFullPath input) = full)
                 then
                     [
-                        McdrlError.usage "the output folder holds input images" out "Choose another --out"
+                        McdrlError.usage "the output folder holds input images" out "Choose another “out”"
                     ]
                 else
                     []
@@ -263,11 +262,14 @@ module Segmenting =
         limits
         (targets: SegmentTarget list)
         (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<unit, McdrlError> =
         makeFolders targets
         |> Result.bind (fun _ ->
-            targets
-            |> Array.ofList
-            |> Engine.inOrder engine "segmenting" report cancel (one engine mode explain limits) finished)
+            Engine.inOrder
+                engine
+                "segmenting"
+                (one engine mode explain limits)
+                finished
+                (Array.ofList targets)
+                progress)

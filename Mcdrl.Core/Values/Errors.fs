@@ -1,6 +1,8 @@
 namespace Mcdrl
 
-/// What went wrong, where (path, byte offset, tensor name, configuration key), and what to do about it.
+/// What went wrong, where (path, byte offset, tensor name, configuration key), and what to do about it. A setting of the
+/// operation stands in typographic quotation marks, its name spelt as in a configuration: “leave_out”. The command writes
+/// its flag there.
 type Fault =
     {
         What: string

@@ -9,7 +9,7 @@ open TorchSharp
 type Contender =
     {
         Engine: BenchEngine
-        Precision: string
+        Precision: Precision
         /// Answers, the answer in the processor's memory, and frees it.
         Run: unit -> unit
         /// The answer, row by row.
@@ -33,7 +33,7 @@ module OwnContender =
                     (ask ()).``to``(torch.float32).cpu().contiguous().data<float32>().ToArray()
         }
 
-    /// Frames [B, 3, S, S] in [0, 1] → the dense map. `precision` names that of the segmenter.
+    /// Frames [B, 3, S, S] in [0, 1] → the dense map. `precision` is that of the segmenter.
     let create (segmenter: Segmenter) precision (part: BenchPart) (frames: Tensor) : Contender =
         asking precision (fun () ->
             match part with
@@ -88,8 +88,8 @@ module OnnxContender =
             read found[0]
 
         {
-            Engine = BenchEngine.OnnxRuntime
-            Precision = "fp32"
+            Engine = BenchEngine.Onnxruntime
+            Precision = Precision.Fp32
             Run = fun () -> ask ignore
             Answer = fun () -> ask (fun value -> value.GetTensorDataAsSpan<float32>().ToArray())
         }

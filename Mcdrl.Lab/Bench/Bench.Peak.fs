@@ -6,7 +6,7 @@ open TorchSharp
 /// The rate of one large product of matrices in libtorch, in 10⁹ operations a second: what the machine can do.
 type MatmulPeak =
     {
-        Precision: string
+        Precision: Precision
         /// By `matmul`.
         Matmul: float
         /// By the same product written as a convolution, which goes another way through libtorch.
@@ -41,13 +41,8 @@ module MatmulPeak =
         let size = float (sizeOn device)
         2.0 * size * size * size / best / 1e9
 
-    let private typeOf precision =
-        PrecisionName.tryParse precision
-        |> Option.defaultValue Precision.Fp32
-        |> Packing.dtype
-
     /// Measured with the calling thread's number of torch threads.
-    let measure (device: torch.Device) (precision: string) : MatmulPeak =
+    let measure (device: torch.Device) (precision: Precision) : MatmulPeak =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
 
@@ -55,7 +50,7 @@ module MatmulPeak =
 
         let matrix part : Tensor =
             (SeedTensors.normal [ size; size ] (Seed.named part (Seed.create 1UL)))
-                .``to``(typeOf precision)
+                .``to``(Packing.dtype precision)
                 .``to``
                 device
 

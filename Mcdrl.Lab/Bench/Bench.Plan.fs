@@ -2,19 +2,26 @@ namespace Mcdrl
 
 open System
 
+/// How much of a model is timed.
+[<RequireQualifiedAccess>]
+type BenchScope =
+    /// The image tower alone, to its dense map and image feature.
+    | Tower
+    /// From frames to probabilities.
+    | Segmenter
+
 /// What is timed.
 [<RequireQualifiedAccess>]
 type BenchPart =
-    /// The image tower alone, to its dense map and image feature.
     | Tower
-    /// From frames to probabilities in one mode.
+    /// In one mode.
     | Segmenter of Marginalisation
 
 /// What computes it.
 [<RequireQualifiedAccess>]
 type BenchEngine =
     | Mcdrl
-    | OnnxRuntime
+    | Onnxruntime
 
 /// Whose weights.
 [<RequireQualifiedAccess>]
@@ -30,7 +37,7 @@ type BenchRequest =
         {
             Source: BenchModel
             Timed: BenchPart list
-            Own: string list
+            Own: Precision list
             Sizes: int list
             Times: int
             Cores: int
@@ -53,46 +60,102 @@ type BenchRequest =
 [<RequireQualifiedAccess>]
 module BenchRequest =
     /// Precisions that our engine runs in.
-    let precisions =
-        [ Precision.Fp32; Precision.Bf16 ] |> List.map PrecisionName.ofPrecision
+    let precisions = [ Precision.Fp32; Precision.Bf16 ]
 
     /// Those that are worth timing on this processor.
     let private usual =
         if Processor.hasFastBf16 then
             precisions
         else
-            [ PrecisionName.ofPrecision Precision.Fp32 ]
+            [ Precision.Fp32 ]
 
-    let parts = [ "tower"; "segmenter" ]
+    let scopes = [ BenchScope.Tower; BenchScope.Segmenter ]
 
     let modes = Marginalisation.answering
 
-    let private fault what option =
-        McdrlError.usage what option "See `mcdrl bench --help`"
+    /// The values of these names, which must be among those that are known.
+    let private named option (name: 'value -> string) (known: 'value list) (names: string list) =
+        let find wanted =
+            known |> List.tryFind (fun value -> name value = wanted)
 
-    /// Each name must be one of those that are known.
-    let private among option known (names: string list) =
-        [
-            for name in names do
-                if not (List.contains name known) then
-                    let listed = String.concat ", " known
-                    fault $"there is no such {option}, only {listed}" $"--{option} {name}"
-        ]
+        let faults =
+            [
+                for wanted in names do
+                    if (find wanted).IsNone then
+                        let listed = known |> List.map name |> String.concat ", "
+
+                        McdrlError.usage
+                            $"there is no such {option}, only {listed}"
+                            $"“{option}” {wanted}"
+                            "Choose one of them"
+            ]
+
+        List.choose find names, faults
 
     let private within option low high (values: int list) =
         [
             for value in values do
                 if value < low || value > high then
-                    fault $"must lie between {low} and {high}" $"--{option} {value}"
+                    McdrlError.usage
+                        $"must lie between {low} and {high}"
+                        $"“{option}” {value}"
+                        "Correct the number"
         ]
 
-    let private orAll all names =
-        if List.isEmpty names then all else names
+    let private numbers batches rounds threads =
+        [
+            within "batch" 1 256 batches
+            within "rounds" 1 1000 [ rounds ]
+            within "threads" 1 Environment.ProcessorCount [ threads ]
+        ]
+        |> List.concat
 
-    /// Every empty list stands for all there is, for batches 1 and 8, and for the precisions that the processor is fast in. All that is wrong is reported at once.
+    let private orAll all given =
+        if List.isEmpty given then all else given
+
+    let private unlessFaulty faults (value: unit -> 'T) =
+        match McdrlError.ofList faults with
+        | Some fault -> Error fault
+        | None -> Ok(value ())
+
+    /// Every empty list stands for all there is, for batches 1 and 8, and for the precisions that the processor is fast in.
+    /// All that is wrong is reported at once.
     let create
         (model: BenchModel)
-        (parts': string list)
+        (scopes': BenchScope list)
+        (modes': Marginalisation list)
+        (precisions': Precision list)
+        (batches: int list)
+        (rounds: int)
+        (threads: int)
+        (device: string)
+        : Result<BenchRequest, McdrlError> =
+        unlessFaulty (numbers batches rounds threads) (fun () ->
+            let asked = orAll modes modes'
+
+            {
+                Source = model
+                Timed =
+                    [
+                        for scope in orAll scopes scopes' |> List.distinct do
+                            match scope with
+                            | BenchScope.Tower -> BenchPart.Tower
+                            | BenchScope.Segmenter ->
+                                for mode in modes do
+                                    if List.contains mode asked then
+                                        BenchPart.Segmenter mode
+                    ]
+                Own = orAll usual precisions' |> List.distinct
+                Sizes = orAll [ 1; 8 ] batches |> List.distinct
+                Times = rounds
+                Cores = threads
+                Processor = device
+            })
+
+    /// `create` with scopes, modes and precisions by their names.
+    let ofNames
+        (model: BenchModel)
+        (parts: string list)
         (modes': string list)
         (precisions': string list)
         (batches: int list)
@@ -100,38 +163,11 @@ module BenchRequest =
         (threads: int)
         (device: string)
         : Result<BenchRequest, McdrlError> =
-        let known = modes |> List.map Marginalisation.name
+        let scopes, noScopes = named "part" RecordJson.text scopes parts
+        let modes, noModes = named "mode" Marginalisation.name modes modes'
 
-        [
-            among "part" parts parts'
-            among "mode" known modes'
-            among "precision" precisions precisions'
-            within "batch" 1 256 batches
-            within "rounds" 1 1000 [ rounds ]
-            within "threads" 1 Environment.ProcessorCount [ threads ]
-        ]
-        |> List.concat
-        |> McdrlError.ofList
-        |> Option.map Error
-        |> Option.defaultWith (fun () ->
-            let asked = orAll known modes'
+        let precisions, noPrecisions =
+            named "precision" PrecisionName.ofPrecision precisions precisions'
 
-            Ok
-                {
-                    Source = model
-                    Timed =
-                        [
-                            for part in orAll parts parts' |> List.distinct do
-                                if part = "tower" then
-                                    BenchPart.Tower
-                                else
-                                    for mode in modes do
-                                        if List.contains (Marginalisation.name mode) asked then
-                                            BenchPart.Segmenter mode
-                        ]
-                    Own = orAll usual precisions' |> List.distinct
-                    Sizes = orAll [ 1; 8 ] batches |> List.distinct
-                    Times = rounds
-                    Cores = threads
-                    Processor = device
-                })
+        unlessFaulty (noScopes @ noModes @ noPrecisions @ numbers batches rounds threads) ignore
+        |> Result.bind (fun () -> create model scopes modes precisions batches rounds threads device)

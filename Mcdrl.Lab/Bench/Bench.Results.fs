@@ -4,15 +4,13 @@ namespace Mcdrl
 type BenchResult =
     {
         Tower: string
-        /// `tower` or `segmenter`.
-        Part: string
+        Part: BenchScope
         /// Of the segmenter.
-        Mode: string option
-        Precision: string
+        Mode: Marginalisation option
+        Precision: Precision
         /// Images at once.
         Batch: int
-        /// `mcdrl` or `onnxruntime`.
-        Engine: string
+        Engine: BenchEngine
         Threads: int
         Rounds: int
         MedianMs: float
@@ -63,11 +61,6 @@ type BenchCase =
 
 [<RequireQualifiedAccess>]
 module BenchResult =
-    let private engine name =
-        match name with
-        | BenchEngine.Mcdrl -> "mcdrl"
-        | BenchEngine.OnnxRuntime -> "onnxruntime"
-
     /// The times of one contender, and of our tower in the same rounds and precision where that is not what was timed.
     let create
         (case: BenchCase)
@@ -91,15 +84,15 @@ module BenchResult =
             Tower = case.Tower
             Part =
                 (match case.Part with
-                 | BenchPart.Tower -> "tower"
-                 | BenchPart.Segmenter _ -> "segmenter")
+                 | BenchPart.Tower -> BenchScope.Tower
+                 | BenchPart.Segmenter _ -> BenchScope.Segmenter)
             Mode =
                 (match case.Part with
                  | BenchPart.Tower -> None
-                 | BenchPart.Segmenter mode -> Some(Marginalisation.name mode))
+                 | BenchPart.Segmenter mode -> Some mode)
             Precision = contender.Precision
             Batch = case.Batch
-            Engine = engine contender.Engine
+            Engine = contender.Engine
             Threads = case.Threads
             Rounds = times.Length
             MedianMs = spread.Median

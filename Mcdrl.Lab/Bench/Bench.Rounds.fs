@@ -29,15 +29,16 @@ module BenchRounds =
         contender.Run()
         int (max 1.0 (min mostRepetitions (ceil (least / milliseconds 1 contender))))
 
-    /// Milliseconds a run, for each contender one number a round. In each round another one begins.
+    /// Milliseconds a run, for each contender one number a round. In each round another one begins; `stage` is what the
+    /// progress calls it.
     let measure
+        (stage: string)
         (rounds: int)
-        (report: int -> unit)
-        (cancel: CancellationToken)
         (contenders: Contender list)
+        (progress: Progress)
         : Result<float list list, McdrlError> =
         let unlessCancelled work =
-            if cancel.IsCancellationRequested then
+            if progress.IsCancelled then
                 Error McdrlError.Cancelled
             else
                 Ok(work ())
@@ -53,7 +54,14 @@ module BenchRounds =
                 let contender, repetitions = contenders[index]
                 unlessCancelled (fun () -> index, milliseconds repetitions contender))
             |> Result.map (fun measured ->
-                report (number + 1)
+                progress.Tell
+                    {
+                        Stage = stage
+                        Done = number + 1
+                        Total = rounds
+                        Note = ""
+                    }
+
                 measured |> List.sort |> List.map snd)
 
         contenders

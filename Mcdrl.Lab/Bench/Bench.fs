@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open System.Threading.Tasks
 open FsToolkit.ErrorHandling
 open TorchSharp
@@ -9,8 +8,10 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 module Bench =
     /// How far an answer may be from ONNX Runtime's, see `BenchResult.Difference`.
-    let tolerance (precision: string) =
-        if precision = "fp32" then 1e-3 else 0.1
+    let tolerance precision =
+        match precision with
+        | Precision.Fp32 -> 1e-3
+        | Precision.Bf16 -> 0.1
 
     /// ‖x − y‖ / ‖y‖
     let difference (x: float32 array) (y: float32 array) =
@@ -81,7 +82,7 @@ module Bench =
             else
                 Error(
                     McdrlError.model
-                        $"in {contender.Precision} our answer differs from ONNX Runtime's by {found:E1} of its length; nothing was timed"
+                        $"in {PrecisionName.ofPrecision contender.Precision} our answer differs from ONNX Runtime's by {found:E1} of its length; nothing was timed"
                         what
                         "Report it with the model's mcdrl.json"
                 ))
@@ -95,8 +96,7 @@ module Bench =
         session
         part
         batch
-        report
-        cancel
+        (progress: Progress)
         =
         use _scope = torch.NewDisposeScope()
         let what = name model part batch
@@ -107,17 +107,15 @@ module Bench =
             segmenters
             |> List.map (fun (precision, segmenter) -> OwnContender.create segmenter precision part frames)
 
-        let progress ``done`` =
-            report
+        result {
+            progress.Tell
                 {
                     Stage = what
-                    Done = ``done``
+                    Done = 0
                     Total = request.Rounds
                     Note = ""
                 }
 
-        result {
-            progress 0
             let! ours = agreeing what reference (own part)
 
             let towers =
@@ -126,8 +124,8 @@ module Bench =
                 | BenchPart.Segmenter _ -> own BenchPart.Tower
 
             let! times =
-                reference :: List.map fst ours @ towers
-                |> BenchRounds.measure request.Rounds progress cancel
+                let contenders = reference :: List.map fst ours @ towers
+                BenchRounds.measure what request.Rounds contenders progress
 
             let case =
                 {
@@ -152,9 +150,9 @@ module Bench =
         }
 
     /// One part at every batch size.
-    let private timedPart (request: BenchRequest) (model: Model) peakOf segmenters report cancel part =
+    let private timedPart (request: BenchRequest) (model: Model) peakOf segmenters part (progress: Progress) =
         result {
-            report
+            progress.Tell
                 {
                     Stage = "exporting to ONNX Runtime"
                     Done = 0
@@ -167,44 +165,40 @@ module Bench =
             let! found =
                 request.Batches
                 |> List.traverseResultM (fun batch ->
-                    timed request model peakOf segmenters session part batch report cancel)
+                    timed request model peakOf segmenters session part batch progress)
 
             return List.concat found
         }
 
-    let private all (request: BenchRequest) (report: Report) (cancel: CancellationToken) =
+    let private all (request: BenchRequest) (progress: Progress) =
         result {
             use _scope = torch.NewDisposeScope()
             let! device = Device.parse request.Device
 
-            let precisions = List.distinct ("fp32" :: request.Precisions)
+            let precisions = List.distinct (Precision.Fp32 :: request.Precisions)
 
             let! peaks =
                 precisions
                 |> List.indexed
                 |> List.traverseResultM (fun (index, precision) ->
-                    report
+                    progress.Tell
                         {
                             Stage = "matmul peak"
                             Done = index
                             Total = precisions.Length
-                            Note = precision
+                            Note = PrecisionName.ofPrecision precision
                         }
 
-                    if cancel.IsCancellationRequested then
+                    if progress.IsCancelled then
                         Error McdrlError.Cancelled
                     else
                         Ok(MatmulPeak.measure device precision))
 
             let! model = open' request
 
-            let! segmenters =
+            let segmenters =
                 request.Precisions
-                |> List.traverseResultM (fun name ->
-                    PrecisionName.parse request.Device (Some name)
-                    |> Result.map (fun precision ->
-                        let precision = Option.defaultValue Precision.Fp32 precision
-                        name, Segmenter.ofModel device precision model))
+                |> List.map (fun precision -> precision, Segmenter.ofModel device precision model)
 
             let peakOf precision =
                 peaks |> List.find (fun peak -> peak.Precision = precision)
@@ -212,7 +206,8 @@ module Bench =
             try
                 let! found =
                     request.Parts
-                    |> List.traverseResultM (timedPart request model peakOf segmenters report cancel)
+                    |> List.traverseResultM (fun part ->
+                        timedPart request model peakOf segmenters part progress)
 
                 return
                     {
@@ -226,17 +221,13 @@ module Bench =
 
     /// Times all that is asked for. Both engines have as many threads; ours computes on a thread of its own, because a thread
     /// keeps the number of torch threads that it first computes with.
-    let run
-        (request: BenchRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<BenchReport, McdrlError> =
+    let run (request: BenchRequest) (progress: Progress) : Result<BenchReport, McdrlError> =
         let work () =
             let before = torch.get_num_threads ()
             torch.set_num_threads request.Threads
 
             try
-                all request report cancel
+                all request progress
             finally
                 torch.set_num_threads before
 

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 
 /// The pictures of the demo's page, drawn and segmented for it.
@@ -61,15 +60,14 @@ module DemoPictures =
         (scenes: PhantomScenes)
         (mcdrl: Segmenter)
         (baseline: Segmenter)
-        report
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<string * DemoView list, McdrlError> =
         result {
             let! frame =
                 scenes.Frames
                 |> List.tryFind (fun frame -> frame.Site = plan.LeftOut && frame.Lesion.IsSome)
                 |> Result.requireSome (
-                    McdrlError.data "the site shows no lesion" plan.LeftOut "Choose another --seed"
+                    McdrlError.data "the site shows no lesion" plan.LeftOut "Choose another “seed”"
                 )
 
             let! scene, _, seed = PhantomDataset.scene frame
@@ -98,9 +96,11 @@ module DemoPictures =
                     })
 
             let! views =
-                None :: List.map Some Phantom.conditions
-                |> Array.ofList
-                |> TorchThreads.run "one scene under every condition" report cancel view
+                TorchThreads.run
+                    "one scene under every condition"
+                    view
+                    (Array.ofList (None :: List.map Some Phantom.conditions))
+                    progress
 
             let! views = McdrlError.complete views
             return lesion, views
@@ -120,8 +120,7 @@ module DemoPictures =
         (data: string)
         (out: string)
         (mcdrl: Segmenter)
-        report
-        cancel
+        progress
         : Result<(PageImage * string) list, McdrlError> =
         result {
             let frames = explained plan scenes
@@ -130,18 +129,7 @@ module DemoPictures =
 
             let outcomes = ResizeArray()
             let keep _ outcome = outcomes.Add outcome
-
-            do!
-                Segmenting.run
-                    (Segmenter.engine mcdrl)
-                    None
-                    true
-                    ImageLimits.standard
-                    targets
-                    keep
-                    report
-                    cancel
-
+            do! Segmenting.run (Segmenter.engine mcdrl) None true ImageLimits.standard targets keep progress
             let! reports = outcomes.ToArray() |> McdrlError.complete
 
             return!

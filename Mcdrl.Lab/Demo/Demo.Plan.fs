@@ -80,7 +80,7 @@ module DemoPlan =
         | Some site when List.contains site sites -> Ok site
         | Some site ->
             let listed = String.concat ", " sites
-            Error(McdrlError.usage "there is no such site" $"--left-out {site}" $"Choose one of {listed}")
+            Error(McdrlError.usage "there is no such site" $"“left_out” {site}" $"Choose one of {listed}")
 
     /// What the request comes to.
     let create (request: DemoRequest) : Result<DemoPlan, McdrlError> =
@@ -158,7 +158,7 @@ module DemoPlan =
                         McdrlError.usage
                             "the folder holds a demo made with other arguments or another version"
                             folder
-                            "Choose another --out, or add --replace to start over"
+                            "Choose another “out”, or add “replace” to start over"
                     )
             | None when isOccupied folder ->
                 return!
@@ -166,7 +166,7 @@ module DemoPlan =
                         McdrlError.usage
                             "the folder is not empty, and holds no demo"
                             folder
-                            "Choose another --out"
+                            "Choose another “out”"
                     )
             | None -> do! Files.writeText path text
         }

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System.Diagnostics
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 
 /// What the models came to, kept in `scores.json`.
@@ -50,23 +49,18 @@ module Demo =
             Ok []
 
     /// Runs a stage, or reads what an earlier run kept of it.
-    let private stage folder number (report: Report) kept (work: Report -> Result<'T, McdrlError>) =
+    let private stage folder number kept (work: Progress -> Result<'T, McdrlError>) (progress: Progress) =
         let name: string = List.item number stages
         let title = $"{number + 1}/{stages.Length} {name}"
 
-        let told (progress: Progress) =
-            let note =
-                [ progress.Stage; progress.Note ] |> List.filter ((<>) "") |> String.concat ", "
+        let told (step: ProgressStep) =
+            let note = [ step.Stage; step.Note ] |> List.filter ((<>) "") |> String.concat ", "
 
-            report
-                { progress with
-                    Stage = title
-                    Note = note
-                }
+            progress.Tell { step with Stage = title; Note = note }
 
         match kept with
         | Some reading ->
-            report
+            progress.Tell
                 {
                     Stage = title
                     Done = 1
@@ -78,7 +72,7 @@ module Demo =
         | None ->
             result {
                 let clock = Stopwatch.StartNew()
-                let! found = work told
+                let! found = work { progress with Tell = told }
                 let! times = timesOf folder
 
                 let others = times |> List.filter (fun time -> time.Stage <> name)
@@ -105,7 +99,7 @@ module Demo =
     let private keptAt path (reading: unit -> 'T) =
         if File.Exists path then Some reading else None
 
-    let private render (plan: DemoPlan) data report cancel =
+    let private render (plan: DemoPlan) data progress =
         PhantomDataset.write
             {
                 Out = data
@@ -116,11 +110,10 @@ module Demo =
                 Confounded = true
                 Force = true
             }
-            report
-            cancel
+            progress
 
     /// Trains one model; its report beside it says that it is whole.
-    let private train (plan: DemoPlan) data weights settings folder report cancel =
+    let private train (plan: DemoPlan) data weights settings folder progress =
         result {
             let! found =
                 Trainer.train
@@ -139,22 +132,13 @@ module Demo =
                         Prepared = None
                         CheckpointMinutes = 1.0
                     }
-                    report
-                    cancel
+                    progress
 
             do! Files.writeText (Path.Combine(folder, "report.json")) (RecordJson.render found)
             return found
         }
 
-    let private judge
-        (plan: DemoPlan)
-        data
-        (mcdrl, mcdrlReport)
-        (baseline, baselineReport)
-        out
-        report
-        cancel
-        =
+    let private judge (plan: DemoPlan) data (mcdrl, mcdrlReport) (baseline, baselineReport) out progress =
         result {
             let! found =
                 InterventionalEvaluator.evaluate
@@ -167,8 +151,7 @@ module Demo =
                         Images = Some plan.Scenes
                         Seed = plan.Seed
                     }
-                    report
-                    cancel
+                    progress
 
             let scores training (findings: InterventionalFindings) =
                 DemoScores.ofReport findings.Model findings.Report training
@@ -212,13 +195,12 @@ module Demo =
         baseline
         (judgement: DemoJudgement)
         page
-        report
-        cancel
+        progress
         =
         result {
             let! contact = DemoPictures.contact plan
-            let! scene, views = DemoPictures.views plan scenes mcdrl baseline report cancel
-            let! sheets = DemoPictures.sheets plan scenes data out mcdrl report cancel
+            let! scene, views = DemoPictures.views plan scenes mcdrl baseline progress
+            let! sheets = DemoPictures.sheets plan scenes data out mcdrl progress
 
             return
                 fun times ->
@@ -246,11 +228,7 @@ module Demo =
 
     /// The whole demo. What an earlier run with the same arguments finished in the folder is kept; a model that was being
     /// trained is trained on.
-    let run
-        (request: DemoRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<DemoReport, McdrlError> =
+    let run (request: DemoRequest) (progress: Progress) : Result<DemoReport, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
             let at (name: string) = Path.Combine(request.Out, name)
@@ -258,20 +236,22 @@ module Demo =
             let! plan = DemoPlan.create request
             let! weights = DemoPlan.weights request
             do! DemoPlan.enter request.Out request.Replace plan
-            let stage number = stage request.Out number report
+
+            let stage number kept work =
+                stage request.Out number kept work progress
 
             let! scenes =
                 stage
                     0
                     (keptAt (Path.Combine(data, "dataset.json")) (fun () -> PhantomDataset.scenes data))
-                    (fun report -> render plan data report cancel)
+                    (fun progress -> render plan data progress)
 
             let training number name settings =
                 let folder = at name
                 let kept = Path.Combine(folder, "report.json")
 
-                stage number (keptAt kept (fun () -> RecordJson.ofFile<TrainReport> kept)) (fun report ->
-                    train plan data weights settings folder report cancel)
+                stage number (keptAt kept (fun () -> RecordJson.ofFile<TrainReport> kept)) (fun progress ->
+                    train plan data weights settings folder progress)
 
             let! mcdrlReport = training 1 "mcdrl" plan.Mcdrl
             let! baselineReport = training 2 "baseline" plan.Baseline
@@ -280,23 +260,12 @@ module Demo =
             let kept = at "scores.json"
 
             let! judgement =
-                stage 3 (keptAt kept (fun () -> RecordJson.ofFile<DemoJudgement> kept)) (fun report ->
-                    judge plan data (mcdrl, mcdrlReport) (baseline, baselineReport) kept report cancel)
+                stage 3 (keptAt kept (fun () -> RecordJson.ofFile<DemoJudgement> kept)) (fun progress ->
+                    judge plan data (mcdrl, mcdrlReport) (baseline, baselineReport) kept progress)
 
             let! write =
-                stage 4 None (fun report ->
-                    show
-                        plan
-                        request.Out
-                        data
-                        (at "segmented")
-                        scenes
-                        mcdrl
-                        baseline
-                        judgement
-                        page
-                        report
-                        cancel)
+                stage 4 None (fun progress ->
+                    show plan request.Out data (at "segmented") scenes mcdrl baseline judgement page progress)
 
             let! times = timesOf request.Out
             do! write times

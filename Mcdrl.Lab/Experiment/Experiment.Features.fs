@@ -79,18 +79,15 @@ module ExperimentFeatures =
         (segmenter: Segmenter)
         (dataset: Dataset)
         (sites: string list)
-        (report: Report)
-        cancel
+        (progress: Progress)
         : Result<FrameFeature list, McdrlError> =
         result {
             do! Evaluator.requireClasses segmenter dataset
             let! chosen = Evaluator.sitesOf dataset sites
 
             let! features =
-                chosen
-                |> Seq.collect _.Items
-                |> Array.ofSeq
-                |> TorchThreads.run "features" report cancel (ofItem segmenter dataset)
+                let items = chosen |> Seq.collect _.Items |> Array.ofSeq
+                TorchThreads.run "features" (ofItem segmenter dataset) items progress
 
             return! McdrlError.complete features
         }

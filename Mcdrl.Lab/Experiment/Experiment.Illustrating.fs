@@ -35,7 +35,7 @@ module ExperimentIllustrating =
 
     /// Best, median and worst frame of every unseen site by the reference's Dice, as the methods of the first seed answer.
     /// Sites whose reference isn't done, or that show no lesion, have none.
-    let sheet (request: ExperimentRequest) (runs: PlannedRun list) report cancel =
+    let sheet (request: ExperimentRequest) (runs: PlannedRun list) progress =
         result {
             let! dataset = judged request
 
@@ -50,7 +50,7 @@ module ExperimentIllustrating =
 
                             return!
                                 withModels request runs (fun models ->
-                                    ExperimentSheet.frames dataset site scores.Images models report cancel)
+                                    ExperimentSheet.frames dataset site scores.Images models progress)
                         })
 
             return List.concat frames
@@ -58,7 +58,7 @@ module ExperimentIllustrating =
 
     /// Class-conditional features of every site's frames, as each method's model of the first seed sees them that never saw
     /// the first site.
-    let maps (request: ExperimentRequest) (runs: PlannedRun list) report cancel =
+    let maps (request: ExperimentRequest) (runs: PlannedRun list) progress =
         match ofFirstSeed request runs with
         | [] -> Ok []
         | (_, runs) :: _ ->
@@ -69,14 +69,14 @@ module ExperimentIllustrating =
                     runs
                     |> List.traverseResultM (fun run ->
                         withModels request [ run ] (fun models ->
-                            ExperimentFeatures.ofSites (snd models.Head) dataset [] report cancel
+                            ExperimentFeatures.ofSites (snd models.Head) dataset [] progress
                             |> Result.bind (ExperimentFeatures.embedded run.Method.Label)))
             }
 
     /// A sweep, kept in a file: its frames and strengths are the same for every run.
     type private Sweep = { Dices: ConditionDice list }
 
-    let private sweepOf request dataset (run: PlannedRun) report cancel =
+    let private sweepOf request dataset (run: PlannedRun) progress =
         let path =
             Path.Combine(ExperimentRunning.folderOf request run, run.Result.Replace("result", "sweep"))
 
@@ -90,8 +90,7 @@ module ExperimentIllustrating =
                     run.Site
                     sweptFrames
                     (Seed.create 1UL)
-                    report
-                    cancel
+                    progress
                 |> Result.bind (fun dices ->
                     let sweep = { Dices = dices }
                     Files.writeText path (RecordJson.render sweep) |> Result.map (fun () -> sweep)))
@@ -110,7 +109,7 @@ module ExperimentIllustrating =
 
     /// Every method's Dice under each imaging condition at rising strength, on frames of the unseen sites; only seeds that
     /// are done at every site.
-    let curves (request: ExperimentRequest) (sites: string list) (runs: PlannedRun list) report cancel =
+    let curves (request: ExperimentRequest) (sites: string list) (runs: PlannedRun list) progress =
         result {
             let! dataset = judged request
 
@@ -124,7 +123,7 @@ module ExperimentIllustrating =
                 whole
                 |> List.traverseResultM (fun ((label, _), runs) ->
                     runs
-                    |> List.traverseResultM (fun run -> sweepOf request dataset run report cancel)
+                    |> List.traverseResultM (fun run -> sweepOf request dataset run progress)
                     |> Result.map (fun sweeps -> label, overSites sweeps))
 
             return

@@ -17,19 +17,19 @@ module ExperimentReporting =
 
     /// Draws the figures and writes the page, the reports and the tables into the experiment's
     /// folder.
-    let write (request: ExperimentRequest) (state: ExperimentState) report cancel =
+    let write (request: ExperimentRequest) (state: ExperimentState) progress =
         result {
             let! sheet =
                 figure request ExperimentFigure.Sheet (fun () ->
-                    ExperimentIllustrating.sheet request state.Runs report cancel)
+                    ExperimentIllustrating.sheet request state.Runs progress)
 
             let! maps =
                 figure request ExperimentFigure.Features (fun () ->
-                    ExperimentIllustrating.maps request state.Runs report cancel)
+                    ExperimentIllustrating.maps request state.Runs progress)
 
             let! curves =
                 figure request ExperimentFigure.Robustness (fun () ->
-                    ExperimentIllustrating.curves request state.Facts.Sites state.Runs report cancel)
+                    ExperimentIllustrating.curves request state.Facts.Sites state.Runs progress)
 
             let page: ExperimentPage =
                 {

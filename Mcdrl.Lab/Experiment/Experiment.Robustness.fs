@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -91,8 +90,7 @@ module ExperimentRobustness =
         (site: string)
         (frames: int)
         (seed: Seed)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<ConditionDice list, McdrlError> =
         result {
             do! Evaluator.requireClasses segmenter dataset
@@ -105,8 +103,7 @@ module ExperimentRobustness =
                     McdrlError.data "there is no frame to sweep" site "Ask for one frame or more"
                 )
 
-            let! swept =
-                TorchThreads.run "conditions" report cancel (ofItem segmenter seed dataset) items
+            let! swept = TorchThreads.run "conditions" (ofItem segmenter seed dataset) items progress
 
             let! swept = McdrlError.complete swept
             return meanOver swept

@@ -24,7 +24,7 @@ module ExperimentRunning =
     let private trainingFile folder = Path.Combine(folder, "training.json")
 
     /// The model of a run, trained to the end or gone on with from where an earlier attempt stopped.
-    let private train (request: ExperimentRequest) (run: PlannedRun) report cancel =
+    let private train (request: ExperimentRequest) (run: PlannedRun) progress =
         let folder = folderOf request run
 
         if File.Exists(trainingFile folder) then
@@ -48,8 +48,7 @@ module ExperimentRunning =
                             Precision = Precision.Fp32
                             CheckpointMinutes = 5.0
                         }
-                        report
-                        cancel
+                        progress
 
                 do! Files.writeText (trainingFile folder) (RecordJson.render trained)
 
@@ -83,7 +82,7 @@ module ExperimentRunning =
 
         (Array.sort times[1..])[repetitions / 2]
 
-    let private judge (request: ExperimentRequest) (run: PlannedRun) (trained: TrainReport) report cancel =
+    let private judge (request: ExperimentRequest) (run: PlannedRun) (trained: TrainReport) progress =
         result {
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.load trained.Bundle
@@ -97,8 +96,7 @@ module ExperimentRunning =
                     request.Protocol
                     (request.Test |> Option.defaultValue request.Data)
                     [ run.Site ]
-                    report
-                    cancel
+                    progress
 
             return
                 {
@@ -120,9 +118,9 @@ module ExperimentRunning =
         }
 
     /// Does what is still to be done of a run. The caller holds its lock.
-    let complete request run report cancel : Result<unit, McdrlError> =
+    let complete request run progress : Result<unit, McdrlError> =
         result {
-            let! trained = train request run report cancel
-            let! result = judge request run trained report cancel
+            let! trained = train request run progress
+            let! result = judge request run trained progress
             return! Files.writeText (resultFile request run) (RecordJson.render result)
         }

@@ -34,7 +34,7 @@ module ExperimentSheet =
         )
 
     /// The scored frames of a site that show a lesion.
-    let private showing dataset (site: DatasetSite) (scores: ImageScore list) report cancel =
+    let private showing dataset (site: DatasetSite) (scores: ImageScore list) progress =
         result {
             let! candidates =
                 scores
@@ -46,9 +46,7 @@ module ExperimentSheet =
                 Dataset.labels dataset item
                 |> Result.map (fun map -> image, Array.exists ((<>) 0uy) map.Labels)
 
-            let! read =
-                TorchThreads.run "reading masks" report cancel lesion (Array.ofList candidates)
-
+            let! read = TorchThreads.run "reading masks" lesion (Array.ofList candidates) progress
             let! read = McdrlError.complete read
             return read |> List.filter snd |> List.map fst
         }
@@ -102,8 +100,7 @@ module ExperimentSheet =
         (site: string)
         (reference: ImageScore list)
         (segmenters: (string * Segmenter) list)
-        (report: Report)
-        cancel
+        (progress: Progress)
         : Result<SheetFrame list, McdrlError> =
         result {
             for _, segmenter in segmenters do
@@ -111,7 +108,7 @@ module ExperimentSheet =
 
             let! found = Evaluator.sitesOf dataset [ site ]
             let site = found.Head
-            let! shown = showing dataset site reference report cancel
+            let! shown = showing dataset site reference progress
 
             do!
                 not shown.IsEmpty
@@ -120,9 +117,8 @@ module ExperimentSheet =
                 )
 
             let! drawn =
-                ranked shown
-                |> Array.ofList
-                |> TorchThreads.run "drawing the sheet" report cancel (frame dataset site segmenters)
+                let frames = Array.ofList (ranked shown)
+                TorchThreads.run "drawing the sheet" (frame dataset site segmenters) frames progress
 
             return! McdrlError.complete drawn
         }

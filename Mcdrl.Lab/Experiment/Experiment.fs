@@ -51,7 +51,10 @@ module Experiment =
             "one trial for each method, site and seed; no method's settings were searched in this experiment"
         ]
 
-    let private prepare (request: ExperimentRequest) cancel : Result<Prepared, McdrlError> =
+    let private prepare
+        (request: ExperimentRequest)
+        (cancel: CancellationToken)
+        : Result<Prepared, McdrlError> =
         result {
             let! _ = Native.load ()
             let! dataset = Dataset.load request.Data
@@ -75,7 +78,7 @@ module Experiment =
                 | Some test when names test <> names dataset || test.Classes <> dataset.Classes ->
                     Error(
                         McdrlError.data
-                            "its sites or classes are not those of --data"
+                            "its sites or classes are not those of “data”"
                             test.Folder
                             "Judge on a dataset with the same sites and classes in the same order"
                     )
@@ -146,18 +149,18 @@ module Experiment =
         ExperimentRunning.folderOf request run + ".lock"
 
     /// Works on the runs until none is left that isn't done, failed, or held by nobody.
-    let private work (prepared: Prepared) (report: Report) (cancel: CancellationToken) =
+    let private work (prepared: Prepared) (progress: Progress) =
         let request = prepared.Request
         let all = prepared.Runs |> List.distinctBy (fun run -> run.Key, run.Result)
 
-        let told finished (run: PlannedRun) (progress: Progress) =
-            report
+        let told finished (run: PlannedRun) (step: ProgressStep) =
+            progress.Tell
                 {
                     Stage = $"{request.Design.Name}: {all.Length} runs"
                     Done = finished
                     Total = all.Length
                     Note =
-                        $"{run.Method.Key}, {run.Site} unseen, seed {run.Seed}: {progress.Stage} {progress.Done}/{progress.Total}"
+                        $"{run.Method.Key}, {run.Site} unseen, seed {run.Seed}: {step.Stage} {step.Done}/{step.Total}"
                 }
 
         let attempt (run: PlannedRun) =
@@ -173,7 +176,12 @@ module Experiment =
                     else
                         let finished = all |> List.filter (ExperimentRunning.isDone request) |> List.length
 
-                        ExperimentRunning.complete request run (told finished run) cancel
+                        ExperimentRunning.complete
+                            request
+                            run
+                            { progress with
+                                Tell = told finished run
+                            }
                         |> Result.map (fun () -> true))
 
         let rec pass (failed: (PlannedRun * McdrlError) list) =
@@ -184,7 +192,7 @@ module Experiment =
             let rec each waiting failed runs =
                 match runs with
                 | [] -> Ok(waiting, failed)
-                | _ when cancel.IsCancellationRequested -> Error McdrlError.Cancelled
+                | _ when progress.IsCancelled -> Error McdrlError.Cancelled
                 | run :: rest ->
                     match attempt run with
                     | Ok true -> each waiting failed rest
@@ -196,7 +204,7 @@ module Experiment =
             | Error fault -> Error fault
             | Ok(0, failed) -> Ok failed
             | Ok(_, failed) ->
-                if cancel.WaitHandle.WaitOne pause then
+                if progress.Cancel.WaitHandle.WaitOne pause then
                     Error McdrlError.Cancelled
                 else
                     pass failed
@@ -229,9 +237,9 @@ module Experiment =
             })
 
     /// Does every run of the plan that isn't done, or with `readOnly` none, and gathers what there is.
-    let run (request: ExperimentRequest) readOnly (report: Report) (cancel: CancellationToken) =
+    let run (request: ExperimentRequest) readOnly (progress: Progress) =
         result {
-            let! prepared = prepare request cancel
-            let! failed = if readOnly then Ok [] else work prepared report cancel
+            let! prepared = prepare request progress.Cancel
+            let! failed = if readOnly then Ok [] else work prepared progress
             return! gather prepared failed
         }

@@ -81,5 +81,5 @@ module ImportFault =
                     McdrlError.data
                         $"{describe kind all.Length}: {listed}{more}"
                         first.Where
-                        "Correct them, or leave them out with --skip"
+                        "Correct them, or leave them out with “skip”"
         ]

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 
 /// What to import.
@@ -95,7 +94,7 @@ module Import =
                 request.As
                 |> Option.exists (fun name -> name.Trim() = "" || name = "background")
             then
-                refuse "the class is empty or called background" "Give --as the name of a lesion"
+                refuse "the class is empty or called background" "Give “as” the name of a lesion"
             else
                 Ok())
 
@@ -207,7 +206,7 @@ module Import =
             })
         |> List.ofArray
 
-    let private write (request: ImportRequest) report cancel (surveys: ImportSurvey list) made =
+    let private write (request: ImportRequest) progress (surveys: ImportSurvey list) made =
         let classes, labelOf = classes request
 
         let items =
@@ -218,7 +217,7 @@ module Import =
 
         result {
             let! outcomes =
-                Batch.each "importing" report cancel (ImportFrames.convert made labelOf) items
+                Parallel.each "importing" (ImportFrames.convert made labelOf) items progress
 
             let! outcomes = outcomes |> List.ofArray |> List.sequenceResultM
 
@@ -265,11 +264,7 @@ module Import =
 
     /// Imports the request's datasets as the sites of one. All problems are in the report; the dataset appears in its
     /// place whole, or not at all. The published files are only read.
-    let run
-        (request: ImportRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<ImportReport, McdrlError> =
+    let run (request: ImportRequest) (progress: Progress) : Result<ImportReport, McdrlError> =
         result {
             do! prepare request
 
@@ -284,5 +279,5 @@ module Import =
                 | Some problem -> Error problem
                 | None -> Ok()
 
-            return! making request.Out (write request report cancel surveys)
+            return! making request.Out (write request progress surveys)
         }

@@ -15,7 +15,7 @@ module MiniWeights =
                     McdrlError.model
                         "the weights that come with Mcdrl are not there"
                         "models/mini"
-                        "Name a CLIP's weights with --weights"
+                        "Name a CLIP's weights with “weights”"
                 )
             | folder ->
                 let candidate = Path.Combine(folder.FullName, "models", "mini")

@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -43,15 +42,14 @@ module Pretrainer =
     let pretrain
         (world: PretrainingWorld)
         (request: PretrainingRequest)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<PretrainingRecord, McdrlError> =
         result {
             do!
                 Result.requireTrue
                     (McdrlError.usage
                         "must lie between 32 and 100000"
-                        $"--frames {request.Frames}"
+                        $"“frames” {request.Frames}"
                         "Measure on more or fewer frames")
                     (request.Frames >= 32 && request.Frames <= 100_000)
 
@@ -61,28 +59,27 @@ module Pretrainer =
             let! tokenizer = ClipTokenizer.ofTokens vocabulary
             let seed = Seed.create request.Seed
 
-            let course =
+            let loop =
                 {
                     Settings = request.Settings
                     World = world
                     Tokenizer = tokenizer
                     Device = device
                     Seed = seed
-                    Report = report
-                    Cancel = cancel
+                    Progress = progress
                 }
 
             let! clip =
                 onOneThread (fun () ->
                     Seed.named "weights" seed
                     |> Pretraining.create request.Settings vocabulary.Tokens.Length
-                    |> PretrainingCourse.run course)
+                    |> PretrainingLoop.run loop)
 
             return!
                 PretrainingFolder.write request.Out vocabulary clip (fun folder ->
                     Weights.load folder
                     |> Result.bind (fun weights ->
-                        ZeroShotMeasuring.measure world weights measuringSeed request.Frames report cancel
+                        ZeroShotMeasuring.measure world weights measuringSeed request.Frames progress
                         |> Result.map (fun zeroShot ->
                             {
                                 Product = $"mcdrl {Product.release}"

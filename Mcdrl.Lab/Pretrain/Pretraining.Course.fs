@@ -1,27 +1,25 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open System.Threading.Tasks
 open TorchSharp
 open TorchSharp.Modules
 
 /// What stays the same from step to step of pretraining.
 [<NoComparison; NoEquality>]
-type PretrainingCourse =
+type PretrainingLoop =
     {
         Settings: PretrainingSettings
         World: PretrainingWorld
         Tokenizer: ClipTokenizer
         Device: torch.Device
         Seed: Seed
-        Report: Report
-        Cancel: CancellationToken
+        Progress: Progress
     }
 
 /// The loop around the pure loss (`Pretraining.loss`).
 [<RequireQualifiedAccess>]
-module PretrainingCourse =
+module PretrainingLoop =
     /// Steps whose mean loss is reported.
     let private window = 50
 
@@ -33,11 +31,11 @@ module PretrainingCourse =
         leaf.dim () > 1L && not (path.Contains("embedding", StringComparison.Ordinal))
 
     /// The weights as parameters, and their optimiser.
-    let private start (course: PretrainingCourse) (clip: Clip) =
+    let private start (loop: PretrainingLoop) (clip: Clip) =
         let clip =
             clip
             |> Tree.mapi (fun path leaf ->
-                let leaf = leaf.``to`` course.Device
+                let leaf = leaf.``to`` loop.Device
 
                 if Tower.isTrainable path then
                     new Parameter(leaf.detach().clone(), true)
@@ -60,8 +58,8 @@ module PretrainingCourse =
 
         let optimiser =
             torch.optim.AdamW(
-                [| group decaying course.Settings.WeightDecay; group free 0.0 |],
-                lr = course.Settings.LearningRate,
+                [| group decaying loop.Settings.WeightDecay; group free 0.0 |],
+                lr = loop.Settings.LearningRate,
                 beta2 = 0.98
             )
 
@@ -79,19 +77,12 @@ module PretrainingCourse =
 
         AdamWStep.take optimiser
 
-    let private step (course: PretrainingCourse) (clip: Clip) optimiser index frames =
+    let private step (loop: PretrainingLoop) (clip: Clip) optimiser index frames =
         use _scope = torch.NewDisposeScope()
-        let settings = course.Settings
-        let seed = course.Seed |> Seed.named "captions" |> Seed.split index
+        let settings = loop.Settings
+        let seed = loop.Seed |> Seed.named "captions" |> Seed.split index
 
-        PretrainingBatches.ofFrames
-            settings
-            course.World
-            course.Tokenizer
-            clip.visual
-            course.Device
-            seed
-            frames
+        PretrainingBatches.ofFrames settings loop.World loop.Tokenizer clip.visual loop.Device seed frames
         |> Result.bind (fun batch ->
             let loss = Pretraining.loss settings clip batch
             let value = loss.item<float32>() |> float
@@ -104,26 +95,26 @@ module PretrainingCourse =
                     McdrlError.usage
                         $"the loss became {value} at step {index + 1}"
                         "learning_rate"
-                        "Lower it with --set learning_rate=…"
+                        "Lower it with “set” learning_rate=…"
                 ))
 
-    let private framesOf (course: PretrainingCourse) part index =
+    let private framesOf (loop: PretrainingLoop) part index =
         PretrainingBatches.frames
-            course.World
-            course.Settings.InputSize
-            (course.Seed |> Seed.named part)
-            (index * course.Settings.BatchSize)
-            course.Settings.BatchSize
+            loop.World
+            loop.Settings.InputSize
+            (loop.Seed |> Seed.named part)
+            (index * loop.Settings.BatchSize)
+            loop.Settings.BatchSize
 
-    let private calibrated (course: PretrainingCourse) (clip: Clip) =
+    let private calibrated (loop: PretrainingLoop) (clip: Clip) =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
 
         let statistics =
             [
                 for index in 0 .. calibrationBatches - 1 do
-                    framesOf course "calibration" index
-                    |> PretrainingBatches.images clip.visual course.Device
+                    framesOf loop "calibration" index
+                    |> PretrainingBatches.images clip.visual loop.Device
                     |> Tower.batchStatistics clip.visual
             ]
 
@@ -133,18 +124,18 @@ module PretrainingCourse =
         |> Tree.map (fun leaf -> leaf.detach().cpu().clone().MoveToOuterDisposeScope())
 
     /// Trains from first weights to the last step; the result lies on the CPU, in the caller's scope.
-    let run (course: PretrainingCourse) (first: Clip) : Result<Clip, McdrlError> =
+    let run (loop: PretrainingLoop) (first: Clip) : Result<Clip, McdrlError> =
         use scope = torch.NewDisposeScope()
-        let clip, optimiser = start course first
+        let clip, optimiser = start loop first
         use _optimiser = optimiser
-        let steps = course.Settings.Steps
+        let steps = loop.Settings.Steps
 
         // The next frames are rendered while this thread computes a step.
         let render index =
-            Task.Run(fun () -> framesOf course "frames" (min index (steps - 1)))
+            Task.Run(fun () -> framesOf loop "frames" (min index (steps - 1)))
 
         let rec go index (next: Task<PretrainingFrame array>) (losses: float list) =
-            if course.Cancel.IsCancellationRequested then
+            if loop.Progress.IsCancelled then
                 Error McdrlError.Cancelled
             elif index = steps then
                 Ok()
@@ -152,12 +143,12 @@ module PretrainingCourse =
                 let frames = next.Result
                 let next = render (index + 1)
 
-                match step course clip optimiser index frames with
+                match step loop clip optimiser index frames with
                 | Error fault -> Error fault
                 | Ok loss ->
                     let losses = List.truncate window (loss :: losses)
 
-                    course.Report
+                    loop.Progress.Tell
                         {
                             Stage = "pretraining"
                             Done = index + 1
@@ -169,7 +160,7 @@ module PretrainingCourse =
 
         go 0 (render 0) []
         |> Result.map (fun () ->
-            let trained = calibrated course clip
+            let trained = calibrated loop clip
 
             for leaf in Tree.tensors trained do
                 scope.MoveToOuter leaf |> ignore

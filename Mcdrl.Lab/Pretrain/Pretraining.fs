@@ -92,7 +92,7 @@ module PretrainingSettings =
             if holds then
                 None
             else
-                Some(McdrlError.usage what key "Correct the value with --set"))
+                Some(McdrlError.usage what key "Correct the value with “set”"))
         |> McdrlError.ofList
         |> Option.map Error
         |> Option.defaultValue (Ok settings)

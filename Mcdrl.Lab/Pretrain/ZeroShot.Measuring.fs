@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -164,8 +163,7 @@ module ZeroShotMeasuring =
         (weights: Weights)
         (seed: Seed)
         (count: int)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<ZeroShotReport, McdrlError> =
         result {
             use _noGrad = torch.no_grad ()
@@ -173,7 +171,7 @@ module ZeroShotMeasuring =
             let classes, conditions = world.Classes.Length, world.Conditions.Length
 
             let! embeddings =
-                TextTable.resolve weights None (Prompts.all world.Classes world.Conditions)
+                PromptTable.resolve weights None (Prompts.all world.Classes world.Conditions)
 
             let texts = PromptTexts.ofEmbeddings classes conditions None embeddings
             let side = int (Tower.inputSize weights.Tower)
@@ -181,7 +179,7 @@ module ZeroShotMeasuring =
             let! parts =
                 [ 0..chunk .. count - 1 ]
                 |> List.traverseResultM (fun first ->
-                    if cancel.IsCancellationRequested then
+                    if progress.IsCancelled then
                         Error McdrlError.Cancelled
                     else
                         let frames =
@@ -189,7 +187,7 @@ module ZeroShotMeasuring =
 
                         let seen = see classes weights.Tower frames
 
-                        report
+                        progress.Tell
                             {
                                 Stage = "measuring"
                                 Done = first + frames.Length

@@ -150,7 +150,7 @@ module Settings =
                 []
             else
                 [
-                    McdrlError.usage what key "Correct the value in the configuration or with --set"
+                    McdrlError.usage what key "Correct the value in the configuration or with “set”"
                 ]
 
         let oneOf key modes mode =

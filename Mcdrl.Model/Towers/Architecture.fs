@@ -66,7 +66,7 @@ module Shapes =
         McdrlError.model
             what
             shapes.Origin
-            "Use weights of one of the architectures that `mcdrl encode --help` lists"
+            "Use weights of a CLIP with a ViT or a ResNet, or a torchvision ResNet-50"
 
 /// Layers without memory (torch's meta device): shapes to load into and to count.
 [<RequireQualifiedAccess>]

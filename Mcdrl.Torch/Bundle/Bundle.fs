@@ -152,10 +152,6 @@ module Bundle =
 
         if manifest.Format <> 1 then
             incompatible folder $"the layout has version {manifest.Format}, not 1"
-        elif Option.isNone (PrecisionName.tryParse manifest.Precision) then
-            incompatible folder $"unknown precision {manifest.Precision}"
-        elif manifest.Preprocessing.Resize <> Preprocessing.resize then
-            incompatible folder $"unknown preprocessing {manifest.Preprocessing.Resize}"
         elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
             incompatible folder "the preprocessing's input size is not the settings'"
         elif

@@ -34,8 +34,8 @@ type Manifest =
         TowerFacts: Map<string, string>
         /// Whether the intervention is on; it is off in a model that was stopped before it was activated.
         Active: bool
-        /// What it is to be used in: `fp32` or `bf16`.
-        Precision: string
+        /// What it is to be used in.
+        Precision: Precision
         Preprocessing: Preprocessing
         Settings: Settings
         Provenance: Provenance

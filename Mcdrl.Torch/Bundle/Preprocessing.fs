@@ -2,11 +2,16 @@ namespace Mcdrl
 
 open TorchSharp
 
+/// How the sides of an image become those of the network's input.
+[<RequireQualifiedAccess>]
+type ResizeMethod =
+    /// Both sides to the input size by Pillow's antialiased bicubic, aspect not kept.
+    | SquashBicubic
+
 /// How an image becomes the network's input.
 type Preprocessing =
     {
-        /// Always `squash-bicubic`: both sides to `input_size` by Pillow's antialiased bicubic, aspect not kept.
-        Resize: string
+        Resize: ResizeMethod
         InputSize: int
         /// Subtracted from RGB in [0, 1], one number per channel.
         Mean: float list
@@ -16,15 +21,12 @@ type Preprocessing =
 
 [<RequireQualifiedAccess>]
 module Preprocessing =
-    /// The one way to resize that there is.
-    let resize = "squash-bicubic"
-
     /// What a tower takes, at this input size.
     let ofTower (inputSize: int) (tower: Tower) : Preprocessing =
         let mean, std = Tower.normalisation tower
 
         {
-            Resize = resize
+            Resize = ResizeMethod.SquashBicubic
             InputSize = inputSize
             Mean = mean
             Std = std

@@ -17,7 +17,7 @@ module Device =
                 0)
 
     let private unknown name =
-        McdrlError.usage "unknown device" $"--device {name}" "Use cpu, cuda, cuda:N (N from 0) or auto"
+        McdrlError.usage "unknown device" $"“device” {name}" "Use cpu, cuda, cuda:N (N from 0) or auto"
 
     let private absent name count (native: Native) =
         let what =
@@ -30,7 +30,7 @@ module Device =
 
         McdrlError.usage
             what
-            $"--device {name}"
+            $"“device” {name}"
             $"Use cpu, or set {Native.FolderVariable} to a libtorch {native.Libtorch} with CUDA on a machine that has a device"
 
     let private cuda name index =

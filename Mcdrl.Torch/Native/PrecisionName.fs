@@ -13,18 +13,24 @@ module PrecisionName =
         [ Precision.Fp32; Precision.Bf16 ]
         |> List.tryFind (fun precision -> ofPrecision precision = name)
 
+    /// bf16 where the device named has instructions for it, else fp32.
+    let fastOn (device: string) =
+        if Processor.hasFastBf16 || device.StartsWith "cuda" then
+            Precision.Bf16
+        else
+            Precision.Fp32
+
     /// `fp32`, `bf16`, or `auto` for bf16 where the device named has instructions for it. `None` where the argument is
     /// absent: what the model records.
     let parse (device: string) (name: string option) : Result<Precision option, McdrlError> =
         match name, Option.bind tryParse name with
         | None, _ -> Ok None
-        | Some "auto", _ when Processor.hasFastBf16 || device.StartsWith "cuda" -> Ok(Some Precision.Bf16)
-        | Some "auto", _ -> Ok(Some Precision.Fp32)
+        | Some "auto", _ -> Ok(Some(fastOn device))
         | Some _, Some precision -> Ok(Some precision)
         | Some name, None ->
             Error(
                 McdrlError.usage
                     "there is no such precision"
-                    $"--precision {name}"
+                    $"“precision” {name}"
                     "Choose auto, fp32 or bf16"
             )

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open TorchSharp
 
 /// How many threads torch computes one item with while many items are worked on side by side.
@@ -33,7 +32,7 @@ module TorchThreads =
             member _.Dispose() = giveBack ()
         }
 
-    /// `Batch.each` with one torch thread an item.
-    let run stage (report: Report) (cancel: CancellationToken) (work: 'item -> 'result) (items: 'item array) =
-        use _shared = share (Batch.workers items)
-        Batch.each stage report cancel work items
+    /// `Parallel.each` with one torch thread an item.
+    let run stage (work: 'item -> 'result) (items: 'item array) (progress: Progress) =
+        use _shared = share (Parallel.workers items)
+        Parallel.each stage work items progress

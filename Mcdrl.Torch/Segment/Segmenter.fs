@@ -86,10 +86,7 @@ module Segmenter =
         prepare ignore device precision model |> keepOwned
 
     let private precisionOf folder (device: torch.Device) asked (manifest: Manifest) =
-        let precision =
-            asked
-            |> Option.orElse (PrecisionName.tryParse manifest.Precision)
-            |> Option.defaultValue Precision.Fp32
+        let precision = asked |> Option.defaultValue manifest.Precision
 
         if
             precision = Precision.Bf16
@@ -100,7 +97,7 @@ module Segmenter =
                 McdrlError.usage
                     "this processor can't compute in bf16: it has no AVX-512"
                     folder
-                    "Use --precision fp32"
+                    "Use “precision” fp32"
             )
         else
             Ok precision

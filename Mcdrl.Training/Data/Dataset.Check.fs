@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open System.Threading.Tasks
 
 /// How often a class occurs in a site.
@@ -111,12 +110,7 @@ module DatasetCheck =
     /// Reads every frame and mask, in parallel, one frame a processor in memory at a time; with `duplicates`, also looks
     /// for frames that occur in several sites. `Error` only where the description itself can't be used, or on
     /// cancellation; all other faults are in the report.
-    let run
-        (path: string)
-        (duplicates: bool)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<DatasetReport, McdrlError> =
+    let run (path: string) (duplicates: bool) (progress: Progress) : Result<DatasetReport, McdrlError> =
         Dataset.survey path
         |> Result.bind (fun (dataset, structure) ->
             let items =
@@ -132,13 +126,13 @@ module DatasetCheck =
             let mutable finished = 0
 
             let check index =
-                if not cancel.IsCancellationRequested then
+                if not progress.IsCancelled then
                     outcomes[index] <- examine dataset duplicates (snd items[index])
 
                     lock turn (fun () ->
                         finished <- finished + 1
 
-                        report
+                        progress.Tell
                             {
                                 Stage = "checking"
                                 Done = finished
@@ -154,7 +148,7 @@ module DatasetCheck =
             )
             |> ignore
 
-            if cancel.IsCancellationRequested then
+            if progress.IsCancelled then
                 Error McdrlError.Cancelled
             else
                 let contents =

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Threading
 open SkiaSharp
 
 /// One rendered frame: everything needed to render its scene again, under this condition or any other.
@@ -317,12 +316,12 @@ module PhantomDataset =
                     McdrlError.usage
                         "the folder is not empty"
                         folder
-                        "Give another folder, or --force to replace what is there"
+                        "Give another folder, or “force” to replace what is there"
                 ))
 
     /// Renders the request into its folder: frames and masks by site, `dataset.json` (written last: until then the
     /// folder is no dataset), `scenes.json` and the contact sheet `contact.png`. Equal requests give equal bytes.
-    let write (request: PhantomRequest) (report: Report) (cancel: CancellationToken) =
+    let write (request: PhantomRequest) (progress: Progress) =
         within "sites" 1 Phantom.sites.Length request.Sites
         |> Result.bind (fun () -> within "images" 1 99999 request.Images)
         |> Result.bind (fun () -> within "side" 32 2048 request.Side)
@@ -347,7 +346,7 @@ module PhantomDataset =
 
             let at (name: string) = Path.Combine(request.Out, name)
 
-            TorchThreads.run "rendering" report cancel (render request) frames
+            TorchThreads.run "rendering" (render request) frames progress
             |> Result.bind (fun outcomes ->
                 outcomes
                 |> Array.tryPick (fun outcome ->

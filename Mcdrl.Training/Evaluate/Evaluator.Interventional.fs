@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -126,11 +125,11 @@ module InterventionalEvaluator =
             Error(
                 McdrlError.usage
                     "a condition's strength lies above 0 and is at most 1"
-                    $"--strength {request.Strength}"
+                    $"“strength” {request.Strength}"
                     "0.7 is the default"
             )
         elif request.Images |> Option.exists (fun images -> images < 1) then
-            Error(McdrlError.usage "no image to evaluate on" "--images" "Give a number of at least 1")
+            Error(McdrlError.usage "no image to evaluate on" "“images”" "Give a number of at least 1")
         else
             Ok()
 
@@ -139,8 +138,7 @@ module InterventionalEvaluator =
         (models: (string * Segmenter) list)
         mode
         (request: InterventionalRequest)
-        report
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<InterventionalEvaluation, McdrlError> =
         result {
             let clock = Diagnostics.Stopwatch.StartNew()
@@ -164,10 +162,9 @@ module InterventionalEvaluator =
             let! scored =
                 TorchThreads.run
                     "intervening"
-                    report
-                    cancel
                     (ofScene segmenters mode interventions)
                     interventions.Scenes
+                    progress
 
             let! scored = McdrlError.complete scored
 

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -99,7 +98,7 @@ module Evaluator =
     let private meanSide = 128
 
     /// The mean foreground of some masks, [128, 128], and the threshold at which it scores the best mean Dice on them.
-    let private meanMask (dataset: Dataset) (items: DatasetItem array) report cancel =
+    let private meanMask (dataset: Dataset) (items: DatasetItem array) progress =
         let small (item: DatasetItem) =
             Dataset.labels dataset item
             |> Result.map (fun labels ->
@@ -108,7 +107,7 @@ module Evaluator =
                 (RasterTensors.toLabels resized).Labels)
 
         result {
-            let! read = TorchThreads.run "reading training masks" report cancel small items
+            let! read = TorchThreads.run "reading training masks" small items progress
             let! masks = read |> List.ofArray |> List.sequenceResultM
 
             let mean =
@@ -185,7 +184,7 @@ module Evaluator =
             let listed = String.concat ", " names
 
             Error(
-                McdrlError.usage "the dataset has no such site" $"--site {unknown}" $"Choose one of {listed}"
+                McdrlError.usage "the dataset has no such site" $"“site” {unknown}" $"Choose one of {listed}"
             )
 
     /// A model's labels mean something on a dataset only if both have the same classes in the same order.
@@ -210,8 +209,7 @@ module Evaluator =
         protocol
         (data: string)
         (sites: string list)
-        report
-        cancel
+        progress
         : Result<Evaluation, McdrlError> =
         result {
             let clock = Diagnostics.Stopwatch.StartNew()
@@ -229,15 +227,10 @@ module Evaluator =
                 if training.Length = 0 then
                     Ok None
                 else
-                    meanMask dataset training report cancel |> Result.map Some
+                    meanMask dataset training progress |> Result.map Some
 
             let! judged =
-                TorchThreads.run
-                    "evaluating"
-                    report
-                    cancel
-                    (judgeItem protocol segmenter mode dataset mean)
-                    items
+                TorchThreads.run "evaluating" (judgeItem protocol segmenter mode dataset mean) items progress
 
             let! judged = McdrlError.complete judged
 

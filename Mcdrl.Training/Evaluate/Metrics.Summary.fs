@@ -55,7 +55,7 @@ module Protocol =
         | Some(protocol, _) -> Ok protocol
         | None ->
             let known = all |> List.map snd |> String.concat ", "
-            Error(McdrlError.usage $"there is no protocol {text}" "--protocol" $"Use one of {known}")
+            Error(McdrlError.usage $"there is no protocol {text}" "“protocol”" $"Use one of {known}")
 
     /// Threshold, resolution, empty rule and aggregation in one line.
     let describe protocol =

@@ -24,7 +24,7 @@ module OnnxExport =
             "active", (if manifest.Active then "true" else "false")
             "tower", manifest.Tower
             "input_size", string manifest.Preprocessing.InputSize
-            "resize", manifest.Preprocessing.Resize
+            "resize", RecordJson.text manifest.Preprocessing.Resize
             "preprocessing", preprocessing
             "trained_on", manifest.Provenance.Data
             "data_sha256", manifest.Provenance.DataSha256

@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -111,15 +110,14 @@ module OnnxExporter =
     let compare
         (file: string)
         (model: Model)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<OnnxFacts * OnnxComparison, McdrlError> =
         result {
             use! engine = OnnxEngine.load file 0
             use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
 
             let one number =
-                report
+                progress.Tell
                     {
                         Stage = "comparing with our own answers"
                         Done = number
@@ -127,7 +125,7 @@ module OnnxExporter =
                         Note = ""
                     }
 
-                if cancel.IsCancellationRequested then
+                if progress.IsCancelled then
                     Error McdrlError.Cancelled
                 else
                     comparePicture segmenter engine (Some engine.Facts.Mode) (SampleFrames.picture number)
@@ -149,11 +147,7 @@ module OnnxExporter =
 
     /// Writes the model as an ONNX file and compares it with our own segmenter; only a file that agrees to
     /// `tolerance` takes the place of `Out`.
-    let run
-        (report: Report)
-        (cancel: CancellationToken)
-        (request: OnnxRequest)
-        : Result<OnnxReport, McdrlError> =
+    let run (request: OnnxRequest) (progress: Progress) : Result<OnnxReport, McdrlError> =
         let out = Path.GetFullPath request.Out
 
         let folder = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "."
@@ -184,7 +178,7 @@ module OnnxExporter =
                         File.WriteAllBytes(unchecked, [||]))
 
                 let! bytes = OnnxExport.write unchecked model mode
-                let! facts, comparison = compare unchecked model report cancel
+                let! facts, comparison = compare unchecked model progress
                 do! accept request.Out comparison
                 do! Files.attempt request.Out (fun () -> File.Move(unchecked, out, true))
 

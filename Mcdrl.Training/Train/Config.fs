@@ -16,7 +16,7 @@ module Config =
         match Assembly.GetExecutingAssembly().GetManifestResourceStream $"Mcdrl.presets.{name}.json" with
         | null ->
             let known = String.concat ", " presets
-            Error(McdrlError.usage "there is no such preset" $"--preset {name}" $"Choose one of {known}")
+            Error(McdrlError.usage "there is no such preset" $"“preset” {name}" $"Choose one of {known}")
         | stream ->
             use reader = new StreamReader(stream)
             Ok(reader.ReadToEnd())
@@ -41,12 +41,12 @@ module Config =
             Error(
                 McdrlError.usage
                     "no such setting"
-                    $"--set {assignment}"
-                    "Give an existing key with dots, for instance --set method.alpha=0.25"
+                    $"“set” {assignment}"
+                    "Give an existing key with dots, for instance “set” method.alpha=0.25"
             )
 
         match assignment.IndexOf '=' with
-        | -1 -> Error(McdrlError.usage "there is no value" $"--set {assignment}" "Write it as key=value")
+        | -1 -> Error(McdrlError.usage "there is no value" $"“set” {assignment}" "Write it as key=value")
         | cut ->
             let keys = assignment[.. cut - 1].Split '.' |> List.ofArray
 
@@ -79,7 +79,7 @@ module Config =
 
             match assignments |> List.map (assign root) |> collect with
             | Some fault -> Error fault
-            | None -> RecordJson.parse<'T> "--set" (root.ToJsonString()))
+            | None -> RecordJson.parse<'T> "“set”" (root.ToJsonString()))
         |> Result.bind validate
 
     /// A preset with assignments `key=value` on top.
@@ -96,6 +96,6 @@ module Config =
     let chosen (call: string) (file: string option) (preset: string option) fallback assignments =
         match file, preset with
         | Some _, Some _ ->
-            Error(McdrlError.usage "--config and --preset are both given" call "Give one of them")
+            Error(McdrlError.usage "“config” and “preset” are both given" call "Give one of them")
         | Some file, None -> ofFile file assignments
         | None, preset -> ofPreset (Option.defaultValue fallback preset) assignments

@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open System.Threading.Tasks
 open TorchSharp
 
@@ -31,15 +30,7 @@ module Frames =
 
     /// Decodes and resizes every item, in parallel and in bounded memory, into a store at `path`; a store that is
     /// already there and made from the same `key` is used as it is.
-    let prepare
-        path
-        key
-        side
-        dataset
-        (items: DatasetItem array)
-        (report: Report)
-        (cancel: CancellationToken)
-        =
+    let prepare path key side dataset (items: DatasetItem array) (progress: Progress) =
         let ahead = 32
         let mutable batch: Result<byte[], McdrlError> array = [||]
 
@@ -55,7 +46,7 @@ module Frames =
                 )
                 |> ignore
 
-                report
+                progress.Tell
                     {
                         Stage = "preparing frames"
                         Done = first + batch.Length
@@ -63,7 +54,7 @@ module Frames =
                         Note = ""
                     }
 
-            if cancel.IsCancellationRequested then
+            if progress.IsCancelled then
                 Error McdrlError.Cancelled
             else
                 batch[index % ahead]

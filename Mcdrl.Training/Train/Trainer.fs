@@ -41,14 +41,14 @@ module Trainer =
             Error(
                 McdrlError.usage
                     "the dataset has no such site"
-                    $"--leave-out {site}"
+                    $"“leave_out” {site}"
                     $"Choose one of {listed}"
             )
         | Some _ when names.Length = 1 ->
             Error(
                 McdrlError.usage
                     "nothing is left to train on"
-                    "--leave-out"
+                    "“leave_out”"
                     "Use a dataset with more than one site"
             )
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
@@ -63,7 +63,7 @@ module Trainer =
                     McdrlError.usage
                         $"the weights hold {Tower.name weights.Tower}, not {wanted}"
                         weights.Path
-                        "Name the tower that the weights hold, or leave --tower out"
+                        "Name the tower that the weights hold, or leave “tower” out"
                 )
             | _ ->
                 let step = Tower.granularity weights.Tower
@@ -75,21 +75,21 @@ module Trainer =
                         McdrlError.usage
                             $"must be a multiple of {step} for {Tower.name weights.Tower}"
                             "method.input_size"
-                            "Correct the value in the configuration or with --set"
+                            "Correct the value in the configuration or with “set”"
                     ))
 
     let private textsOf (request: TrainRequest) (weights: Weights) (classes: string list) =
         let m = request.Settings.Method
         let prior = if m.Prior.IsEmpty then None else Some m.Prior
 
-        TextTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
+        PromptTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
         |> Result.map (PromptTexts.ofEmbeddings classes.Length m.Conditions.Length prior)
 
     let private identify
         (request: TrainRequest)
         (dataset: Dataset)
         items
-        cancel
+        (cancel: CancellationToken)
         : Result<RunIdentity, McdrlError> =
         result {
             let! weightsFile = Weights.locate request.Weights
@@ -115,7 +115,7 @@ module Trainer =
         (identity: RunIdentity)
         (dataset: Dataset)
         sites
-        (course: Course)
+        (loop: TrainingLoop)
         tower
         (epoch, dice)
         : Manifest =
@@ -127,7 +127,7 @@ module Trainer =
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower
             Active = Schedule.mode settings (epoch - 1) <> Marginalisation.Never
-            Precision = PrecisionName.ofPrecision course.Request.Precision
+            Precision = loop.Request.Precision
             Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
             Settings = settings
             Provenance =
@@ -141,7 +141,7 @@ module Trainer =
                     WeightsSha256 = identity.WeightsSha256
                     Seed = identity.Seed
                     Epoch = epoch
-                    TrainingFrames = course.Frames
+                    TrainingFrames = loop.Frames
                 }
             Metrics =
                 [
@@ -160,9 +160,9 @@ module Trainer =
         |> Option.map (fun _ -> Seq.zip settings.Conditions (Prior.weights texts) |> Map.ofSeq)
 
     /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
-    let private writeBundle identity dataset sites (course: Course) (state: TrainState) =
+    let private writeBundle identity dataset sites (loop: TrainingLoop) (state: TrainState) =
         result {
-            let folder = course.Request.Out
+            let folder = loop.Request.Out
 
             let! best =
                 state.Best
@@ -173,14 +173,14 @@ module Trainer =
             let! _, leaves = Checkpoint.read (Run.bestFile folder)
             let network, tower, rival = TrainState.withLeaves leaves state
             use _noGrad = torch.no_grad ()
-            let network, texts = Prior.settled network course.Texts
+            let network, texts = Prior.settled network loop.Texts
             let texts, rival = Rival.settled rival texts
 
             do!
                 Bundle.write
                     (Bundle.ofRun folder)
                     {
-                        Manifest = manifestOf identity dataset sites course tower best
+                        Manifest = manifestOf identity dataset sites loop tower best
                         Tower = tower
                         Network = network
                         Texts = texts
@@ -205,8 +205,7 @@ module Trainer =
         items
         device
         resume
-        report
-        cancel
+        progress
         =
         result {
             let clock = Stopwatch.StartNew()
@@ -242,8 +241,7 @@ module Trainer =
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower rival
 
-            let! views =
-                Preparation.views request identity device dataset state.Running report cancel
+            let! views = Preparation.views request identity device dataset state.Running progress
 
             let! texts =
                 match estimator with
@@ -259,8 +257,7 @@ module Trainer =
                                 settings.Optimiser.BatchSize
                                 frames
                                 texts
-                                report
-                                cancel
+                                progress
                     }
 
             let! trainingViews =
@@ -271,15 +268,14 @@ module Trainer =
 
             let! validationViews = views Augmentation.none None validation
 
-            let course =
+            let loop =
                 {
                     Request = request
                     Texts = texts
                     Training = trainingViews
                     Validation = validationViews
                     Seed = seed
-                    Report = report
-                    Cancel = cancel
+                    Progress = progress
                     Log =
                         torch.utils.tensorboard.SummaryWriter(
                             Run.tensorBoardFolder request.Out,
@@ -295,9 +291,9 @@ module Trainer =
 
             // Nothing else on that thread: those that it makes would flush for ever.
             let! state =
-                FlushedThread.run (fun () -> Course.complete course (Stopwatch.StartNew()) state)
+                FlushedThread.run (fun () -> TrainingLoop.complete loop (Stopwatch.StartNew()) state)
 
-            let! (epoch, dice), prior = writeBundle identity dataset sites course state
+            let! (epoch, dice), prior = writeBundle identity dataset sites loop state
             do! forgetPrepared request.Out
 
             return
@@ -315,19 +311,15 @@ module Trainer =
 
     /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
     /// writes a bundle. A cancelled run keeps a checkpoint.
-    let train
-        (request: TrainRequest)
-        (report: Report)
-        (cancel: CancellationToken)
-        : Result<TrainReport, McdrlError> =
+    let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
             let! _ = Native.load ()
             let! device = Device.parse request.Device
             let! dataset = Dataset.load request.Data
             let! sites = sitesOf dataset request.LeaveOut
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
-            let! identity = identify request dataset items cancel
+            let! identity = identify request dataset items progress.Cancel
             use! _owned = Run.lock request.Out
             let! resume = Run.enter request.Out request.Resume identity
-            return! run request identity dataset sites items device resume report cancel
+            return! run request identity dataset sites items device resume progress
         }

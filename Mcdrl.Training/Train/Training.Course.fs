@@ -2,20 +2,18 @@ namespace Mcdrl
 
 open System
 open System.Diagnostics
-open System.Threading
 open TorchSharp
 
 /// What stays the same from step to step of a run.
 [<NoComparison; NoEquality>]
-type Course =
+type TrainingLoop =
     {
         Request: TrainRequest
         Texts: Texts
         Training: Views
         Validation: Views
         Seed: Seed
-        Report: Report
-        Cancel: CancellationToken
+        Progress: Progress
         Log: Modules.SummaryWriter
     }
 
@@ -25,31 +23,31 @@ type Course =
 
 /// The training loop around the pure objective.
 [<RequireQualifiedAccess>]
-module Course =
-    let private predict settings mode (course: Course) network rival (features: TowerFeatures) =
+module TrainingLoop =
+    let private predict settings mode (loop: TrainingLoop) network rival (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
-            let texts = course.Texts |> Prior.inTexts network |> Rival.texts rival features
+            let texts = loop.Texts |> Prior.inTexts network |> Rival.texts rival features
             let observation = Network.observe network texts settings.Method.Alpha features
 
             (Network.probabilities network texts mode side observation).argmax(1L).cpu().``to`` torch.uint8)
 
-    let private validate (course: Course) (state: TrainState) isOpen =
+    let private validate (loop: TrainingLoop) (state: TrainState) isOpen =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
-        let settings = course.Request.Settings
+        let settings = loop.Request.Settings
         let mode = Gate.through isOpen settings.Method.Marginalisation
 
         let network, tower, rival =
             TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
 
         [|
-            for members in Array.chunkBySize course.BatchSize [| 0 .. course.Validation.Members.Length - 1 |] do
+            for members in Array.chunkBySize loop.BatchSize [| 0 .. loop.Validation.Members.Length - 1 |] do
                 use _scope = torch.NewDisposeScope()
-                let drawn = Views.draw course.Validation 0 members None
-                let features, _ = Views.seenBy tower course.Validation drawn
-                let predicted = predict settings mode course network rival features
-                Objective.meanDice (int course.Texts.classes.shape[1]) predicted drawn.Labels, members.Length
+                let drawn = Views.draw loop.Validation 0 members None
+                let features, _ = Views.seenBy tower loop.Validation drawn
+                let predicted = predict settings mode loop network rival features
+                Objective.meanDice (int loop.Texts.classes.shape[1]) predicted drawn.Labels, members.Length
         |]
         |> fun parts ->
             (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
@@ -63,11 +61,11 @@ module Course =
         given.Confounders :: Views.tensors given.Drawn
 
     /// What the step after `done` others is given, in no scope.
-    let private prepare (course: Course) epoch ``done`` (members: int array) : Result<Given, McdrlError> =
+    let private prepare (loop: TrainingLoop) epoch ``done`` (members: int array) : Result<Given, McdrlError> =
         use _scope = torch.NewDisposeScope()
-        let settings = course.Request.Settings
-        let draws = course.Seed |> Seed.named "confounders" |> Seed.split ``done``
-        let confounders = Objective.drawConfounders course.Texts draws members.Length
+        let settings = loop.Request.Settings
+        let draws = loop.Seed |> Seed.named "confounders" |> Seed.split ``done``
+        let confounders = Objective.drawConfounders loop.Texts draws members.Length
 
         let under =
             if Objective.isGrounded settings then
@@ -75,8 +73,8 @@ module Course =
             else
                 None
 
-        Files.attempt course.Training.Frames.Store.Path (fun () ->
-            let drawn = Views.draw course.Training epoch members under
+        Files.attempt loop.Training.Frames.Store.Path (fun () ->
+            let drawn = Views.draw loop.Training epoch members under
 
             {
                 Confounders =
@@ -97,17 +95,17 @@ module Course =
             for tensor in tensors given do
                 tensor.Dispose())
 
-    let private step (course: Course) mode epoch (given: Given) (state: TrainState) =
+    let private step (loop: TrainingLoop) mode epoch (given: Given) (state: TrainState) =
         use scope = torch.NewDisposeScope()
 
         for tensor in tensors given do
             scope.Attach tensor
 
-        let settings = course.Request.Settings
-        let classes = int course.Texts.classes.shape[1]
+        let settings = loop.Request.Settings
+        let classes = int loop.Texts.classes.shape[1]
         let confounders, marks = given.Confounders, given.Drawn.Labels
-        let features, transformed = Views.seenBy state.Running course.Training given.Drawn
-        let labels = marks.``to``(course.Training.Device).``to`` torch.int64
+        let features, transformed = Views.seenBy state.Running loop.Training given.Drawn
+        let labels = marks.``to``(loop.Training.Device).``to`` torch.int64
 
         let shown =
             [|
@@ -125,8 +123,8 @@ module Course =
 
         let terms, logits =
             match state.Rival with
-            | Some rival -> Objective.evaluateRival settings state.Network rival course.Texts mode batch
-            | None -> Objective.evaluate settings state.Network course.Texts mode batch
+            | Some rival -> Objective.evaluateRival settings state.Network rival loop.Texts mode batch
+            | None -> Objective.evaluate settings state.Network loop.Texts mode batch
 
         let loss = terms.Total.item<float32>() |> float
 
@@ -134,68 +132,68 @@ module Course =
             Error(
                 McdrlError.model
                     $"the loss became {loss} at step {state.Step} (epoch {epoch + 1})"
-                    course.Request.Out
-                    "Lower optimiser.learning_rate, then go on from the last checkpoint with --resume or start afresh"
+                    loop.Request.Out
+                    "Lower optimiser.learning_rate, then go on from the last checkpoint with “resume” or start afresh"
             )
         else
             let predicted = logits.detach().argmax(1L).cpu().``to`` torch.uint8
             let dice = Objective.meanDice classes predicted marks
-            Ok(TrainState.advance settings.Optimiser course.StepsPerEpoch state terms.Total, loss, dice)
+            Ok(TrainState.advance settings.Optimiser loop.StepsPerEpoch state terms.Total, loss, dice)
 
     /// How many batches are drawn before they are needed.
     let private drawnAhead = 2
 
-    let private orderOf (course: Course) epoch =
-        course.Seed
+    let private orderOf (loop: TrainingLoop) epoch =
+        loop.Seed
         |> Seed.named "order"
         |> Seed.split epoch
-        |> Seed.permutation course.Frames
-        |> Array.chunkBySize course.BatchSize
+        |> Seed.permutation loop.Frames
+        |> Array.chunkBySize loop.BatchSize
 
     /// The steps of one epoch that are still to be done, with a checkpoint every so many minutes.
-    let private runEpoch (course: Course) (saved: Stopwatch) (state: TrainState) =
-        let epoch = state.Step / course.StepsPerEpoch
-        let mode = Schedule.mode course.Request.Settings epoch
-        let batches = orderOf course epoch
-        let total = course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch
+    let private runEpoch (loop: TrainingLoop) (saved: Stopwatch) (state: TrainState) =
+        let epoch = state.Step / loop.StepsPerEpoch
+        let mode = Schedule.mode loop.Request.Settings epoch
+        let batches = orderOf loop epoch
+        let total = loop.Request.Settings.Optimiser.Epochs * loop.StepsPerEpoch
 
-        let first = state.Step % course.StepsPerEpoch
+        let first = state.Step % loop.StepsPerEpoch
 
         use ahead =
             new Ahead<Result<Given, McdrlError>>(
                 drawnAhead,
                 batches.Length - first,
-                (fun later -> prepare course epoch (state.Step + later) batches[first + later]),
+                (fun later -> prepare loop epoch (state.Step + later) batches[first + later]),
                 discard
             )
 
         let save state =
-            TrainState.save (Run.checkpointFile course.Request.Out) state
+            TrainState.save (Run.checkpointFile loop.Request.Out) state
 
         let rec go index (losses: float list) (dices: float list) (state: TrainState) =
             if index = batches.Length then
                 Ok(state, losses, dices)
-            elif course.Cancel.IsCancellationRequested then
+            elif loop.Progress.IsCancelled then
                 save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
             else
-                match ahead.Take() |> Result.bind (fun given -> step course mode epoch given state) with
+                match ahead.Take() |> Result.bind (fun given -> step loop mode epoch given state) with
                 | Error fault -> Error fault
                 | Ok(state, loss, dice) ->
-                    course.Log.add_scalar ("train/loss", float32 loss, state.Step)
+                    loop.Log.add_scalar ("train/loss", float32 loss, state.Step)
                     let losses, dices = loss :: losses, dice :: dices
 
-                    course.Report
+                    loop.Progress.Tell
                         {
                             Stage = "training"
                             Done = state.Step
                             Total = total
                             Note =
-                                $"epoch {epoch + 1} of {course.Request.Settings.Optimiser.Epochs}, loss {List.average losses:F3}, Dice {List.average dices:F3}"
+                                $"epoch {epoch + 1} of {loop.Request.Settings.Optimiser.Epochs}, loss {List.average losses:F3}, Dice {List.average dices:F3}"
                         }
 
                     if
                         index + 1 < batches.Length
-                        && saved.Elapsed.TotalMinutes >= course.Request.CheckpointMinutes
+                        && saved.Elapsed.TotalMinutes >= loop.Request.CheckpointMinutes
                     then
                         saved.Restart()
                         save state |> Result.bind (fun () -> go (index + 1) losses dices state)
@@ -207,17 +205,17 @@ module Course =
 
     /// After an epoch: validation, the best weights so far, the log, a checkpoint.
     let private closeEpoch
-        (course: Course)
+        (loop: TrainingLoop)
         (state: TrainState, epoch, mode, losses: float list, dices: float list)
         =
-        let settings = course.Request.Settings
+        let settings = loop.Request.Settings
         let intervenes = mode <> Marginalisation.Never
-        let dice = validate course state intervenes
-        course.Log.add_scalar ("validation/dice", float32 dice, state.Step)
+        let dice = validate loop state intervenes
+        loop.Log.add_scalar ("validation/dice", float32 dice, state.Step)
 
         if not losses.IsEmpty then
-            course.Log.add_scalar ("train/epoch_loss", float32 (List.average losses), state.Step)
-            course.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
+            loop.Log.add_scalar ("train/epoch_loss", float32 (List.average losses), state.Step)
+            loop.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
 
         // A model that never intervened is kept only if the run never intervenes.
         let counts =
@@ -228,7 +226,7 @@ module Course =
 
         let kept =
             if better then
-                Checkpoint.write (Run.bestFile course.Request.Out) Map.empty (TrainState.kept state)
+                Checkpoint.write (Run.bestFile loop.Request.Out) Map.empty (TrainState.kept state)
             else
                 Ok()
 
@@ -242,14 +240,14 @@ module Course =
                 else
                     state
 
-            TrainState.save (Run.checkpointFile course.Request.Out) state
+            TrainState.save (Run.checkpointFile loop.Request.Out) state
             |> Result.map (fun () -> state))
 
     /// Runs the epochs that are still to be done. A cancelled run leaves a checkpoint at the step it had reached.
-    let rec complete (course: Course) saved (state: TrainState) : Result<TrainState, McdrlError> =
-        if state.Step >= course.Request.Settings.Optimiser.Epochs * course.StepsPerEpoch then
+    let rec complete (loop: TrainingLoop) saved (state: TrainState) : Result<TrainState, McdrlError> =
+        if state.Step >= loop.Request.Settings.Optimiser.Epochs * loop.StepsPerEpoch then
             Ok state
         else
-            runEpoch course saved state
-            |> Result.bind (closeEpoch course)
-            |> Result.bind (complete course saved)
+            runEpoch loop saved state
+            |> Result.bind (closeEpoch loop)
+            |> Result.bind (complete loop saved)

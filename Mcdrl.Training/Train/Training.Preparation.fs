@@ -28,8 +28,7 @@ module Preparation =
         (device: torch.Device)
         (dataset: Dataset)
         tower
-        report
-        cancel
+        progress
         =
         let settings = request.Settings
         let side = settings.Method.InputSize
@@ -45,7 +44,7 @@ module Preparation =
             match request.Prepared with
             | None -> make file
             | Some _ ->
-                FileLock.wait (file + ".lock") cancel
+                FileLock.wait (file + ".lock") progress.Cancel
                 |> Result.bind (fun held ->
                     use _held = held
                     make file)
@@ -67,8 +66,7 @@ module Preparation =
                     side
                     dataset
                     (if request.Prepared.IsSome then all else Array.ofList items)
-                    report
-                    cancel)
+                    progress)
 
         let featureKey (preparedSha256: string) items (views: Views) =
             String.concat
@@ -94,7 +92,7 @@ module Preparation =
                 let key = featureKey preparedSha256 items views
 
                 let! views =
-                    shared (path "features" key) (fun file -> Views.cached file key tower views report cancel)
+                    shared (path "features" key) (fun file -> Views.cached file key tower views progress)
 
                 match drawnFrom with
                 | None -> return views
@@ -116,7 +114,7 @@ module Preparation =
 
                     return!
                         shared (path "transformed" key) (fun file ->
-                            Views.cachedTransformed file key tower (confounder texts) views report cancel)
+                            Views.cachedTransformed file key tower (confounder texts) views progress)
             }
 
         let ofItems preparedSha256 augmentation (drawnFrom: Texts option) (items: DatasetItem list) =
@@ -151,6 +149,6 @@ module Preparation =
             }
 
         if request.Prepared.IsSome then
-            DatasetDigest.whole dataset cancel |> Result.map ofItems
+            DatasetDigest.whole dataset progress.Cancel |> Result.map ofItems
         else
             Ok(ofItems identity.DataSha256)

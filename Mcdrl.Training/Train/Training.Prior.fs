@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System.Threading
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -29,8 +28,7 @@ module PriorEstimate =
         (batchSize: int)
         (frames: Views)
         (texts: Texts)
-        (report: Report)
-        (cancel: CancellationToken)
+        (progress: Progress)
         : Result<Texts, McdrlError> =
         use _noGrad = torch.no_grad ()
         let scale = ClipText.scale text
@@ -46,10 +44,10 @@ module PriorEstimate =
         |> Array.chunkBySize batchSize
         |> List.ofArray
         |> List.traverseResultM (fun members ->
-            if cancel.IsCancellationRequested then
+            if progress.IsCancelled then
                 Error McdrlError.Cancelled
             else
-                report
+                progress.Tell
                     {
                         Stage = "estimating the prior"
                         Done = Array.last members + 1

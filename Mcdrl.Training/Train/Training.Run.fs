@@ -81,7 +81,7 @@ module Run =
                     McdrlError.usage
                         "another process is training in this folder"
                         folder
-                        "Wait for it to end, or choose another --out"
+                        "Wait for it to end, or choose another “out”"
                 ))
 
     /// The keys in which two JSON objects differ, with dots.
@@ -108,7 +108,7 @@ module Run =
                 McdrlError.usage
                     "the folder already holds a run"
                     folder
-                    "Add --resume to go on with it, or choose another --out"
+                    "Add “resume” to go on with it, or choose another “out”"
             )
         | false, _ ->
             Files.writeText file (RecordJson.render identity)
@@ -125,5 +125,5 @@ module Run =
                         McdrlError.model
                             $"the run differs from this call in {listed}"
                             folder
-                            "Repeat the call with the same data, weights, seed and settings, or choose another --out"
+                            "Repeat the call with the same data, weights, seed and settings, or choose another “out”"
                     ))

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Threading
 open TorchSharp
 
 /// A frozen tower's features of a fixed number of views of every frame, computed once and kept in files.
@@ -139,7 +138,7 @@ module Views =
     let private ahead = 16
 
     /// Makes or opens the store at `path` with one record for every (frame, view), in that order.
-    let private recorded path key stage (views: Views) (report: Report) (cancel: CancellationToken) compute =
+    let private recorded path key stage (views: Views) (progress: Progress) compute =
         let count = views.Settings.Augmentation.Views
         let total = count * views.Frames.Items.Length
 
@@ -152,7 +151,7 @@ module Views =
         let mutable batch: byte[] array = [||]
 
         let record index =
-            if cancel.IsCancellationRequested then
+            if progress.IsCancelled then
                 Error McdrlError.Cancelled
             else
                 if index % ahead = 0 then
@@ -160,7 +159,7 @@ module Views =
                         Array.Parallel.init (min ahead (total - index)) (fun offset ->
                             inScope (index + offset))
 
-                    report
+                    progress.Tell
                         {
                             Stage = stage
                             Done = index + batch.Length
@@ -176,7 +175,7 @@ module Views =
         tensor.cpu().contiguous().bytes.ToArray()
 
     /// Computes a frozen tower's features of all views of all frames, once, into the file `path`.
-    let cached path key (tower: Tower) (views: Views) report cancel =
+    let cached path key (tower: Tower) (views: Views) progress =
         let seen index number =
             let frame, labels = view views index number
             throughTower views tower (frame.unsqueeze 0L), labels
@@ -190,7 +189,7 @@ module Views =
             let features, labels = seen index number
             Array.concat [ yield! parts features |> List.map bytesOf; labels.bytes.ToArray() ]
 
-        recorded path key "computing tower features" views report cancel compute
+        recorded path key "computing tower features" views progress compute
         |> Result.map (fun store ->
             { views with
                 Cache =
@@ -204,7 +203,7 @@ module Views =
 
     /// Computes, once, into the file `path`, what a frozen tower sees in each cached view under a confounder that `draw`
     /// draws for it from a seed. Views without a cache are left as they are: theirs are drawn at every step.
-    let cachedTransformed path key (tower: Tower) (draw: Seed -> int64) (views: Views) report cancel =
+    let cachedTransformed path key (tower: Tower) (draw: Seed -> int64) (views: Views) progress =
         match views.Cache with
         | None -> Ok views
         | Some cache ->
@@ -220,7 +219,7 @@ module Views =
                         BitConverter.GetBytes(int confounder)
                     ]
 
-            recorded path key "computing features under conditions" views report cancel compute
+            recorded path key "computing features under conditions" views progress compute
             |> Result.map (fun store ->
                 { views with
                     Cache = Some { cache with Transformed = Some store }

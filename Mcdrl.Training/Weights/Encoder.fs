@@ -3,7 +3,6 @@ namespace Mcdrl
 open System
 open System.IO
 open System.Text.Json
-open System.Threading
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -70,20 +69,14 @@ module Encoder =
             ]
 
     /// Runs `work` on 0 .. count − 1 in chunks, given as first and length.
-    let private inChunks
-        stage
-        (report: Report)
-        (cancel: CancellationToken)
-        count
-        (work: int -> int -> 'a)
-        : 'a list =
+    let private inChunks stage count (work: int -> int -> 'a) (progress: Progress) : 'a list =
         [
             for start in 0..chunk .. count - 1 do
-                cancel.ThrowIfCancellationRequested()
+                progress.Cancel.ThrowIfCancellationRequested()
                 let length = min chunk (count - start)
                 work start length
 
-                report
+                progress.Tell
                     {
                         Stage = stage
                         Done = start + length
@@ -102,10 +95,7 @@ module Encoder =
             [ for name, tensor in encode (inputs.``to`` device) -> name, tensor.cpu () ])
 
     let private refuse path name what =
-        McdrlError.data
-            what
-            $"{path}, tensor \"{name}\""
-            "Write the tensor as `mcdrl encode --help` describes it"
+        McdrlError.data what $"{path}, tensor \"{name}\"" "Write `image` as [n,3,h,w] and `tokens` as [n,77]"
 
     let private checkImages path (tower: Tower) (images: Tensor) =
         let step = Tower.granularity tower
@@ -152,7 +142,7 @@ module Encoder =
                     $"it is {shapeText shape}, not [n, m] with m at most {ClipText.context text}"
             )
 
-    let private encodeTensors (weights: Weights) device report cancel (path: string) =
+    let private encodeTensors (weights: Weights) device (path: string) progress =
         result {
             let! content = Safetensors.readWith { Widen = true; RequireFinite = true } path
 
@@ -165,9 +155,10 @@ module Encoder =
                     (images.IsSome || tokens.IsSome)
 
             let rowsOf stage encode (inputs: Tensor) =
-                inChunks stage report cancel (int inputs.shape[0]) (fun start length ->
-                    inputs.narrow (0L, int64 start, int64 length) |> encodeChunk encode device)
-                |> joined
+                let rows start length =
+                    inputs.narrow (0L, int64 start, int64 length) |> encodeChunk encode device
+
+                inChunks stage (int inputs.shape[0]) rows progress |> joined
 
             let! fromImages =
                 match images with
@@ -228,7 +219,7 @@ module Encoder =
                 .sub(channels mean)
                 .div(channels std))
 
-    let private encodeFolder (weights: Weights) (device: torch.Device) report cancel (folder: string) =
+    let private encodeFolder (weights: Weights) (device: torch.Device) (folder: string) progress =
         result {
             let! files = imageFiles folder
 
@@ -241,7 +232,7 @@ module Encoder =
                     (files.Length > 0)
 
             let chunks =
-                inChunks "encoding images" report cancel files.Length (fun start length ->
+                let encoded start length =
                     scopedWith (fun (features, _, _) -> keep features) (fun () ->
                         let frames =
                             [
@@ -272,7 +263,9 @@ module Encoder =
                                 torch.cat (Seq.toArray (Seq.map snd good), 0L)
                                 |> encodeChunk (imageFeatures weights.Tower) device
 
-                        features, List.map fst good, failed))
+                        features, List.map fst good, failed)
+
+                inChunks "encoding images" files.Length encoded progress
 
             let failed = chunks |> List.collect (fun (_, _, failed) -> failed)
             let good = chunks |> List.collect (fun (_, good, _) -> good)
@@ -291,11 +284,7 @@ module Encoder =
     /// [n, H, W, d], `text_features` [n, d]; none of unit length. Images from files are prepared by CLIP's own
     /// preprocessing (shorter side to the input's size, centre square); their names are in `__metadata__.files`, in the
     /// order of the rows. An unreadable image is reported and left out.
-    let encode
-        (report: Report)
-        (cancel: CancellationToken)
-        (request: EncodeRequest)
-        : Result<EncodeReport, McdrlError> =
+    let encode (request: EncodeRequest) (progress: Progress) : Result<EncodeReport, McdrlError> =
         try
             result {
                 let! device = Device.parse request.Device
@@ -311,8 +300,8 @@ module Encoder =
 
                 let! tensors, metadata, failed =
                     match request.Source with
-                    | EncodeSource.Tensors path -> encodeTensors weights device report cancel path
-                    | EncodeSource.Images folder -> encodeFolder weights device report cancel folder
+                    | EncodeSource.Tensors path -> encodeTensors weights device path progress
+                    | EncodeSource.Images folder -> encodeFolder weights device folder progress
 
                 let name = Tower.name weights.Tower
                 do! Safetensors.write request.Out (Map.add "tower" name metadata) tensors

@@ -43,7 +43,7 @@ module RivalSource =
                     "Use a tower that takes longer texts, or shorter class names"
             )
         else
-            TextTable.ofTower text tokenizer (usable |> List.transpose |> List.concat)
+            PromptTable.ofTower text tokenizer (usable |> List.transpose |> List.concat)
             |> Result.map (fun features ->
                 features.unflatten (0L, [| int64 classes.Length; int64 usable.Length |]))
 

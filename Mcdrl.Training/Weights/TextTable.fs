@@ -8,7 +8,7 @@ open FsToolkit.ErrorHandling
 /// Embeddings of prompts: computed by the text tower of a CLIP, or looked up in a table that another language model
 /// filled (a safetensors file with `embeddings` [n, d] and the n texts as a JSON list in `__metadata__.prompts`).
 [<RequireQualifiedAccess>]
-module TextTable =
+module PromptTable =
     /// Prompts that go through the text tower at once.
     let private chunk = 16
 
@@ -140,5 +140,5 @@ module TextTable =
                 McdrlError.usage
                     $"{Tower.name weights.Tower} has no text tower"
                     weights.Path
-                    "Give an embeddings table with --text"
+                    "Give an embeddings table with “text”"
             )

@@ -98,6 +98,7 @@ public class LoadTests(TinyModel tiny)
     {
         var thrown = Assert.Throws<McdrlUsageException>(() => McdrlApi.Load(tiny.Bundle, device));
         Assert.Contains(device, thrown.Message);
+        Assert.DoesNotContain("--", thrown.Message);
     }
 
     [Fact]

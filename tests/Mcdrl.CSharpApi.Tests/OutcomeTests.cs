@@ -6,7 +6,7 @@ namespace Mcdrl.CSharpApi.Tests;
 
 public class OutcomeTests
 {
-    private static readonly McdrlError Usage = McdrlErrorModule.usage("no such device", "--device gpu", "Use cpu");
+    private static readonly McdrlError Usage = McdrlErrorModule.usage("no such device", "“device” gpu", "Use cpu");
     private static readonly McdrlError Data = McdrlErrorModule.data("is truncated", "a.png", "Copy it again");
 
     [Fact]
@@ -26,7 +26,7 @@ public class OutcomeTests
         var thrown = Assert.IsType<McdrlDataException>(Outcome.ToException(several));
 
         Assert.Equal(
-            ["a.png: is truncated. Copy it again.", "--device gpu: no such device. Use cpu."],
+            ["a.png: is truncated. Copy it again.", "“device” gpu: no such device. Use cpu."],
             thrown.Problems);
         Assert.All(thrown.Problems, problem => Assert.Contains(problem, thrown.Message));
     }

@@ -118,8 +118,8 @@ public sealed class TinyModel : IDisposable
             tower: TowerModule.name(tower),
             towerFacts: TowerModule.facts(tower),
             active: true,
-            precision: "fp32",
-            preprocessing: new Preprocessing("squash-bicubic", InputSize, mean, std),
+            precision: Precision.Fp32,
+            preprocessing: new Preprocessing(ResizeMethod.SquashBicubic, InputSize, mean, std),
             settings: settings,
             provenance: new Provenance(
                 product: "mcdrl test",

@@ -14,6 +14,7 @@ let main argv =
             (testList
                 "Cli"
                 [
+                    FlagsTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
                     TrainVerbTests.tests

@@ -12,7 +12,7 @@ let private tests =
         MetricsTests.tests
         RecordJsonTests.tests
         FileLockTests.tests
-        BatchTests.tests
+        ParallelTests.tests
         PngTests.tests
         ImagesTests.tests
         MasksTests.tests

@@ -7,8 +7,8 @@ open Expecto
 open TorchSharp
 open Mcdrl
 
-let private request model parts modes batches rounds =
-    BenchRequest.create model parts modes [ "fp32" ] batches rounds 1 "cpu"
+let private request model scopes modes batches rounds =
+    BenchRequest.create model scopes modes [ Precision.Fp32 ] batches rounds 1 "cpu"
 
 let private quartiles =
     testList
@@ -56,43 +56,76 @@ let private plan =
 
                 let fast =
                     if Processor.hasFastBf16 then
-                        [ "fp32"; "bf16" ]
+                        [ Precision.Fp32; Precision.Bf16 ]
                     else
-                        [ "fp32" ]
+                        [ Precision.Fp32 ]
 
                 Expect.equal found.Precisions fast "what the processor is fast in"
 
             testCase "modes are those of the segmenter"
             <| fun () ->
                 let parts asked =
-                    (Outcome.ok (request (BenchModel.Random "mini") asked [ "nwgm" ] [ 2; 2 ] 1)).Parts
+                    (Outcome.ok (request (BenchModel.Random "mini") asked [ Marginalisation.Nwgm ] [ 2; 2 ] 1))
+                        .Parts
 
-                Expect.equal (parts [ "tower" ]) [ BenchPart.Tower ] "the tower alone has none"
+                Expect.equal (parts [ BenchScope.Tower ]) [ BenchPart.Tower ] "the tower alone has none"
 
                 Expect.equal
-                    (parts [ "segmenter" ])
+                    (parts [ BenchScope.Segmenter ])
                     [ BenchPart.Segmenter Marginalisation.Nwgm ]
                     "the one that was named"
 
             testCase "all that is wrong is said at once"
             <| fun () ->
-                BenchRequest.create
-                    (BenchModel.Random "mini")
-                    [ "head" ]
-                    [ "sideways" ]
-                    [ "fp8" ]
-                    [ 0 ]
-                    0
-                    (Environment.ProcessorCount + 1)
-                    "cpu"
-                |> Outcome.refusedWith 2 [ "head"; "sideways"; "fp8"; "--batch 0"; "--rounds 0"; "--threads" ]
+                let wrong precision =
+                    BenchRequest.ofNames
+                        (BenchModel.Random "mini")
+                        [ "head" ]
+                        [ "sideways" ]
+                        [ precision ]
+                        [ 0 ]
+                        0
+                        (Environment.ProcessorCount + 1)
+                        "cpu"
+
+                wrong "fp8"
+                |> Outcome.refusedWith 2 [ "head"; "sideways"; "fp8"; "“batch” 0"; "“rounds” 0"; "“threads”" ]
+
+                wrong "fp16" |> Outcome.refusedWith 2 [ "“precision” fp16"; "fp32, bf16" ]
+
+            testCase "names stand for what they name"
+            <| fun () ->
+                let named =
+                    BenchRequest.ofNames
+                        (BenchModel.Random "mini")
+                        [ "segmenter" ]
+                        [ "feature-mean" ]
+                        [ "bf16" ]
+                        [ 3 ]
+                        2
+                        1
+                        "cpu"
+                    |> Outcome.ok
+
+                Expect.equal
+                    (Ok named)
+                    (BenchRequest.create
+                        (BenchModel.Random "mini")
+                        [ BenchScope.Segmenter ]
+                        [ Marginalisation.FeatureMean ]
+                        [ Precision.Bf16 ]
+                        [ 3 ]
+                        2
+                        1
+                        "cpu")
+                    "the same request"
         ]
 
 /// A contender that takes note of being asked.
 let private noting (log: Collections.Generic.List<string>) name milliseconds : Contender =
     {
         Engine = BenchEngine.Mcdrl
-        Precision = name
+        Precision = Precision.Fp32
         Run =
             fun () ->
                 log.Add name
@@ -109,8 +142,7 @@ let private rounds =
                 let log = Collections.Generic.List()
 
                 let found =
-                    [ noting log "a" 30; noting log "b" 30 ]
-                    |> BenchRounds.measure 2 ignore CancellationToken.None
+                    BenchRounds.measure "two" 2 [ noting log "a" 30; noting log "b" 30 ] Progress.none
                     |> Outcome.ok
 
                 Expect.equal (found |> List.map List.length) [ 2; 2 ] "rounds"
@@ -125,8 +157,7 @@ let private rounds =
                 let log = Collections.Generic.List()
 
                 let found =
-                    [ noting log "a" 2 ]
-                    |> BenchRounds.measure 1 ignore CancellationToken.None
+                    BenchRounds.measure "one" 1 [ noting log "a" 2 ] Progress.none
                     |> Outcome.ok
                     |> List.exactlyOne
                     |> List.exactlyOne
@@ -139,13 +170,18 @@ let private rounds =
             <| fun () ->
                 use source = new CancellationTokenSource()
 
-                [ noting (Collections.Generic.List()) "a" 1 ]
-                |> BenchRounds.measure 1000 (fun _ -> source.Cancel()) source.Token
+                BenchRounds.measure
+                    "long"
+                    1000
+                    [ noting (Collections.Generic.List()) "a" 1 ]
+                    {
+                        Tell = fun _ -> source.Cancel()
+                        Cancel = source.Token
+                    }
                 |> Outcome.refusedWith 130 []
         ]
 
-let private run request =
-    Bench.run request Report.none CancellationToken.None
+let private run request = Bench.run request Progress.none
 
 /// The temporary folders of benches that are there now.
 let private leftovers () =
@@ -160,19 +196,24 @@ let private whole =
                 let before = leftovers ()
 
                 let found =
-                    request (BenchModel.Folder(World.bundle ())) [] [ "attention"; "exact" ] [ 2 ] 2
+                    request
+                        (BenchModel.Folder(World.bundle ()))
+                        []
+                        [ Marginalisation.Attention; Marginalisation.Exact ]
+                        [ 2 ]
+                        2
                     |> Result.bind run
                     |> Outcome.ok
 
                 Expect.equal
                     [ for result in found.Results -> result.Part, result.Mode, result.Engine ]
                     [
-                        "tower", None, "mcdrl"
-                        "tower", None, "onnxruntime"
-                        "segmenter", Some "exact", "mcdrl"
-                        "segmenter", Some "exact", "onnxruntime"
-                        "segmenter", Some "attention", "mcdrl"
-                        "segmenter", Some "attention", "onnxruntime"
+                        BenchScope.Tower, None, BenchEngine.Mcdrl
+                        BenchScope.Tower, None, BenchEngine.Onnxruntime
+                        BenchScope.Segmenter, Some Marginalisation.Exact, BenchEngine.Mcdrl
+                        BenchScope.Segmenter, Some Marginalisation.Exact, BenchEngine.Onnxruntime
+                        BenchScope.Segmenter, Some Marginalisation.Attention, BenchEngine.Mcdrl
+                        BenchScope.Segmenter, Some Marginalisation.Attention, BenchEngine.Onnxruntime
                     ]
                     "what was timed"
 
@@ -181,7 +222,7 @@ let private whole =
                     Expect.isGreaterThan result.MedianMs 0.0 what
                     Expect.isLessThanOrEqual result.MinMs result.MedianMs what
                     Expect.isLessThanOrEqual result.MedianMs result.MaxMs what
-                    Expect.isLessThanOrEqual result.Difference (Bench.tolerance "fp32") what
+                    Expect.isLessThanOrEqual result.Difference (Bench.tolerance Precision.Fp32) what
 
                     Expect.floatClose
                         Accuracy.high
@@ -195,40 +236,50 @@ let private whole =
                         (100.0 * result.Gflops / found.Peaks.Head.Best)
                         "of peak"
 
-                    if result.Engine = "onnxruntime" then
+                    if result.Engine = BenchEngine.Onnxruntime then
                         Expect.equal (result.RatioMin, result.RatioMax) (1.0, 1.0) "to itself"
                     else
                         Expect.isGreaterThan result.RatioMin 0.0 what
 
                     Expect.equal
                         result.MethodShare.IsSome
-                        (result.Part = "segmenter" && result.Engine = "mcdrl")
+                        (result.Part = BenchScope.Segmenter && result.Engine = BenchEngine.Mcdrl)
                         "what our method adds"
 
-                let gflop part mode =
-                    (found.Results
-                     |> List.find (fun result -> result.Part = part && result.Mode = mode))
-                        .Gflop
+                let gflop mode =
+                    (found.Results |> List.find (fun result -> result.Mode = mode)).Gflop
 
-                Expect.isLessThan (gflop "tower" None) (gflop "segmenter" (Some "attention")) "counted"
+                let attention = gflop (Some Marginalisation.Attention)
+                Expect.isLessThan (gflop None) attention "counted"
+                Expect.isLessThan attention (gflop (Some Marginalisation.Exact)) "counted"
 
-                Expect.isLessThan
-                    (gflop "segmenter" (Some "attention"))
-                    (gflop "segmenter" (Some "exact"))
-                    "counted"
+                for result in found.Results do
+                    let json = RecordJson.toObject result
+                    let text (key: string) = string json[key]
+
+                    Expect.contains
+                        [
+                            "tower", "", "fp32"
+                            "segmenter", "exact", "fp32"
+                            "segmenter", "attention", "fp32"
+                        ]
+                        (text "part", text "mode", text "precision")
+                        "as they are named"
+
+                    Expect.contains [ "mcdrl"; "onnxruntime" ] (text "engine") "as they are named"
 
                 Expect.isEmpty (leftovers () - before) "temporary files"
 
             testCase "random weights: any architecture, or the list of them"
             <| fun () ->
                 let found =
-                    request (BenchModel.Random "mini") [ "tower" ] [] [ 1 ] 1
+                    request (BenchModel.Random "mini") [ BenchScope.Tower ] [] [ 1 ] 1
                     |> Result.bind run
                     |> Outcome.ok
 
                 Expect.equal found.Results.Head.Tower "RN-1-3-32" "architecture"
 
-                request (BenchModel.Random "ViT-XL") [ "tower" ] [] [ 1 ] 1
+                request (BenchModel.Random "ViT-XL") [ BenchScope.Tower ] [] [ 1 ] 1
                 |> Result.bind run
                 |> Outcome.refusedWith 2 [ "ViT-XL"; "ViT-L-14" ]
 
@@ -238,12 +289,12 @@ let private whole =
                 let threads = torch.get_num_threads ()
                 let before = leftovers ()
 
-                let report (progress: Progress) =
+                let tell (progress: ProgressStep) =
                     if progress.Stage.Contains "batch" then
                         source.Cancel()
 
                 request (BenchModel.Folder(World.bundle ())) [] [] [ 1 ] 1000
-                |> Result.bind (fun request -> Bench.run request report source.Token)
+                |> Result.bind (fun request -> Bench.run request { Tell = tell; Cancel = source.Token })
                 |> Outcome.refusedWith 130 []
 
                 Expect.equal (torch.get_num_threads ()) threads "threads"

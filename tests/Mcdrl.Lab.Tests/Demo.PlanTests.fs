@@ -85,7 +85,7 @@ let tests =
                             { request with LeftOut = Some "p1" }
                             { request with Quick = false }
                         ] do
-                        enter other |> refusedWith 2 [ request.Out; "--replace" ]
+                        enter other |> refusedWith 2 [ request.Out; "“replace”" ]
 
                     Expect.isTrue (File.Exists scores) "still there"
 
@@ -98,7 +98,7 @@ let tests =
                     )
 
                     Expect.isFalse (File.Exists scores) "cleared"
-                    enter request |> refusedWith 2 [ "--replace" ])
+                    enter request |> refusedWith 2 [ "“replace”" ])
             }
 
             test "a folder with anything else in it is left alone" {

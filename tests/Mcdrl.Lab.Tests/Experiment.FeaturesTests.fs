@@ -12,7 +12,7 @@ let private dataset () =
 let private featuresOf sites =
     use segmenter = World.segmenter ()
 
-    ExperimentFeatures.ofSites segmenter (dataset ()) sites Report.none CancellationToken.None
+    ExperimentFeatures.ofSites segmenter (dataset ()) sites Progress.none
     |> Outcome.ok
 
 let private dot a b = Array.map2 (*) a b |> Array.sum
@@ -119,17 +119,17 @@ let private features =
                 use segmenter = World.segmenter ()
 
                 let refused dataset sites code parts =
-                    ExperimentFeatures.ofSites segmenter dataset sites Report.none CancellationToken.None
+                    ExperimentFeatures.ofSites segmenter dataset sites Progress.none
                     |> Outcome.refusedWith code parts
 
-                refused (dataset ()) [ "z" ] 2 [ "--site z" ]
+                refused (dataset ()) [ "z" ] 2 [ "“site” z" ]
                 refused { dataset () with Classes = [ "cyst" ] } [] 4 [ "cyst"; "polyp" ]
 
             testCase "a cancelled call says so"
             <| fun () ->
                 use segmenter = World.segmenter ()
 
-                ExperimentFeatures.ofSites segmenter (dataset ()) [] Report.none (CancellationToken true)
+                ExperimentFeatures.ofSites segmenter (dataset ()) [] (Progress.until (CancellationToken true))
                 |> Outcome.refusedWith 130 []
         ]
 

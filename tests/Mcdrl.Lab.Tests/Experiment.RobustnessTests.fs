@@ -1,6 +1,5 @@
 module Mcdrl.Tests.ExperimentRobustnessTests
 
-open System.Threading
 open Expecto
 open TorchSharp
 open Mcdrl
@@ -11,7 +10,7 @@ let private dataset () =
 let private sweep change =
     use segmenter = World.segmenter ()
     let dataset, site, frames, seed = change (dataset (), "c", 4, Seed.create 5UL)
-    ExperimentRobustness.sweep segmenter dataset site frames seed Report.none CancellationToken.None
+    ExperimentRobustness.sweep segmenter dataset site frames seed Progress.none
 
 let private swept = lazy (Outcome.ok (sweep id))
 
@@ -105,7 +104,7 @@ let private sweeping =
                 let refused code parts change =
                     sweep change |> Outcome.refusedWith code parts
 
-                refused 2 [ "--site z" ] (fun (data, _, frames, seed) -> data, "z", frames, seed)
+                refused 2 [ "“site” z" ] (fun (data, _, frames, seed) -> data, "z", frames, seed)
                 refused 4 [ "no frame" ] (fun (data, site, _, seed) -> data, site, 0, seed)
 
                 refused 4 [ "cyst" ] (fun (data, site, frames, seed) ->

@@ -1,6 +1,5 @@
 module Mcdrl.Tests.ExperimentSheetTests
 
-open System.Threading
 open Expecto
 open Mcdrl
 
@@ -31,13 +30,7 @@ let private scores =
 let private frames site scores =
     use segmenter = World.segmenter ()
 
-    ExperimentSheet.frames
-        (dataset ())
-        site
-        scores
-        [ "MCDRL", segmenter; "again", segmenter ]
-        Report.none
-        CancellationToken.None
+    ExperimentSheet.frames (dataset ()) site scores [ "MCDRL", segmenter; "again", segmenter ] Progress.none
 
 let private decoded (image: PageImage) =
     let picture = Outcome.ok (Images.decode ImageLimits.standard "picture" image.Bytes)
@@ -162,7 +155,7 @@ let private refusing =
         |> Outcome.refusedWith 4 [ "c: no scored frame" ]
 
         frames "c" [ score "c" "frame99" 1.0 ] |> Outcome.refusedWith 4 [ "frame99" ]
-        frames "z" scores |> Outcome.refusedWith 2 [ "--site z" ]
+        frames "z" scores |> Outcome.refusedWith 2 [ "“site” z" ]
 
 let tests =
     testSequenced (testList "Experiment.Sheet" [ ranking; outlining; drawing; refusing ])

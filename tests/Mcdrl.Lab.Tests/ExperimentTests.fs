@@ -87,7 +87,7 @@ let private request folder out methods : ExperimentRequest =
     }
 
 let private run request =
-    Outcome.ok (Experiment.run request false Report.none CancellationToken.None)
+    Outcome.ok (Experiment.run request false Progress.none)
 
 /// All that doesn't depend on the clock.
 let private timeless (state: ExperimentState) =
@@ -135,8 +135,8 @@ let private until what (holds: unit -> bool) =
 
         Thread.Sleep 50
 
-/// The number of a note's training step, as `Experiment.run` reports it.
-let private stepOf (progress: Progress) =
+/// The number of a note's training step, as `Experiment.run` tells it.
+let private stepOf (progress: ProgressStep) =
     let found = Text.RegularExpressions.Regex.Match(progress.Note, @"training (\d+)/")
 
     if found.Success then
@@ -151,10 +151,12 @@ let private does =
             let request = request folder "out" [ mcdrl; plain; twin; prompted ]
             let mutable finished = []
 
-            let report (progress: Progress) =
+            let tell (progress: ProgressStep) =
                 finished <- (progress.Done, progress.Total) :: finished
 
-            let state = Outcome.ok (Experiment.run request false report CancellationToken.None)
+            let state =
+                Outcome.ok (Experiment.run request false { Progress.none with Tell = tell })
+
             Expect.equal (Set.ofList finished) (set [ for count in 0..5 -> count, 6 ]) "progress"
             Expect.isEmpty state.Failed "none failed"
             Expect.equal (state.Methods |> List.map _.Key) [ "mcdrl"; "plain"; "twin" ] "methods"
@@ -201,14 +203,19 @@ let private does =
                     Expect.isFalse (Path.Exists gone) $"{gone}: not needed any more"
 
             let before = filesOf request
-            let mutable reports = 0
+            let mutable told = 0
 
             let again =
                 Outcome.ok (
-                    Experiment.run request false (fun _ -> reports <- reports + 1) CancellationToken.None
+                    Experiment.run
+                        request
+                        false
+                        { Progress.none with
+                            Tell = fun _ -> told <- told + 1
+                        }
                 )
 
-            Expect.equal reports 0 "nothing is trained or judged"
+            Expect.equal told 0 "nothing is trained or judged"
             Expect.equal again state "the same state, clock times and all"
             Expect.equal (filesOf request) before "no file is touched"
 
@@ -236,7 +243,8 @@ let private readOnly =
             let request = request folder "out" [ mcdrl; plain ]
             let fails _ = failtest "it works"
 
-            let state = Outcome.ok (Experiment.run request true fails CancellationToken.None)
+            let state =
+                Outcome.ok (Experiment.run request true { Progress.none with Tell = fails })
 
             Expect.equal (state.Methods |> List.map _.Runs) [ []; [] ] "nothing yet"
             Expect.equal state.Facts.Planned 6 "planned"
@@ -253,16 +261,17 @@ let private resumed =
             for finished, step in [ 0, 2; 3, 5 ] do
                 use stop = new CancellationTokenSource()
 
-                let report (progress: Progress) =
+                let tell (progress: ProgressStep) =
                     if progress.Done = finished && stepOf progress = Some step then
                         stop.Cancel()
 
                 Expect.equal
-                    (Experiment.run cut false report stop.Token |> Result.map ignore)
+                    (Experiment.run cut false { Tell = tell; Cancel = stop.Token }
+                     |> Result.map ignore)
                     (Error McdrlError.Cancelled)
                     "stopped"
 
-                let state = Outcome.ok (Experiment.run cut true Report.none CancellationToken.None)
+                let state = Outcome.ok (Experiment.run cut true Progress.none)
 
                 Expect.equal
                     (state.Methods |> List.sumBy (fun method -> method.Runs.Length))
@@ -271,10 +280,10 @@ let private resumed =
 
             let steps = ResizeArray()
 
-            let report progress =
+            let tell progress =
                 stepOf progress |> Option.iter steps.Add
 
-            let state = Outcome.ok (Experiment.run cut false report CancellationToken.None)
+            let state = Outcome.ok (Experiment.run cut false { Progress.none with Tell = tell })
             Expect.equal steps[0] 6 "it goes on where it was stopped"
             Expect.equal (timeless state) (timeless (run whole)) "the same")
 
@@ -323,7 +332,7 @@ let private heldAndStopped =
                     |> Option.get)
 
             use stop = new CancellationTokenSource(TimeSpan.FromSeconds 1.0)
-            let outcome = Experiment.run request false Report.none stop.Token
+            let outcome = Experiment.run request false (Progress.until stop.Token)
             Expect.equal (Result.map ignore outcome) (Error McdrlError.Cancelled) "stopped"
 
             for holder in holders do
@@ -339,11 +348,13 @@ let private together =
                 Task.Run(fun () ->
                     let begun = ResizeArray()
 
-                    let report progress =
+                    let tell progress =
                         if stepOf progress = Some 1 then
                             begun.Add(progress.Note.Split(": ")[0])
 
-                    let state = Outcome.ok (Experiment.run request false report CancellationToken.None)
+                    let state =
+                        Outcome.ok (Experiment.run request false { Progress.none with Tell = tell })
+
                     state, List.ofSeq begun)
 
             let one, other = work (), work ()
@@ -390,7 +401,7 @@ let private refusals =
             let request = request folder "out" [ mcdrl; plain ]
 
             let refused code parts request =
-                Experiment.run request false Report.none CancellationToken.None
+                Experiment.run request false Progress.none
                 |> Result.map ignore
                 |> Outcome.refusedWith code parts
 
@@ -408,7 +419,7 @@ let private refusals =
 
             File.WriteAllText(Path.Combine(other, "dataset.json"), text.Replace("\"c\": {", "\"d\": {"))
 
-            { request with Test = Some other } |> refused 4 [ other; "--data" ]
+            { request with Test = Some other } |> refused 4 [ other; "“data”" ]
             let single = Path.Combine(folder, "single")
             World.writeDataset single
             let first = text.IndexOf("\"a\": {", StringComparison.Ordinal)

@@ -1,7 +1,6 @@
 module Mcdrl.Tests.ImportSpoiltTests
 
 open System.IO
-open System.Threading
 open Expecto
 open Mcdrl
 open Mcdrl.Tests.PublishedTrees
@@ -28,10 +27,7 @@ let tests =
                         let skipped = wanted { request with Skip = true }
                         Expect.isTrue skipped.Written "the rest is written with --skip"
 
-                        let check =
-                            Expect.wantOk
-                                (DatasetCheck.run request.Out false Report.none CancellationToken.None)
-                                "ours"
+                        let check = Expect.wantOk (DatasetCheck.run request.Out false Progress.none) "ours"
 
                         Expect.isEmpty check.Problems "sound")
                 }

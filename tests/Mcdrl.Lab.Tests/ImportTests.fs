@@ -25,8 +25,7 @@ let private imported name (test: string -> ImportReport -> Dataset -> unit) =
         Expect.isEmpty report.Problems "no problem"
         Expect.isTrue report.Written "written"
 
-        let check =
-            Expect.wantOk (DatasetCheck.run request.Out false Report.none CancellationToken.None) "ours"
+        let check = Expect.wantOk (DatasetCheck.run request.Out false Progress.none) "ours"
 
         Expect.isEmpty check.Problems "sound"
         Expect.equal (content (Path.Combine(folder, name))) before "the published files are as they were"
@@ -275,7 +274,7 @@ let private places =
                     source.Cancel()
 
                     Expect.equal
-                        (Import.run request Report.none source.Token)
+                        (Import.run request (Progress.until source.Token))
                         (Error McdrlError.Cancelled)
                         "stopped"
 
@@ -295,11 +294,11 @@ let private places =
                     let request = request folder [ "kvasir-seg" ]
                     let mutable second = None
 
-                    let report (_: Progress) =
+                    let tell (_: ProgressStep) =
                         if second.IsNone then
                             second <- Some(run request)
 
-                    let first = Import.run request report CancellationToken.None
+                    let first = Import.run request { Progress.none with Tell = tell }
                     Expect.isTrue (Expect.wantOk first "first").Written "the first is whole"
 
                     match second with
@@ -386,9 +385,7 @@ let private real =
                     Expect.equal (report.Sites |> List.sumBy _.Frames) 536 "frames"
 
                     let check folder =
-                        Expect.wantOk
-                            (DatasetCheck.run folder false Report.none CancellationToken.None)
-                            "checks"
+                        Expect.wantOk (DatasetCheck.run folder false Progress.none) "checks"
 
                     Expect.equal
                         (check request.Out).Sites

@@ -83,7 +83,7 @@ let private request folder : PretrainingRequest =
     }
 
 let private pretrain request =
-    Pretrainer.pretrain world request Report.none CancellationToken.None
+    Pretrainer.pretrain world request Progress.none
 
 /// The model that comes with the product.
 let private shipped =
@@ -143,10 +143,12 @@ let tests =
                         Pretrainer.pretrain
                             world
                             request
-                            (fun progress ->
-                                if progress.Stage = "pretraining" then
-                                    losses.Add progress.Note)
-                            CancellationToken.None
+                            { Progress.none with
+                                Tell =
+                                    fun step ->
+                                        if step.Stage = "pretraining" then
+                                            losses.Add step.Note
+                            }
                         |> get
 
                     let value (note: string) =
@@ -202,10 +204,13 @@ let tests =
                         Pretrainer.pretrain
                             world
                             (request folder)
-                            (fun progress ->
-                                if progress.Done = 3 then
-                                    source.Cancel())
-                            source.Token
+                            {
+                                Tell =
+                                    fun step ->
+                                        if step.Done = 3 then
+                                            source.Cancel()
+                                Cancel = source.Token
+                            }
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                     Expect.isEmpty (Directory.GetFileSystemEntries folder) "nothing is written")
@@ -236,8 +241,7 @@ let tests =
                         weights
                         (Seed.create 77UL)
                         256
-                        Report.none
-                        CancellationToken.None
+                        Progress.none
                     |> get
 
                 Expect.isGreaterThan found.ClassAccuracy 0.8 "classes, of which chance gets a fifth"

@@ -176,7 +176,7 @@ let private refused =
                 [
                     "another layout version", "\"format\": 1", "\"format\": 2", "version 2"
                     "an unknown key", "\"precision\"", "\"precisoin\"", "precisoin"
-                    "another precision", "\"fp32\"", "\"fp8\"", "unknown precision fp8"
+                    "another precision", "\"fp32\"", "\"fp8\"", "fp8"
                     "another resize", "squash-bicubic", "letterbox", "letterbox"
                     "an input size that the settings do not have",
                     "\"resize\": \"squash-bicubic\",\n    \"input_size\": 32",

@@ -34,7 +34,7 @@ let tests =
             test "CUDA that isn't there names the libtorch that was looked into" {
                 let count = Expect.wantOk (Device.cudaCount ()) "count"
                 let message = refusal $"cuda:{count}"
-                Expect.stringContains message $"--device cuda:{count}" "what was asked for"
+                Expect.stringContains message $"“device” cuda:{count}" "what was asked for"
                 Expect.stringContains message Native.FolderVariable "what to do"
 
                 if count = 0 then

@@ -1,7 +1,6 @@
 module Mcdrl.Tests.EmbeddedModelTests
 
 open System.IO
-open System.Threading
 open Expecto
 open Mcdrl
 
@@ -35,8 +34,7 @@ let tests =
                                 Confounded = false
                                 Force = false
                             }
-                            Report.none
-                            CancellationToken.None
+                            Progress.none
                     )
                     |> ignore
 
@@ -44,16 +42,7 @@ let tests =
                         Outcome.ok (Segmenter.load (Outcome.ok (EmbeddedModel.folder ())) "cpu")
 
                     let found =
-                        Outcome.ok (
-                            Evaluator.evaluate
-                                segmenter
-                                None
-                                Protocol.Imagewise
-                                data
-                                []
-                                Report.none
-                                CancellationToken.None
-                        )
+                        Outcome.ok (Evaluator.evaluate segmenter None Protocol.Imagewise data [] Progress.none)
 
                     let dice (answer: AnswerScores) =
                         answer.Sites |> List.averageBy _.Dice.Mean

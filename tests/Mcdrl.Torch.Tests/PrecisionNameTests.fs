@@ -11,6 +11,7 @@ let tests =
             <| fun () ->
                 for precision in [ Precision.Fp32; Precision.Bf16 ] do
                     let name = PrecisionName.ofPrecision precision
+                    Expect.equal (RecordJson.text precision) name "as in JSON"
                     Expect.equal (PrecisionName.tryParse name) (Some precision) name
                     Expect.equal (Outcome.ok (PrecisionName.parse "cpu" (Some name))) (Some precision) name
 
@@ -37,5 +38,5 @@ let tests =
             testCase "another name is refused"
             <| fun () ->
                 PrecisionName.parse "cpu" (Some "fp8")
-                |> Outcome.refusedWith 2 [ "--precision fp8"; "bf16" ]
+                |> Outcome.refusedWith 2 [ "“precision” fp8"; "bf16" ]
         ]

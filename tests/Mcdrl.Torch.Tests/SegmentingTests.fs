@@ -71,9 +71,7 @@ let private run targets =
     let outcomes = ResizeArray()
     let keep target outcome = outcomes.Add((target, outcome))
 
-    Outcome.ok (
-        Segmenting.run engine None false ImageLimits.standard targets keep Report.none CancellationToken.None
-    )
+    Outcome.ok (Segmenting.run engine None false ImageLimits.standard targets keep Progress.none)
 
     outcomes.ToArray()
 
@@ -146,8 +144,7 @@ let private runs =
                             ImageLimits.standard
                             targets
                             (fun _ _ -> ())
-                            Report.none
-                            (CancellationToken true)
+                            (Progress.until (CancellationToken true))
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
 
@@ -176,8 +173,7 @@ let private runs =
                             ImageLimits.standard
                             (Outcome.ok (Segmenting.plan [ input ] out))
                             finished
-                            Report.none
-                            stop.Token
+                            (Progress.until stop.Token)
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                     Expect.isLessThan handedOn.Count 90 "early"

@@ -27,12 +27,7 @@ let tests =
                     let before = threads ()
 
                     let results =
-                        TorchThreads.run
-                            "squares"
-                            Report.none
-                            CancellationToken.None
-                            (fun n -> n * n)
-                            [| 0..99 |]
+                        TorchThreads.run "squares" (fun n -> n * n) [| 0..99 |] Progress.none
 
                     Expect.equal results (Ok [| for n in 0..99 -> n * n |]) "in order"
                     Expect.equal (threads ()) before "finished"
@@ -42,7 +37,7 @@ let tests =
                         stop.Cancel()
                         number
 
-                    let results = TorchThreads.run "long" Report.none stop.Token work [| 0..9999 |]
+                    let results = TorchThreads.run "long" work [| 0..9999 |] (Progress.until stop.Token)
                     Expect.equal results (Error McdrlError.Cancelled) "cancelled"
                     Expect.equal (threads ()) before "stopped"
 

@@ -89,17 +89,17 @@ let tests =
 
             for assignment, part in
                 [
-                    "method.alfa=1", "--set method.alfa=1"
-                    "alpha=1", "--set alpha=1"
-                    "method.alpha.beta=1", "--set method.alpha.beta=1"
-                    "method", "--set method"
+                    "method.alfa=1", "“set” method.alfa=1"
+                    "alpha=1", "“set” alpha=1"
+                    "method.alpha.beta=1", "“set” method.alpha.beta=1"
+                    "method", "“set” method"
                     "method.alpha=half", "method.alpha"
                     "method.alpha=1.5", "method.alpha"
                     "method=1", "method"
                     "method.alpha=", "method.alpha"
                     "method.training_mode=guessed", "method.training_mode"
                     "validation=null", "validation"
-                    "=1", "--set =1"
+                    "=1", "“set” =1"
                 ] do
                 testCase $"refused: --set {assignment}"
                 <| fun () -> best [ assignment ] |> Outcome.refusedWith 2 [ part ]
@@ -112,7 +112,7 @@ let tests =
             testCase "an unknown preset: the known ones are named"
             <| fun () ->
                 Config.ofPreset "worst" []
-                |> Outcome.refusedWith 2 [ "--preset worst"; "paper, best" ]
+                |> Outcome.refusedWith 2 [ "“preset” worst"; "paper, best" ]
 
             testCase "a file is read like a preset; a wrong key is named with its path and the file"
             <| fun () ->

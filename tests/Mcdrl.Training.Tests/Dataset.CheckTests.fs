@@ -11,14 +11,16 @@ let tests =
         [
             test "progress counts every frame once, and the figures agree with the masks" {
                 let folder = Shared.path "data/polypgen"
-                let reports = ResizeArray<Progress>()
+                let steps = ResizeArray<ProgressStep>()
 
                 let found =
-                    Expect.wantOk (DatasetCheck.run folder false reports.Add CancellationToken.None) "checked"
+                    Expect.wantOk
+                        (DatasetCheck.run folder false { Progress.none with Tell = steps.Add })
+                        "checked"
 
                 let dataset = Expect.wantOk (Dataset.load folder) "loaded"
                 Expect.isEmpty found.Problems "sound"
-                Expect.equal (reports |> Seq.map _.Done |> List.ofSeq) [ 1..1220 ] "in turn"
+                Expect.equal (steps |> Seq.map _.Done |> List.ofSeq) [ 1..1220 ] "in turn"
                 Expect.equal (found.Sites |> List.map _.Site) (dataset.Sites |> List.map _.Name) "order"
 
                 let site = dataset.Sites |> List.last
@@ -46,14 +48,17 @@ let tests =
                 use source = new CancellationTokenSource()
                 let mutable last = 0
 
-                let report (progress: Progress) =
+                let tell (progress: ProgressStep) =
                     last <- progress.Done
 
                     if progress.Done = 5 then
                         source.Cancel()
 
                 let outcome =
-                    DatasetCheck.run (Shared.path "data/polypgen") false report source.Token
+                    DatasetCheck.run
+                        (Shared.path "data/polypgen")
+                        false
+                        { Tell = tell; Cancel = source.Token }
 
                 Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                 Expect.isLessThan last 50 "soon"

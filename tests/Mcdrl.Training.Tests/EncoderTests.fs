@@ -21,7 +21,7 @@ let private request source folder =
         Device = "cpu"
     }
 
-let private encode = Encoder.encode Report.none CancellationToken.None
+let private encode request = Encoder.encode request Progress.none
 
 let private withTensors (tensors: (string * Tensor) list) work =
     use _scope = torch.NewDisposeScope()
@@ -124,7 +124,15 @@ let private tensors =
             <| fun () ->
                 withTensors [ "image", torch.randn [| 6L; 3L; 64L; 64L |] ] (fun request ->
                     use source = new CancellationTokenSource()
-                    let outcome = Encoder.encode (fun _ -> source.Cancel()) source.Token request
+
+                    let outcome =
+                        Encoder.encode
+                            request
+                            {
+                                Tell = (fun _ -> source.Cancel())
+                                Cancel = source.Token
+                            }
+
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
                     Expect.isFalse (File.Exists request.Out) "nothing written")
         ]

@@ -18,7 +18,7 @@ let private request: InterventionalRequest =
 let private evaluate request =
     use segmenter = World.segmenter ()
 
-    InterventionalEvaluator.evaluate [ "world", segmenter ] None request Report.none CancellationToken.None
+    InterventionalEvaluator.evaluate [ "world", segmenter ] None request Progress.none
 
 let private found = lazy (Outcome.ok (evaluate request))
 let private report = lazy found.Value.Models.Head.Report
@@ -36,14 +36,7 @@ let private frames =
                 use segmenter = World.segmenter ()
 
                 let plain =
-                    Evaluator.evaluate
-                        segmenter
-                        None
-                        Protocol.Imagewise
-                        (World.data ())
-                        [ "c" ]
-                        Report.none
-                        CancellationToken.None
+                    Evaluator.evaluate segmenter None Protocol.Imagewise (World.data ()) [ "c" ] Progress.none
                     |> Outcome.ok
 
                 let report = report.Value
@@ -148,8 +141,7 @@ let private comparing =
                         [ "one", one; "two", two ]
                         (Some Marginalisation.Attention)
                         request
-                        Report.none
-                        CancellationToken.None
+                        Progress.none
                     |> Outcome.ok
 
                 let first, second = both.Models[0], both.Models[1]
@@ -199,13 +191,10 @@ let private refusals =
                 for strength in [ 0.0; -1.0; 1.01; nan ] do
                     evaluate { request with Strength = strength }
                     |> Result.map ignore
-                    |> Outcome.refusedWith 2 [ "--strength" ]
+                    |> Outcome.refusedWith 2 [ "“strength”" ]
 
-                evaluate { request with Images = Some 0 }
-                |> Outcome.refusedWith 2 [ "--images" ]
-
-                evaluate { request with Sites = [ "z" ] }
-                |> Outcome.refusedWith 2 [ "--site z" ]
+                evaluate { request with Images = Some 0 } |> Outcome.refusedWith 2 [ "“images”" ]
+                evaluate { request with Sites = [ "z" ] } |> Outcome.refusedWith 2 [ "“site” z" ]
 
             testCase "every broken frame is named; a cancelled evaluation is cancelled"
             <| fun () ->
@@ -224,8 +213,7 @@ let private refusals =
                     [ "world", segmenter ]
                     None
                     request
-                    Report.none
-                    (CancellationToken true)
+                    (Progress.until (CancellationToken true))
                 |> Result.map ignore
                 |> fun outcome -> Expect.equal outcome (Error McdrlError.Cancelled) "cancelled"
         ]

@@ -9,7 +9,7 @@ open Mcdrl
 let private evaluate protocol sites =
     use segmenter = World.segmenter ()
 
-    Evaluator.evaluate segmenter None protocol (World.data ()) sites Report.none CancellationToken.None
+    Evaluator.evaluate segmenter None protocol (World.data ()) sites Progress.none
 
 let private answer name (evaluation: Evaluation) =
     evaluation.Answers |> List.find (fun answer -> answer.Name = name)
@@ -134,7 +134,7 @@ let private sites =
             testCase "an unknown site is named, together with those there are"
             <| fun () ->
                 evaluate Protocol.Imagewise [ "a"; "z" ]
-                |> Outcome.refusedWith 2 [ "--site z"; "a, b, c" ]
+                |> Outcome.refusedWith 2 [ "“site” z"; "a, b, c" ]
 
             testCase "a dataset of other classes is refused"
             <| fun () ->
@@ -144,14 +144,7 @@ let private sites =
                     File.WriteAllText(description, (File.ReadAllText description).Replace("polyp", "cyst"))
                     use segmenter = World.segmenter ()
 
-                    Evaluator.evaluate
-                        segmenter
-                        None
-                        Protocol.Imagewise
-                        data
-                        []
-                        Report.none
-                        CancellationToken.None
+                    Evaluator.evaluate segmenter None Protocol.Imagewise data [] Progress.none
                     |> Outcome.refused
                     |> fun (_, text) ->
                         Expect.stringContains text "cyst" "the dataset's"
@@ -167,14 +160,13 @@ let private sites =
 
                     use segmenter = World.segmenter ()
 
-                    let run token =
-                        Evaluator.evaluate segmenter None Protocol.Imagewise data [ "c" ] Report.none token
+                    let run progress =
+                        Evaluator.evaluate segmenter None Protocol.Imagewise data [ "c" ] progress
 
-                    run CancellationToken.None
-                    |> Outcome.refusedWith 4 [ "frame1.png"; "frame4.png" ]
+                    run Progress.none |> Outcome.refusedWith 4 [ "frame1.png"; "frame4.png" ]
 
                     Expect.equal
-                        (run (CancellationToken true) |> Result.map ignore)
+                        (run (Progress.until (CancellationToken true)) |> Result.map ignore)
                         (Error McdrlError.Cancelled)
                         "cancelled")
         ]

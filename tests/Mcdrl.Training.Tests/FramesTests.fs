@@ -7,10 +7,10 @@ open Expecto
 open TorchSharp
 open Mcdrl
 
-let private prepared folder key report token =
+let private prepared folder key progress =
     let dataset = Outcome.ok (Dataset.load (World.data ()))
     let items = dataset.Sites |> Seq.collect _.Items |> Array.ofSeq
-    dataset, Frames.prepare (Path.Combine(folder, "frames.bin")) key 32 dataset items report token
+    dataset, Frames.prepare (Path.Combine(folder, "frames.bin")) key 32 dataset items progress
 
 let tests =
     testSequenced (
@@ -22,7 +22,7 @@ let tests =
                     use _scope = torch.NewDisposeScope()
 
                     Folder.temporary (fun folder ->
-                        let dataset, outcome = prepared folder "k" Report.none CancellationToken.None
+                        let dataset, outcome = prepared folder "k" Progress.none
                         let frames = Outcome.ok outcome
                         use _store: IDisposable = frames.Store
                         Expect.equal frames.Items.Length 18 "every item"
@@ -51,13 +51,18 @@ let tests =
                 <| fun () ->
                     Folder.temporary (fun folder ->
                         let times key =
-                            let mutable reports = 0
+                            let mutable told = 0
 
                             let _, outcome =
-                                prepared folder key (fun _ -> reports <- reports + 1) CancellationToken.None
+                                prepared
+                                    folder
+                                    key
+                                    { Progress.none with
+                                        Tell = fun _ -> told <- told + 1
+                                    }
 
                             ((Outcome.ok outcome).Store :> IDisposable).Dispose()
-                            reports
+                            told
 
                         Expect.isGreaterThan (times "k") 0 "made"
                         Expect.equal (times "k") 0 "used"
@@ -66,7 +71,7 @@ let tests =
                 testCase "cancelled, and nothing stays"
                 <| fun () ->
                     Folder.temporary (fun folder ->
-                        let _, outcome = prepared folder "k" Report.none (CancellationToken true)
+                        let _, outcome = prepared folder "k" (Progress.until (CancellationToken true))
                         Expect.equal (Result.map ignore outcome) (Error McdrlError.Cancelled) "cancelled"
                         Expect.isEmpty (Directory.GetFiles folder) "no file")
             ]

@@ -2,7 +2,6 @@ module Mcdrl.Tests.InterventionsTests
 
 open System.IO
 open System.Text.Json
-open System.Threading
 open Expecto
 open TorchSharp
 open Mcdrl
@@ -24,7 +23,7 @@ let private phantom: PhantomRequest =
 let private write folder =
     let data = Path.Combine(folder, "data")
 
-    PhantomDataset.write { phantom with Out = data } Report.none CancellationToken.None
+    PhantomDataset.write { phantom with Out = data } Progress.none
     |> Outcome.ok
     |> ignore
 
@@ -59,12 +58,7 @@ let private evaluate folder change =
             Seed = 1UL
         }
 
-    InterventionalEvaluator.evaluate
-        [ "tiny", segmenter ]
-        None
-        (change request)
-        Report.none
-        CancellationToken.None
+    InterventionalEvaluator.evaluate [ "tiny", segmenter ] None (change request) Progress.none
 
 /// Scenes of two lesions and one of normal mucosa, as interventions.
 let private scenes =

@@ -16,8 +16,7 @@ let private request out : OnnxRequest =
         Out = out
     }
 
-let private export request =
-    OnnxExporter.run Report.none CancellationToken.None request
+let private export request = OnnxExporter.run request Progress.none
 
 /// Works with the path of a file yet to be written; nothing else may be left in its folder.
 let private withFile work =
@@ -188,7 +187,7 @@ let private refused =
                     use stop = new CancellationTokenSource()
                     stop.Cancel()
 
-                    OnnxExporter.run Report.none stop.Token (request file)
+                    OnnxExporter.run (request file) (Progress.until stop.Token)
                     |> Result.map ignore
                     |> Outcome.refusedWith 130 []
 

@@ -80,7 +80,7 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
                 Settings = settings
                 Preprocessing =
                     {
-                        Resize = "squash-bicubic"
+                        Resize = ResizeMethod.SquashBicubic
                         InputSize = method.InputSize
                         Mean = mean
                         Std = std

@@ -22,7 +22,7 @@ let private request folder : PhantomRequest =
     }
 
 let private write request =
-    PhantomDataset.write request Report.none CancellationToken.None
+    PhantomDataset.write request Progress.none
 
 /// Name and content of every file below a folder.
 let private files (folder: string) =
@@ -43,8 +43,7 @@ let tests =
                     Expect.equal dataset.Classes Phantom.classes "classes"
                     Expect.equal [ for site in dataset.Sites -> site.Items.Length ] [ 4; 4 ] "frames"
 
-                    let report =
-                        ok (DatasetCheck.run request.Out false Report.none CancellationToken.None)
+                    let report = ok (DatasetCheck.run request.Out false Progress.none)
 
                     Expect.isEmpty report.Problems "clean"
 
@@ -104,10 +103,10 @@ let tests =
                 Folder.temporary (fun folder ->
                     use stop = new CancellationTokenSource()
                     let request = request folder
-                    let report (_: Progress) = stop.Cancel()
+                    let tell (_: ProgressStep) = stop.Cancel()
 
                     Expect.equal
-                        (PhantomDataset.write request report stop.Token)
+                        (PhantomDataset.write request { Tell = tell; Cancel = stop.Token })
                         (Error McdrlError.Cancelled)
                         "stopped"
 

@@ -13,7 +13,7 @@ let private tests =
         VocabularyTests.tests
         ClipTokenizerTests.tests
         WeightsTests.tests
-        TextTableTests.tests
+        PromptTableTests.tests
         RivalSourceTests.tests
         EncoderTests.tests
         ParityTests.tests

@@ -66,9 +66,7 @@ let private heldBackDice folder (request: TrainRequest) =
     let prepared = Path.Combine(folder, "held-back.bin")
 
     let frames =
-        Outcome.ok (
-            Frames.prepare prepared "" 32 dataset (Array.ofList held) Report.none CancellationToken.None
-        )
+        Outcome.ok (Frames.prepare prepared "" 32 dataset (Array.ofList held) Progress.none)
 
     use _store: System.IDisposable = frames.Store
     let seen, labels = List.init held.Length (Frames.read frames) |> List.unzip
@@ -86,11 +84,11 @@ let private weightsOf (request: TrainRequest) =
 let private interrupted steps (request: TrainRequest) =
     use stop = new CancellationTokenSource()
 
-    let report (progress: Progress) =
+    let tell (progress: ProgressStep) =
         if progress.Stage = "training" && progress.Done = steps then
             stop.Cancel()
 
-    Trainer.train request report stop.Token
+    Trainer.train request { Tell = tell; Cancel = stop.Token }
 
 let private trained prompting =
     testCase
@@ -178,13 +176,12 @@ let private answers prompting =
 
             let export =
                 OnnxExporter.run
-                    Report.none
-                    CancellationToken.None
                     {
                         Model = request.Out
                         Mode = None
                         Out = Path.Combine(folder, "model.onnx")
                     }
+                    Progress.none
 
             if prompting = Prompting.Biomedcoop then
                 Outcome.ok export |> ignore
@@ -222,7 +219,7 @@ let private sources =
                     Expect.equal (List.ofArray ensemble.shape) [ 2L; int64 usable.Length; 32L ] "the rest"
 
                     let expected =
-                        Outcome.ok (TextTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ])
+                        Outcome.ok (PromptTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ])
 
                     Expect.isTrue (ensemble[1L, 1L].allclose(expected[0L], 1e-4, 1e-5)) "class by class")
 
@@ -246,7 +243,7 @@ let private sources =
 
                     let expected =
                         [ "endoscopic image of a polyp"; "endoscopic image of a mucus" ]
-                        |> TextTable.ofTower (Option.get weights.Text) tokenizer
+                        |> PromptTable.ofTower (Option.get weights.Text) tokenizer
                         |> Outcome.ok
 
                     let found = PromptFrame.features rival.frame (rival.frame.context.unsqueeze 0L)

@@ -1,4 +1,4 @@
-module Mcdrl.Tests.TextTableTests
+module Mcdrl.Tests.PromptTableTests
 
 open System.IO
 open System.Text.Json
@@ -38,7 +38,7 @@ let private lookups =
                     (prompts [ "x"; "y"; "z" ])
                     [ "embeddings", (rows 3).to_type torch.ScalarType.Float32 ]
                     (fun path ->
-                        let found = ok (TextTable.ofFile path [ "z"; "x"; "z" ])
+                        let found = ok (PromptTable.ofFile path [ "z"; "x"; "z" ])
                         Expect.equal (found.data<float32>().ToArray()) [| 4f; 5f; 0f; 1f; 4f; 5f |] "rows")
 
             testCase "the exact text comes before one that differs in articles"
@@ -48,7 +48,7 @@ let private lookups =
                     [ "embeddings", (rows 2).to_type torch.ScalarType.Float32 ]
                     (fun path ->
                         let found =
-                            ok (TextTable.ofFile path [ "with a view"; "with view"; "with the view" ])
+                            ok (PromptTable.ofFile path [ "with a view"; "with view"; "with the view" ])
 
                         Expect.equal (found.data<float32>().ToArray()) [| 2f; 3f; 0f; 1f; 0f; 1f |] "rows")
 
@@ -58,7 +58,7 @@ let private lookups =
 
                 let error =
                     Expect.wantError
-                        (TextTable.ofFile (table ()) [ "A polyp with blur"; "A llama"; "A horse" ])
+                        (PromptTable.ofFile (table ()) [ "A polyp with blur"; "A llama"; "A horse" ])
                         "refused"
 
                 Expect.equal (McdrlError.exitCode error) 3 "model"
@@ -72,7 +72,7 @@ let private lookups =
 
                 let conditions = Prompts.conditions @ Prompts.extraConditions |> List.map _.Name
 
-                let found = ok (TextTable.ofFile (table ()) (Prompts.all classes conditions))
+                let found = ok (PromptTable.ofFile (table ()) (Prompts.all classes conditions))
                 Expect.equal found.shape [| 96L; 384L |] "all"
 
                 Expect.isLessThan
@@ -97,7 +97,7 @@ let private lookups =
                         prompts [ "one"; "two" ], [ "embeddings", torch.full ([| 2L; 2L |], nanf.ToScalar()) ]
                     ] do
                     withTable metadata tensors (fun path ->
-                        let error = Expect.wantError (TextTable.ofFile path [ "one" ]) "refused"
+                        let error = Expect.wantError (PromptTable.ofFile path [ "one" ]) "refused"
                         Expect.equal (McdrlError.exitCode error) 3 "model")
         ]
 
@@ -123,7 +123,7 @@ let private towers =
                         "Polyp's 12mm, 2nd   SIZE!"
                     ]
 
-                let found = ok (TextTable.resolve weights None prompts)
+                let found = ok (PromptTable.resolve weights None prompts)
                 let wanted = expected.Tensors["text_features"]
 
                 Expect.isLessThan
@@ -142,19 +142,19 @@ let private towers =
 
                 let prompts = [ for index in 1..35 -> $"polyp {index}" ]
                 let before = LiveTensors.count ()
-                let found = ok (TextTable.resolve weights None prompts)
+                let found = ok (PromptTable.resolve weights None prompts)
                 Expect.equal torch.Tensor.TotalCount (before + 1L) "one tensor"
-                let alone = ok (TextTable.resolve weights None [ prompts[33] ])
+                let alone = ok (PromptTable.resolve weights None [ prompts[33] ])
                 Expect.isLessThan (found.narrow(0L, 33L, 1L).sub(alone).abs().max().ToDouble()) 1e-5 "row 33"
 
             testCase "a tower without text needs a table"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 let weights = ok (Weights.load (Shared.path "weights/resnet50-imagenet"))
-                let error = Expect.wantError (TextTable.resolve weights None [ "a" ]) "refused"
+                let error = Expect.wantError (PromptTable.resolve weights None [ "a" ]) "refused"
                 Expect.equal (McdrlError.exitCode error) 2 "usage"
-                Expect.stringContains (McdrlError.describe error) "--text" "says how"
-                Expect.isOk (TextTable.resolve weights (Some(table ())) [ "A polyp with blur" ]) "with one"
+                Expect.stringContains (McdrlError.describe error) "“text”" "says how"
+                Expect.isOk (PromptTable.resolve weights (Some(table ())) [ "A polyp with blur" ]) "with one"
         ]
 
-let tests = testSequenced (testList "TextTable" [ lookups; towers ])
+let tests = testSequenced (testList "PromptTable" [ lookups; towers ])

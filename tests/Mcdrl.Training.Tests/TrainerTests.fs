@@ -19,11 +19,11 @@ let private prepared kind (request: TrainRequest) =
 let private interrupted steps (request: TrainRequest) =
     use stop = new CancellationTokenSource()
 
-    let report (progress: Progress) =
+    let tell (progress: ProgressStep) =
         if progress.Stage = "training" && progress.Done = steps then
             stop.Cancel()
 
-    Trainer.train request report stop.Token
+    Trainer.train request { Tell = tell; Cancel = stop.Token }
 
 let private sameAfterInterruption (settings: Settings) folder =
     let whole =
@@ -186,7 +186,7 @@ let private refusals =
                         }
                     |> Outcome.refusedWith 3 [ "settings.method.input_size" ]
 
-                    World.train request |> Outcome.refusedWith 2 [ "--resume" ]
+                    World.train request |> Outcome.refusedWith 2 [ "“resume”" ]
                     let description = Path.Combine(request.Data, "dataset.json")
                     let told = File.ReadAllText description
 
@@ -225,7 +225,7 @@ let private refusals =
                     let request = World.request folder "run"
 
                     World.train { request with LeaveOut = Some "d" }
-                    |> Outcome.refusedWith 2 [ "--leave-out d"; "a, b, c" ]
+                    |> Outcome.refusedWith 2 [ "“leave_out” d"; "a, b, c" ]
 
                     World.train { request with Tower = Some "ViT-B-16" }
                     |> Outcome.refusedWith 2 [ "ViT-2x64-8-32"; "ViT-B-16" ])
@@ -267,7 +267,7 @@ let private refusals =
                     let request = World.request folder "run"
                     let mutable vanished = ""
 
-                    let report (progress: Progress) =
+                    let tell (progress: ProgressStep) =
                         if progress.Stage = "training" && progress.Done = 1 then
                             vanished <- List.head (prepared "frames" request)
 
@@ -281,14 +281,14 @@ let private refusals =
 
                             file.SetLength 32L
 
-                    let outcome = Trainer.train request report CancellationToken.None
+                    let outcome = Trainer.train request { Progress.none with Tell = tell }
                     outcome |> Outcome.refusedWith 5 [ "ends within record"; vanished ])
 
             testCase "a call cancelled before it began is cancelled"
             <| fun () ->
                 World.within (fun folder ->
                     let outcome =
-                        Trainer.train (World.request folder "run") Report.none (CancellationToken true)
+                        Trainer.train (World.request folder "run") (Progress.until (CancellationToken true))
 
                     Expect.equal outcome (Error McdrlError.Cancelled) "cancelled")
         ]
@@ -336,16 +336,7 @@ let private learns =
         use segmenter = World.segmenter ()
 
         let evaluation =
-            Outcome.ok (
-                Evaluator.evaluate
-                    segmenter
-                    None
-                    Protocol.Micro
-                    (World.data ())
-                    [ "c" ]
-                    Report.none
-                    CancellationToken.None
-            )
+            Outcome.ok (Evaluator.evaluate segmenter None Protocol.Micro (World.data ()) [ "c" ] Progress.none)
 
         let dice name =
             (evaluation.Answers |> List.find (fun answer -> answer.Name = name)).All.Dice.Mean

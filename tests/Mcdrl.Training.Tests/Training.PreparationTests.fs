@@ -51,8 +51,8 @@ let private weightsOf (request: TrainRequest) =
 /// What training came to, its weights and the stages it went through.
 let private trained (request: TrainRequest) =
     let mutable stages = Set.empty
-    let report (progress: Progress) = stages <- stages.Add progress.Stage
-    let outcome = Outcome.ok (Trainer.train request report CancellationToken.None)
+    let tell (progress: ProgressStep) = stages <- stages.Add progress.Stage
+    let outcome = Outcome.ok (Trainer.train request { Progress.none with Tell = tell })
     outcome, weightsOf request, stages
 
 /// Name, size and time of every file that runs share.
@@ -149,11 +149,11 @@ let tests =
                         let stopped = request folder "stopped" half
                         use stop = new CancellationTokenSource()
 
-                        let report (progress: Progress) =
+                        let tell (progress: ProgressStep) =
                             if progress.Stage = "training" then
                                 stop.Cancel()
 
-                        Expect.isError (Trainer.train stopped report stop.Token) "stopped"
+                        Expect.isError (Trainer.train stopped { Tell = tell; Cancel = stop.Token }) "stopped"
 
                         Expect.equal
                             (Directory.GetFiles(Run.preparedFolder stopped.Out, "features-*.bin")).Length
@@ -195,12 +195,14 @@ let tests =
                             for steps in [ 1; 4 ] do
                                 use stop = new CancellationTokenSource()
 
-                                let report (progress: Progress) =
+                                let tell (progress: ProgressStep) =
                                     if progress.Stage = "training" && progress.Done = steps then
                                         stop.Cancel()
 
                                 Expect.equal
-                                    (Trainer.train { cut with Resume = steps > 1 } report stop.Token)
+                                    (Trainer.train
+                                        { cut with Resume = steps > 1 }
+                                        { Tell = tell; Cancel = stop.Token })
                                     (Error McdrlError.Cancelled)
                                     $"stopped after step {steps}"
 
@@ -213,12 +215,12 @@ let tests =
                         let run = shared folder (request folder "run" settings)
                         use stop = new CancellationTokenSource()
 
-                        let report (progress: Progress) =
+                        let tell (progress: ProgressStep) =
                             if progress.Stage = "computing tower features" then
                                 stop.Cancel()
 
                         Expect.equal
-                            (Trainer.train run report stop.Token)
+                            (Trainer.train run { Tell = tell; Cancel = stop.Token })
                             (Error McdrlError.Cancelled)
                             "cancelled"
 

@@ -2,7 +2,6 @@ module Mcdrl.Tests.TrainingPriorTests
 
 open System
 open System.IO
-open System.Threading
 open Expecto
 open TorchSharp
 open Mcdrl
@@ -43,7 +42,7 @@ let private expected (request: TrainRequest) =
     let rows (x: Tensor) =
         [ for row in 0L .. x.shape[0] - 1L -> x[row].data<float32>().ToArray() ]
 
-    let conditions = rows (Outcome.ok (TextTable.resolve weights None prompts))
+    let conditions = rows (Outcome.ok (PromptTable.resolve weights None prompts))
 
     let images =
         Outcome.ok (
@@ -53,8 +52,7 @@ let private expected (request: TrainRequest) =
                 32
                 dataset
                 (Array.ofList training)
-                Report.none
-                CancellationToken.None
+                Progress.none
         )
 
     use _store: IDisposable = images.Store

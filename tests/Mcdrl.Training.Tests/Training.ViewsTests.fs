@@ -2,7 +2,6 @@ module Mcdrl.Tests.TrainingViewsTests
 
 open System
 open System.IO
-open System.Threading
 open Expecto
 open TorchSharp
 open Mcdrl
@@ -27,14 +26,7 @@ let private viewsOf folder sites count : Views =
     {
         Frames =
             Outcome.ok (
-                Frames.prepare
-                    (Path.Combine(folder, $"frames-{name}.bin"))
-                    ""
-                    32
-                    dataset
-                    items
-                    Report.none
-                    CancellationToken.None
+                Frames.prepare (Path.Combine(folder, $"frames-{name}.bin")) "" 32 dataset items Progress.none
             )
         Members = Array.init items.Length id
         Settings =
@@ -206,7 +198,7 @@ let tests =
                         let tower = (Outcome.ok (Bundle.load (World.bundle ()))).Tower
                         let views = viewsOf folder [ "a"; "b"; "c" ] 2
                         let path = Path.Combine(folder, "features.bin")
-                        let mutable reports = 0
+                        let mutable told = 0
 
                         let cache () =
                             Outcome.ok (
@@ -215,8 +207,9 @@ let tests =
                                     "k"
                                     tower
                                     views
-                                    (fun _ -> reports <- reports + 1)
-                                    CancellationToken.None
+                                    { Progress.none with
+                                        Tell = fun _ -> told <- told + 1
+                                    }
                             )
 
                         let cached =
@@ -245,10 +238,10 @@ let tests =
                             for skip, other in List.zip found.Skips expected.Skips do
                                 Expect.isLessThan (apart skip other) 1e-5f "skip"
 
-                        Expect.isGreaterThan reports 0 "computed"
-                        let before = reports
+                        Expect.isGreaterThan told 0 "computed"
+                        let before = told
                         close (cache ())
-                        Expect.equal reports before "computed once"
+                        Expect.equal told before "computed once"
                         close cached)
 
                 testCase
@@ -259,12 +252,11 @@ let tests =
                     Folder.temporary (fun folder ->
                         let tower = (Outcome.ok (Bundle.load (World.bundle ()))).Tower
                         let path name = Path.Combine(folder, $"{name}.bin")
-                        let none = CancellationToken.None
                         let drawn seed = int64 (Seed.below 3 seed)
 
                         let cached =
                             viewsOf folder [ "a"; "b"; "c" ] 2
-                            |> fun views -> Views.cached (path "features") "k" tower views Report.none none
+                            |> fun views -> Views.cached (path "features") "k" tower views Progress.none
                             |> Result.bind (fun views ->
                                 Views.cachedTransformed
                                     (path "transformed")
@@ -272,8 +264,7 @@ let tests =
                                     tower
                                     drawn
                                     views
-                                    Report.none
-                                    none)
+                                    Progress.none)
                             |> Outcome.ok
 
                         let positions = [| 0..17 |]

@@ -3,7 +3,6 @@ module Mcdrl.Tests.PublishedTrees
 
 open System
 open System.IO
-open System.Threading
 open Expecto
 open Mcdrl
 
@@ -124,8 +123,7 @@ let request folder names : ImportRequest =
         Skip = false
     }
 
-let run request =
-    Import.run request Report.none CancellationToken.None
+let run request = Import.run request Progress.none
 
 let wanted request =
     match run request with

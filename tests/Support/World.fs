@@ -5,7 +5,6 @@ open System
 open System.Collections.Generic
 open System.IO
 open System.Text.Json
-open System.Threading
 open Expecto
 open SkiaSharp
 open TorchSharp
@@ -212,8 +211,7 @@ let split (request: TrainRequest) : Dataset * DatasetItem list * DatasetItem lis
 
     dataset, training, held
 
-let train request =
-    Trainer.train request Report.none CancellationToken.None
+let train request = Trainer.train request Progress.none
 
 let hugeNumber = 3e38
 

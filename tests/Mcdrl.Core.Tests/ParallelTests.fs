@@ -1,4 +1,4 @@
-module Mcdrl.Tests.BatchTests
+module Mcdrl.Tests.ParallelTests
 
 open System.Threading
 open Expecto
@@ -7,14 +7,18 @@ open Mcdrl
 let tests =
     testSequenced (
         testList
-            "Batch"
+            "Parallel"
             [
                 testCase "results are in order and progress counts to the end"
                 <| fun () ->
                     let seen = ResizeArray()
 
                     let results =
-                        Batch.each "squares" seen.Add CancellationToken.None (fun n -> n * n) [| 0..99 |]
+                        Parallel.each
+                            "squares"
+                            (fun n -> n * n)
+                            [| 0..99 |]
+                            { Progress.none with Tell = seen.Add }
 
                     Expect.equal results (Ok [| for n in 0..99 -> n * n |]) "in order"
                     Expect.equal [ for progress in seen -> progress.Done ] [ 1..100 ] "counts"
@@ -22,8 +26,7 @@ let tests =
 
                 testCase "nothing to do is done"
                 <| fun () ->
-                    let results =
-                        Batch.each "none" Report.none CancellationToken.None (fun (n: int) -> n) [||]
+                    let results = Parallel.each "none" (fun (n: int) -> n) [||] Progress.none
 
                     Expect.equal results (Ok [||]) "none"
 
@@ -38,7 +41,7 @@ let tests =
                         Thread.Sleep 1
                         number
 
-                    let results = Batch.each "long" Report.none stop.Token work [| 0..9999 |]
+                    let results = Parallel.each "long" work [| 0..9999 |] (Progress.until stop.Token)
                     Expect.equal results (Error McdrlError.Cancelled) "cancelled"
                     Expect.isLessThan started 1000 "early"
 
@@ -57,8 +60,7 @@ let tests =
                         Thread.Sleep pause
                         pause + 1
 
-                    let outcome =
-                        Batch.inOrder "pauses" Report.none CancellationToken.None work finished items
+                    let outcome = Parallel.inOrder "pauses" work finished items Progress.none
 
                     Expect.equal outcome (Ok()) "done"
                     Expect.equal (List.ofSeq handedOn) [ for item in items -> item, item + 1 ] "in order"
@@ -78,13 +80,7 @@ let tests =
 
                     let batch =
                         Tasks.Task.Run(fun () ->
-                            Batch.inOrder
-                                "one slow"
-                                Report.none
-                                CancellationToken.None
-                                work
-                                (fun _ _ -> ())
-                                [| 0..9999 |])
+                            Parallel.inOrder "one slow" work (fun _ _ -> ()) [| 0..9999 |] Progress.none)
 
                     Thread.Sleep 200
                     let most = 5 * System.Environment.ProcessorCount
@@ -99,8 +95,7 @@ let tests =
                         if index = 3 then invalidOp "three" else index
 
                     let run () =
-                        Batch.each "thrown" Report.none CancellationToken.None work [| 0..9999 |]
-                        |> ignore
+                        Parallel.each "thrown" work [| 0..9999 |] Progress.none |> ignore
 
                     Expect.throwsT<System.InvalidOperationException> run "by work"
 
@@ -109,8 +104,7 @@ let tests =
                             invalidArg "index" "three"
 
                     let run () =
-                        Batch.inOrder "thrown" Report.none CancellationToken.None id finished [| 0..9999 |]
-                        |> ignore
+                        Parallel.inOrder "thrown" id finished [| 0..9999 |] Progress.none |> ignore
 
                     Expect.throwsT<System.ArgumentException> run "by whom they are handed to"
             ]
