@@ -1,6 +1,6 @@
 // MCDRL, "Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation"
 // (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through:
-// Regions (6), Intervention (2, 8), Backdoor (1-5, 7), Head (4), Network (all of it), Gate and Loss (9-12).
+// Regions (6), Intervention (2, 8), Backdoor (1-5, 7), Head (4), Network (the whole way), Gate, Loss (9-12).
 //
 // Ours lives beside this file: classes told apart by texts (TextClasses.fs), what refines the head's answer
 // (Refinement.fs), further losses (SoftDice.fs, Alignment.fs, Grounding.fs), a prior that is estimated or learned
@@ -162,8 +162,8 @@ module Backdoor =
             let intervened: Tensor = intervene (certain regions) single copies
             intervened.unflatten (0L, [| confounders; images |])) // [M, B, N, d]
 
-    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these. At most 16 maps (or B)
-    /// are in the head at once, whatever M is: that bounds memory.
+    /// H(A(F, z_m)) for every m: [M, B, K + 1, ...]. Masks under do(condition = m) come from these. At most 16 maps, or
+    /// B, are in the head at once, whatever M is: that bounds memory.
     let logitsUnderEach intervene (logits: Tensor -> Tensor) (conditions: Tensor) (regions: Tensor) =
         let ofSome (conditions: Tensor) =
             scoped (fun () ->
@@ -184,18 +184,18 @@ module Backdoor =
     /// F_ca, the invariant feature E_z[A(F, z)] (Eq. 5, 7) or what stands for it (Eq. 8). [B, N, d] → [B, N, d].
     /// `drawn` is one confounder for each image, int64 [B], which `Sampled` takes; without it, their mean.
     let invariant mode (drawn: Tensor option) intervene (texts: Texts) (regions: Tensor) : Tensor =
-        match mode, drawn with
-        | Marginalisation.Never, _ -> regions.alias ()
-        | Marginalisation.Attention, _ ->
-            let whole = texts.conditions.unsqueeze 0L // [1, M, d]
-            intervene texts.log_prior whole regions
-        | Marginalisation.Sampled, Some drawn ->
-            scoped (fun () ->
+        scoped (fun () ->
+            match mode, drawn with
+            | Marginalisation.Never, _ -> regions.alias ()
+            | Marginalisation.Attention, _ ->
+                let whole = texts.conditions.unsqueeze 0L // [1, M, d]
+                intervene texts.log_prior whole regions
+            | Marginalisation.Sampled, Some drawn ->
                 let single = texts.conditions.index_select(0L, drawn).unsqueeze 1L // [B, 1, d]
-                intervene (certain regions) single regions)
-        | Marginalisation.Sampled, None
-        | (Marginalisation.FeatureMean | Marginalisation.Exact | Marginalisation.Nwgm), _ ->
-            scoped (fun () -> expectation texts.log_prior (underEach intervene texts.conditions regions))
+                intervene (certain regions) single regions
+            | Marginalisation.Sampled, None
+            | (Marginalisation.FeatureMean | Marginalisation.Exact | Marginalisation.Nwgm), _ ->
+                expectation texts.log_prior (underEach intervene texts.conditions regions))
 
     /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...].
     let adjust mode intervene (logits: Tensor -> Tensor) (texts: Texts) (regions: Tensor) =
@@ -338,8 +338,8 @@ module Network =
             texts.conditions
             observation.Regions
 
-/// Progressive training: the intervention is off in the first epochs, the paper's ten. Until then A is the identity, and
-/// answers are the same to the last bit whatever Z is.
+/// Progressive training: in the first epochs, the paper's ten, the intervention is off. A is the identity until then,
+/// and answers are the same to the last bit whatever Z is.
 [<RequireQualifiedAccess>]
 module Gate =
     /// How to intervene through a gate: not at all while it is closed.
@@ -371,8 +371,8 @@ module Loss =
             | none when none.numel () = 0L -> like.sum().mul(scalar 0.0)
             | rows -> loss rows)
 
-    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², mean over the images that show a class. The pooled vector and
-    /// each t are of unit length; the mean of the t is not. F_ca [B, N, d], t [K, M, d], classes int64 [B].
+    /// L_causal (Eq. 11): ‖pool(F_ca) − (1/M) Σ_m t_{k,m}‖², mean over the images that show a class. The pooled vector
+    /// and each t are of unit length; the mean of the t is not. F_ca [B, N, d], t [K, M, d], classes int64 [B].
     let causal (classConditions: Tensor) (classes: Tensor) (intervened: Tensor) =
         overShown classes intervened (fun rows ->
             let pooled = unit (intervened.index_select(0L, rows).mean [| 1L |]) // [R, d]

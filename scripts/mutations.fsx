@@ -46,7 +46,7 @@ let mutations =
                 [
                     "(unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))",
                     "(unit classConditions).index_select(0L, classes.index_select (0L, rows)).mean([| 0L |])"
-                    "pooled.sub(target)", "pooled.unsqueeze(1L).sub(target)"
+                    "pooled.sub target", "pooled.unsqueeze(1L).sub target"
                 ]
         }
     ]

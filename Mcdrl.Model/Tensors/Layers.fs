@@ -189,7 +189,7 @@ module Layers =
                 bias = Some layer.in_proj_bias
             }
 
-        let parts =
+        let parts = // [3, B, heads, n, width / heads]
             (linear all x).unflatten(2L, [| 3L; heads; -1L |]).permute(2L, 0L, 3L, 1L, 4L).unbind 0L
 
         struct (scope.MoveToOuter parts[0], scope.MoveToOuter parts[1], scope.MoveToOuter parts[2])
@@ -205,14 +205,14 @@ module Layers =
     /// broadcast). `bias` is added to the scores and broadcasts to [B, heads, n, m]; −∞ removes a key.
     let attend (heads: int64) (bias: Tensor option) (layer: Attention) (queries: Tensor) (memory: Tensor) =
         scoped (fun () ->
-            let v = linear (projection 2L layer) memory
+            let v = linear (projection 2L layer) memory // [B, m, width]
 
             if memory.shape[1] = 1L then
                 // A softmax over one key is 1: the answer doesn't depend on who asks.
-                (linear layer.out_proj v).expand(queries.shape[0], queries.shape[1], -1L)
+                (linear layer.out_proj v).expand(queries.shape[0], queries.shape[1], -1L) // [B, n, width]
             else
-                let q = linear (projection 0L layer) queries |> splitHeads heads
-                let k = linear (projection 1L layer) memory |> splitHeads heads
+                let q = linear (projection 0L layer) queries |> splitHeads heads // [B, heads, n, width / heads]
+                let k = linear (projection 1L layer) memory |> splitHeads heads // [B, heads, m, width / heads]
                 // libtorch's choice of a kernel asks a mask for the last axis but one.
                 let mask =
                     bias

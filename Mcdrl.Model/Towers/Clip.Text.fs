@@ -89,7 +89,8 @@ module ClipText =
     /// The embeddings of tokens, without positions. I64 [...], ids below `vocabulary` → [..., width]
     let embed (tower: ClipText) (tokens: Tensor) =
         scoped (fun () ->
-            tower.token_embedding.weight.index_select(0L, tokens.flatten ()).unflatten(0L, tokens.shape))
+            let rows = tower.token_embedding.weight.index_select (0L, tokens.flatten ())
+            rows.unflatten (0L, tokens.shape)) // [..., width]
 
     /// Text features of embedded tokens, not of unit length: the output at each row's end token. What stands after it has
     /// no influence. Embeddings without positions [B, n, width], n at most `context`; places of the end tokens
@@ -105,13 +106,13 @@ module ClipText =
                     .add(tower.positional_embedding.narrow (0L, 0L, length), unity) // [B, length, width]
 
             let mask = causal length placed
-            let output = Transformer.run (Some mask) tower.transformer.resblocks placed
+            let output = Transformer.run (Some mask) tower.transformer.resblocks placed // [B, length, width]
             let rows = torch.arange (placed.shape[0], device = placed.device)
 
-            let pooled =
+            let pooled = // [B, width]
                 output.index ([| torch.TensorIndex.Tensor rows; torch.TensorIndex.Tensor ends |])
 
-            (layerNorm tower.ln_final pooled).matmul tower.text_projection)
+            (layerNorm tower.ln_final pooled).matmul tower.text_projection) // [B, embed]
 
     /// Text features of tokens, not of unit length. A row's end token is its largest id (the first such). Ids must lie
     /// below `vocabulary`, n be at most `context`. I64 [B, n] → [B, embed]
@@ -119,4 +120,6 @@ module ClipText =
         scoped (fun () ->
             let ends = tokens.argmax 1L // [B]
             let length = ends.max().ToInt64() + 1L
-            embed tower (tokens.narrow (1L, 0L, length)) |> forwardEmbedded tower ends)
+
+            embed tower (tokens.narrow (1L, 0L, length)) // [B, length, width]
+            |> forwardEmbedded tower ends)

@@ -45,7 +45,7 @@ module Transformer =
             let struct (q, k, v) =
                 layerNorm block.ln_1 x |> selfProjections (heads x.shape[2]) block.attn
 
-            mergeHeads (attended q k v)
+            mergeHeads (attended q k v) // [B, n, width]
             |> linearThen (Epilogue.Add x) block.attn.out_proj
             |> feedForward block)
 
@@ -63,7 +63,7 @@ module Transformer =
         scoped (fun () ->
             let correlation (split: Tensor) =
                 let scale = 1.0 / sqrt (float split.shape[3])
-                split.matmul(split.transpose (-2L, -1L)).mul(scalar scale).softmax(-1L)
+                split.matmul(split.transpose (-2L, -1L)).mul(scalar scale).softmax(-1L) // [B, heads, n, n]
 
             (correlation q).add(correlation k, unity))
 
@@ -74,9 +74,9 @@ module Transformer =
     /// The first token reads as in the block's own attention, the others as `others` says.
     let exceptFirst others (q: Tensor) (k: Tensor) (v: Tensor) =
         scoped (fun () ->
-            let first = attention None (q.narrow (2L, 0L, 1L)) k v
-            let rest = (others q k v: Tensor).narrow(2L, 1L, q.shape[2] - 1L)
-            torch.cat ([| first; rest |], 2L))
+            let first = attention None (q.narrow (2L, 0L, 1L)) k v // [B, heads, 1, d]
+            let rest = (others q k v: Tensor).narrow(2L, 1L, q.shape[2] - 1L) // [B, heads, n − 1, d]
+            torch.cat ([| first; rest |], 2L)) // [B, heads, n, d]
 
     /// The block. `mask` is added to the scores. [B, n, width] → [B, n, width]
     let block (mask: Tensor option) (block: Block) (x: Tensor) = blockBy (attention mask) block x
@@ -150,16 +150,16 @@ module Positions =
     /// Hugging Face does), the learned ones themselves for the learned grid.
     /// [n·n + 1, channels] → [height·width + 1, channels]
     let forGrid (height: int64) (width: int64) (learned: Tensor) =
-        let cells = learned.shape[0] - 1L
+        let count = learned.shape[0] - 1L
         let side = side learned.shape[0] |> Option.defaultValue 0L
 
         if (height = side && width = side) || side = 0L then
             learned.alias ()
         else
             scoped (fun () ->
-                let grid = learned.narrow(0L, 1L, cells).t().reshape(1L, -1L, side, side) // [1, channels, n, n]
+                let grid = learned.narrow(0L, 1L, count).t().reshape(1L, -1L, side, side) // [1, channels, n, n]
 
-                let resized =
+                let resized = // [1, channels, height, width]
                     functional.interpolate (
                         grid,
                         [| height; width |],
@@ -167,4 +167,5 @@ module Positions =
                         align_corners = System.Nullable false
                     )
 
-                torch.cat ([| learned.narrow (0L, 0L, 1L); resized.flatten(2L).squeeze(0L).t() |], 0L))
+                let cells = resized.flatten(2L).squeeze(0L).t() // [height·width, channels]
+                torch.cat ([| learned.narrow (0L, 0L, 1L); cells |], 0L))

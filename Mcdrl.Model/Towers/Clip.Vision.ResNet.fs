@@ -241,8 +241,8 @@ module ModifiedResNet =
     /// The mean token and the cells of the last map, positions added. [B, C, H, W] → [B, H·W + 1, C]
     let private poolTokens (pool: AttentionPool) (map: Tensor) =
         scoped (fun () ->
-            let cells = map.flatten(2L).transpose(1L, 2L)
-            let mean = cells.mean ([| 1L |], keepdim = true)
+            let cells = map.flatten(2L).transpose(1L, 2L) // [B, H·W, C]
+            let mean = cells.mean ([| 1L |], keepdim = true) // [B, 1, C]
 
             torch
                 .cat([| mean; cells |], 1L)
@@ -252,7 +252,7 @@ module ModifiedResNet =
     let private poolAttention (pool: AttentionPool) (queries: Tensor) (tokens: Tensor) =
         scoped (fun () ->
             let split layer (x: Tensor) =
-                linear layer x |> splitHeads (Transformer.heads x.shape[2])
+                linear layer x |> splitHeads (Transformer.heads x.shape[2]) // [B, heads, n, C / heads]
 
             functional.scaled_dot_product_attention (
                 split pool.q_proj queries,
@@ -265,7 +265,7 @@ module ModifiedResNet =
     /// The pool's q–q plus k–k attention, as SCLIP does it in a ViT. [B, n, C] → [B, n, embed]
     let private poolSclip (pool: AttentionPool) (tokens: Tensor) =
         scoped (fun () ->
-            let split layer =
+            let split layer = // [B, heads, n, C / heads]
                 linear layer tokens |> splitHeads (Transformer.heads tokens.shape[2])
 
             Transformer.sclip (split pool.q_proj) (split pool.k_proj) (split pool.v_proj)
@@ -279,11 +279,11 @@ module ModifiedResNet =
 
         scopedWith (fun features -> [ features.Dense; features.Image; yield! features.Skips ]) (fun () ->
             let pool = tower.attnpool
-            let tokens = poolTokens pool map
+            let tokens = poolTokens pool map // [B, H·W + 1, C]
             let height, width = map.shape[2], map.shape[3]
-            let cellsOf (x: Tensor) = x.narrow (1L, 1L, height * width)
+            let cellsOf (x: Tensor) = x.narrow (1L, 1L, height * width) // [B, H·W, ...]
 
-            let cells =
+            let cells = // [B, H·W, embed]
                 match mode with
                 | DenseMode.Plain -> poolAttention pool (cellsOf tokens) tokens
                 | DenseMode.Maskclip ->
@@ -291,8 +291,8 @@ module ModifiedResNet =
                 | DenseMode.Sclip -> cellsOf (poolSclip pool tokens)
 
             {
-                Dense = cells.unflatten (1L, [| height; width |])
-                Image = (poolAttention pool (tokens.narrow (1L, 0L, 1L)) tokens).squeeze 1L
+                Dense = cells.unflatten (1L, [| height; width |]) // [B, H, W, embed]
+                Image = (poolAttention pool (tokens.narrow (1L, 0L, 1L)) tokens).squeeze 1L // [B, embed]
                 Skips = [ for skip in List.take (maps.Length - 1) maps -> skip.alias () ]
             })
 

@@ -86,9 +86,9 @@ module VisionTransformer =
         let map = conv2d (patch tower) 0L tower.conv1 images // [B, width, H, W]
         let height, width = map.shape[2], map.shape[3]
         let cells = map.flatten(2L).transpose(1L, 2L) // [B, H·W, width]
-        let first = tower.class_embedding.expand (cells.shape[0], 1L, -1L)
-        let positions = Positions.forGrid height width tower.positional_embedding
-        let placed = torch.cat([| first; cells |], 1L).add(positions, unity)
+        let first = tower.class_embedding.expand (cells.shape[0], 1L, -1L) // [B, 1, width]
+        let positions = Positions.forGrid height width tower.positional_embedding // [H·W + 1, width]
+        let placed = torch.cat([| first; cells |], 1L).add(positions, unity) // [B, H·W + 1, width]
         scope.MoveToOuter(layerNorm tower.ln_pre placed), height, width
 
     /// After how many blocks the skip maps are taken: 1/4, 1/2 and 3/4 of the depth, before the last block.
@@ -131,18 +131,20 @@ module VisionTransformer =
                 |> List.tail
                 |> List.map snd
 
-            let grid (x: Tensor) =
+            let grid (x: Tensor) = // [B, width, H, W]
                 x.narrow(1L, 1L, height * width).transpose(1L, 2L).unflatten(2L, [| height; width |])
 
             [
                 for mode in modes do
-                    let joint =
+                    let joint = // [B, H·W + 1, embed]
                         Transformer.blockBy (lastAttention mode) last (List.last states)
                         |> project tower
 
+                    let cells = joint.narrow (1L, 1L, height * width) // [B, H·W, embed]
+
                     {
-                        Dense = joint.narrow(1L, 1L, height * width).unflatten(1L, [| height; width |])
-                        Image = joint.select (1L, 0L)
+                        Dense = cells.unflatten (1L, [| height; width |]) // [B, H, W, embed]
+                        Image = joint.select (1L, 0L) // [B, embed]
                         Skips = states |> List.truncate 3 |> List.map grid
                     }
             ])

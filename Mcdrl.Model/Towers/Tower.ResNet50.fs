@@ -232,8 +232,8 @@ module ResNet50 =
 
         scopedWith (fun features -> [ features.Dense; features.Image; yield! features.Skips ]) (fun () ->
             {
-                Dense = map.permute (0L, 2L, 3L, 1L)
-                Image = map.mean [| 2L; 3L |]
+                Dense = map.permute (0L, 2L, 3L, 1L) // [B, H, W, 2048]
+                Image = map.mean [| 2L; 3L |] // [B, 2048]
                 Skips = [ for skip in List.take (maps.Length - 1) maps -> skip.alias () ]
             })
 
