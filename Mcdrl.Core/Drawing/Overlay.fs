@@ -6,13 +6,6 @@ open SkiaSharp
 /// The frame with the marked regions outlined, and a legend below: what a person looks at.
 [<RequireQualifiedAccess>]
 module Overlay =
-    /// The colour (red, green, blue) of class `label`, from 1; they repeat after eight.
-    let colour (label: int) = Drawing.colour label
-
-    /// Black for the background, then the colours of the classes: for `Masks.writePalette`.
-    let palette (classes: int) =
-        Array.init (classes + 1) (fun label -> if label = 0 then 0uy, 0uy, 0uy else colour label)
-
     /// Long side of the frame as drawn: small frames are enlarged by a whole factor, large ones reduced.
     let private scaleFor (width: int) (height: int) =
         let longSide = max width height
@@ -26,16 +19,11 @@ module Overlay =
 
     /// What the legend says: colour (`None` for plain text) and text.
     let private entries (classes: string list) (map: LabelMap) hasTruth =
-        let counts = LabelMap.histogram map
-
         let present =
             [
-                for label in 1..255 do
-                    if counts[label] > 0L then
-                        let name = List.tryItem (label - 1) classes |> Option.defaultValue $"label {label}"
-
-                        let share = float counts[label] / float map.Labels.Length
-                        yield Some(Drawing.paintOf label), $"{name}  {Drawing.percent share}"
+                for label, share in LabelMap.shares map do
+                    let name = List.tryItem (label - 1) classes |> Option.defaultValue $"label {label}"
+                    Some(Drawing.paintOf label), $"{name}  {Drawing.percent share}"
             ]
 
         [
@@ -110,7 +98,7 @@ module Overlay =
         let canvas = surface.Canvas
         canvas.Clear(SKColor(24uy, 24uy, 28uy))
 
-        use bitmap = Drawing.bitmapOf picture
+        use bitmap = Images.bitmap picture
         use image = SKImage.FromBitmap bitmap
 
         let sampling =

@@ -111,6 +111,45 @@ type Picture =
         Orientation: Orientation
     }
 
+[<RequireQualifiedAccess>]
+module Picture =
+    /// Red, green and blue of pixels of four bytes, as codecs and canvases give them; the fourth is ignored.
+    let rgbOf (rgba: byte[]) : byte[] =
+        let rgb = Array.zeroCreate<byte>(rgba.Length / 4 * 3)
+
+        for pixel in 0 .. rgba.Length / 4 - 1 do
+            rgb[pixel * 3] <- rgba[pixel * 4]
+            rgb[pixel * 3 + 1] <- rgba[pixel * 4 + 1]
+            rgb[pixel * 3 + 2] <- rgba[pixel * 4 + 2]
+
+        rgb
+
+    /// The picture's pixels as four bytes each, the fourth 255: opaque.
+    let rgba (picture: Picture) : byte[] =
+        let rgba = Array.create (picture.Width * picture.Height * 4) 255uy
+
+        for pixel in 0 .. picture.Width * picture.Height - 1 do
+            Array.blit picture.Rgb (pixel * 3) rgba (pixel * 4) 3
+
+        rgba
+
+/// Brightness as the eye weighs red, green and blue (luma of ITU-R BT.601).
+[<RequireQualifiedAccess>]
+module Luma =
+    /// Of a colour in its own scale.
+    let ofColour struct (red: float, green: float, blue: float) =
+        0.299 * red + 0.587 * green + 0.114 * blue
+
+    /// Of a picture's pixel, counted row by row, in thousandths of a level: 0 to 255 000.
+    let thousandths (picture: Picture) (pixel: int) =
+        299 * int picture.Rgb[pixel * 3]
+        + 587 * int picture.Rgb[pixel * 3 + 1]
+        + 114 * int picture.Rgb[pixel * 3 + 2]
+
+    /// The same to whole levels, 0 to 255.
+    let level (picture: Picture) (pixel: int) =
+        (thousandths picture pixel + 500) / 1000
+
 /// One label a pixel, 0 to 255.
 type LabelMap =
     {
@@ -148,6 +187,16 @@ module LabelMap =
             counts[int label] <- counts[int label] + 1L
 
         counts
+
+    /// Each label from 1 on that the map shows and the share of its pixels that have it, in the order of the labels.
+    let shares (map: LabelMap) : (int * float) list =
+        let counts = histogram map
+
+        [
+            for label in 1..255 do
+                if counts[label] > 0L then
+                    label, float counts[label] / float map.Labels.Length
+        ]
 
     /// A map in a file's own orientation, turned upright.
     let upright orientation (map: LabelMap) : LabelMap =

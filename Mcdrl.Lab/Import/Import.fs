@@ -117,7 +117,7 @@ module Import =
                 "Import each dataset once")
         |> McdrlError.ofList
 
-    let private description (request: ImportRequest) classes (sites: ImportedSite list) : DatasetDescription =
+    let private description (request: ImportRequest) classes (sites: ImportedSite list) =
         let sources = request.Sources |> List.map fst |> List.distinct
 
         let each (text: ImportSource -> string) =
@@ -128,26 +128,11 @@ module Import =
                 |> List.map (fun source -> $"{source.Title}: {text source}")
                 |> String.concat "; "
 
-        {
-            Name = sources |> List.map _.Title |> String.concat ", "
+        let name = sources |> List.map _.Title |> String.concat ", "
+
+        { DatasetDescription.ofSites name classes (List.map _.Site sites) with
             Licence = Some(each _.Licence)
             Citation = Some(each _.Citation)
-            Classes = classes
-            Values = (0uy, 0uy) :: (classes |> List.mapi (fun k _ -> byte (k + 1), byte (k + 1)))
-            Threshold = None
-            Sites =
-                sites
-                |> List.map (fun site ->
-                    {
-                        Site = site.Site
-                        Images = $"{site.Site}/images"
-                        Masks = $"{site.Site}/masks"
-                        Class =
-                            match classes with
-                            | [ only ] -> Some only
-                            | _ -> None
-                        Prefix = ""
-                    })
         }
 
     /// The folder in the making, beside the one that it becomes. One that a killed import left behind is removed; one
@@ -158,33 +143,31 @@ module Import =
         let parent = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "/"
 
         let made = Path.Combine(parent, $".{Path.GetFileName out}.importing")
-        let held = made + ".lock"
 
-        Files.attempt out (fun () ->
-            Directory.CreateDirectory parent |> ignore
+        let clear () =
+            if Directory.Exists made then
+                Directory.Delete(made, true)
 
-            use _ =
-                new FileStream(
-                    held,
-                    FileMode.OpenOrCreate,
-                    FileAccess.ReadWrite,
-                    FileShare.None,
-                    1,
-                    FileOptions.DeleteOnClose
+        result {
+            let! lock = FileLock.tryTakeTemporary (made + ".lock")
+
+            use! _lock =
+                lock
+                |> Result.requireSome (
+                    McdrlError.resource "another import is writing this dataset" out "Wait for it to end"
                 )
 
-            let clear () =
-                if Directory.Exists made then
-                    Directory.Delete(made, true)
+            return!
+                Files.attempt out (fun () ->
+                    clear ()
 
-            clear ()
-
-            try
-                Directory.CreateDirectory made |> ignore
-                work made
-            finally
-                clear ())
-        |> Result.bind id
+                    try
+                        Directory.CreateDirectory made |> ignore
+                        work made
+                    finally
+                        clear ())
+                |> Result.bind id
+        }
 
     /// Moves the finished folder to its place.
     let private finish (made: string) (out: string) =

@@ -39,7 +39,7 @@ module PagePictures =
     /// The frame as a JPEG, brought to at most `side` pixels on its longer side.
     let jpeg (side: int) (alt: string) (picture: Picture) : Result<PageImage, McdrlError> =
         let share = min 1.0 (float side / float (max picture.Width picture.Height))
-        use full = Drawing.bitmapOf picture
+        use full = Images.bitmap picture
 
         use small =
             new SKBitmap(full.Info.WithSize(scaled share picture.Width, scaled share picture.Height))
@@ -48,7 +48,7 @@ module PagePictures =
         use pixels = small.PeekPixels()
         encoded SKJpegEncoderDownsample.Downsample420 alt pixels
 
-    /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `Overlay.colour`) and the true
+    /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `Drawing.colour`) and the true
     /// outline, where given, dashed in white. The maps must have the picture's size.
     let outlined
         (width: int)
@@ -68,7 +68,7 @@ module PagePictures =
             )
 
         use surface = SKSurface.Create info
-        use bitmap = Drawing.bitmapOf picture
+        use bitmap = Images.bitmap picture
         use image = SKImage.FromBitmap bitmap
         use plain = new SKPaint()
         let line = max 1.25f (float32 (max info.Width info.Height) / 256f)
@@ -88,13 +88,3 @@ module PagePictures =
         use pixels = surface.PeekPixels()
         // At a quarter of the colours a thin line would lose its own.
         encoded SKJpegEncoderDownsample.Downsample444 alt pixels
-
-    /// A PNG file as it is.
-    let png (width: int) (height: int) (alt: string) (bytes: byte[]) : PageImage =
-        {
-            Bytes = bytes
-            MediaType = "image/png"
-            Width = width
-            Height = height
-            Alt = alt
-        }

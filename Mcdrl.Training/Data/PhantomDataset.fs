@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open SkiaSharp
 
 /// One rendered frame: everything needed to render its scene again, under this condition or any other.
 type PhantomFrame =
@@ -157,22 +156,8 @@ module PhantomDataset =
             | None -> Ok found
             | Some fault -> Error fault)
 
-    /// A picture as PNG; equal pictures give equal bytes.
-    let private png (picture: Picture) =
-        use bitmap =
-            new SKBitmap(SKImageInfo(picture.Width, picture.Height, SKColorType.Rgba8888, SKAlphaType.Opaque))
-
-        let rgba = Array.create (picture.Width * picture.Height * 4) 255uy
-
-        for pixel in 0 .. picture.Width * picture.Height - 1 do
-            Array.blit picture.Rgb (pixel * 3) rgba (pixel * 4) 3
-
-        Runtime.InteropServices.Marshal.Copy(rgba, 0, bitmap.GetPixels(), rgba.Length)
-        use data = bitmap.Encode(SKEncodedImageFormat.Png, 100)
-        data.ToArray()
-
     let private writePicture path picture =
-        Files.writeManyAtomically path (fun stream -> stream.Write(ReadOnlySpan(png picture)))
+        Files.writeManyAtomically path (fun stream -> stream.Write(ReadOnlySpan(Images.png picture)))
 
     let private render (request: PhantomRequest) (frame: PhantomFrame) =
         let at (name: string) = Path.Combine(request.Out, name)
@@ -241,34 +226,12 @@ module PhantomDataset =
         sheet side (bySite @ byCondition)
 
     let private description (request: PhantomRequest) (sites: PhantomSite list) =
-        let quoted =
-            Phantom.classes |> List.map (fun name -> $"\"{name}\"") |> String.concat ", "
-
-        let values =
-            Phantom.classes
-            |> List.mapi (fun kind name -> $"\"{kind + 1}\": \"{name}\"")
-            |> String.concat ", "
-
-        let places =
-            sites
-            |> List.map (fun site ->
-                $"    \"{site.Name}\": {{ \"images\": \"{site.Name}/images\", \"masks\": \"{site.Name}/masks\" }}")
-            |> String.concat ",\n"
-
         let kind = if request.Confounded then "confounded" else "unconfounded"
 
-        [
-            "{"
-            $"  \"name\": \"Phantom, {kind}, seed {request.Seed}\","
-            $"  \"classes\": [{quoted}],"
-            $"  \"masks\": {{ \"0\": \"background\", {values} }},"
-            "  \"sites\": {"
-            places
-            "  }"
-            "}"
-            ""
-        ]
-        |> String.concat "\n"
+        DatasetDescription.ofSites
+            $"Phantom, {kind}, seed {request.Seed}"
+            Phantom.classes
+            [ for site in sites -> site.Name ]
 
     let private within name low high value =
         if value < low || value > high then
@@ -357,5 +320,8 @@ module PhantomDataset =
             |> Result.bind (fun () -> writePicture (at "contact.png") (contact request sites))
             |> Result.map Files.settle
             |> Result.bind (fun () -> Files.writeText (at scenesName) (RecordJson.render found))
-            |> Result.bind (fun () -> Files.writeText (at "dataset.json") (description request sites))
+            |> Result.bind (fun () ->
+                description request sites
+                |> DatasetDescription.render
+                |> Files.writeText (at "dataset.json"))
             |> Result.map (fun () -> found))

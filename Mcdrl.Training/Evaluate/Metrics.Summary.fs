@@ -71,6 +71,14 @@ module Protocol =
 
 [<RequireQualifiedAccess>]
 module Summary =
+    /// The quantile `share`, 0 to 1, of one number or more in ascending order: linear between neighbours, as NumPy and R do
+    /// it (type 7 of Hyndman and Fan, 1996).
+    let quantile (share: float) (sorted: float[]) =
+        let place = share * float (sorted.Length - 1)
+        let below = int place
+        let above = min (below + 1) (sorted.Length - 1)
+        sorted[below] + (place - float below) * (sorted[above] - sorted[below])
+
     /// Mean and standard deviation of the defined numbers.
     let spread (values: float seq) : Spread =
         let defined = values |> Seq.filter (System.Double.IsNaN >> not) |> Array.ofSeq
@@ -100,13 +108,6 @@ module Summary =
             Iou = scores |> Seq.map _.Iou |> spread
             Accuracy = scores |> Seq.map _.Accuracy |> spread
         }
-
-    /// One summary a site, in the order in which the sites first occur.
-    let bySite (scores: (string * Score) seq) : SiteSummary list =
-        scores
-        |> List.ofSeq
-        |> List.groupBy fst
-        |> List.map (fun (site, scored) -> ofSite site (List.map snd scored))
 
     /// The site with the lowest mean Dice; the first of equals. Sites without a defined Dice are left out.
     let worst (sites: SiteSummary list) : SiteSummary option =

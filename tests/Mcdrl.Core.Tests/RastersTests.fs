@@ -13,10 +13,72 @@ let private bytes count seed =
 
 let private sides a b = 1 + abs a % 9, 1 + abs b % 9
 
+let private pixel (red, green, blue) : Picture =
+    {
+        Width = 1
+        Height = 1
+        Rgb = [| red; green; blue |]
+        Orientation = Orientation.TopLeft
+    }
+
 let tests =
     testList
         "Rasters"
         [
+            testProperty "three bytes a pixel to four and back is the identity, and the fourth is opaque"
+            <| fun (width: int) (height: int) (seed: int) ->
+                let width, height = sides width height
+
+                let picture: Picture =
+                    {
+                        Width = width
+                        Height = height
+                        Rgb = bytes (width * height * 3) seed
+                        Orientation = Orientation.TopLeft
+                    }
+
+                let rgba = Picture.rgba picture
+
+                Picture.rgbOf rgba = picture.Rgb
+                && rgba.Length = width * height * 4
+                && Seq.forall (fun pixel -> rgba[pixel * 4 + 3] = 255uy) (seq { 0 .. width * height - 1 })
+
+            test "shares: of the labels that are there, in their order, background left out" {
+                let map: LabelMap =
+                    {
+                        Width = 4
+                        Height = 2
+                        Labels = [| 0uy; 7uy; 0uy; 2uy; 7uy; 0uy; 0uy; 0uy |]
+                    }
+
+                Expect.equal (LabelMap.shares map) [ 2, 0.125; 7, 0.25 ] "two"
+
+                Expect.isEmpty (LabelMap.shares { map with Labels = Array.zeroCreate 8 }) "none"
+            }
+
+            test "luma: green counts most, blue least, and white is brightest" {
+                let level red green blue = Luma.level (pixel (red, green, blue)) 0
+
+                Expect.equal
+                    [
+                        level 255uy 0uy 0uy
+                        level 0uy 255uy 0uy
+                        level 0uy 0uy 255uy
+                        level 255uy 255uy 255uy
+                    ]
+                    [ 76; 150; 29; 255 ]
+                    "levels"
+            }
+
+            testProperty "luma of a grey is its level, and in any scale the same to a rounding"
+            <| fun (red: byte) (green: byte) (blue: byte) ->
+                let colour = pixel (red, green, blue)
+                let exact = Luma.ofColour (struct (float red, float green, float blue))
+
+                Luma.level (pixel (red, red, red)) 0 = int red
+                && abs (float (Luma.thousandths colour 0) / 1000.0 - exact) < 1e-9
+                && abs (float (Luma.level colour 0) - exact) <= 0.5 + 1e-9
+
             testTheory
                 "each EXIF orientation shows the file as the tag says"
                 [
