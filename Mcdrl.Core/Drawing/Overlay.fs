@@ -9,10 +9,6 @@ module Overlay =
     /// The colour (red, green, blue) of class `label`, from 1; they repeat after eight.
     let colour (label: int) = Drawing.colour label
 
-    /// Black for the background, then the colours of the classes: for `Masks.writePalette`.
-    let palette (classes: int) =
-        Array.init (classes + 1) (fun label -> if label = 0 then 0uy, 0uy, 0uy else colour label)
-
     /// Long side of the frame as drawn: small frames are enlarged by a whole factor, large ones reduced.
     let private scaleFor (width: int) (height: int) =
         let longSide = max width height

@@ -40,9 +40,6 @@ module Contours =
 
         sum
 
-    /// Area that a polygon encloses, in pixels.
-    let enclosed polygon = abs (doubledArea polygon) / 2L
-
     /// Follows the boundary from the top edge of pixel (x, y), the region on the right hand. `onTop` is told every
     /// pixel whose top edge is part of it.
     let private trace (inside: int -> int -> bool) (onTop: int -> int -> unit) startX startY =

@@ -48,10 +48,6 @@ module Counts =
             TrueNegative = tally[0]
         }
 
-    /// Of two binary masks with the same number of pixels.
-    let ofMasks (prediction: bool[]) (truth: bool[]) =
-        count prediction.Length (fun i -> prediction[i]) (fun i -> truth[i])
-
     /// Of one label against all others, in two label arrays with the same number of pixels.
     let ofLabel (label: byte) (prediction: byte[]) (truth: byte[]) =
         count prediction.Length (fun i -> prediction[i] = label) (fun i -> truth[i] = label)
@@ -152,36 +148,6 @@ module Metrics =
             Iou = scores |> Seq.map _.Iou |> mean
             Accuracy = scores |> Seq.map _.Accuracy |> mean
         }
-
-    /// Mean weighted by the size of each true region, undefined classes left out. 0 where all regions are empty
-    /// yet something is defined (only false positives), NaN where nothing is.
-    let weightedMean (score: Counts -> float) (counts: Counts seq) =
-        let defined =
-            counts
-            |> Seq.map (fun c -> score c, float (Counts.support c))
-            |> Seq.filter (fst >> System.Double.IsNaN >> not)
-            |> Array.ofSeq
-
-        let total = Array.sumBy snd defined
-
-        if defined.Length = 0 then
-            nan
-        elif total = 0.0 then
-            0.0
-        else
-            Array.sumBy (fun (value, weight) -> value * weight / total) defined
-
-    /// The counts of each lesion class 1…K of an image, in that order. The maps must have the same size.
-    let perClass (classes: int) (prediction: LabelMap) (truth: LabelMap) : Result<Counts[], McdrlError> =
-        if (prediction.Width, prediction.Height) <> (truth.Width, truth.Height) then
-            Error(
-                McdrlError.data
-                    $"the prediction is {prediction.Width} x {prediction.Height} pixels, the truth {truth.Width} x {truth.Height}"
-                    "metrics"
-                    "Bring the prediction back to the size of its image before it is scored"
-            )
-        else
-            Ok(Array.init classes (fun k -> Counts.ofLabel (byte (k + 1)) prediction.Labels truth.Labels))
 
     /// Mean of background and foreground, as some libraries report it.
     let backgroundForeground rule (counts: Counts) =

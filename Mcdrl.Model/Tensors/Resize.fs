@@ -109,16 +109,6 @@ module Resize =
 
         window (newHeight, (offset newHeight, size)) (newWidth, (offset newWidth, size)) levels
 
-    /// Smooth maps (probabilities, logits) [N; C; H; W] to [N; C; height; width]: bilinear, half-pixel centres,
-    /// no antialiasing. Values stay within the range of the input.
-    let bilinear (height: int) (width: int) (maps: Tensor) : Tensor =
-        torch.nn.functional.interpolate (
-            maps,
-            size = [| int64 height; int64 width |],
-            mode = torch.InterpolationMode.Bilinear,
-            align_corners = false
-        )
-
     /// Labels [...; H; W] of any type to [...; height; width] by the nearest pixel centre: no label is invented.
     let nearest (height: int) (width: int) (labels: Tensor) : Tensor =
         scoped (fun () ->

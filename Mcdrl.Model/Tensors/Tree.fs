@@ -76,10 +76,6 @@ module Tree =
     /// The leaves without their paths.
     let tensors tree = leaves tree |> List.map snd
 
-    /// Pairs the leaves of two trees of the same structure: path, left, right.
-    let zip (left: 'T) (right: 'T) : (string * Tensor * Tensor) list =
-        List.map2 (fun (path, a) (_, b) -> path, a, b) (leaves left) (leaves right)
-
     /// The number of weights in all leaves.
     let count tree =
         tree |> tensors |> List.sumBy (fun leaf -> leaf.numel ())

@@ -237,10 +237,6 @@ module ResNet50 =
                 Skips = [ for skip in List.take (maps.Length - 1) maps -> skip.alias () ]
             })
 
-    /// ImageNet's class scores from image features, if the file has the classifier. [B, 2048] → [B, classes]
-    let logits (tower: ResNet50) (image: Tensor) : Tensor option =
-        tower.fc |> Option.map (fun fc -> linear fc image)
-
     /// The tower for inference on the processor: each convolution with its normalisation.
     let packed (pack: PackConvNorm) (tower: ResNet50) : ResNet50 =
         let stage stride =

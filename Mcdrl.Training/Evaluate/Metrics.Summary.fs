@@ -101,13 +101,6 @@ module Summary =
             Accuracy = scores |> Seq.map _.Accuracy |> spread
         }
 
-    /// One summary a site, in the order in which the sites first occur.
-    let bySite (scores: (string * Score) seq) : SiteSummary list =
-        scores
-        |> List.ofSeq
-        |> List.groupBy fst
-        |> List.map (fun (site, scored) -> ofSite site (List.map snd scored))
-
     /// The site with the lowest mean Dice; the first of equals. Sites without a defined Dice are left out.
     let worst (sites: SiteSummary list) : SiteSummary option =
         match sites |> List.filter (fun site -> not (System.Double.IsNaN site.Dice.Mean)) with

@@ -34,7 +34,6 @@ module OnnxOp =
     let erf graph x = unary "Erf" graph x
     let exp graph x = unary "Exp" graph x
     let log graph x = unary "Log" graph x
-    let neg graph x = unary "Neg" graph x
 
     /// [..., n, k] and [..., k, m] → [..., n, m]
     let matmul graph (a: OnnxValue) (b: OnnxValue) =

@@ -28,6 +28,15 @@ let private random (seed: int) width height labels : LabelMap =
 let private corners polygon =
     polygon |> Array.map (fun struct (x, y) -> x, y) |> List.ofArray
 
+/// Area that a polygon encloses, in pixels: half the sum of the cross products of neighbouring corners.
+let private enclosed (polygon: struct (int * int)[]) =
+    let crossed i =
+        let struct (x1, y1) = polygon[i]
+        let struct (x2, y2) = polygon[(i + 1) % polygon.Length]
+        int64 (x1 * y2 - x2 * y1)
+
+    abs (List.sumBy crossed [ 0 .. polygon.Length - 1 ]) / 2L
+
 /// Whether the middle of pixel (x, y) lies inside a polygon: crossings of the ray to the right.
 let private holds (polygon: struct (int * int)[]) x y =
     let crossings =
@@ -64,7 +73,7 @@ let tests =
                     "two"
 
                 Expect.equal
-                    (Contours.enclosed regions.Head.Outline, Contours.enclosed regions.Head.Holes.Head)
+                    (enclosed regions.Head.Outline, enclosed regions.Head.Holes.Head)
                     (25L, 9L)
                     "areas"
             }
@@ -78,7 +87,7 @@ let tests =
                 let region =
                     Contours.find (map [ "1111"; "1011"; "1101"; "1111" ]) |> List.exactlyOne
 
-                Expect.equal (region.Holes |> List.map Contours.enclosed) [ 2L ] "both pixels"
+                Expect.equal (region.Holes |> List.map enclosed) [ 2L ] "both pixels"
             }
 
             test "by label, the largest first; background has no region" {
@@ -94,8 +103,7 @@ let tests =
                 let histogram = LabelMap.histogram map
 
                 regions
-                |> List.forall (fun r ->
-                    Contours.enclosed r.Outline - List.sumBy Contours.enclosed r.Holes = r.Area)
+                |> List.forall (fun r -> enclosed r.Outline - List.sumBy enclosed r.Holes = r.Area)
                 && [ 1; 2 ]
                    |> List.forall (fun label ->
                        histogram[label] =

@@ -18,9 +18,14 @@ let private nearAll tolerance (expected: float list) (actual: float list) what =
 let private map (text: string) =
     text |> Seq.map ((=) '1') |> Array.ofSeq
 
+/// The counts of two binary maps.
+let private ofMasks (prediction: bool[]) (truth: bool[]) =
+    let labels = Array.map (fun marked -> if marked then 1uy else 0uy)
+    Counts.ofForeground (labels prediction) (labels truth)
+
 /// Counts of each map of an image.
 let private image predictions truths =
-    List.map2 (fun p t -> Counts.ofMasks (map p) (map t)) predictions truths
+    List.map2 (fun p t -> ofMasks (map p) (map t)) predictions truths
 
 /// T4 of the page: MONAI's two images of three maps.
 let private t4 =
@@ -49,7 +54,7 @@ let private monai =
         "MONAI's vectors"
         [
             test "T1" {
-                let counts = Counts.ofMasks (map "1001") (map "1011")
+                let counts = ofMasks (map "1001") (map "1011")
                 near 0.8 (dice counts) "Dice"
                 near 0.6667 (iou counts) "IoU"
             }
@@ -89,7 +94,7 @@ let private monai =
                 let full, none = map "1111", map "0000"
 
                 let score p t =
-                    Metrics.score EmptyTruth.Counted (Counts.ofMasks p t)
+                    Metrics.score EmptyTruth.Counted (ofMasks p t)
 
                 Expect.equal
                     (score full full)
@@ -126,7 +131,7 @@ let private square first last =
 
 let private torchmetrics =
     let none = Array.zeroCreate<bool> 100
-    let pair p t = Counts.ofMasks p t
+    let pair p t = ofMasks p t
 
     let samples =
         [
@@ -154,14 +159,12 @@ let private torchmetrics =
             test "samplewise" {
                 near 0.1333 (samplewise (List.reduce (+) >> dice)) "micro"
                 near 0.15 (samplewise (List.map dice >> Metrics.mean)) "macro"
-                near 0.1308 (samplewise (Metrics.weightedMean dice)) "weighted"
                 nearAll 1e-4 [ nan; 0.4; nan; 0.1 ] (samples |> perClass dice |> List.map Metrics.mean) "none"
             }
 
             test "global" {
                 near 0.25 (whole |> List.reduce (+) |> dice) "micro"
                 near 0.2909 (whole |> List.map dice |> Metrics.mean) "macro"
-                near 0.2490 (Metrics.weightedMean dice whole) "weighted"
                 nearAll 1e-4 [ nan; 0.4; nan; 0.1818 ] (List.map dice whole) "none"
             }
 
@@ -170,7 +173,6 @@ let private torchmetrics =
                 let iou = Metrics.iou EmptyTruth.UndefinedIfRight
                 Expect.isTrue (Double.IsNaN(iou (pair none none))) "IoU, -1 in torchmetrics"
                 near 1.0 (iou (pair (square 1 5) (square 1 5))) "perfect"
-                Expect.isTrue (Double.IsNaN(Metrics.weightedMean dice [ pair none none ])) "weighted"
             }
         ]
 
@@ -235,7 +237,7 @@ let private masks (pixels: (bool * bool) list) =
     Array.map fst pixels, Array.map snd pixels
 
 let private score (prediction, truth) =
-    Metrics.score EmptyTruth.Counted (Counts.ofMasks prediction truth)
+    Metrics.score EmptyTruth.Counted (ofMasks prediction truth)
 
 let private laws =
     testList
@@ -262,7 +264,7 @@ let private laws =
             <| fun first second ->
                 let total =
                     [ first; second ]
-                    |> List.map (masks >> (fun (p, t) -> Counts.ofMasks p t))
+                    |> List.map (masks >> (fun (p, t) -> ofMasks p t))
                     |> List.reduce (+)
 
                 let dice = Metrics.dice EmptyTruth.Counted total
@@ -276,8 +278,8 @@ let private laws =
             testProperty "complementing both swaps foreground and background"
             <| fun pixels ->
                 let prediction, truth = masks pixels
-                let complemented = Counts.ofMasks (Array.map not prediction) (Array.map not truth)
-                complemented = Counts.complement (Counts.ofMasks prediction truth)
+                let complemented = ofMasks (Array.map not prediction) (Array.map not truth)
+                complemented = Counts.complement (ofMasks prediction truth)
 
             testProperty "any permutation of the pixels changes nothing"
             <| fun pixels (seed: int) ->
@@ -290,7 +292,7 @@ let private laws =
             testProperty "1 - accuracy is the share of wrong pixels"
             <| fun pixels ->
                 let prediction, truth = masks pixels
-                let c = Counts.ofMasks prediction truth
+                let c = ofMasks prediction truth
                 let wrong = float (c.FalsePositive + c.FalseNegative) / float (Counts.all c)
 
                 abs (1.0 - Metrics.accuracy c - wrong) < 1e-12
@@ -304,48 +306,22 @@ let private laws =
                 let prediction, truth = labels fst, labels snd
 
                 let binary test =
-                    Counts.ofMasks (Array.map test prediction) (Array.map test truth)
+                    let pixels marked isTrue =
+                        Array.zip prediction truth
+                        |> Seq.filter (fun (p, t) -> (test p, test t) = (marked, isTrue))
+                        |> Seq.length
+                        |> int64
+
+                    {
+                        TruePositive = pixels true true
+                        FalsePositive = pixels true false
+                        FalseNegative = pixels false true
+                        TrueNegative = pixels false false
+                    }
 
                 [ 0uy .. 3uy ]
                 |> List.forall (fun k -> Counts.ofLabel k prediction truth = binary ((=) k))
                 && Counts.ofForeground prediction truth = binary ((<>) 0uy)
         ]
 
-let private sizes =
-    test "maps of different size are refused; classes count from 1" {
-        let map width height labels : LabelMap =
-            {
-                Width = width
-                Height = height
-                Labels = labels
-            }
-
-        let prediction, truth =
-            map 2 2 [| 0uy; 1uy; 2uy; 2uy |], map 2 2 [| 0uy; 1uy; 1uy; 2uy |]
-
-        let counts = Expect.wantOk (Metrics.perClass 2 prediction truth) "same size"
-
-        Expect.equal
-            counts[0]
-            {
-                TruePositive = 1L
-                FalsePositive = 0L
-                FalseNegative = 1L
-                TrueNegative = 2L
-            }
-            "class 1"
-
-        Expect.equal
-            counts[1]
-            {
-                TruePositive = 1L
-                FalsePositive = 1L
-                FalseNegative = 0L
-                TrueNegative = 2L
-            }
-            "class 2"
-
-        Expect.isError (Metrics.perClass 2 (map 4 1 prediction.Labels) truth) "4 x 1 against 2 x 2"
-    }
-
-let tests = testList "Metrics" [ monai; torchmetrics; rasters; laws; sizes ]
+let tests = testList "Metrics" [ monai; torchmetrics; rasters; laws ]

@@ -177,7 +177,7 @@ let private frozen =
                 (fun (before, (_, now)) -> before.sub(now).abs().max().item<float32>() > 0.0f)
                 "trained"
 
-            for path, before, after in Tree.zip before texts do
+            for (path, before), after in List.zip (Tree.leaves before) (Tree.tensors texts) do
                 Law.same path before after)
 
 /// The total loss of the paper's preset with other λ1 and λ2, in an epoch counted from 1, float32 as in training.

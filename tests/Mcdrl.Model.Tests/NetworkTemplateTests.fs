@@ -59,7 +59,7 @@ let tests =
                     [ 6L; 5L ]
                     "the coarsest first"
 
-                for name, a, b in Tree.zip network (create rich drawn) do
+                for (name, a), b in List.zip (Tree.leaves network) (Tree.tensors (create rich drawn)) do
                     Expect.isTrue (a.equal(b).all().ToBoolean()) name
 
             testCase "without values it is the same network, in no memory"
@@ -67,8 +67,9 @@ let tests =
                 use _scope = torch.NewDisposeScope()
 
                 for described in [ plain; rich ] do
-                    for name, shape, value in
-                        Tree.zip (create described Filling.Shapes) (create described drawn) do
+                    let shapes = Tree.leaves (create described Filling.Shapes)
+
+                    for (name, shape), value in List.zip shapes (Tree.tensors (create described drawn)) do
                         Expect.equal (List.ofArray shape.shape) (List.ofArray value.shape) name
                         Expect.equal shape.dtype value.dtype name
                         Expect.equal shape.device.``type`` DeviceType.META name
@@ -86,7 +87,7 @@ let tests =
                 match load leaves with
                 | Error problem -> failtest (McdrlError.describe problem)
                 | Ok found ->
-                    for name, a, b in Tree.zip network found do
+                    for (name, a), b in List.zip (Tree.leaves network) (Tree.tensors found) do
                         Expect.isTrue (obj.ReferenceEquals(a, b)) name
 
                 match load (leaves.Remove "head.ln.weight") with

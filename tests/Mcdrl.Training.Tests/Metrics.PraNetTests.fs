@@ -29,8 +29,12 @@ let private naive (soft: float32[]) (truth: bool[]) =
     let scores =
         [
             for k in 255..-1..0 do
+                let labels = Array.map (fun marked -> if marked then 1uy else 0uy)
+
                 let counts =
-                    Counts.ofMasks (stretched |> Array.map (fun value -> value >= float k / 255.0)) truth
+                    Counts.ofForeground
+                        (stretched |> Array.map (fun value -> value >= float k / 255.0) |> labels)
+                        (labels truth)
 
                 if counts.TruePositive = 0L then
                     yield 0.0, 0.0

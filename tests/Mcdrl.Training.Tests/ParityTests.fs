@@ -138,8 +138,8 @@ let private resnet50 =
 
                     match weights.Tower with
                     | Tower.ResNet50 tower ->
-                        let logits = Expect.wantSome (ResNet50.logits tower features.Image) "classifier"
-                        near 1e-4 "logits" logits expected["logits"]
+                        let classifier = Expect.wantSome tower.fc "classifier"
+                        near 1e-4 "logits" (linear classifier features.Image) expected["logits"]
                     | Tower.ViT _
                     | Tower.ClipResNet _ -> failtest "another tower")
 
