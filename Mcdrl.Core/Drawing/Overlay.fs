@@ -6,9 +6,6 @@ open SkiaSharp
 /// The frame with the marked regions outlined, and a legend below: what a person looks at.
 [<RequireQualifiedAccess>]
 module Overlay =
-    /// The colour (red, green, blue) of class `label`, from 1; they repeat after eight.
-    let colour (label: int) = Drawing.colour label
-
     /// Long side of the frame as drawn: small frames are enlarged by a whole factor, large ones reduced.
     let private scaleFor (width: int) (height: int) =
         let longSide = max width height

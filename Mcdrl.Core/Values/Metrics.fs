@@ -89,8 +89,6 @@ type EmptyTruth =
     | Counted
     /// Nothing marked is undefined (NaN), anything marked scores 0. As torchmetrics and nnU-Net.
     | UndefinedIfRight
-    /// Always undefined (NaN), so false positives stay hidden. As MONAI's default.
-    | Undefined
 
 /// Overlap scores, 0 to 1; NaN where undefined.
 [<Struct>]
@@ -113,10 +111,8 @@ module Metrics =
         match rule with
         | EmptyTruth.Counted when truthEmpty && predictionEmpty -> 1.0
         | EmptyTruth.UndefinedIfRight when truthEmpty && predictionEmpty -> nan
-        | EmptyTruth.Undefined when truthEmpty -> nan
         | EmptyTruth.Counted
-        | EmptyTruth.UndefinedIfRight
-        | EmptyTruth.Undefined ->
+        | EmptyTruth.UndefinedIfRight ->
             let hit = weight * float counts.TruePositive
             hit / (hit + float (counts.FalsePositive + counts.FalseNegative))
 

@@ -17,7 +17,9 @@ module Resampling =
     /// Pillow keeps its weights as multiples of 2^-22.
     let private fixedPoint = float (1 <<< 22)
 
-    /// The weights of one target pixel: the first source pixel that it reads, and a weight for each from there on.
+    /// Antialiased bicubic weights of one target pixel: the first source pixel that it reads, and a weight for each from
+    /// there on. Half-pixel centres, kernel widened by the scale when shrinking, normalised and rounded to 22 bits: in
+    /// double precision their products with whole levels are then exact.
     let taps (source: int) (target: int) (index: int) =
         let scale = float source / float target
         let stretch = max 1.0 scale

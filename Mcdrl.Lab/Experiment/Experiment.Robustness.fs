@@ -17,11 +17,6 @@ type ConditionDice =
 module ExperimentRobustness =
     let strengths = [ 0.0; 0.25; 0.5; 0.75; 1.0 ]
 
-    /// The conditions swept: every operation on pixels that leaves them where they are, so that a frame's truth stays its
-    /// truth. The films of mucus and blood are among them: they are drawings of what they stand for, but the same for
-    /// every method. The views of a camera are not.
-    let conditions = Conditions.byName |> List.map fst
-
     /// So many of some frames, evenly spaced from the first on; all if there are no more.
     let spaced (count: int) (items: 'item array) : 'item array =
         let count = min count items.Length
@@ -80,8 +75,10 @@ module ExperimentRobustness =
                 Dice = same |> List.averageBy _.Dice
             })
 
-    /// Sweeps a model over `frames` evenly spaced frames of a site: for each of `conditions` and `strengths` the mean of the
-    /// frames' foreground Dice at the network's input size, in the model's own mode. A frame's spots, films and noise
+    /// Sweeps a model over `frames` evenly spaced frames of a site: for each of `Conditions.byName` and `strengths` the mean
+    /// of the frames' foreground Dice at the network's input size, in the model's own mode. These operations leave pixels
+    /// where they are, so that a frame's truth stays its truth; the films of mucus and blood among them are drawings of what
+    /// they stand for, but the same for every method. A frame's spots, films and noise
     /// depend on `seed` and the frame alone, so every model of an input size is shown the same pixels, and grow with the
     /// strength where they are. The model must have the dataset's classes, and the site a frame.
     let sweep

@@ -24,8 +24,6 @@ type ImportItem =
 type ImportSurvey =
     {
         Source: ImportSource
-        /// The folder in which the layout begins.
-        Root: string
         /// By site and name, in natural order.
         Items: ImportItem list
         Faults: ImportFault list
@@ -309,7 +307,6 @@ module ImportSurvey =
             return
                 {
                     Source = source
-                    Root = root
                     Items = items
                     Faults = faults
                     Unmarked = unmarked

@@ -48,7 +48,7 @@ module PagePictures =
         use pixels = small.PeekPixels()
         encoded SKJpegEncoderDownsample.Downsample420 alt pixels
 
-    /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `Overlay.colour`) and the true
+    /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `Drawing.colour`) and the true
     /// outline, where given, dashed in white. The maps must have the picture's size.
     let outlined
         (width: int)
@@ -88,13 +88,3 @@ module PagePictures =
         use pixels = surface.PeekPixels()
         // At a quarter of the colours a thin line would lose its own.
         encoded SKJpegEncoderDownsample.Downsample444 alt pixels
-
-    /// A PNG file as it is.
-    let png (width: int) (height: int) (alt: string) (bytes: byte[]) : PageImage =
-        {
-            Bytes = bytes
-            MediaType = "image/png"
-            Width = width
-            Height = height
-            Alt = alt
-        }

@@ -6,18 +6,6 @@ open TorchSharp
 /// Resizing as Pillow computes it: two small matrices, one for the columns and one for the rows.
 [<RequireQualifiedAccess>]
 module Resize =
-    /// Antialiased bicubic weights [target; source]: half-pixel centres, kernel widened by the scale when
-    /// shrinking, each row normalised and rounded to 22 bits. In double precision a product with whole levels
-    /// is then exact.
-    let weights (source: int) (target: int) : float[,] =
-        let matrix = Array2D.zeroCreate target source
-
-        for row in 0 .. target - 1 do
-            let first, values = Resampling.taps source target row
-            values |> Array.iteri (fun i weight -> matrix[row, first + i] <- weight)
-
-        matrix
-
     /// To whole levels, halves up, clipped to 0…255.
     let private toLevels (x: Tensor) =
         x.add(scalar 0.5, unity).floor().clamp(scalar 0.0, scalar 255.0)

@@ -235,9 +235,6 @@ module ModifiedResNet =
         :: (blocks tower
             |> List.mapi (fun number -> stage normalise (if number = 0 then 1 else 2)))
 
-    /// The stem and the stages with the stored statistics.
-    let stages (tower: ModifiedResNet) = stagesWith batchNorm tower
-
     /// The mean token and the cells of the last map, positions added. [B, C, H, W] → [B, H·W + 1, C]
     let private poolTokens (pool: AttentionPool) (map: Tensor) =
         scoped (fun () ->

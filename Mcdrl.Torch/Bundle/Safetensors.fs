@@ -74,9 +74,6 @@ module Safetensors =
             return! SafetensorsHeader.parse path (length - 8L - headerLength) (ReadOnlyMemory text)
         }
 
-    /// The header alone: names, element types, shapes and metadata, without reading a tensor.
-    let header (path: string) : Result<SafetensorsHeader, McdrlError> = opened path (readHeader path)
-
     /// A NaN or an infinity makes the sum one, and the sum needs no memory; only a sum that overflowed needs a look at
     /// every element.
     let private isFinite (tensor: Tensor) =

@@ -20,8 +20,6 @@ type ShownScene =
 [<NoComparison; NoEquality>]
 type IntervenedScene =
     {
-        Site: string
-        Name: string
         /// Whether the training sites' bias goes with a condition for this scene; see `InterventionalView.Usual`.
         Usual: string -> bool option
         /// Reads or makes the scene once; what it gives shows it under a condition, or as it is for `None`.
@@ -69,8 +67,6 @@ module Interventions =
             }
 
         {
-            Site = item.Site
-            Name = item.Stem
             Usual = fun _ -> None
             Open =
                 fun () ->
@@ -125,8 +121,6 @@ module Interventions =
             }
 
         {
-            Site = item.Site
-            Name = item.Stem
             Usual =
                 fun name ->
                     scene.Lesion

@@ -68,7 +68,3 @@ module Bootstrap =
                 Low = quantile 0.025 sorted
                 High = quantile 0.975 sorted
             }
-
-    /// The interval of the mean difference on one site.
-    let site (resamples: int) (seed: Seed) (differences: float seq) : Interval =
-        stratified resamples seed [ differences ]

@@ -1,13 +1,7 @@
 namespace Mcdrl
 
-/// Scores over 256 thresholds.
-type ThresholdScore =
-    {
-        MeanDice: float
-        MaxDice: float
-        MeanIou: float
-        MaxIou: float
-    }
+/// Mean scores over 256 thresholds.
+type ThresholdScore = { MeanDice: float; MeanIou: float }
 
 /// The evaluation of PraNet, SANet and Polyp-PVT (their `eval/main.m`), by which the polyp literature compares:
 /// the soft map is stretched to 0…1, cut at 1, 254/255, …, 0 with >=, and the scores are averaged over the cuts.
@@ -66,7 +60,5 @@ module PraNet256 =
 
         {
             MeanDice = scores |> Array.averageBy fst
-            MaxDice = scores |> Array.map fst |> Array.max
             MeanIou = scores |> Array.averageBy snd
-            MaxIou = scores |> Array.map snd |> Array.max
         }

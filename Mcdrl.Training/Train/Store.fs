@@ -8,8 +8,7 @@ open System.Text
 /// A file of records of one size, written once and then read at random: prepared frames or tower features, which
 /// for many images would not fit in memory. The file starts with a digest of what the records were made from, so
 /// that a file of another data set, weights or preprocessing is never taken for this one.
-type Store
-    private (path: string, handle: Microsoft.Win32.SafeHandles.SafeFileHandle, recordBytes: int, count: int) =
+type Store private (path: string, handle: Microsoft.Win32.SafeHandles.SafeFileHandle, recordBytes: int) =
     static let digestBytes = 32
 
     static let digest (key: string) =
@@ -25,14 +24,12 @@ type Store
             && RandomAccess.Read(handle, Span found, 0L) = digestBytes
             && found = digest key
         then
-            Some(new Store(path, handle, recordBytes, count))
+            Some(new Store(path, handle, recordBytes))
         else
             handle.Dispose()
             None
 
     member _.Path = path
-
-    member _.Count = count
 
     /// Fills `target`, which must hold one record, with record `index`. Throws an `EndOfStreamException` if someone has cut
     /// the file short.

@@ -56,7 +56,7 @@ let tests =
             for level in [ 0uy; 128uy; 255uy ] do
                 test $"bright line and dark halo are there on a frame of grey {level}" {
                     let overlay = draw [ "polyp" ] (grey level 700 700) (middle 1uy 700 700) None
-                    Expect.isGreaterThan (count (Overlay.colour 1) overlay) 2000 "line and swatch"
+                    Expect.isGreaterThan (count (Drawing.colour 1) overlay) 2000 "line and swatch"
                     let expected = int level * 65 / 255
 
                     let halo =
@@ -70,8 +70,8 @@ let tests =
                 let overlay = draw [ "polyp" ] (grey 90uy 800 640) (middle 1uy 800 640) None
                 let all = pixels overlay
                 let at x y = all[y * overlay.Width + x]
-                Expect.equal (at 200 320) (Overlay.colour 1) "left edge"
-                Expect.equal (at 400 160) (Overlay.colour 1) "upper edge"
+                Expect.equal (at 200 320) (Drawing.colour 1) "left edge"
+                Expect.equal (at 400 160) (Drawing.colour 1) "upper edge"
                 Expect.equal (at 400 320) (90uy, 90uy, 90uy) "the inside is left as it is"
                 Expect.equal (at 20 20) (90uy, 90uy, 90uy) "so is the outside"
             }
@@ -150,7 +150,7 @@ let tests =
 
             test "the first eight classes have eight colours" {
                 Expect.equal
-                    (List.init 8 (fun k -> Overlay.colour (k + 1)) |> List.distinct |> List.length)
+                    (List.init 8 (fun k -> Drawing.colour (k + 1)) |> List.distinct |> List.length)
                     8
                     "distinct"
             }

@@ -43,7 +43,7 @@ let tests =
             testProperty "another seed draws others"
             <| fun (seed: uint64) ->
                 let interval seed =
-                    Bootstrap.site 200 (Seed.create seed) (sample 0.0 50 (Seed.create 9UL))
+                    Bootstrap.stratified 200 (Seed.create seed) [ sample 0.0 50 (Seed.create 9UL) ]
 
                 Expect.notEqual (interval seed) (interval (seed + 1UL)) "other draws"
 
@@ -117,14 +117,15 @@ let tests =
             test "undefined differences and empty sites are left out; of nothing nothing is known" {
                 Expect.equal
                     (Bootstrap.stratified 100 (Seed.create 1UL) [ [ 0.2; nan; 0.4 ]; []; [ nan ] ])
-                    (Bootstrap.site 100 (Seed.create 1UL) [ 0.2; 0.4 ])
+                    (Bootstrap.stratified 100 (Seed.create 1UL) [ [ 0.2; 0.4 ] ])
                     "as if they weren't there"
 
-                Expect.isTrue (System.Double.IsNaN (Bootstrap.site 100 (Seed.create 1UL) []).Low) "undefined"
+                let nothing = Bootstrap.stratified 100 (Seed.create 1UL) [ [] ]
+                Expect.isTrue (System.Double.IsNaN nothing.Low) "undefined"
             }
 
             test "two numbers, by hand: a quarter of the resamples is all low, a quarter all high" {
-                let interval = Bootstrap.site 400 (Seed.create 5UL) [ 0.0; 1.0 ]
+                let interval = Bootstrap.stratified 400 (Seed.create 5UL) [ [ 0.0; 1.0 ] ]
 
                 Expect.equal
                     interval
@@ -139,7 +140,7 @@ let tests =
             test "more images narrow it, about with the root of their number" {
                 let width count =
                     let interval =
-                        Bootstrap.site 1000 (Seed.create 2UL) (sample 0.0 count (Seed.create 7UL))
+                        Bootstrap.stratified 1000 (Seed.create 2UL) [ sample 0.0 count (Seed.create 7UL) ]
 
                     interval.High - interval.Low
 
