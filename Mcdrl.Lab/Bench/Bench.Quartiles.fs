@@ -12,22 +12,15 @@ type Quartiles =
 
 [<RequireQualifiedAccess>]
 module Quartiles =
-    /// Linear between the two measurements around the place, as NumPy and R (type 7) do it.
-    let private at share (sorted: float array) =
-        let place = share * float (sorted.Length - 1)
-        let below = int (floor place)
-        let above = min (sorted.Length - 1) (below + 1)
-        sorted[below] + (place - float below) * (sorted[above] - sorted[below])
-
     /// Of one measurement or more.
     let ofMeasurements (values: float list) : Quartiles =
         let sorted = values |> List.sort |> Array.ofList
 
         {
             Least = Array.head sorted
-            Lower = at 0.25 sorted
-            Median = at 0.5 sorted
-            Upper = at 0.75 sorted
+            Lower = Summary.quantile 0.25 sorted
+            Median = Summary.quantile 0.5 sorted
+            Upper = Summary.quantile 0.75 sorted
             Most = Array.last sorted
         }
 

@@ -37,13 +37,6 @@ module Bootstrap =
 
             sum / float values.Length)
 
-    /// The quantile `share` of sorted numbers, linear between neighbours (type 7 of Hyndman and Fan, 1996).
-    let private quantile (share: float) (sorted: float[]) =
-        let place = share * float (sorted.Length - 1)
-        let below = int place
-        let above = min (below + 1) (sorted.Length - 1)
-        sorted[below] + (place - float below) * (sorted[above] - sorted[below])
-
     /// The interval of the mean over sites of each site's mean difference, every site with the same weight. Images are
     /// drawn within their site; the sites are fixed. A site without a defined difference is left out.
     let stratified (resamples: int) (seed: Seed) (sites: float seq list) : Interval =
@@ -65,6 +58,6 @@ module Bootstrap =
 
             {
                 Estimate = sites |> List.averageBy Array.average
-                Low = quantile 0.025 sorted
-                High = quantile 0.975 sorted
+                Low = Summary.quantile 0.025 sorted
+                High = Summary.quantile 0.975 sorted
             }

@@ -71,6 +71,14 @@ module Protocol =
 
 [<RequireQualifiedAccess>]
 module Summary =
+    /// The quantile `share`, 0 to 1, of one number or more in ascending order: linear between neighbours, as NumPy and R do
+    /// it (type 7 of Hyndman and Fan, 1996).
+    let quantile (share: float) (sorted: float[]) =
+        let place = share * float (sorted.Length - 1)
+        let below = int place
+        let above = min (below + 1) (sorted.Length - 1)
+        sorted[below] + (place - float below) * (sorted[above] - sorted[below])
+
     /// Mean and standard deviation of the defined numbers.
     let spread (values: float seq) : Spread =
         let defined = values |> Seq.filter (System.Double.IsNaN >> not) |> Array.ofSeq

@@ -33,6 +33,18 @@ let tests =
                 Expect.isTrue (System.Double.IsNaN (Summary.spread []).Mean) "none"
             }
 
+            test "quantiles are linear between neighbours; the ends are the least and the most" {
+                let of' share =
+                    Summary.quantile share [| 1.0; 2.0; 4.0; 8.0; 16.0 |]
+
+                Expect.equal
+                    (List.map of' [ 0.0; 0.25; 0.375; 0.9; 1.0 ])
+                    [ 1.0; 2.0; 3.0; 12.8; 16.0 ]
+                    "five"
+
+                Expect.equal (Summary.quantile 0.7 [| 3.0 |]) 3.0 "one"
+            }
+
             test "a site's images, and the worst site" {
                 let sites =
                     [
