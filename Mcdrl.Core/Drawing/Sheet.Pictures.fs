@@ -95,8 +95,6 @@ module internal SheetPictures =
 
         { frame with Rgb = rgb }
 
-    let private grey struct (r, g, b) = 0.299 * r + 0.587 * g + 0.114 * b
-
     let private over alpha struct (r, g, b) (level: float) =
         let mix colour = (1.0 - alpha) * level + alpha * colour
         struct (mix r, mix g, mix b)
@@ -105,7 +103,7 @@ module internal SheetPictures =
     let heated (share: float -> float) (map: ValueMap) (frame: Picture) =
         coloured frame (fun u v colour ->
             let value = share (at map u v)
-            over (min 0.92 (value * 3.0)) (heat value) (0.55 * grey colour))
+            over (min 0.92 (value * 3.0)) (heat value) (0.55 * Luma.ofColour colour))
 
     /// The frame, tinted by a map of cells between `low` and `high`; dark where no cell was selected.
     let looked (seen: LabelMap) (map: ValueMap) (low: float, high: float) (frame: Picture) =
@@ -115,9 +113,9 @@ module internal SheetPictures =
             let share = (at map u v - low) / max 1e-9 (high - low)
 
             if seen.Labels[cell] = 0uy then
-                over 0.0 (struct (0.0, 0.0, 0.0)) (0.3 * grey colour)
+                over 0.0 (struct (0.0, 0.0, 0.0)) (0.3 * Luma.ofColour colour)
             else
-                over 0.55 (likeness share) (grey colour))
+                over 0.55 (likeness share) (Luma.ofColour colour))
 
     /// The frame in dark grey, each pixel in the colour of the condition that matters most there, as strongly as it
     /// matters.
@@ -128,11 +126,11 @@ module internal SheetPictures =
             let value = share (at influence u v)
 
             if label = 0 then
-                over 0.0 (struct (0.0, 0.0, 0.0)) (0.55 * grey colour)
+                over 0.0 (struct (0.0, 0.0, 0.0)) (0.55 * Luma.ofColour colour)
             else
                 let tone = ofCondition (label - 1)
                 let tone = struct (float tone.Red, float tone.Green, float tone.Blue)
-                over (min 0.8 (value * 2.0)) tone (0.55 * grey colour))
+                over (min 0.8 (value * 2.0)) tone (0.55 * Luma.ofColour colour))
 
     /// The frame with some of its pixels in one colour.
     let flagged (flags: LabelMap) (red, green, blue) (frame: Picture) =
@@ -140,6 +138,6 @@ module internal SheetPictures =
             let x, y = int (u * float flags.Width), int (v * float flags.Height)
 
             if flags.Labels[y * flags.Width + x] = 0uy then
-                over 0.0 (struct (0.0, 0.0, 0.0)) (0.75 * grey colour)
+                over 0.0 (struct (0.0, 0.0, 0.0)) (0.75 * Luma.ofColour colour)
             else
                 struct (red, green, blue))

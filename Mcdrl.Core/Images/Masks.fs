@@ -59,13 +59,6 @@ module Masks =
     let decodeThreshold limits where (threshold: byte) (below: byte, above: byte) (bytes: byte[]) =
         Images.decode limits where bytes
         |> Result.map (fun picture ->
-            let brightness pixel =
-                (299 * int picture.Rgb[pixel * 3]
-                 + 587 * int picture.Rgb[pixel * 3 + 1]
-                 + 114 * int picture.Rgb[pixel * 3 + 2]
-                 + 500)
-                / 1000
-
             LabelMap.inFile
                 picture.Orientation
                 {
@@ -73,7 +66,10 @@ module Masks =
                     Height = picture.Height
                     Labels =
                         Array.init (picture.Width * picture.Height) (fun pixel ->
-                            if brightness pixel > int threshold then above else below)
+                            if Luma.level picture pixel > int threshold then
+                                above
+                            else
+                                below)
                 })
 
     /// `decode` for a file.

@@ -111,6 +111,23 @@ type Picture =
         Orientation: Orientation
     }
 
+/// Brightness as the eye weighs red, green and blue (luma of ITU-R BT.601).
+[<RequireQualifiedAccess>]
+module Luma =
+    /// Of a colour in its own scale.
+    let ofColour struct (red: float, green: float, blue: float) =
+        0.299 * red + 0.587 * green + 0.114 * blue
+
+    /// Of a picture's pixel, counted row by row, in thousandths of a level: 0 to 255 000.
+    let thousandths (picture: Picture) (pixel: int) =
+        299 * int picture.Rgb[pixel * 3]
+        + 587 * int picture.Rgb[pixel * 3 + 1]
+        + 114 * int picture.Rgb[pixel * 3 + 2]
+
+    /// The same to whole levels, 0 to 255.
+    let level (picture: Picture) (pixel: int) =
+        (thousandths picture pixel + 500) / 1000
+
 /// One label a pixel, 0 to 255.
 type LabelMap =
     {

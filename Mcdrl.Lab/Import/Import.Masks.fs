@@ -17,15 +17,8 @@ module ImportMasks =
 
     let private unclear where what fix = Error(McdrlError.data what where fix)
 
-    let private brightness (rgb: byte[]) pixel =
-        (299 * int rgb[pixel * 3]
-         + 587 * int rgb[pixel * 3 + 1]
-         + 114 * int rgb[pixel * 3 + 2]
-         + 500)
-        / 1000
-
     let private ofBrightness where above (picture: Picture) =
-        let values = Array.init (picture.Width * picture.Height) (brightness picture.Rgb)
+        let values = Array.init (picture.Width * picture.Height) (Luma.level picture)
 
         let grey =
             values |> Array.filter (fun value -> value > 63 && value < 192) |> Array.length

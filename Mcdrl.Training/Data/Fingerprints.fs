@@ -29,16 +29,7 @@ module Fingerprints =
 
             for x in 0 .. picture.Width - 1 do
                 let cell = row + int (int64 x * int64 columns / int64 picture.Width)
-                let at = (y * picture.Width + x) * 3
-
-                sums[cell] <-
-                    sums[cell]
-                    + int64 (
-                        299 * int picture.Rgb[at]
-                        + 587 * int picture.Rgb[at + 1]
-                        + 114 * int picture.Rgb[at + 2]
-                    )
-
+                sums[cell] <- sums[cell] + int64 (Luma.thousandths picture (y * picture.Width + x))
                 counts[cell] <- counts[cell] + 1L
 
         Array.map2 (fun sum count -> if count = 0L then 0L else sum / count) sums counts

@@ -13,10 +13,41 @@ let private bytes count seed =
 
 let private sides a b = 1 + abs a % 9, 1 + abs b % 9
 
+let private pixel (red, green, blue) : Picture =
+    {
+        Width = 1
+        Height = 1
+        Rgb = [| red; green; blue |]
+        Orientation = Orientation.TopLeft
+    }
+
 let tests =
     testList
         "Rasters"
         [
+            test "luma: green counts most, blue least, and white is brightest" {
+                let level red green blue = Luma.level (pixel (red, green, blue)) 0
+
+                Expect.equal
+                    [
+                        level 255uy 0uy 0uy
+                        level 0uy 255uy 0uy
+                        level 0uy 0uy 255uy
+                        level 255uy 255uy 255uy
+                    ]
+                    [ 76; 150; 29; 255 ]
+                    "levels"
+            }
+
+            testProperty "luma of a grey is its level, and in any scale the same to a rounding"
+            <| fun (red: byte) (green: byte) (blue: byte) ->
+                let colour = pixel (red, green, blue)
+                let exact = Luma.ofColour (struct (float red, float green, float blue))
+
+                Luma.level (pixel (red, red, red)) 0 = int red
+                && abs (float (Luma.thousandths colour 0) / 1000.0 - exact) < 1e-9
+                && abs (float (Luma.level colour 0) - exact) <= 0.5 + 1e-9
+
             testTheory
                 "each EXIF orientation shows the file as the tag says"
                 [
