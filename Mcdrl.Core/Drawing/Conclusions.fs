@@ -50,13 +50,9 @@ module Conclusions =
             None
 
     let private marked (segmentation: SegmentationResult) =
-        let counts = LabelMap.histogram segmentation.Upright
-        let pixels = float segmentation.Upright.Labels.Length
-
-        segmentation.Classes
-        |> List.mapi (fun index name -> name, float counts[index + 1] / pixels)
-        |> List.filter (fun (_, share) -> share > 0.0)
-        |> List.map (fun (name, share) -> $"{name} on {percent share} of the image")
+        LabelMap.shares segmentation.Upright
+        |> List.map (fun (label, share) ->
+            $"{segmentation.Classes[label - 1]} on {percent share} of the image")
         |> function
             | [] -> "Nothing is marked."
             | found -> $"""Marked: {String.concat ", " found}."""

@@ -19,16 +19,11 @@ module Overlay =
 
     /// What the legend says: colour (`None` for plain text) and text.
     let private entries (classes: string list) (map: LabelMap) hasTruth =
-        let counts = LabelMap.histogram map
-
         let present =
             [
-                for label in 1..255 do
-                    if counts[label] > 0L then
-                        let name = List.tryItem (label - 1) classes |> Option.defaultValue $"label {label}"
-
-                        let share = float counts[label] / float map.Labels.Length
-                        yield Some(Drawing.paintOf label), $"{name}  {Drawing.percent share}"
+                for label, share in LabelMap.shares map do
+                    let name = List.tryItem (label - 1) classes |> Option.defaultValue $"label {label}"
+                    Some(Drawing.paintOf label), $"{name}  {Drawing.percent share}"
             ]
 
         [

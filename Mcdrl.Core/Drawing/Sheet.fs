@@ -37,15 +37,7 @@ module Sheet =
 
     let private markedPanel canvas (frame: Picture) (explanation: ExplanationResult) =
         let segmentation = explanation.Segmentation
-        let counts = LabelMap.histogram segmentation.Upright
-        let pixels = float segmentation.Upright.Labels.Length
-
-        let present =
-            [
-                for label in 1 .. segmentation.Classes.Length do
-                    if counts[label] > 0L then
-                        label, segmentation.Classes[label - 1], float counts[label] / pixels
-            ]
+        let present = LabelMap.shares segmentation.Upright
 
         {
             Title = "1  What was marked"
@@ -61,11 +53,11 @@ module Sheet =
                     if present.IsEmpty then
                         text canvas bright normal x (y + normal) "nothing marked"
 
-                    for index, (label, name, share) in List.indexed (List.truncate 6 present) do
+                    for index, (label, share) in List.indexed (List.truncate 6 present) do
                         let y = y + rowHeight * float32 index
                         swatch canvas (Drawing.paintOf label) x (y + 3f)
                         let words = Drawing.percent share
-                        let name = fitted normal (room - 120f) name
+                        let name = fitted normal (room - 120f) segmentation.Classes[label - 1]
                         text canvas bright normal (x + 24f) (y + normal) $"{name}  {words}"
 
                     if present.Length > 6 then

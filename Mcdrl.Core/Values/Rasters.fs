@@ -166,6 +166,16 @@ module LabelMap =
 
         counts
 
+    /// Each label from 1 on that the map shows and the share of its pixels that have it, in the order of the labels.
+    let shares (map: LabelMap) : (int * float) list =
+        let counts = histogram map
+
+        [
+            for label in 1..255 do
+                if counts[label] > 0L then
+                    label, float counts[label] / float map.Labels.Length
+        ]
+
     /// A map in a file's own orientation, turned upright.
     let upright orientation (map: LabelMap) : LabelMap =
         let width, height = Orientation.size orientation (map.Width, map.Height)

@@ -33,14 +33,9 @@ module DemoPictures =
 
     /// The class that covers most of a mask.
     let private largest (map: LabelMap) =
-        let counts = LabelMap.histogram map
-
-        Phantom.classes
-        |> List.indexed
-        |> List.filter (fun (kind, _) -> counts[kind + 1] > 0L)
-        |> function
-            | [] -> None
-            | marked -> Some(marked |> List.maxBy (fun (kind, _) -> counts[kind + 1]) |> snd)
+        match LabelMap.shares map with
+        | [] -> None
+        | marked -> Some Phantom.classes[fst (List.maxBy snd marked) - 1]
 
     let private answer segmenter (picture: Picture) (truth: LabelMap) : DemoAnswer =
         let mask = (Segmenter.segment segmenter None picture).Upright

@@ -25,6 +25,19 @@ let tests =
     testList
         "Rasters"
         [
+            test "shares: of the labels that are there, in their order, background left out" {
+                let map: LabelMap =
+                    {
+                        Width = 4
+                        Height = 2
+                        Labels = [| 0uy; 7uy; 0uy; 2uy; 7uy; 0uy; 0uy; 0uy |]
+                    }
+
+                Expect.equal (LabelMap.shares map) [ 2, 0.125; 7, 0.25 ] "two"
+
+                Expect.isEmpty (LabelMap.shares { map with Labels = Array.zeroCreate 8 }) "none"
+            }
+
             test "luma: green counts most, blue least, and white is brightest" {
                 let level red green blue = Luma.level (pixel (red, green, blue)) 0
 
