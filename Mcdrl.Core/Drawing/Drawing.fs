@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System.Globalization
 open System.Reflection
-open System.Runtime.InteropServices
 open SkiaSharp
 
 /// What overlays and explanation sheets draw with: colours, letters, frames and outlines.
@@ -104,18 +103,6 @@ module internal Drawing =
             "<0.1 %"
         else
             value.ToString("0.0", CultureInfo.InvariantCulture) + " %"
-
-    let bitmapOf (picture: Picture) =
-        let bitmap =
-            new SKBitmap(SKImageInfo(picture.Width, picture.Height, SKColorType.Rgba8888, SKAlphaType.Opaque))
-
-        let rgba = Array.create (picture.Width * picture.Height * 4) 255uy
-
-        for pixel in 0 .. picture.Width * picture.Height - 1 do
-            Array.blit picture.Rgb (pixel * 3) rgba (pixel * 4) 3
-
-        Marshal.Copy(rgba, 0, bitmap.GetPixels(), rgba.Length)
-        bitmap
 
     let stroke (colour: SKColor) width =
         new SKPaint(

@@ -98,7 +98,7 @@ module Overlay =
         let canvas = surface.Canvas
         canvas.Clear(SKColor(24uy, 24uy, 28uy))
 
-        use bitmap = Drawing.bitmapOf picture
+        use bitmap = Images.bitmap picture
         use image = SKImage.FromBitmap bitmap
 
         let sampling =

@@ -44,7 +44,7 @@ module internal SheetLayout =
         Drawing.fitted font room words
 
     let drawPicture (canvas: SKCanvas) (box: SKRect) (picture: Picture) =
-        use bitmap = Drawing.bitmapOf picture
+        use bitmap = Images.bitmap picture
         use image = SKImage.FromBitmap bitmap
         use paint = new SKPaint()
         canvas.DrawImage(image, box, SKSamplingOptions SKCubicResampler.Mitchell, paint)

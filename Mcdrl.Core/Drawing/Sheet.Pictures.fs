@@ -42,7 +42,7 @@ module internal SheetPictures =
 
     /// The picture at another size.
     let resized (width: int) (height: int) (picture: Picture) : Picture =
-        use source = Drawing.bitmapOf picture
+        use source = Images.bitmap picture
 
         use target =
             new SKBitmap(SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque))
@@ -54,12 +54,11 @@ module internal SheetPictures =
                 SKSamplingOptions SKCubicResampler.Mitchell
 
         source.ScalePixels(target, sampling) |> ignore
-        let rgba = target.Bytes
 
         {
             Width = width
             Height = height
-            Rgb = Array.init (width * height * 3) (fun i -> rgba[i / 3 * 4 + i % 3])
+            Rgb = Picture.rgbOf target.Bytes
             Orientation = Orientation.TopLeft
         }
 

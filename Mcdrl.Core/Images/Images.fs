@@ -82,13 +82,6 @@ module Images =
 
         match outcome with
         | SKCodecResult.Success ->
-            let rgb = Array.zeroCreate<byte>(width * height * 3)
-
-            for pixel in 0 .. width * height - 1 do
-                rgb[pixel * 3] <- rgba[pixel * 4]
-                rgb[pixel * 3 + 1] <- rgba[pixel * 4 + 1]
-                rgb[pixel * 3 + 2] <- rgba[pixel * 4 + 2]
-
             let orientation = ofOrigin codec.EncodedOrigin
             let uprightWidth, uprightHeight = Orientation.size orientation (width, height)
 
@@ -96,12 +89,27 @@ module Images =
                 {
                     Width = uprightWidth
                     Height = uprightHeight
-                    Rgb = Orientation.apply orientation 3 (width, height) rgb
+                    Rgb = Orientation.apply orientation 3 (width, height) (Picture.rgbOf rgba)
                     Orientation = orientation
                 }
         | SKCodecResult.IncompleteInput -> damaged where "the image is truncated: its pixels end too early"
         | SKCodecResult.ErrorInInput -> damaged where "the image is damaged: its data contradicts itself"
         | other -> damaged where $"the image can't be decoded ({other})"
+
+    /// The picture as something to draw.
+    let internal bitmap (picture: Picture) =
+        let bitmap =
+            new SKBitmap(SKImageInfo(picture.Width, picture.Height, SKColorType.Rgba8888, SKAlphaType.Opaque))
+
+        let rgba = Picture.rgba picture
+        Marshal.Copy(rgba, 0, bitmap.GetPixels(), rgba.Length)
+        bitmap
+
+    /// The picture as a PNG file; equal pictures give equal bytes.
+    let png (picture: Picture) : byte[] =
+        use bitmap = bitmap picture
+        use data = bitmap.Encode(SKEncodedImageFormat.Png, 100)
+        data.ToArray()
 
     /// Decodes an image held in memory; `where` names it in errors.
     let decode limits where (bytes: byte[]) : Result<Picture, McdrlError> =

@@ -111,6 +111,28 @@ type Picture =
         Orientation: Orientation
     }
 
+[<RequireQualifiedAccess>]
+module Picture =
+    /// Red, green and blue of pixels of four bytes, as codecs and canvases give them; the fourth is ignored.
+    let rgbOf (rgba: byte[]) : byte[] =
+        let rgb = Array.zeroCreate<byte>(rgba.Length / 4 * 3)
+
+        for pixel in 0 .. rgba.Length / 4 - 1 do
+            rgb[pixel * 3] <- rgba[pixel * 4]
+            rgb[pixel * 3 + 1] <- rgba[pixel * 4 + 1]
+            rgb[pixel * 3 + 2] <- rgba[pixel * 4 + 2]
+
+        rgb
+
+    /// The picture's pixels as four bytes each, the fourth 255: opaque.
+    let rgba (picture: Picture) : byte[] =
+        let rgba = Array.create (picture.Width * picture.Height * 4) 255uy
+
+        for pixel in 0 .. picture.Width * picture.Height - 1 do
+            Array.blit picture.Rgb (pixel * 3) rgba (pixel * 4) 3
+
+        rgba
+
 /// Brightness as the eye weighs red, green and blue (luma of ITU-R BT.601).
 [<RequireQualifiedAccess>]
 module Luma =

@@ -39,7 +39,7 @@ module PagePictures =
     /// The frame as a JPEG, brought to at most `side` pixels on its longer side.
     let jpeg (side: int) (alt: string) (picture: Picture) : Result<PageImage, McdrlError> =
         let share = min 1.0 (float side / float (max picture.Width picture.Height))
-        use full = Drawing.bitmapOf picture
+        use full = Images.bitmap picture
 
         use small =
             new SKBitmap(full.Info.WithSize(scaled share picture.Width, scaled share picture.Height))
@@ -68,7 +68,7 @@ module PagePictures =
             )
 
         use surface = SKSurface.Create info
-        use bitmap = Drawing.bitmapOf picture
+        use bitmap = Images.bitmap picture
         use image = SKImage.FromBitmap bitmap
         use plain = new SKPaint()
         let line = max 1.25f (float32 (max info.Width info.Height) / 256f)

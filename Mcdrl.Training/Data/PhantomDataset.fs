@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.IO
-open SkiaSharp
 
 /// One rendered frame: everything needed to render its scene again, under this condition or any other.
 type PhantomFrame =
@@ -157,22 +156,8 @@ module PhantomDataset =
             | None -> Ok found
             | Some fault -> Error fault)
 
-    /// A picture as PNG; equal pictures give equal bytes.
-    let private png (picture: Picture) =
-        use bitmap =
-            new SKBitmap(SKImageInfo(picture.Width, picture.Height, SKColorType.Rgba8888, SKAlphaType.Opaque))
-
-        let rgba = Array.create (picture.Width * picture.Height * 4) 255uy
-
-        for pixel in 0 .. picture.Width * picture.Height - 1 do
-            Array.blit picture.Rgb (pixel * 3) rgba (pixel * 4) 3
-
-        Runtime.InteropServices.Marshal.Copy(rgba, 0, bitmap.GetPixels(), rgba.Length)
-        use data = bitmap.Encode(SKEncodedImageFormat.Png, 100)
-        data.ToArray()
-
     let private writePicture path picture =
-        Files.writeManyAtomically path (fun stream -> stream.Write(ReadOnlySpan(png picture)))
+        Files.writeManyAtomically path (fun stream -> stream.Write(ReadOnlySpan(Images.png picture)))
 
     let private render (request: PhantomRequest) (frame: PhantomFrame) =
         let at (name: string) = Path.Combine(request.Out, name)

@@ -25,6 +25,24 @@ let tests =
     testList
         "Rasters"
         [
+            testProperty "three bytes a pixel to four and back is the identity, and the fourth is opaque"
+            <| fun (width: int) (height: int) (seed: int) ->
+                let width, height = sides width height
+
+                let picture: Picture =
+                    {
+                        Width = width
+                        Height = height
+                        Rgb = bytes (width * height * 3) seed
+                        Orientation = Orientation.TopLeft
+                    }
+
+                let rgba = Picture.rgba picture
+
+                Picture.rgbOf rgba = picture.Rgb
+                && rgba.Length = width * height * 4
+                && Seq.forall (fun pixel -> rgba[pixel * 4 + 3] = 255uy) (seq { 0 .. width * height - 1 })
+
             test "shares: of the labels that are there, in their order, background left out" {
                 let map: LabelMap =
                     {
