@@ -117,7 +117,7 @@ module Import =
                 "Import each dataset once")
         |> McdrlError.ofList
 
-    let private description (request: ImportRequest) classes (sites: ImportedSite list) : DatasetDescription =
+    let private description (request: ImportRequest) classes (sites: ImportedSite list) =
         let sources = request.Sources |> List.map fst |> List.distinct
 
         let each (text: ImportSource -> string) =
@@ -128,26 +128,11 @@ module Import =
                 |> List.map (fun source -> $"{source.Title}: {text source}")
                 |> String.concat "; "
 
-        {
-            Name = sources |> List.map _.Title |> String.concat ", "
+        let name = sources |> List.map _.Title |> String.concat ", "
+
+        { DatasetDescription.ofSites name classes (List.map _.Site sites) with
             Licence = Some(each _.Licence)
             Citation = Some(each _.Citation)
-            Classes = classes
-            Values = (0uy, 0uy) :: (classes |> List.mapi (fun k _ -> byte (k + 1), byte (k + 1)))
-            Threshold = None
-            Sites =
-                sites
-                |> List.map (fun site ->
-                    {
-                        Site = site.Site
-                        Images = $"{site.Site}/images"
-                        Masks = $"{site.Site}/masks"
-                        Class =
-                            match classes with
-                            | [ only ] -> Some only
-                            | _ -> None
-                        Prefix = ""
-                    })
         }
 
     /// The folder in the making, beside the one that it becomes. One that a killed import left behind is removed; one

@@ -254,6 +254,31 @@ module DatasetDescription =
         |> Result.mapError List.singleton
         |> Result.bind (fun bytes -> parse path (System.Text.Encoding.UTF8.GetString bytes))
 
+    /// A dataset as Mcdrl writes them: `SITE/images` and `SITE/masks`, and masks whose values are the labels.
+    let ofSites (name: string) (classes: string list) (sites: string list) : DatasetDescription =
+        {
+            Name = name
+            Licence = None
+            Citation = None
+            Classes = classes
+            Values = [ for label in 0 .. classes.Length -> byte label, byte label ]
+            Threshold = None
+            Sites =
+                [
+                    for site in sites ->
+                        {
+                            Site = site
+                            Images = $"{site}/images"
+                            Masks = $"{site}/masks"
+                            Class =
+                                match classes with
+                                | [ only ] -> Some only
+                                | _ -> None
+                            Prefix = ""
+                        }
+                ]
+        }
+
     let private options =
         JsonWriterOptions(
             Indented = true,

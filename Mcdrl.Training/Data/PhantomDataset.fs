@@ -226,34 +226,12 @@ module PhantomDataset =
         sheet side (bySite @ byCondition)
 
     let private description (request: PhantomRequest) (sites: PhantomSite list) =
-        let quoted =
-            Phantom.classes |> List.map (fun name -> $"\"{name}\"") |> String.concat ", "
-
-        let values =
-            Phantom.classes
-            |> List.mapi (fun kind name -> $"\"{kind + 1}\": \"{name}\"")
-            |> String.concat ", "
-
-        let places =
-            sites
-            |> List.map (fun site ->
-                $"    \"{site.Name}\": {{ \"images\": \"{site.Name}/images\", \"masks\": \"{site.Name}/masks\" }}")
-            |> String.concat ",\n"
-
         let kind = if request.Confounded then "confounded" else "unconfounded"
 
-        [
-            "{"
-            $"  \"name\": \"Phantom, {kind}, seed {request.Seed}\","
-            $"  \"classes\": [{quoted}],"
-            $"  \"masks\": {{ \"0\": \"background\", {values} }},"
-            "  \"sites\": {"
-            places
-            "  }"
-            "}"
-            ""
-        ]
-        |> String.concat "\n"
+        DatasetDescription.ofSites
+            $"Phantom, {kind}, seed {request.Seed}"
+            Phantom.classes
+            [ for site in sites -> site.Name ]
 
     let private within name low high value =
         if value < low || value > high then
@@ -342,5 +320,8 @@ module PhantomDataset =
             |> Result.bind (fun () -> writePicture (at "contact.png") (contact request sites))
             |> Result.map Files.settle
             |> Result.bind (fun () -> Files.writeText (at scenesName) (RecordJson.render found))
-            |> Result.bind (fun () -> Files.writeText (at "dataset.json") (description request sites))
+            |> Result.bind (fun () ->
+                description request sites
+                |> DatasetDescription.render
+                |> Files.writeText (at "dataset.json"))
             |> Result.map (fun () -> found))

@@ -97,7 +97,7 @@ let private description =
                         Name = "A \"quoted\" name, größer"
                         Licence = Some "CC BY 4.0"
                         Citation = None
-                        Classes = [ "polyp"; "cyst" ]
+                        Classes = [ "polyp"; "a \"serrated\" \\ lesion" ]
                         Values = [ 0uy, 0uy; 7uy, 2uy; 255uy, 1uy ]
                         Threshold = None
                         Sites =
@@ -106,11 +106,11 @@ let private description =
                                     Site = "a"
                                     Images = "a/images"
                                     Masks = "a/masks"
-                                    Class = Some "cyst"
+                                    Class = Some "a \"serrated\" \\ lesion"
                                     Prefix = ""
                                 }
                                 {
-                                    Site = "b"
+                                    Site = "St. \"B\""
                                     Images = "all"
                                     Masks = "all"
                                     Class = None

@@ -52,7 +52,19 @@ let tests =
                         found
                         "scenes.json says what was drawn"
 
-                    Expect.isTrue (File.Exists(Path.Combine(request.Out, "contact.png"))) "contact sheet")
+                    Expect.isTrue (File.Exists(Path.Combine(request.Out, "contact.png"))) "contact sheet"
+
+                    let described =
+                        match DatasetDescription.load request.Out with
+                        | Ok described -> described
+                        | Error faults -> failtest $"{List.map McdrlError.describe faults}"
+
+                    Expect.equal described.Name "Phantom, confounded, seed 3" "name"
+
+                    Expect.equal
+                        described.Values
+                        [ for label in 0uy .. 5uy -> label, label ]
+                        "a mask's value is its label")
 
             testCase "a scene of scenes.json renders the file's own pixels"
             <| fun () ->
