@@ -10,8 +10,7 @@ module FileLock =
     /// EWOULDBLOCK of Linux, what .NET's exception carries when somebody else holds the file.
     let private wouldBlock = 11
 
-    /// Takes the lock, creating its file and folder where they are missing; `None` while another holds it.
-    let tryTake (path: string) : Result<FileStream option, McdrlError> =
+    let private take (options: FileOptions) (path: string) : Result<FileStream option, McdrlError> =
         Files.attempt path (fun () ->
             Path.GetFullPath path
             |> Path.GetDirectoryName
@@ -19,11 +18,19 @@ module FileLock =
             |> Option.iter (fun folder -> Directory.CreateDirectory folder |> ignore))
         |> Result.bind (fun () ->
             try
-                Ok(Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)))
+                new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, options)
+                |> Some
+                |> Ok
             with
             | :? IOException as problem when problem.HResult = wouldBlock -> Ok None
             | :? IOException as problem -> Error(Files.ioError path problem)
             | :? UnauthorizedAccessException as problem -> Error(Files.ioError path problem))
+
+    /// Takes the lock, creating its file and folder where they are missing; `None` while another holds it.
+    let tryTake (path: string) = take FileOptions.None path
+
+    /// As `tryTake`; the file is deleted when the lock is let go.
+    let tryTakeTemporary (path: string) = take FileOptions.DeleteOnClose path
 
     let private interval = TimeSpan.FromMilliseconds 200.0
 

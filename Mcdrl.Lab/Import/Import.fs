@@ -143,33 +143,31 @@ module Import =
         let parent = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "/"
 
         let made = Path.Combine(parent, $".{Path.GetFileName out}.importing")
-        let held = made + ".lock"
 
-        Files.attempt out (fun () ->
-            Directory.CreateDirectory parent |> ignore
+        let clear () =
+            if Directory.Exists made then
+                Directory.Delete(made, true)
 
-            use _ =
-                new FileStream(
-                    held,
-                    FileMode.OpenOrCreate,
-                    FileAccess.ReadWrite,
-                    FileShare.None,
-                    1,
-                    FileOptions.DeleteOnClose
+        result {
+            let! lock = FileLock.tryTakeTemporary (made + ".lock")
+
+            use! _lock =
+                lock
+                |> Result.requireSome (
+                    McdrlError.resource "another import is writing this dataset" out "Wait for it to end"
                 )
 
-            let clear () =
-                if Directory.Exists made then
-                    Directory.Delete(made, true)
+            return!
+                Files.attempt out (fun () ->
+                    clear ()
 
-            clear ()
-
-            try
-                Directory.CreateDirectory made |> ignore
-                work made
-            finally
-                clear ())
-        |> Result.bind id
+                    try
+                        Directory.CreateDirectory made |> ignore
+                        work made
+                    finally
+                        clear ())
+                |> Result.bind id
+        }
 
     /// Moves the finished folder to its place.
     let private finish (made: string) (out: string) =

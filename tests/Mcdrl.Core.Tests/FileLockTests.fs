@@ -35,6 +35,16 @@ let tests =
                     Expect.isNotNull (box second) "free again"
                     Expect.isNone (taken path) "held again")
 
+            testCase "the file of a temporary lock goes with it"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let path = Path.Combine(folder, "a.lock")
+                    use first = Option.get (Outcome.ok (FileLock.tryTakeTemporary path))
+                    Expect.isNone (Outcome.ok (FileLock.tryTakeTemporary path)) "held"
+                    Expect.isNone (taken path) "held, however it is taken"
+                    first.Dispose()
+                    Expect.isFalse (File.Exists path) "gone")
+
             testCase "who waits takes it once it is free, and holds it"
             <| fun () ->
                 Folder.temporary (fun folder ->

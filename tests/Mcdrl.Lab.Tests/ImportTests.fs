@@ -302,7 +302,9 @@ let private places =
                     Expect.isTrue (Expect.wantOk first "first").Written "the first is whole"
 
                     match second with
-                    | Some(Error problem) -> Expect.equal (McdrlError.exitCode problem) 5 "refused"
+                    | Some(Error problem) ->
+                        Expect.equal (McdrlError.exitCode problem) 5 "refused"
+                        Expect.stringContains (McdrlError.describe problem) "another import" "it says why"
                     | _ -> failtest "not refused")
             }
 
