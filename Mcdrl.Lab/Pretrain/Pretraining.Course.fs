@@ -38,27 +38,21 @@ module PretrainingLoop =
                 let leaf = leaf.``to`` loop.Device
 
                 if Tower.isTrainable path then
-                    new Parameter(leaf.detach().clone(), true)
+                    AdamWStep.parameter leaf
                 else
                     leaf)
 
         let decaying, free =
             Tree.leaves clip
-            |> List.choose (fun (path, leaf) ->
-                match leaf with
-                | :? Parameter as parameter -> Some(path, parameter)
-                | _ -> None)
+            |> AdamWStep.parameters
             |> List.partition (fun (path, leaf) -> decays path leaf)
 
-        let group members decay =
-            AdamW.ParamGroup(
-                members |> List.map snd |> Array.ofList,
-                AdamW.Options(weight_decay = System.Nullable decay)
-            )
+        let group decay members =
+            AdamWStep.group decay (List.map snd members)
 
         let optimiser =
             torch.optim.AdamW(
-                [| group decaying loop.Settings.WeightDecay; group free 0.0 |],
+                [| group loop.Settings.WeightDecay decaying; group 0.0 free |],
                 lr = loop.Settings.LearningRate,
                 beta2 = 0.98
             )
@@ -69,13 +63,7 @@ module PretrainingLoop =
         for group in optimiser.ParamGroups do
             group.LearningRate <- Pretraining.rate settings step
 
-        optimiser.zero_grad ()
-        loss.backward ()
-
-        torch.nn.utils.clip_grad_norm_ (optimiser.parameters (), settings.GradientClip)
-        |> ignore
-
-        AdamWStep.take optimiser
+        AdamWStep.descend optimiser settings.GradientClip (optimiser.parameters ()) loss
 
     let private step (loop: PretrainingLoop) (clip: Clip) optimiser index frames =
         use _scope = torch.NewDisposeScope()

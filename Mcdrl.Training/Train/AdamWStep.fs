@@ -45,6 +45,22 @@ module AdamWStep =
         leaf.addcdiv_ (moments.exp_avg, spread, held[7]) |> ignore
         GC.KeepAlive held
 
+    /// A copy of a leaf that can be trained.
+    let parameter (leaf: Tensor) : Parameter =
+        new Parameter(leaf.detach().clone(), true)
+
+    /// Of some leaves, those that are trained.
+    let parameters (leaves: (string * Tensor) list) : (string * Parameter) list =
+        leaves
+        |> List.choose (fun (name, leaf) ->
+            match leaf with
+            | :? Parameter as parameter -> Some(name, parameter)
+            | _ -> None)
+
+    /// Leaves that share a weight decay, as an optimiser takes them.
+    let group (decay: float) (leaves: Parameter list) : AdamW.ParamGroup =
+        AdamW.ParamGroup(Array.ofList leaves, AdamW.Options(weight_decay = Nullable decay))
+
     /// One step on the gradients that the optimiser's parameters have; those without any stay as they are. Neither amsgrad nor
     /// maximising.
     let take (optimiser: AdamW) : unit =
@@ -65,3 +81,10 @@ module AdamWStep =
 
                     position <- position + 1
             | other -> invalidOp $"no parameter group of AdamW: {other}"
+
+    /// One step down a loss: its gradients, clipped to this norm over the leaves together, and `take`.
+    let descend (optimiser: AdamW) (clip: float) (leaves: Parameter seq) (loss: Tensor) : unit =
+        optimiser.zero_grad ()
+        loss.backward ()
+        torch.nn.utils.clip_grad_norm_ (leaves, clip) |> ignore
+        take optimiser

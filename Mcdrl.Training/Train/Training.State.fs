@@ -33,9 +33,6 @@ type TrainState =
 
 [<RequireQualifiedAccess>]
 module TrainState =
-    let private parameter (leaf: Tensor) =
-        new Parameter(leaf.detach().clone(), true)
-
     /// Leaves that decay towards zero: weights of matrices and kernels, not norms, biases and embeddings.
     let private decays (leaf: Tensor) = leaf.dim () > 1L
 
@@ -43,19 +40,19 @@ module TrainState =
     let private optimiser (settings: OptimiserSettings) (trained: (string * Parameter) list) =
         let group isTower decay =
             let members =
-                [|
+                [
                     for name, leaf in trained do
                         if name.StartsWith "tower." = isTower && decays leaf = decay then
                             leaf
-                |]
+                ]
 
-            let options =
-                AdamW.Options(weight_decay = (if decay then settings.WeightDecay else 0.0))
-
-            if members.Length = 0 then
+            if members.IsEmpty then
                 None
             else
-                Some(AdamW.ParamGroup(members, options), (if isTower then settings.TowerFactor else 1.0))
+                Some(
+                    AdamWStep.group (if decay then settings.WeightDecay else 0.0) members,
+                    (if isTower then settings.TowerFactor else 1.0)
+                )
 
         let groups, shares =
             [ group false true; group false false; group true true; group true false ]
@@ -78,19 +75,24 @@ module TrainState =
         (tower: Tower)
         (rival: Rival option)
         : TrainState =
-        let network = network |> Tree.map (fun leaf -> parameter (leaf.``to`` device))
+        let network =
+            network |> Tree.map (fun leaf -> AdamWStep.parameter (leaf.``to`` device))
 
         let tower =
             tower
             |> Tree.mapi (fun path leaf ->
                 let leaf = leaf.``to`` device
-                if trains path then parameter leaf else leaf)
+                if trains path then AdamWStep.parameter leaf else leaf)
 
         let rival =
             rival
             |> Tree.mapi (fun path leaf ->
                 let leaf = leaf.``to`` device
-                if Rival.isTrained path then parameter leaf else leaf)
+
+                if Rival.isTrained path then
+                    AdamWStep.parameter leaf
+                else
+                    leaf)
 
         let trained =
             [
@@ -101,10 +103,7 @@ module TrainState =
                 for path, leaf in Tree.leaves rival do
                     $"prompts.{path}", leaf
             ]
-            |> List.choose (fun (name, leaf) ->
-                match leaf with
-                | :? Parameter as parameter -> Some(name, parameter)
-                | _ -> None)
+            |> AdamWStep.parameters
 
         let optimiser, shares = optimiser settings trained
 
@@ -136,13 +135,7 @@ module TrainState =
         for group, share in Seq.zip state.Optimiser.ParamGroups state.Shares do
             group.LearningRate <- rate * share
 
-        state.Optimiser.zero_grad ()
-        loss.backward ()
-
-        torch.nn.utils.clip_grad_norm_ (List.map snd state.Trained, settings.GradientClip)
-        |> ignore
-
-        AdamWStep.take state.Optimiser
+        AdamWStep.descend state.Optimiser settings.GradientClip (List.map snd state.Trained) loss
 
         if not state.Average.IsEmpty then
             use _noGrad = torch.no_grad ()

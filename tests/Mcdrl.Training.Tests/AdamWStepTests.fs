@@ -59,6 +59,31 @@ let tests =
                     Expect.notEqual found[0] fewer[0] "it moves"
                     Expect.equal found[1] untouched[1] "no gradient, no step"
 
+                testCase
+                    "down a loss: gradients of this loss alone, clipped over all leaves together, and the step"
+                <| fun () ->
+                    use _scope = torch.NewDisposeScope()
+                    let optimiser, parameters, _ = optimised ()
+                    let trained = [ parameters[0]; parameters[2] ]
+                    let before = trained |> List.map _.detach().clone()
+
+                    let loss () =
+                        parameters[0].sum().mul(scalar 3.0).add(parameters[2].sum(), unity)
+
+                    let gradients clip =
+                        AdamWStep.descend optimiser clip trained (loss ())
+                        trained |> List.map (fun leaf -> (nonNull leaf.grad).mean().ToDouble())
+
+                    Expect.equal (gradients 1e6) [ 3.0; 1.0 ] "as they are"
+                    Expect.equal (gradients 1e6) [ 3.0; 1.0 ] "none of the step before"
+                    let norm = sqrt (35.0 * 9.0 + 5.0)
+
+                    for found, whole in List.zip (gradients 2.0) [ 3.0; 1.0 ] do
+                        Expect.floatClose Accuracy.medium found (whole * 2.0 / norm) "to a norm of 2"
+
+                    for leaf, first in List.zip trained before do
+                        Expect.isFalse (leaf.equal(first).any().ToBoolean()) "it moves"
+
                 testCase "to the bit while the collector is at work"
                 <| fun () ->
                     let expected = steps 10000 AdamWStep.take
