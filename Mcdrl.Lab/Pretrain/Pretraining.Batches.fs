@@ -24,8 +24,7 @@ module PretrainingBatches =
                 .``to``(device)
                 // Channels stay last in memory: convolutions are faster that way.
                 .permute(0L, 3L, 1L, 2L)
-                .``to``(torch.float32)
-                .div(scalar 255.0)
+            |> Preprocessing.ofLevels
             |> Preprocessing.normalised (floats mean) (floats std))
 
     /// Their ground truth, int64 [B, S, S].

@@ -32,11 +32,13 @@ module Preprocessing =
             Std = std
         }
 
+    /// Levels 0…255 of any type as float32 in [0, 1].
+    let ofLevels (levels: Tensor) : Tensor =
+        scoped (fun () -> levels.``to``(torch.float32).div(scalar 255.0))
+
     /// A picture as a network of this input size takes it, [3, side, side] in [0, 1].
     let frame (side: int) (picture: Picture) : Tensor =
-        scoped (fun () ->
-            let levels = Resize.bicubic side side (RasterTensors.ofPicture picture)
-            levels.``to``(torch.float32).div(scalar 255.0))
+        scoped (fun () -> Resize.bicubic side side (RasterTensors.ofPicture picture) |> ofLevels)
 
     /// Levels in [0, 1] to what the tower expects. [B, 3, S, S]
     let normalised (mean: float32 array) (std: float32 array) (frames: Tensor) =

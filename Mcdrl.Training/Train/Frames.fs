@@ -73,6 +73,6 @@ module Frames =
         use _scope = torch.NewDisposeScope()
         let record = torch.empty ([| 4L; side; side |], dtype = torch.uint8)
         frames.Store.Read(index, record.bytes)
-        let frame = record.narrow(0L, 0L, 3L).``to``(torch.float32).div(scalar 255.0)
+        let frame = Preprocessing.ofLevels (record.narrow (0L, 0L, 3L))
         let labels = record.select(0L, 3L).clone()
         frame.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope()

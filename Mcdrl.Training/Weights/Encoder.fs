@@ -208,16 +208,14 @@ module Encoder =
     /// A frame as the tower wants it, by CLIP's own preprocessing. [1, 3, S, S]
     let private prepare (tower: Tower) (picture: Picture) =
         scoped (fun () ->
-            let channels (values: float list) =
-                torch.tensor(Array.ofList values, dtype = torch.float32).view(1L, 3L, 1L, 1L)
-
+            let floats = List.map float32 >> Array.ofList
             let mean, std = Tower.normalisation tower
 
-            (Resize.clipSquare (int (Tower.inputSize tower)) (RasterTensors.ofPicture picture))
-                .div(scalar 255.0)
-                .unsqueeze(0L)
-                .sub(channels mean)
-                .div(channels std))
+            let levels =
+                Resize.clipSquare (int (Tower.inputSize tower)) (RasterTensors.ofPicture picture)
+
+            Preprocessing.ofLevels (levels.unsqueeze 0L)
+            |> Preprocessing.normalised (floats mean) (floats std))
 
     let private encodeFolder (weights: Weights) (device: torch.Device) (folder: string) progress =
         result {

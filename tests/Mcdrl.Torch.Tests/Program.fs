@@ -10,6 +10,7 @@ let private tests =
         PrecisionNameTests.tests
         TorchThreadsTests.tests
         SafetensorsTests.tests
+        PreprocessingTests.tests
         BundleTests.tests
         EmbeddedModelTests.tests
         SegmenterTests.tests
