@@ -161,27 +161,32 @@ module OnnxEngine =
                 Influence = output OnnxContract.influence
             })
 
-    /// Segments a picture of any size, as `Segmenter.segment` does.
-    let segment (engine: OnnxEngine) (picture: Picture) : Result<SegmentationResult, McdrlError> =
+    /// `run` on a picture of any size.
+    let runPicture (engine: OnnxEngine) (picture: Picture) : Result<OnnxOutput, McdrlError> =
+        Resampling.frame engine.Facts.InputSize picture |> run engine
+
+    /// The answer that the outputs for a picture come to.
+    let answer (engine: OnnxEngine) (picture: Picture) (found: OnnxOutput) : SegmentationResult =
         let facts = engine.Facts
 
-        Resampling.frame facts.InputSize picture
-        |> run engine
-        |> Result.map (fun found ->
-            let upright =
-                Resampling.labels picture.Height picture.Width facts.InputSize found.Probabilities
+        let upright =
+            Resampling.labels picture.Height picture.Width facts.InputSize found.Probabilities
 
-            {
-                Mask = LabelMap.inFile picture.Orientation upright
-                Upright = upright
-                Classes = facts.Classes
-                Mode = facts.Mode
-                Influence =
-                    found.Influence
-                    |> Option.map (Seq.map float >> Seq.zip facts.Conditions >> List.ofSeq)
-                    |> Option.defaultValue []
-                Disagreement = found.Disagreement |> Option.map (Array.averageBy float)
-            })
+        {
+            Mask = LabelMap.inFile picture.Orientation upright
+            Upright = upright
+            Classes = facts.Classes
+            Mode = facts.Mode
+            Influence =
+                found.Influence
+                |> Option.map (Seq.map float >> Seq.zip facts.Conditions >> List.ofSeq)
+                |> Option.defaultValue []
+            Disagreement = found.Disagreement |> Option.map (Array.averageBy float)
+        }
+
+    /// Segments a picture of any size, as `Segmenter.segment` does.
+    let segment (engine: OnnxEngine) (picture: Picture) : Result<SegmentationResult, McdrlError> =
+        runPicture engine picture |> Result.map (answer engine picture)
 
     /// The exported segmenter as an engine, which disposes it. It answers in the mode that it was exported for and in no other,
     /// and can't explain.

@@ -56,46 +56,35 @@ module OnnxExporter =
 
     let private largest (differences: float seq) = Seq.fold max 0.0 differences
 
-    /// The graph's answer to a picture against our own.
-    let private apart (own: Tensor) (told: SegmentationResult) (found: OnnxOutput) : OnnxComparison =
-        let mask =
-            torch.tensor(found.Probabilities).view own.shape
-            |> Upsampling.labels told.Upright.Height told.Upright.Width
-
+    /// Probabilities [K + 1, S, S] and what they come to: the file's own against ours.
+    let private apart
+        (found: float32 array, given: SegmentationResult)
+        (expected: float32 array, own: SegmentationResult)
+        : OnnxComparison =
         let influence =
-            found.Influence
-            |> Option.defaultValue [||]
-            |> Seq.zip told.Influence
-            |> Seq.map (fun ((_, expected), found) -> abs (expected - float found))
+            Seq.map2 (fun (_, found) (_, expected) -> abs (expected - found)) given.Influence own.Influence
 
         let disagreement =
-            Option.map2
-                (fun map expected -> abs (Array.averageBy float map - expected))
-                found.Disagreement
-                told.Disagreement
+            Option.map2 (fun found expected -> abs (expected - found)) given.Disagreement own.Disagreement
 
         {
             Frames = 1
-            Probabilities =
-                Seq.map2
-                    (fun (a: float32) (b: float32) -> abs (float a - float b))
-                    found.Probabilities
-                    (own.data<float32>())
-                |> largest
+            Probabilities = Seq.map2 (fun a b -> abs (float a - float b)) found expected |> largest
             Conditions = largest [ largest influence; Option.defaultValue 0.0 disagreement ]
-            Pixels = int64 mask.Labels.Length
-            DifferingPixels = Explanation.changes told.Upright mask |> snd
+            Pixels = int64 given.Upright.Labels.Length
+            DifferingPixels = Explanation.changes own.Upright given.Upright |> snd
         }
 
-    /// One picture through both.
+    /// One picture through both, from its pixels to its mask: what is compared is all that whoever runs the file gets.
     let private comparePicture (segmenter: Segmenter) (engine: OnnxEngine) mode (picture: Picture) =
         use _scope = torch.NewDisposeScope()
-        let frame = Preprocessing.frame engine.Facts.InputSize picture
 
-        OnnxEngine.run engine (frame.data<float32>().ToArray())
-        |> Result.map (
-            apart (Segmenter.probabilities segmenter mode picture) (Segmenter.segment segmenter mode picture)
-        )
+        OnnxEngine.runPicture engine picture
+        |> Result.map (fun found ->
+            apart
+                (found.Probabilities, OnnxEngine.answer engine picture found)
+                ((Segmenter.probabilities segmenter mode picture).data<float32>().ToArray(),
+                 Segmenter.segment segmenter mode picture))
 
     let private together (a: OnnxComparison) (b: OnnxComparison) : OnnxComparison =
         {

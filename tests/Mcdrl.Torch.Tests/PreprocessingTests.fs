@@ -21,7 +21,7 @@ let tests =
             testCase "each channel less its mean, by its deviation"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
-                let frames = torch.full ([| 2L; 3L; 1L; 2L |], scalar 0.5)
+                let frames = torch.ones([| 2L; 3L; 1L; 2L |]).mul(scalar 0.5)
 
                 let found =
                     Preprocessing.normalised [| 0.5f; 0.25f; 1.0f |] [| 0.1f; 0.5f; 0.25f |] frames
