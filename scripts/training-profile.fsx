@@ -104,6 +104,7 @@ let frames =
 let views: Views =
     {
         Frames = frames
+        Members = Array.init items.Length id
         Settings = settings
         Seed = seed
         Mean = mean |> List.map float32 |> List.toArray
