@@ -68,7 +68,7 @@ public class PublicSurfaceTests
     {
         var found = Foreign([typeof(Offender)]).ToArray();
         Assert.Contains(found, line => line.Contains("Nested") && line.Contains("FSharp.Core"));
-        Assert.Contains(found, line => line.Contains("Given") && line.Contains("Mcdrl.Model"));
+        Assert.Contains(found, line => line.Contains("Given") && line.Contains("Mcdrl.Core"));
         Assert.Contains(found, line => line.Contains("Field") && line.Contains("FSharp.Core"));
     }
 
