@@ -100,7 +100,8 @@ module ExperimentRobustness =
                     McdrlError.data "there is no frame to sweep" site "Ask for one frame or more"
                 )
 
-            let! swept = TorchThreads.run "conditions" (ofItem segmenter seed dataset) items progress
+            let! swept =
+                TorchThreads.run "conditions" (ofItem segmenter seed dataset) items progress
 
             let! swept = McdrlError.complete swept
             return meanOver swept

@@ -16,15 +16,26 @@ extern int private signal(int processId, int number)
 
 let private SIGTERM = 15
 
-let private infoOf arguments =
-    let program = Path.Combine(AppContext.BaseDirectory, "mcdrl.dll")
-
+let private infoOfProgram program arguments =
     ProcessStartInfo(
         "dotnet",
         program :: arguments,
         RedirectStandardOutput = true,
         RedirectStandardError = true
     )
+
+let private infoOf arguments =
+    infoOfProgram (Path.Combine(AppContext.BaseDirectory, "mcdrl.dll")) arguments
+
+/// The command that knows ONNX Runtime alone, as it was built beside this one.
+let private slim =
+    let target =
+        Path.GetRelativePath(
+            Path.Combine(Repository.root, "tests", "Mcdrl.Cli.Tests"),
+            AppContext.BaseDirectory
+        )
+
+    Path.Combine(Repository.root, "Mcdrl.Cli.Onnx", target)
 
 let private begun (info: ProcessStartInfo) =
     Process.Start info
@@ -160,6 +171,34 @@ let tests =
                     Directory.GetFiles(home, "*", SearchOption.AllDirectories)
                     |> Array.filter (fun path -> not (path.StartsWith ours))
                     |> fun others -> Expect.isEmpty others "no file but the loader's own copy of a library")
+            }
+
+            test "the command without libtorch draws the same masks" {
+                Folder.temporary (fun folder ->
+                    let frame = Path.Combine(World.data (), "c", "images", "frame1.png")
+                    let inside name = Path.Combine(folder, name)
+                    let file = inside "model.onnx"
+
+                    let segment out =
+                        [ "segment"; frame; "--onnx"; file; "--out"; out ]
+
+                    let exported = mcdrl [ "export"; "onnx"; "--model"; World.bundle (); "--out"; file ]
+                    Expect.equal exported.Code 0 exported.Err
+                    let whole = mcdrl (segment (inside "whole"))
+                    Expect.equal whole.Code 0 whole.Err
+
+                    let alone =
+                        ended (infoOfProgram (Path.Combine(slim, "mcdrl.dll")) (segment (inside "alone")))
+
+                    Expect.equal alone.Code 0 alone.Err
+
+                    let mask out =
+                        File.ReadAllBytes(Path.Combine(inside out, "frame1.mask.png"))
+
+                    Expect.equal (mask "alone") (mask "whole") "the same mask"
+
+                    Directory.GetFiles(slim, "*orch*")
+                    |> fun files -> Expect.isEmpty files "no part of torch lies beside it")
             }
 
             test "SIGTERM stops a verb soon, and nothing is left behind" {

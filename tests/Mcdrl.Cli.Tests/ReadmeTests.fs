@@ -10,16 +10,8 @@ open Mcdrl
 open Mcdrl.Cli
 open Mcdrl.Tests
 
-let private root =
-    let rec climb (folder: DirectoryInfo | null) =
-        match folder with
-        | null -> failwith "no Mcdrl.sln above the tests"
-        | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) -> found.FullName
-        | inner -> climb inner.Parent
-
-    climb (DirectoryInfo AppContext.BaseDirectory)
-
-let private readme = lazy File.ReadAllText(Path.Combine(root, "README.md"))
+let private readme =
+    lazy File.ReadAllText(Path.Combine(Repository.root, "README.md"))
 
 let private found pattern =
     Regex.Matches(readme.Value, pattern, RegexOptions.Multiline)
@@ -39,7 +31,7 @@ let private script arguments =
         ProcessStartInfo(
             "dotnet",
             "fsi" :: arguments,
-            WorkingDirectory = root,
+            WorkingDirectory = Repository.root,
             RedirectStandardOutput = true,
             RedirectStandardError = true
         )
@@ -85,7 +77,7 @@ let tests =
             test "its F# runs in F# Interactive" {
                 let built =
                     Path.Combine(
-                        root,
+                        Repository.root,
                         "Mcdrl.Cli",
                         "bin",
                         "Release",
@@ -102,7 +94,7 @@ let tests =
 
                     let code =
                         [
-                            "scripts/load.fsx", Path.Combine(root, "scripts", "load.fsx")
+                            "scripts/load.fsx", Path.Combine(Repository.root, "scripts", "load.fsx")
                             "run/model", World.bundle ()
                             "frame.png", Path.Combine(World.data (), "c", "images", "frame1.png")
                             "frame.mask.png", path "frame.mask.png"
@@ -128,6 +120,6 @@ let tests =
 
             test "the files it names exist" {
                 for file in found @"\]\(([A-Za-z_./]+)\)" do
-                    Expect.isTrue (File.Exists(Path.Combine(root, file))) file
+                    Expect.isTrue (File.Exists(Path.Combine(Repository.root, file))) file
             }
         ]

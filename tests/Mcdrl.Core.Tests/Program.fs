@@ -2,7 +2,7 @@ module Mcdrl.Tests.Program
 
 open Expecto
 
-let private tests =
+let private tests () =
     [
         SeedTests.tests
         RastersTests.tests
@@ -21,4 +21,4 @@ let private tests =
 
 [<EntryPoint>]
 let main argv =
-    ExpectoMtp.main (testList "Core" tests) argv
+    ExpectoMtp.main (testList "Core" (tests ())) argv

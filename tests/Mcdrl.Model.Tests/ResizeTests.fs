@@ -54,7 +54,8 @@ let tests =
                 let source, target = 1 + abs source % 60, 1 + abs target % 60
 
                 [ 0 .. target - 1 ]
-                |> List.forall (fun row -> abs (Array.sum (snd (Resampling.taps source target row)) - 1.0) < 1e-5)
+                |> List.forall (fun row ->
+                    abs (Array.sum (snd (Resampling.taps source target row)) - 1.0) < 1e-5)
 
             testProperty "a plain colour stays the same colour at every size"
             <| fun (level: byte) (height: int) (width: int) ->

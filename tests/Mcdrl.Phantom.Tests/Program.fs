@@ -2,11 +2,11 @@ module Mcdrl.Tests.Program
 
 open Expecto
 
-let private tests =
+let private tests () =
     [
         PhantomTests.tests
     ]
 
 [<EntryPoint>]
 let main argv =
-    ExpectoMtp.main (testList "Phantom" tests) argv
+    ExpectoMtp.main (testList "Phantom" (tests ())) argv

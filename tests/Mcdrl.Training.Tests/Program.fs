@@ -3,7 +3,7 @@ module Mcdrl.Tests.Program
 open Expecto
 open Mcdrl
 
-let private tests =
+let private tests () =
     [
         DatasetTests.tests
         DatasetCheckTests.tests
@@ -45,4 +45,4 @@ let main argv =
     | Error problem ->
         eprintfn "%s" (McdrlError.describe problem)
         McdrlError.exitCode problem
-    | Ok _ -> ExpectoMtp.main (testList "Training" tests) argv
+    | Ok _ -> ExpectoMtp.main (testList "Training" (tests ())) argv

@@ -221,7 +221,9 @@ let private sources =
                     Expect.equal (List.ofArray ensemble.shape) [ 2L; int64 usable.Length; 32L ] "the rest"
 
                     let expected =
-                        Outcome.ok (PromptTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ])
+                        Outcome.ok (
+                            PromptTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ]
+                        )
 
                     Expect.isTrue (ensemble[1L, 1L].allclose(expected[0L], 1e-4, 1e-5)) "class by class")
 

@@ -4,26 +4,27 @@ open System
 open System.IO
 open Expecto
 
-/// The folder `shared` beside the repository: fixtures and weights that are not part of it.
+/// The checkout that the tests were built in.
 [<RequireQualifiedAccess>]
-module Shared =
-    let private root =
+module Repository =
+    /// Its top folder.
+    let root: string =
         let rec climb (folder: DirectoryInfo | null) =
             match folder with
-            | null -> None
-            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) ->
-                let shared = Path.Combine(found.FullName, "..", "shared")
-
-                if Directory.Exists shared then
-                    Some(Path.GetFullPath shared)
-                else
-                    None
+            | null -> failwith $"{AppContext.BaseDirectory} lies in no checkout of Mcdrl"
+            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) -> found.FullName
             | inner -> climb inner.Parent
 
         climb (DirectoryInfo AppContext.BaseDirectory)
 
+/// The folder `shared` beside the repository: fixtures and weights that are not part of it.
+[<RequireQualifiedAccess>]
+module Shared =
+    let private root = Path.GetFullPath(Path.Combine(Repository.root, "..", "shared"))
+
     /// The path of a file or folder in `../shared`; skips the running test where there is none.
     let path (relative: string) : string =
-        match root with
-        | None -> skiptest "skipped, no ../shared"
-        | Some folder -> Path.Combine(folder, relative)
+        if Directory.Exists root then
+            Path.Combine(root, relative)
+        else
+            skiptest "skipped, no ../shared"
