@@ -289,10 +289,7 @@ let runTests (project, arguments) =
 /// Badly formatted sources count as one failure.
 let checkFormat () =
     let checks =
-        [
-            "fantomas" :: "--check" :: fsharp
-            csharpFormat @ [ "--verify-no-changes" ]
-        ]
+        [ "fantomas" :: "--check" :: fsharp; csharpFormat @ [ "--verify-no-changes" ] ]
 
     let complaints =
         [
@@ -311,11 +308,41 @@ let checkFormat () =
         Skipped = 0
     }
 
+/// Every script is type-checked against what was built, and run by nobody; one that does not compile counts as one failure.
+let checkScripts () =
+    let scripts =
+        Path.Combine(root, "build.fsx")
+        :: List.ofArray (Directory.GetFiles(Path.Combine(root, "scripts"), "*.fsx"))
+
+    let compiles script =
+        match
+            capture
+                "dotnet"
+                [
+                    "fsi"
+                    "--quiet"
+                    "--warnaserror+"
+                    "--typecheck-only"
+                    "--exec"
+                    $"--load:{script}"
+                ]
+        with
+        | 0, _ -> true
+        | _, output ->
+            printfn $"{output}\n{Path.GetRelativePath(root, script)} does not compile."
+            false
+
+    {
+        Passed = 0
+        Failed = scripts |> List.filter (compiles >> not) |> List.length
+        Skipped = 0
+    }
+
 /// On one torch thread each: sums of several threads differ in their last bits from those of one.
 let test () =
     build ()
     Environment.SetEnvironmentVariable("OMP_NUM_THREADS", "1")
-    let tallies = checkFormat () :: List.map runTests testProjects
+    let tallies = checkFormat () :: checkScripts () :: List.map runTests testProjects
     let sum count = tallies |> List.sumBy count
     let failed = sum _.Failed
     printfn $"{sum _.Passed} passed, {failed} failed, {sum _.Skipped} skipped"
@@ -464,7 +491,7 @@ let clean () =
 let targets =
     [
         "build", "restore and compile everything, and make the command bin/mcdrl", build
-        "test", "build, check the format and run all tests", test
+        "test", "build, check the format and the scripts, and run all tests", test
         "bench", "build and time the parts of a segmentation; `bin/mcdrl bench` times the whole", bench
         "demo", "build, train on four simulated hospitals, judge on a fifth, and write a page about it", demo
         "pretrain",
