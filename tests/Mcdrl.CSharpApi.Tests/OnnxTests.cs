@@ -9,7 +9,7 @@ public sealed class OnnxTests(TinyModel tiny)
     {
         var file = tiny.Fresh(".onnx");
         var request = new OnnxRequest(tiny.Bundle, FSharpOption<Marginalisation>.Some(mode), file);
-        var outcome = OnnxExporter.run(request, ProgressModule.until(TestContext.Current.CancellationToken));
+        var outcome = VerifiedExport.run(request, ProgressModule.until(TestContext.Current.CancellationToken));
         Assert.True(outcome.IsOk, outcome.IsOk ? null : McdrlErrorModule.describe(outcome.ErrorValue));
         return file;
     }

@@ -431,7 +431,7 @@ let private files =
             let maps, sheet =
                 Path.Combine(folder, "a.explained"), Path.Combine(folder, "a.explained.png")
 
-            let report = Outcome.ok (Explaining.write maps sheet "a.png" picture found)
+            let report = Outcome.ok (ExplanationFiles.write maps sheet "a.png" picture found)
             let size = Orientation.size Orientation.RightTop (picture.Width, picture.Height)
             let path (name: string) = Path.Combine(folder, name)
 

@@ -193,8 +193,11 @@ let private refusals =
                     |> Result.map ignore
                     |> Outcome.refusedWith 2 [ "“strength”" ]
 
-                evaluate { request with Images = Some 0 } |> Outcome.refusedWith 2 [ "“images”" ]
-                evaluate { request with Sites = [ "z" ] } |> Outcome.refusedWith 2 [ "“site” z" ]
+                evaluate { request with Images = Some 0 }
+                |> Outcome.refusedWith 2 [ "“images”" ]
+
+                evaluate { request with Sites = [ "z" ] }
+                |> Outcome.refusedWith 2 [ "“site” z" ]
 
             testCase "every broken frame is named; a cancelled evaluation is cancelled"
             <| fun () ->

@@ -177,7 +177,7 @@ let private answers prompting =
             Expect.isLessThanOrEqual (LiveTensors.count ()) empty "none after closing"
 
             let export =
-                OnnxExporter.run
+                VerifiedExport.run
                     {
                         Model = request.Out
                         Mode = None

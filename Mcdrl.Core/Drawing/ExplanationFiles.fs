@@ -86,7 +86,7 @@ type ExplanationReport =
 
 /// Explanations as files.
 [<RequireQualifiedAccess>]
-module Explaining =
+module ExplanationFiles =
     /// A name as part of a file's name: letters and digits, dashes for the rest.
     let private slug (name: string) =
         name

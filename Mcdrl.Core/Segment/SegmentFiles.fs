@@ -62,9 +62,7 @@ type SegmentTarget =
 
 /// Segments image files into masks, overlays and reports.
 [<RequireQualifiedAccess>]
-module Segmenting =
-    let notice = Product.notice
-
+module SegmentFiles =
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
 
     let private imagesIn (folder: string) pattern =
@@ -215,7 +213,7 @@ module Segmenting =
             Mask = nameOf target.Mask
             Overlay = nameOf target.Overlay
             Explanation = explanation
-            Notice = notice
+            Notice = Product.notice
         }
 
     /// What an engine says about a picture whose results go to a target, and its explanation, if asked for, written.
@@ -225,7 +223,7 @@ module Segmenting =
                 let! found = Engine.explain engine mode picture
 
                 let! report =
-                    Explaining.write target.Maps target.Sheet (nameOf target.Input) picture found
+                    ExplanationFiles.write target.Maps target.Sheet (nameOf target.Input) picture found
 
                 return found.Segmentation, Some report
             }

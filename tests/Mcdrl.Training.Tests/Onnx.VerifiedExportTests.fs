@@ -1,4 +1,4 @@
-module Mcdrl.Tests.OnnxExporterTests
+module Mcdrl.Tests.VerifiedExportTests
 
 open System
 open System.IO
@@ -16,7 +16,8 @@ let private request out : OnnxRequest =
         Out = out
     }
 
-let private export request = OnnxExporter.run request Progress.none
+let private export request =
+    VerifiedExport.run request Progress.none
 
 /// Works with the path of a file yet to be written; nothing else may be left in its folder.
 let private withFile work =
@@ -187,7 +188,7 @@ let private refused =
                     use stop = new CancellationTokenSource()
                     stop.Cancel()
 
-                    OnnxExporter.run (request file) (Progress.until stop.Token)
+                    VerifiedExport.run (request file) (Progress.until stop.Token)
                     |> Result.map ignore
                     |> Outcome.refusedWith 130 []
 
@@ -261,4 +262,4 @@ let private guarded =
                 File.WriteAllBytes(file, Array.truncate length bytes)
                 Expect.isError (OnnxGuard.check file) $"cut after {length} bytes")
 
-let tests = testSequenced (testList "OnnxExporter" [ written; refused; guarded ])
+let tests = testSequenced (testList "VerifiedExport" [ written; refused; guarded ])
