@@ -123,7 +123,7 @@ let private runs =
                     Expect.equal (polyp.Regions |> List.sumBy _.Area) marked "regions"
                     Expect.floatClose Accuracy.high polyp.Share (float marked / 1920.0) "share"
                     Expect.equal (report.Width, report.Height) (48, 40) "size"
-                    Expect.equal report.Notice Segmenting.notice "notice"
+                    Expect.equal report.Notice Product.notice "notice"
 
                     let written =
                         RecordJson.parse<ImageReport> target.Report (File.ReadAllText target.Report)
