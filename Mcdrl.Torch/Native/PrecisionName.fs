@@ -3,12 +3,13 @@ namespace Mcdrl
 /// How precisions are named on the command line and in bundles.
 [<RequireQualifiedAccess>]
 module PrecisionName =
+    /// `fp32` or `bf16`.
     let ofPrecision precision =
         match precision with
         | Precision.Fp32 -> "fp32"
         | Precision.Bf16 -> "bf16"
 
-    /// `fp32` or `bf16`.
+    /// The precision of this name; `None` for any other text.
     let tryParse name =
         [ Precision.Fp32; Precision.Bf16 ]
         |> List.tryFind (fun precision -> ofPrecision precision = name)
