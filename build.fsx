@@ -203,6 +203,7 @@ let testProjects =
         ]
 
     [
+        "Mcdrl.House.Tests", expecto
         "Mcdrl.Core.Tests", expecto
         "Mcdrl.Phantom.Tests", expecto
         "Mcdrl.Model.Tests", expecto
