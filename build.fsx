@@ -178,9 +178,13 @@ let fsharp =
         "tests"
     ]
 
+/// What of the C# sources' format the compiler leaves out: ends of lines and files. For the rest see .editorconfig.
+let csharpFormat = [ "format"; "whitespace"; "."; "--folder" ]
+
 let format () =
     restore ()
     run "dotnet" ("fantomas" :: fsharp)
+    run "dotnet" csharpFormat
 
 /// The test projects and what makes each write its results as JUnit XML into a folder, as `results.xml`.
 let testProjects =
@@ -285,14 +289,26 @@ let runTests (project, arguments) =
 
 /// Badly formatted sources count as one failure.
 let checkFormat () =
-    let code, output = capture "dotnet" ("fantomas" :: "--check" :: fsharp)
+    let checks =
+        [
+            "fantomas" :: "--check" :: fsharp
+            csharpFormat @ [ "--verify-no-changes" ]
+        ]
 
-    if code <> 0 then
+    let complaints =
+        [
+            for check in checks do
+                match capture "dotnet" check with
+                | 0, _ -> ()
+                | _, output -> output
+        ]
+
+    for output in complaints do
         printfn $"{output}\nFormat: run `dotnet fsi build.fsx format`"
 
     {
         Passed = 0
-        Failed = min 1 (abs code)
+        Failed = min 1 complaints.Length
         Skipped = 0
     }
 
@@ -460,7 +476,7 @@ let targets =
         embedded
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
         "slim", "build the command without libtorch, for `segment --onnx` alone", slim
-        "format", "format the F# sources with Fantomas", format
+        "format", "format the sources", format
         "clean", "delete all that the other targets made", clean
     ]
 

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Mcdrl;
 
 /// <summary>What a model would answer had the image been taken under one condition of its dictionary.</summary>
@@ -130,20 +128,18 @@ public sealed class ImageExplanation
     }
 
     /// <summary>Everything but the maps as JSON.</summary>
-    public string ToJson() => JsonSerializer.Serialize(
-        new
-        {
-            Active,
-            Conclusions,
-            MostInfluential,
-            Conditions = Conditions.Select(answer => new { answer.Name, answer.Weight, answer.Influence, answer.Dice, answer.ChangedPixels }),
-            UnstablePixels,
-            Attention = new { Attention.MeanTotalVariation, Attention.MaxTotalVariation, Attention.Dice, Attention.FlippedPixels },
-            Found.Classes,
-            Found.Width,
-            Found.Height,
-        },
-        new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower });
+    public string ToJson() => Json.Render(new
+    {
+        Active,
+        Conclusions,
+        MostInfluential,
+        Conditions = Conditions.Select(answer => new { answer.Name, answer.Weight, answer.Influence, answer.Dice, answer.ChangedPixels }),
+        UnstablePixels,
+        Attention = new { Attention.MeanTotalVariation, Attention.MaxTotalVariation, Attention.Dice, Attention.FlippedPixels },
+        Found.Classes,
+        Found.Width,
+        Found.Height,
+    });
 
     private ReadOnlyMemory<byte> ReadLabels(LabelMap upright) => LabelMapModule.inFile(picture.Orientation, upright).Labels;
 

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Mcdrl;
 
 /// <summary>A point between pixels: pixel (0, 0) is the square from (0, 0) to (1, 1).</summary>
@@ -87,9 +85,7 @@ public sealed class Segmentation
     public void SaveOverlay(string path) => Overlay.write(path, names, picture, upright, null).OrThrow();
 
     /// <summary>Classes, regions, conditions and disagreement as JSON.</summary>
-    public string ToJson() => JsonSerializer.Serialize(
-        new { Width, Height, Classes, Conditions, Disagreement },
-        new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower });
+    public string ToJson() => Json.Render(new { Width, Height, Classes, Conditions, Disagreement });
 
     private static LesionClass[] ReadClasses(SegmentationResult result)
     {

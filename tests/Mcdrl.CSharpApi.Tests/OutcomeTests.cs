@@ -1,4 +1,3 @@
-using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using Xunit;
 
@@ -22,7 +21,7 @@ public class OutcomeTests
     [Fact]
     public void Several_problems_are_all_told_and_the_first_decides_the_type()
     {
-        var several = McdrlError.NewSeveral(Data, FSharpList<McdrlError>.Cons(Usage, FSharpList<McdrlError>.Empty));
+        var several = McdrlError.NewSeveral(Data, [Usage]);
         var thrown = Assert.IsType<McdrlDataException>(Outcome.ToException(several));
 
         Assert.Equal(

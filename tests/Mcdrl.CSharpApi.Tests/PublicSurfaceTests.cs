@@ -56,7 +56,7 @@ public class PublicSurfaceTests
         from type in types
         from signature in Signatures(type)
         from part in Parts(signature.Type)
-        let home = part.Assembly.GetName().Name!
+        let home = part.Assembly.GetName().Name
         where part.Assembly != type.Assembly && !Api.Contains(part.Assembly) && !part.IsGenericParameter
             && !home.StartsWith("System.") && home != "netstandard"
         select $"{signature.Where}: {part} of {home}";
@@ -84,10 +84,10 @@ public class PublicSurfaceTests
         }
     }
 
-    private sealed class Offender
+    private sealed class Offender(Microsoft.FSharp.Core.Unit? given)
     {
-        public Microsoft.FSharp.Core.Unit? Field = null;
-        public IReadOnlyList<Microsoft.FSharp.Core.FSharpOption<int>[]> Nested() => [];
-        public void Given(McdrlError error) => ArgumentNullException.ThrowIfNull(error);
+        public readonly Microsoft.FSharp.Core.Unit? Field = given;
+        public static IReadOnlyList<Microsoft.FSharp.Core.FSharpOption<int>[]> Nested() => [];
+        public static void Given(McdrlError error) => ArgumentNullException.ThrowIfNull(error);
     }
 }

@@ -98,7 +98,7 @@ public sealed class TinyModel : IDisposable
         var conditions = settings.Method.Conditions;
         var prompts = Prompts.all(classes, conditions).Length;
         using var noGrad = torch.no_grad();
-        using var embeddings = SeedTensors.normal(ListModule.OfSeq([(long)prompts, Embed]), SeedModule.create(3));
+        using var embeddings = SeedTensors.normal(ListModule.OfSeq([prompts, Embed]), SeedModule.create(3));
         var texts = PromptTexts.ofEmbeddings(classes.Length, conditions.Length, null, embeddings);
         var tower = CreateTower();
         var drawn = Filling.NewDrawn(SeedModule.create(5));
@@ -126,12 +126,12 @@ public sealed class TinyModel : IDisposable
                 created: "2026-01-01",
                 data: "none",
                 dataSha256: "",
-                trainedOn: FSharpList<string>.Empty,
+                trainedOn: [],
                 leftOut: null,
                 weightsSha256: "",
                 seed: 1,
                 epoch: 1,
                 trainingFrames: 0),
-            metrics: FSharpList<ReportedMetric>.Empty,
+            metrics: [],
             files: MapModule.Empty<string, string>());
 }
