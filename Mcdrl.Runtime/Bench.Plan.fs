@@ -57,8 +57,8 @@ module BenchRequest =
         [ Precision.Fp32; Precision.Bf16 ] |> List.map PrecisionName.ofPrecision
 
     /// Those that are worth timing on this processor.
-    let private usual =
-        if Processor.hasFastBf16 then
+    let private usual () =
+        if Processor.hasFastBf16 () then
             precisions
         else
             [ PrecisionName.ofPrecision Precision.Fp32 ]
@@ -135,7 +135,7 @@ module BenchRequest =
                                         if List.contains (MarginalisationName.ofMode mode) asked then
                                             BenchPart.Segmenter mode
                         ]
-                    Own = orAll usual precisions' |> List.distinct
+                    Own = orAll (usual ()) precisions' |> List.distinct
                     Sizes = orAll [ 1; 8 ] batches |> List.distinct
                     Times = rounds
                     Cores = threads

@@ -18,7 +18,7 @@ module PrecisionName =
     let parse (device: string) (name: string option) : Result<Precision option, McdrlError> =
         match name, Option.bind tryParse name with
         | None, _ -> Ok None
-        | Some "auto", _ when Processor.hasFastBf16 || device.StartsWith "cuda" -> Ok(Some Precision.Bf16)
+        | Some "auto", _ when device.StartsWith "cuda" || Processor.hasFastBf16 () -> Ok(Some Precision.Bf16)
         | Some "auto", _ -> Ok(Some Precision.Fp32)
         | Some _, Some precision -> Ok(Some precision)
         | Some name, None ->

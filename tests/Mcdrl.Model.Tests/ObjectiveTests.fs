@@ -3,6 +3,7 @@ module Mcdrl.Model.Tests.ObjectiveTests
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 
 let private labels (rows: int list list) =
     torch.tensor (array2D (rows |> List.map (List.map byte)), dtype = torch.uint8)
@@ -259,7 +260,7 @@ let private terms =
                 use _noGrad = torch.no_grad ()
                 let network, texts, batch = problem settings
                 Objective.evaluate settings network texts true batch |> ignore
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
                 Objective.evaluate settings network texts true batch |> ignore
                 Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         ]
@@ -291,7 +292,7 @@ let private ofRival =
             Objective.evaluateRival settings network rival texts false batch
 
         evaluate () |> ignore
-        let before = torch.Tensor.TotalCount
+        let before = LiveTensors.count ()
         let terms, logits = evaluate ()
         Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         let worded = Rival.texts (Some rival) batch.Features texts

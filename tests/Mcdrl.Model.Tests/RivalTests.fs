@@ -3,6 +3,7 @@ module Mcdrl.Model.Tests.RivalTests
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 open Mcdrl.Model.Tests.RivalPromptTests
 
 let private normal shape seed = Seed.normal shape (Seed.create seed)
@@ -80,7 +81,7 @@ let private isOf (prompting: Prompting) =
                     Rival.loss rival texts classes features.Image |> ignore
 
                 work ()
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
                 work ()
                 Expect.equal torch.Tensor.TotalCount (before + 2L) "two tensors")
 

@@ -1,9 +1,9 @@
 module Mcdrl.Model.Tests.TsneTests
 
-open System
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 
 let private points (shape: int64 list) seed =
     (Seed.normal shape (Seed.create seed)).``to`` torch.float64
@@ -267,9 +267,7 @@ let private refusals =
             testCase "no tensor is left but the map"
             <| fun () ->
                 use x = points [ 20L; 4L ] 14UL
-                GC.Collect()
-                GC.WaitForPendingFinalizers()
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
 
                 let map =
                     ok (

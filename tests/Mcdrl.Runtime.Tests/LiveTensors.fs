@@ -1,4 +1,4 @@
-namespace Mcdrl.Runtime.Tests
+namespace Mcdrl.Tests
 
 open System
 open TorchSharp
