@@ -16,7 +16,7 @@ module PrecisionName =
 
     /// bf16 where the device named has instructions for it, else fp32.
     let fastOn (device: string) =
-        if Processor.hasFastBf16 || device.StartsWith "cuda" then
+        if device.StartsWith "cuda" || Processor.hasFastBf16 () then
             Precision.Bf16
         else
             Precision.Fp32

@@ -1,9 +1,9 @@
 module Mcdrl.Tests.TsneTests
 
-open System
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 open Mcdrl.Tests.Causal
 
 let private points (shape: int64 list) seed =
@@ -268,9 +268,7 @@ let private refusals =
             testCase "no tensor is left but the map"
             <| fun () ->
                 use x = points [ 20L; 4L ] 14UL
-                GC.Collect()
-                GC.WaitForPendingFinalizers()
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
 
                 let map =
                     ok (
