@@ -55,7 +55,7 @@ let tests =
 
                     Expect.isLessThan
                         (apart (torch.tensor(found).view(1L, int64 height, int64 width)) expected)
-                        1e-4f
+                        1e-3f
                         $"{side} to {height} x {width}"
 
             testCase "band by band the rows of the whole, in order, every row once"
