@@ -1,11 +1,8 @@
 // MCDRL, "Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation"
 // (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through:
 // Regions (6), Intervention (2, 8), Backdoor (1-5, 7), Head (4), Network (the whole way), Gate, Loss (9-12).
-//
-// Ours lives beside this file: classes told apart by texts (TextClasses.fs), what refines the head's answer
-// (Refinement.fs), further losses (SoftDice.fs, Alignment.fs, Grounding.fs), a prior that is estimated or learned
-// (Prior.fs), shapes and first weights (NetworkTemplate.fs).
-//
+// Beside it lie what a tower says (TowerFeatures.fs) and what is ours: classes told apart by texts (TextClasses.fs), the
+// head's refinements, further losses (SoftDice.fs, Alignment.fs, Grounding.fs), Prior.fs, NetworkTemplate.fs.
 // Symbols: B images, H×W cells, d joint width of image and text, K lesion classes (class 0 is background),
 // M confounders, N selected regions, S side of the network input. C dense map, F regions, Z dictionary, π prior.
 namespace Mcdrl
@@ -13,18 +10,6 @@ namespace Mcdrl
 open System
 open TorchSharp
 open type TorchSharp.torch.nn
-
-/// What an image tower says about a batch of images.
-[<NoComparison; NoEquality>]
-type TowerFeatures =
-    {
-        /// The dense map before alignment, [B, H, W, width].
-        Dense: Tensor
-        /// The image-level feature, [B, width].
-        Image: Tensor
-        /// Maps of earlier blocks, fine to coarse, [B, channels, h, w].
-        Skips: Tensor list
-    }
 
 /// Text embeddings of the prompts, computed once and kept with the model.
 [<NoComparison; NoEquality>]
@@ -93,17 +78,27 @@ module Regions =
 [<NoComparison; NoEquality>]
 type CausalLayer =
     {
+        /// Of the regions before they ask, [d].
         ln_1: LayerNorm
+        /// From regions to confounders, width d.
         attn: Attention
+        /// Of the attended regions, [d].
         ln_2: LayerNorm
+        /// [10/3·d, d].
         c_fc: Linear
+        /// [d, 10/3·d].
         c_proj: Linear
     }
 
 /// The causal intervention network A(F, Z) (Eq. 2, 8).
 [<NoComparison; NoEquality>]
-type Intervention = { layers: CausalLayer list }
+type Intervention =
+    {
+        /// In turn; as many as `method.layers` says.
+        layers: CausalLayer list
+    }
 
+/// Applies A.
 [<RequireQualifiedAccess>]
 module Intervention =
     /// Attention heads of 64 channels; where 64 does not divide d, as many as do with at least 64 each.
@@ -210,16 +205,21 @@ module Backdoor =
             | Marginalisation.Sampled
             | Marginalisation.Never -> (logits (invariant mode None intervene texts regions)).softmax 1L)
 
-/// The segmentation head H: logits of each pixel. The paper preset has no refinements.
+/// The segmentation head H: logits of each pixel.
 [<NoComparison; NoEquality>]
 type Head =
     {
+        /// Over d, [d].
         ln: LayerNorm
+        /// 3×3, from d channels to the head's width.
         conv_1: Conv2d
+        /// Steps to more detail, coarse to fine; none in the paper preset.
         refinements: Refinement list
+        /// 1×1, to logits.
         conv_2: Conv2d
     }
 
+/// Applies H.
 [<RequireQualifiedAccess>]
 module Head =
     /// Logits at the network's input size. Map [B', H, W, d], where B' may be a multiple of the B images that
@@ -239,11 +239,13 @@ type Network =
     {
         /// From the tower's width to the text's, for towers that were not trained with text.
         projection: Linear option
+        /// A, which every class and condition shares.
         intervention: Intervention
         /// What unselected cells hold, [d]; `None` leaves the dense map there.
         background: Tensor option
         /// Of two logits, normal and lesion, where texts tell the classes apart; else of K + 1.
         head: Head
+        /// How the class texts count, where they tell the classes apart.
         text_classes: TextClasses option
         /// log π before it is normalised, [M], while it is learned.
         log_prior: Tensor option
@@ -269,6 +271,7 @@ type Observation =
         Classes: Tensor
     }
 
+/// The whole way of a batch: dense map, regions, intervention, head.
 [<RequireQualifiedAccess>]
 module Network =
     /// From the tower's width to the text's: [..., width] → [..., d].

@@ -22,7 +22,7 @@ module OnnxSegmentVerb =
     let private run session (arguments: ParseResults<OnnxSegmentArgument>) =
         result {
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
-            let! targets = Segmenting.plan (arguments.GetResult OnnxSegmentArgument.Images) out
+            let! targets = SegmentFiles.plan (arguments.GetResult OnnxSegmentArgument.Images) out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
             return! SegmentImages.run session engine None false targets out
         }

@@ -5,45 +5,35 @@ open System.Text.Json
 open FsToolkit.ErrorHandling
 open Microsoft.ML.OnnxRuntime
 
-/// What an exported segmenter states about itself.
 [<RequireQualifiedAccess>]
 type OnnxFacts =
     {
         Classes: string list
-        /// The dictionary, if the file says how much each condition matters.
         Conditions: string list
         Mode: Marginalisation
-        /// Side of the square input in pixels.
         InputSize: int
     }
 
-/// The answer about some frames, row by row in the order of the axes.
 [<RequireQualifiedAccess>]
 type OnnxOutput =
     {
-        /// P(Y | do(F)), [B, K + 1, S, S].
         Probabilities: float32 array
-        /// I(Y; Z | F) in nats, [B, S, S], for modes that look at single conditions.
         Disagreement: float32 array option
-        /// Mean KL divergence of each condition's answer from the adjusted one in nats, [B, M], for the same modes.
         Influence: float32 array option
     }
 
-/// An exported segmenter in ONNX Runtime, on the processor. One instance serves any number of threads.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
 type OnnxEngine =
-    private
-        {
-            Session: InferenceSession
-            Stated: OnnxFacts
-        }
+    {
+        Session: InferenceSession
+        Stated: OnnxFacts
+    }
 
     member this.Facts = this.Stated
 
     interface IDisposable with
         member this.Dispose() = this.Session.Dispose()
 
-/// Runs files that `OnnxExport` wrote.
 [<RequireQualifiedAccess>]
 module OnnxEngine =
     let private foreign path what =
@@ -108,7 +98,6 @@ module OnnxEngine =
             | _ -> return! Error(foreign path $"its `input_size` is \"{side}\"")
         }
 
-    /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime.
     let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
         result {
             do! OnnxGuard.check path
@@ -124,7 +113,6 @@ module OnnxEngine =
                 return! Error fault
         }
 
-    /// Frames [B, 3, S, S] in [0, 1], row by row, S the input size.
     let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
         let side = int64 engine.Facts.InputSize
         let images = int64 frames.Length / (3L * side * side)
@@ -161,11 +149,9 @@ module OnnxEngine =
                 Influence = output OnnxContract.influence
             })
 
-    /// `run` on a picture of any size.
     let runPicture (engine: OnnxEngine) (picture: Picture) : Result<OnnxOutput, McdrlError> =
         Resampling.frame engine.Facts.InputSize picture |> run engine
 
-    /// The answer that the outputs for a picture come to.
     let answer (engine: OnnxEngine) (picture: Picture) (found: OnnxOutput) : SegmentationResult =
         let facts = engine.Facts
 
@@ -184,12 +170,9 @@ module OnnxEngine =
             Disagreement = found.Disagreement |> Option.map (Array.averageBy float)
         }
 
-    /// Segments a picture of any size, as `Segmenter.segment` does.
     let segment (engine: OnnxEngine) (picture: Picture) : Result<SegmentationResult, McdrlError> =
         runPicture engine picture |> Result.map (answer engine picture)
 
-    /// The exported segmenter as an engine, which disposes it. It answers in the mode that it was exported for and in no other,
-    /// and can't explain.
     let engine (exported: OnnxEngine) : Engine =
         let stated = exported.Facts
 

@@ -7,9 +7,11 @@ type PhantomImaging =
         Gain: float32
         /// Stray light added to every pixel, linear.
         Veil: float32
-        /// Light lost towards one side, 0 to 1, and the direction of that side.
+        /// Light lost towards one side, 0 to 1.
         Uneven: float32
+        /// The direction of that side, to the right.
         UnevenX: float32
+        /// The direction of that side, downwards.
         UnevenY: float32
         /// From white light (0) to the two narrow bands (1).
         Narrow: float32

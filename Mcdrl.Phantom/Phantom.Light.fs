@@ -6,8 +6,11 @@ open System
 [<NoComparison; NoEquality>]
 type PhantomLight =
     {
+        /// Of each pixel, row by row.
         Red: float32[]
+        /// Of each pixel, row by row.
         Green: float32[]
+        /// Of each pixel, row by row.
         Blue: float32[]
     }
 

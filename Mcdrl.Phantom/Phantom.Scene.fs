@@ -5,7 +5,9 @@ namespace Mcdrl
 type Aperture =
     /// The whole frame.
     | Full
+    /// A disc.
     | Round
+    /// A square with the corners cut off.
     | Octagon
     /// A square with the corners rounded off.
     | Rounded
@@ -13,6 +15,7 @@ type Aperture =
 /// The camera, lamp and processor of a site.
 type PhantomOptics =
     {
+        /// The shape of the field of view.
         Aperture: Aperture
         /// Radius of the field of view in sides, 0.5 touches the frame's borders.
         Reach: float
@@ -45,7 +48,9 @@ type Anatomy =
 /// A hospital: a distribution over optics, anatomy, classes and conditions.
 type PhantomSite =
     {
+        /// Its folder in a data set.
         Name: string
+        /// The usual scope; each examination's differs a little.
         Optics: PhantomOptics
         /// Weight of each anatomy.
         Anatomies: (Anatomy * float) list
@@ -66,38 +71,49 @@ type Lesion =
     {
         /// 0-based number in `Phantom.classes`.
         Class: int
+        /// Its middle, from the left.
         X: float
+        /// Its middle, from the top.
         Y: float
+        /// Mean radius of its outline.
         Radius: float
     }
 
 /// Everything that is before the camera, and the camera itself: independent of the imaging condition.
 type Scene =
     {
+        /// `None` for normal mucosa.
         Lesion: Lesion option
         /// What every detail of the scene is drawn from.
         Seed: Seed
+        /// Where it is examined.
         Site: PhantomSite
         /// The site's optics as this examination has them.
         Optics: PhantomOptics
+        /// How the organ lies.
         Anatomy: Anatomy
         /// The lumen of a tube; for other anatomies the direction of the folds.
         LumenX: float
+        /// With `LumenX`: for a tube the lumen's y.
         LumenY: float
     }
 
 /// The camera of a condition: the frame's point q shows the reference view's point c + (q − a) / zoom.
 type PhantomGeometry =
     {
+        /// Above 1 for a close-up, below for a distant view.
         Zoom: float
         /// c
         CentreX: float
+        /// c
         CentreY: float
         /// a
         AnchorX: float
+        /// a
         AnchorY: float
     }
 
+/// The reference view, and the way back to it.
 [<RequireQualifiedAccess>]
 module PhantomGeometry =
     /// The reference view.
@@ -140,7 +156,9 @@ module PhantomGeometry =
 [<NoComparison; NoEquality>]
 type PhantomFields =
     {
+        /// Pixels a side.
         Side: int
+        /// Which part of the scene the pixels show.
         Geometry: PhantomGeometry
         /// Distance of neighbouring pixels in the scene, in sides.
         Pitch: float32
@@ -160,11 +178,14 @@ type PhantomFields =
         Dark: float32[]
         /// Wetness: 1 is normal mucosa.
         Gloss: float32[]
+        /// 0 background, class + 1 in a lesion.
         Labels: byte[]
     }
 
+/// Makes fields, and finds the pixels that show a place of the scene.
 [<RequireQualifiedAccess>]
 module PhantomFields =
+    /// Level, evenly lit, normal mucosa everywhere.
     let create side (geometry: PhantomGeometry) =
         let plane value = Array.create (side * side) value
 

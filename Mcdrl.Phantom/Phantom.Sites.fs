@@ -39,6 +39,7 @@ module PhantomSites =
             Bias = bias
         }
 
+    /// The five, in the order of a data set's folders.
     let all =
         [
             site

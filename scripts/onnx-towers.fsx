@@ -40,7 +40,7 @@ for name in asked do
         try
             let bytes = get (OnnxExport.write file model mode)
 
-            let _, found = get (OnnxExporter.compare file model Progress.none)
+            let _, found = get (VerifiedExport.compare file model Progress.none)
 
             printfn
                 $"| {name} | {Marginalisation.name mode} | {float bytes / 1e6:F0} MB | {found.Probabilities:E1} | {found.DifferingPixels} of {found.Pixels} |"

@@ -37,9 +37,7 @@ module BenchTable =
 
     let private row (found: BenchResult) =
         [
-            found.Mode
-            |> Option.map Marginalisation.name
-            |> Option.defaultValue "tower"
+            found.Mode |> Option.map Marginalisation.name |> Option.defaultValue "tower"
             string found.Batch
             RecordJson.text found.Engine
             PrecisionName.ofPrecision found.Precision

@@ -29,11 +29,7 @@ module SegmentImages =
 
             Session.emit
                 session
-                (Json.object
-                    [
-                        "image", Json.text target.Input
-                        "error", Json.text (Flags.describe fault)
-                    ])
+                (Json.object [ "image", Json.text target.Input; "error", Json.text (Flags.describe fault) ])
 
     /// One of ONNX Runtime's threads an image where there are images enough, else as many as it likes.
     let byOnnx (file: string) images =
@@ -59,7 +55,7 @@ module SegmentImages =
                         clock.Restart()
 
                         return!
-                            Segmenting.run
+                            SegmentFiles.run
                                 engine
                                 mode
                                 explain

@@ -244,7 +244,7 @@ module ExperimentVerb =
 
             Session.say
                 session
-                $"Open {Path.Combine(ExperimentReporting.folderOf request, ExperimentWriting.pageName)}"
+                $"Open {Path.Combine(ExperimentReporting.folderOf request, ExperimentReportFiles.pageName)}"
 
             Session.emit session (RecordJson.toObject page.Report)
             return if state.Failed.IsEmpty then 0 else 1

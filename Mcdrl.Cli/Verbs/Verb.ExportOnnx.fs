@@ -37,7 +37,7 @@ module ExportOnnxVerb =
             say $"       influence [batch, {found.Conditions.Length}]"
 
         say
-            $"ONNX Runtime against Mcdrl on {compared.Frames} frames: probabilities differ by at most {compared.Probabilities:E1}, masks in {compared.DifferingPixels} of {compared.Pixels} pixels. {Segmenting.notice}"
+            $"ONNX Runtime against Mcdrl on {compared.Frames} frames: probabilities differ by at most {compared.Probabilities:E1}, masks in {compared.DifferingPixels} of {compared.Pixels} pixels. {Product.notice}"
 
     let private run session (arguments: ParseResults<ExportOnnxArgument>) =
         match
@@ -49,7 +49,7 @@ module ExportOnnxVerb =
             ModelFolder.orEmbedded session (arguments.TryGetResult ExportOnnxArgument.Model)
             |> Result.bind (fun folder ->
                 ProgressBar.during session (fun progress ->
-                    OnnxExporter.run
+                    VerifiedExport.run
                         {
                             Model = folder
                             Mode = mode

@@ -110,7 +110,7 @@ module SegmentVerb =
     let private run session (arguments: ParseResults<SegmentArgument>) =
         result {
             let asked = asked arguments
-            let! targets = Segmenting.plan asked.Images asked.Out
+            let! targets = SegmentFiles.plan asked.Images asked.Out
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
             do! checkEngine asked
 

@@ -29,6 +29,7 @@ type Progress =
     /// Whether the operation is to stop.
     member progress.IsCancelled = progress.Cancel.IsCancellationRequested
 
+/// Progress values for callers that show none.
 [<RequireQualifiedAccess>]
 module Progress =
     /// For callers that don't want to know, and let the operation end.

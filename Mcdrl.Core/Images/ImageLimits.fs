@@ -11,6 +11,7 @@ type ImageLimits =
         MaxBytes: int64
     }
 
+/// The limits that hold by default, and the check against any.
 [<RequireQualifiedAccess>]
 module ImageLimits =
     /// 100 megapixels, 32,768 a side, 512 MiB.

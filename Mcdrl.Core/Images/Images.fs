@@ -12,6 +12,7 @@ type ImageHeader =
         Width: int
         /// Height of the upright picture.
         Height: int
+        /// How the file's rows and columns lie; width and height are already turned.
         Orientation: Orientation
     }
 

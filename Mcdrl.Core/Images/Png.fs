@@ -9,7 +9,9 @@ open System.IO.Compression
 /// not scaled.
 type PngRaster =
     {
+        /// Pixels a row.
         Width: int
+        /// Rows.
         Height: int
         /// 1 grey or palette index, 2 grey and alpha, 3 colour, 4 colour and alpha.
         Channels: int

@@ -5,8 +5,11 @@ namespace Mcdrl
 /// its flag there.
 type Fault =
     {
+        /// What is wrong, as a clause that can follow the place.
         What: string
+        /// The file, folder, setting or tensor that it is wrong with.
         Where: string
+        /// What to do about it, as an instruction.
         Fix: string
     }
 
@@ -27,6 +30,7 @@ type McdrlError =
     /// Several faults reported at once; the first decides the family. Never empty.
     | Several of first: McdrlError * rest: McdrlError list
 
+/// Makes errors, joins several into one, and says what one means to a user: its text and its exit code.
 [<RequireQualifiedAccess>]
 module McdrlError =
     let private fault what where fix =

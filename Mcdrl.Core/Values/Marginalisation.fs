@@ -17,6 +17,7 @@ type Marginalisation =
     /// softmax(H(F)): A is the identity, whatever Z is. The baseline, and every model before its gate opens.
     | Never
 
+/// The modes by name, and which of them may answer and which may train.
 [<RequireQualifiedAccess>]
 module Marginalisation =
     /// Those that may answer.

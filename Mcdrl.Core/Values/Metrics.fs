@@ -23,8 +23,10 @@ type Counts =
             TrueNegative = a.TrueNegative + b.TrueNegative
         }
 
+/// Counts confusions of label arrays, pixel by pixel.
 [<RequireQualifiedAccess>]
 module Counts =
+    /// Of no pixels.
     let zero =
         {
             TruePositive = 0L
@@ -72,6 +74,7 @@ module Counts =
             TrueNegative = counts.TruePositive
         }
 
+    /// Pixels counted.
     let all (counts: Counts) =
         counts.TruePositive
         + counts.FalsePositive
@@ -94,7 +97,9 @@ type EmptyTruth =
 [<Struct>]
 type Score =
     {
+        /// 2tp/(2tp + fp + fn).
         Dice: float
+        /// tp/(tp + fp + fn).
         Iou: float
         /// Share of pixels on which prediction and truth agree.
         Accuracy: float
@@ -116,13 +121,16 @@ module Metrics =
             let hit = weight * float counts.TruePositive
             hit / (hit + float (counts.FalsePositive + counts.FalseNegative))
 
+    /// Dice of the counts, 0 to 1; where the true region is empty, as the rule says.
     let dice rule counts = overlap rule counts 2.0
+    /// Intersection over union of the counts, 0 to 1; where the true region is empty, as the rule says.
     let iou rule counts = overlap rule counts 1.0
 
     /// NaN if there is no pixel.
     let accuracy (counts: Counts) =
         float (counts.TruePositive + counts.TrueNegative) / float (Counts.all counts)
 
+    /// All three scores of the counts.
     let score rule counts =
         {
             Dice = dice rule counts

@@ -5,6 +5,7 @@ type Condition =
     {
         /// What follows "An endoscopy image with".
         Name: string
+        /// Which of the five groups it belongs to, e.g. "illumination".
         Category: string
     }
 

@@ -7,15 +7,24 @@ open System.Runtime.InteropServices
 /// the EXIF tag 0x0112, named as there (row 0 is at the visual …, column 0 at the visual …).
 [<RequireQualifiedAccess>]
 type Orientation =
+    /// 1: upright as it is stored.
     | TopLeft
+    /// 2: mirrored left to right.
     | TopRight
+    /// 3: turned by 180°.
     | BottomRight
+    /// 4: mirrored top to bottom.
     | BottomLeft
+    /// 5: rows and columns exchanged.
     | LeftTop
+    /// 6: upright after a clockwise quarter turn.
     | RightTop
+    /// 7: rows and columns exchanged, and turned by 180°.
     | RightBottom
+    /// 8: upright after a counter-clockwise quarter turn.
     | LeftBottom
 
+/// Turns sizes, points and rasters from the file's orientation upright, and back.
 [<RequireQualifiedAccess>]
 module Orientation =
     /// All eight, in the order of the EXIF values 1 to 8.
@@ -103,7 +112,9 @@ module Orientation =
 /// An upright 8-bit colour picture.
 type Picture =
     {
+        /// Pixels a row, upright.
         Width: int
+        /// Rows, upright.
         Height: int
         /// `Height * Width * 3` bytes, row by row, red, green, blue.
         Rgb: byte[]
@@ -111,6 +122,7 @@ type Picture =
         Orientation: Orientation
     }
 
+/// From the four bytes a pixel of codecs and canvases to the three of a picture, and back.
 [<RequireQualifiedAccess>]
 module Picture =
     /// Red, green and blue of pixels of four bytes, as codecs and canvases give them; the fourth is ignored.
@@ -153,12 +165,15 @@ module Luma =
 /// One label a pixel, 0 to 255.
 type LabelMap =
     {
+        /// Pixels a row.
         Width: int
+        /// Rows.
         Height: int
         /// `Height * Width` labels, row by row.
         Labels: byte[]
     }
 
+/// Label maps at other sizes and in a file's orientation, and what they hold of each label.
 [<RequireQualifiedAccess>]
 module LabelMap =
     /// The map at another size: each pixel takes the label that lies under its centre.
@@ -221,12 +236,15 @@ module LabelMap =
 /// One number a pixel.
 type ValueMap =
     {
+        /// Pixels a row.
         Width: int
+        /// Rows.
         Height: int
         /// `Height * Width` numbers, row by row.
         Values: float32[]
     }
 
+/// Value maps in a file's orientation.
 [<RequireQualifiedAccess>]
 module ValueMap =
     /// An upright map in the orientation of the file that it belongs to.

@@ -4,6 +4,7 @@ namespace Mcdrl
 [<Struct>]
 type Seed = private Seed of uint64
 
+/// Splits seeds and draws from them: the same seed gives the same numbers on every machine.
 [<RequireQualifiedAccess>]
 module Seed =
     /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection that scatters neighbouring inputs.
@@ -12,6 +13,7 @@ module Seed =
         let x = (x ^^^ (x >>> 27)) * 0x94D049BB133111EBUL
         x ^^^ (x >>> 31)
 
+    /// The seed that a user gave; any number is as good as another.
     let create (value: uint64) = Seed value
 
     /// What a generator of another library starts from.

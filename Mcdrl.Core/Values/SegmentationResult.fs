@@ -9,6 +9,7 @@ type SegmentationResult =
         Upright: LabelMap
         /// Lesion classes of the model, label 1 first.
         Classes: string list
+        /// How the model was asked to intervene.
         Mode: Marginalisation
         /// For each condition of the dictionary: how far the answer under this condition alone is from the adjusted
         /// one, mean KL divergence in nats. Empty for modes that never look at a single condition.
@@ -20,6 +21,7 @@ type SegmentationResult =
 /// What a model would answer had the image been taken under one condition of its dictionary.
 type ConditionAnswer =
     {
+        /// Its words in the dictionary.
         Condition: string
         /// π_m, its share of the adjusted answer; the shares sum to 1.
         Weight: float
@@ -82,5 +84,6 @@ type ExplanationResult =
         Unstable: int64
         /// From exact adjustment to attention, whatever the mode of the answer.
         Gap: AttentionGap
+        /// The cells that the answer was read from.
         Regions: RegionsSeen
     }

@@ -63,8 +63,8 @@ module BenchRequest =
     let precisions = [ Precision.Fp32; Precision.Bf16 ]
 
     /// Those that are worth timing on this processor.
-    let private usual =
-        if Processor.hasFastBf16 then
+    let private usual () =
+        if Processor.hasFastBf16 () then
             precisions
         else
             [ Precision.Fp32 ]
@@ -145,7 +145,7 @@ module BenchRequest =
                                     if List.contains mode asked then
                                         BenchPart.Segmenter mode
                     ]
-                Own = orAll usual precisions' |> List.distinct
+                Own = orAll (usual ()) precisions' |> List.distinct
                 Sizes = orAll [ 1; 8 ] batches |> List.distinct
                 Times = rounds
                 Cores = threads

@@ -120,11 +120,11 @@ module DemoPictures =
         result {
             let frames = explained plan scenes
             let inputs = frames |> List.map (fun frame -> Path.Combine(data, frame.Image))
-            let! targets = Segmenting.plan inputs out
+            let! targets = SegmentFiles.plan inputs out
 
             let outcomes = ResizeArray()
             let keep _ outcome = outcomes.Add outcome
-            do! Segmenting.run (Segmenter.engine mcdrl) None true ImageLimits.standard targets keep progress
+            do! SegmentFiles.run (Segmenter.engine mcdrl) None true ImageLimits.standard targets keep progress
             let! reports = outcomes.ToArray() |> McdrlError.complete
 
             return!

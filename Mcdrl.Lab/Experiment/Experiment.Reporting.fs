@@ -47,6 +47,6 @@ module ExperimentReporting =
                     Sheet = sheet
                 }
 
-            do! ExperimentWriting.write (folderOf request) page
+            do! ExperimentReportFiles.write (folderOf request) page
             return page
         }

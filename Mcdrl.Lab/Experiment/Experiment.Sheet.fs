@@ -46,7 +46,9 @@ module ExperimentSheet =
                 Dataset.labels dataset item
                 |> Result.map (fun map -> image, Array.exists ((<>) 0uy) map.Labels)
 
-            let! read = TorchThreads.run "reading masks" lesion (Array.ofList candidates) progress
+            let! read =
+                TorchThreads.run "reading masks" lesion (Array.ofList candidates) progress
+
             let! read = McdrlError.complete read
             return read |> List.filter snd |> List.map fst
         }

@@ -17,6 +17,7 @@ type Transformed =
 [<NoComparison; NoEquality>]
 type Batch =
     {
+        /// What the tower says about the frames.
         Features: TowerFeatures
         /// int64 [B, S, S], 0 background, k class k.
         Labels: Tensor
@@ -28,16 +29,23 @@ type Batch =
         Transformed: Transformed option
     }
 
-/// The parts of Eq. 9 and ours, before weighting, and their weighted sum.
+/// The parts of Eq. 9 and ours, before weighting, and their weighted sum, each a scalar. A part of no weight is 0.
 [<NoComparison; NoEquality>]
 type LossTerms =
     {
+        /// L, what is minimised.
         Total: Tensor
+        /// L_seg (Eq. 10).
         Segmentation: Tensor
+        /// L_causal (Eq. 11); 0 before the gate opens.
         Causal: Tensor
+        /// L_contrast (Eq. 12), or a rival's own objective in its place.
         Contrast: Tensor
+        /// 1 − soft Dice, ours.
         Dice: Tensor
+        /// Cross-entropy of cells against the prompts, ours.
         Alignment: Tensor
+        /// 1 − agreement of A with what transformed frames show, ours.
         Grounding: Tensor
     }
 

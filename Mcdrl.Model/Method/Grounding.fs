@@ -4,7 +4,13 @@ open TorchSharp
 
 /// How well the intervention network foretells a condition: cosine of its regions A(F(x), z_m) and of the untouched
 /// regions F(x), each with what the tower sees when the condition is done to the frame, F(T_m(x)). In [−1, 1].
-type GroundingScore = { Predicted: float; Unchanged: float }
+type GroundingScore =
+    {
+        /// Of A(F(x), z_m).
+        Predicted: float
+        /// Of F(x), with no intervention: what A must beat.
+        Unchanged: float
+    }
 
 /// Grounded interventions (ours): A(F(x), z_m) should be what the tower sees when condition m is done to the frame,
 /// F(T_m(x)). Nothing in the paper's losses ties the two.

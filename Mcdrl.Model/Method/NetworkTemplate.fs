@@ -63,7 +63,11 @@ module NetworkTemplate =
                 match settings.Unselected with
                 | Unselected.Dense -> None
                 | Unselected.Background ->
-                    Some(filling |> Filling.named "background" |> Filling.fill SeedTensors.normal [ width ])
+                    Some(
+                        filling
+                        |> Filling.named "background"
+                        |> Filling.fill SeedTensors.normal [ width ]
+                    )
             head =
                 head
                     width

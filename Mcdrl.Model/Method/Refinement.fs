@@ -4,12 +4,17 @@ namespace Mcdrl
 [<NoComparison; NoEquality>]
 type Refinement =
     {
+        /// Of the skip map, [channels].
         skip_norm: GroupNorm
+        /// 1×1, from the skip map's channels to the head's.
         lateral: Conv2d
+        /// 3×3, within the head's channels, of the sum of both.
         conv: Conv2d
+        /// Of what that gives, [hidden].
         norm: GroupNorm
     }
 
+/// Makes refinements, and applies them on the way from the head's map to finer ones.
 [<RequireQualifiedAccess>]
 module Refinement =
     /// How many groups its group norms have.

@@ -27,21 +27,29 @@ type PriorSource =
 /// Who words the class texts in place of the fixed prompts: a rival of the paper.
 [<RequireQualifiedAccess>]
 type Prompting =
+    /// CoCoOp: a context that the image shifts.
     | Cocoop
+    /// StyLIP: a context made of the image's style, texts of its content.
     | Stylip
+    /// BiomedCoOp: one context for all images, held to descriptive prompts.
     | Biomedcoop
 
 /// How the dense map is read off a CLIP tower's last block.
 [<RequireQualifiedAccess>]
 type DenseMode =
+    /// Every cell attends as CLIP's own block does.
     | Plain
+    /// MaskCLIP: every cell reads itself alone.
     | Maskclip
+    /// SCLIP: cells read those whose queries or keys are like theirs.
     | Sclip
 
+/// `method` of a configuration: the network and how it intervenes.
 type MethodSettings =
     {
         /// Side of the square network input in pixels.
         InputSize: int
+        /// How the dense map is read off a CLIP tower; a plain ResNet has but one way.
         DenseMode: DenseMode
         /// Share of cells that MTRS keeps, (0, 1]; 1 is "without MTRS".
         Alpha: float
@@ -53,6 +61,7 @@ type MethodSettings =
         PriorSource: PriorSource option
         /// Depth L of the intervention network.
         Layers: int
+        /// What the cells hold that MTRS leaves out.
         Unselected: Unselected
         /// How training intervenes once the gate is open: one of `Marginalisation.training`.
         TrainingMode: Marginalisation
@@ -60,6 +69,7 @@ type MethodSettings =
         Marginalisation: Marginalisation
         /// Channels inside the head.
         HeadWidth: int
+        /// What tells the classes apart.
         ClassesBy: ClassesBy
         /// How many earlier tower maps the head reads, 0 for none.
         Refinements: int
@@ -69,6 +79,7 @@ type MethodSettings =
         ClassWords: Map<string, string> option
     }
 
+/// `loss` of a configuration: weights and temperatures of the objective.
 type LossSettings =
     {
         /// λ1 of Eq. 9.
@@ -81,23 +92,30 @@ type LossSettings =
         Dice: float
         /// Weight of the cell-text alignment.
         Alignment: float
+        /// τ of the alignment, > 0.
         AlignmentTau: float
         /// λ3 of grounded interventions: how strongly A(F(x), z_m) is held to F(T_m(x)); 0 in the paper.
         Grounding: float
     }
 
+/// `optimiser` of a configuration: AdamW, its schedule, and what it trains.
 type OptimiserSettings =
     {
+        /// Passes over the training frames, at least 1.
         Epochs: int
         /// The intervention is off for this many epochs.
         ActivationEpoch: int
+        /// Epochs, or a part of one, in which the learning rate rises; it falls as a cosine after them.
         WarmupEpochs: float
+        /// Frames a step.
         BatchSize: int
+        /// The highest one, in [0, 10].
         LearningRate: float
         /// The tower's learning rate as a share of `LearningRate`.
         TowerFactor: float
         /// Upper tower blocks that are trained; 0 freezes the tower.
         TrainedBlocks: int
+        /// AdamW's decoupled decay, in [0, 1].
         WeightDecay: float
         /// Largest norm of the whole gradient.
         GradientClip: float
@@ -105,9 +123,12 @@ type OptimiserSettings =
         Averaging: float
     }
 
+/// `augmentation` of a configuration: how views of a frame are drawn.
 type AugmentationSettings =
     {
+        /// Mirror half of the views left to right, and half top to bottom.
         Flips: bool
+        /// Turn by a multiple of 90°, each as likely.
         QuarterTurns: bool
         /// Largest rotation in degrees.
         Rotation: float
@@ -128,14 +149,19 @@ type AugmentationSettings =
 /// Everything that decides what training does, besides the data and the seed.
 type Settings =
     {
+        /// `method`: the network.
         Method: MethodSettings
+        /// `loss`: the objective.
         Loss: LossSettings
+        /// `optimiser`: the steps.
         Optimiser: OptimiserSettings
+        /// `augmentation`: the views.
         Augmentation: AugmentationSettings
         /// Share of the source frames that is held back for choosing the epoch, per site.
         Validation: float
     }
 
+/// Checks settings, and reads the classes' words off them.
 [<RequireQualifiedAccess>]
 module Settings =
     /// What prompts call the classes of a dataset, in their order.

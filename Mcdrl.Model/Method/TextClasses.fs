@@ -2,11 +2,17 @@ namespace Mcdrl
 
 open TorchSharp
 
-/// Where texts tell the classes apart (ours, not the paper's), how much the similarity of a cell and that of the whole
-/// image count, [1] each.
+/// How much the similarities to the class texts count, where texts tell the classes apart (ours, not the paper's).
 [<NoComparison; NoEquality>]
-type TextClasses = { cells: Tensor; image: Tensor }
+type TextClasses =
+    {
+        /// Weight of each cell's similarity, [1].
+        cells: Tensor
+        /// Weight of the whole image's similarity, [1].
+        image: Tensor
+    }
 
+/// From similarities to scores of the classes, and from these to logits.
 [<RequireQualifiedAccess>]
 module TextClasses =
     /// At first both count in full.

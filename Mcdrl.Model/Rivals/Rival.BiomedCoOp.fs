@@ -28,6 +28,7 @@ module BiomedCoOp =
     /// Largest |z| of a prompt that is kept, as published for Kvasir.
     let threshold = 1.5
 
+    /// Before training: the context is the frame's.
     let create (frame: PromptFrame) : BiomedCoOp = { context = frame.context.clone () }
 
     /// g_k, the same for every image. [1, K, d]

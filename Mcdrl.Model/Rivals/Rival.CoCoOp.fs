@@ -8,8 +8,9 @@ type CoCoOp =
     {
         /// v_1 .. v_4, [4, width].
         context: Tensor
-        /// h: [d / 16, d], then [width, d / 16].
+        /// First layer of h, [d / 16, d].
         linear1: Linear
+        /// Second layer of h, [width, d / 16].
         linear2: Linear
     }
 
@@ -21,6 +22,7 @@ type CoCoOp =
 /// length when it enters h, as theirs; the context starts from `PromptFrame.words`.
 [<RequireQualifiedAccess>]
 module CoCoOp =
+    /// Before training: the context is the frame's, h is drawn.
     let create (frame: PromptFrame) filling : CoCoOp =
         let visual = PromptFrame.embed frame
         let hidden = max 1L (visual / 16L)

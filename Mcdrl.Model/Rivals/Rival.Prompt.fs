@@ -7,6 +7,7 @@ open TorchSharp
 [<NoComparison; NoEquality>]
 type PromptFrame =
     {
+        /// The tower that reads the prompts.
         text: ClipText
         /// [SOS][class words][EOS] of each class, padded with 0, int64 [K, n].
         tokens: Tensor

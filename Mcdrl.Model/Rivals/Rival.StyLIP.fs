@@ -6,11 +6,15 @@ open TorchSharp
 [<NoComparison; NoEquality>]
 type Projector =
     {
+        /// Of the inputs.
         ln: LayerNorm
+        /// To a sixteenth of the inputs.
         linear1: Linear
+        /// From there to the outputs.
         linear2: Linear
     }
 
+/// Makes projectors and applies them.
 [<RequireQualifiedAccess>]
 module Projector =
     /// The last layer is 0, so that it says 0 at first.

@@ -5,20 +5,26 @@ open TorchSharp
 /// What a rival trains. Leaves below `learner.` are trained, no others.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
 type PromptLearner =
+    /// A context and a meta-net.
     | Cocoop of CoCoOp
+    /// Projectors of style and content.
     | Stylip of StyLIP
+    /// A context.
     | Biomedcoop of BiomedCoOp
 
 /// A rival of the paper: a way to word the class texts. Everything else is the frame of all methods.
 [<NoComparison; NoEquality>]
 type Rival =
     {
+        /// What is fixed: the text tower, the class names, the first context.
         frame: PromptFrame
+        /// What is trained.
         learner: PromptLearner
         /// Features of descriptive prompts [K, P, d], which only BiomedCoOp's training reads.
         ensemble: Tensor option
     }
 
+/// Makes rivals, words the class texts by them, and gives their own objective.
 [<RequireQualifiedAccess>]
 module Rival =
     /// The weight of a rival's own objective beside the segmentation loss. Theirs is all that they train by, so it counts

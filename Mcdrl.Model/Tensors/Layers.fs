@@ -3,38 +3,69 @@ namespace Mcdrl
 open TorchSharp
 open type TorchSharp.torch.nn
 
-/// y = x Wᵀ + b. `weight` [outputs, inputs], `bias` [outputs].
+/// y = x Wᵀ + b.
 [<NoComparison; NoEquality>]
-type Linear = { weight: Tensor; bias: Tensor option }
+type Linear =
+    {
+        /// W, [outputs, inputs].
+        weight: Tensor
+        /// b, [outputs].
+        bias: Tensor option
+    }
 
-/// Normalisation over the last axis. `weight`, `bias` [width].
+/// Normalisation over the last axis.
 [<NoComparison; NoEquality>]
-type LayerNorm = { weight: Tensor; bias: Tensor }
+type LayerNorm =
+    {
+        /// [width].
+        weight: Tensor
+        /// [width].
+        bias: Tensor
+    }
 
-/// `weight` [outputs, inputs, height, width], `bias` [outputs].
+/// A convolution over two axes.
 [<NoComparison; NoEquality>]
-type Conv2d = { weight: Tensor; bias: Tensor option }
+type Conv2d =
+    {
+        /// [outputs, inputs, height, width].
+        weight: Tensor
+        /// [outputs].
+        bias: Tensor option
+    }
 
-/// Batch normalisation with fixed statistics. All fields [channels].
+/// Batch normalisation with fixed statistics.
 [<NoComparison; NoEquality>]
 type BatchNorm =
     {
+        /// γ, [channels].
         weight: Tensor
+        /// β, [channels].
         bias: Tensor
+        /// μ, [channels].
         running_mean: Tensor
+        /// σ², [channels].
         running_var: Tensor
     }
 
-/// Normalisation over groups of channels. `weight`, `bias` [channels].
+/// Normalisation over groups of channels.
 [<NoComparison; NoEquality>]
-type GroupNorm = { weight: Tensor; bias: Tensor }
+type GroupNorm =
+    {
+        /// [channels].
+        weight: Tensor
+        /// [channels].
+        bias: Tensor
+    }
 
-/// Multi-head attention with PyTorch's packed projections: `in_proj_weight` [3·width, width] holds q, k, v.
+/// Multi-head attention with PyTorch's packed projections.
 [<NoComparison; NoEquality>]
 type Attention =
     {
+        /// Of q, k and v, one below the other, [3·width, width].
         in_proj_weight: Tensor
+        /// [3·width].
         in_proj_bias: Tensor
+        /// From the merged heads, width to width.
         out_proj: Linear
     }
 
@@ -49,6 +80,7 @@ module Layers =
     /// The exact Gaussian error linear unit.
     let gelu (x: Tensor) = functional.gelu x
 
+    /// max(0, x).
     let relu (x: Tensor) = functional.relu x
 
     let private follow epilogue (x: Tensor) =
@@ -231,6 +263,7 @@ type Filling =
     /// First values, drawn by a seed.
     | Drawn of Seed
 
+/// Fillings of parts of a layer, and tensors filled.
 [<RequireQualifiedAccess>]
 module Filling =
     let private ofPart (seedOf: Seed -> Seed) filling =
@@ -257,15 +290,19 @@ module Filling =
 /// Layers that are trained from nothing: their shapes, or first values in PyTorch's default distributions.
 [<RequireQualifiedAccess>]
 module Init =
+    /// 1 everywhere, float32.
     let ones (shape: int64 list) = torch.ones (List.toArray shape)
 
+    /// 0 everywhere, float32.
     let zeros (shape: int64 list) = torch.zeros (List.toArray shape)
 
     let private constant (make: int64 list -> Tensor) shape filling =
         Filling.fill (fun shape _ -> make shape) shape filling
 
     let private symmetric (bound: float) (name: string) shape filling =
-        filling |> Filling.named name |> Filling.fill (SeedTensors.symmetric bound) shape
+        filling
+        |> Filling.named name
+        |> Filling.fill (SeedTensors.symmetric bound) shape
 
     /// U(±1/√inputs) for the weight and the bias.
     let linear (inputs: int64) (outputs: int64) filling : Linear =
@@ -283,12 +320,14 @@ module Init =
             bias = Some(constant zeros [ outputs ] filling)
         }
 
+    /// Weight 1, bias 0.
     let layerNorm (width: int64) filling : LayerNorm =
         {
             weight = constant ones [ width ] filling
             bias = constant zeros [ width ] filling
         }
 
+    /// Weight 1, bias 0.
     let groupNorm (channels: int64) filling : GroupNorm =
         {
             weight = constant ones [ channels ] filling

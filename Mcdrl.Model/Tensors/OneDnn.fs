@@ -6,6 +6,7 @@ open TorchSharp
 /// What a kernel of `OneDnn` does to its result before it is written.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
 type Epilogue =
+    /// The result as it is.
     | Nothing
     /// max(0, x)
     | Relu
@@ -137,6 +138,7 @@ module OneDnn =
     let supportsBf16 () =
         LibTorch.call "mkldnn::_is_mkldnn_bf16_supported" [ absent ] &&& 1UL = 1UL
 
+    /// Whether a weight is laid out for oneDNN, so that only the kernels here can read it.
     let isPacked (weight: Tensor) =
         let mutable layout = 0
 

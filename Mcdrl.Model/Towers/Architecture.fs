@@ -8,11 +8,14 @@ type Shapes =
     {
         /// The file, for errors.
         Origin: string
+        /// By the tensor's name.
         Sizes: Map<string, int64 list>
     }
 
+/// Reads layers, widths and counts off names and sizes.
 [<RequireQualifiedAccess>]
 module Shapes =
+    /// The shapes of a file's tensors; `origin` names it in errors.
     let ofTensors origin (tensors: Map<string, Tensor>) : Shapes =
         {
             Origin = origin
@@ -32,6 +35,7 @@ module Shapes =
                 |> Map.ofSeq
         }
 
+    /// Whether there is a tensor of this name.
     let has name (shapes: Shapes) = shapes.Sizes.ContainsKey name
 
     /// How many list positions stand directly below `prefix`: 12 for names prefix.0.x to prefix.11.x.
@@ -71,11 +75,14 @@ module Shapes =
 /// Layers without memory (torch's meta device): shapes to load into and to count.
 [<RequireQualifiedAccess>]
 module Template =
+    /// float32 of this shape.
     let tensor (shape: int64 list) = Filling.empty shape
 
+    /// With a bias.
     let linear (inputs: int64) (outputs: int64) =
         Init.linear inputs outputs Filling.Shapes
 
+    /// Over so many channels.
     let layerNorm (width: int64) = Init.layerNorm width Filling.Shapes
 
     /// A convolution without bias.
@@ -85,6 +92,7 @@ module Template =
             bias = None
         }
 
+    /// Over so many channels.
     let batchNorm (channels: int64) : BatchNorm =
         {
             weight = tensor [ channels ]
@@ -93,4 +101,5 @@ module Template =
             running_var = tensor [ channels ]
         }
 
+    /// Of tokens of this width.
     let attention (width: int64) = Init.attention width Filling.Shapes

@@ -28,6 +28,7 @@ module ClipLayout =
     let private prefixed (prefix: string) (name: string) =
         name.StartsWith(prefix, StringComparison.Ordinal)
 
+    /// The layout that the names of a file's tensors are in; OpenAI's where nothing speaks for another.
     let detect (names: string seq) : ClipLayout =
         if
             names

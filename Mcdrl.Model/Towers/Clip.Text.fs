@@ -2,8 +2,13 @@ namespace Mcdrl
 
 open TorchSharp
 
+/// A table of vectors, one for each token id.
 [<NoComparison; NoEquality>]
-type Embedding = { weight: Tensor }
+type Embedding =
+    {
+        /// [vocabulary, width].
+        weight: Tensor
+    }
 
 /// CLIP's text tower, at the top level of OpenAI's names.
 [<NoComparison; NoEquality>]
@@ -15,24 +20,35 @@ type ClipText =
         text_projection: Tensor
         /// log of the factor on cosine similarities, [].
         logit_scale: Tensor
+        /// What each token id stands for.
         token_embedding: Embedding
+        /// Its blocks, each token reading itself and those before it.
         transformer: Transformer
+        /// Of the tokens before the projection, [width].
         ln_final: LayerNorm
     }
 
 /// What distinguishes one text tower from another.
 type ClipTextShape =
     {
+        /// The most tokens of a text, start and end included.
         Context: int64
+        /// Token ids.
         Vocabulary: int64
+        /// Channels of a token.
         Width: int64
+        /// Blocks.
         Layers: int
+        /// Units between the two layers of a block.
         Hidden: int64
+        /// Width of the joint space of images and texts.
         Embed: int64
     }
 
+/// Reads the architecture off shapes, and computes features of texts.
 [<RequireQualifiedAccess>]
 module ClipText =
+    /// The architecture that names and sizes show; a `Model` error where they show none.
     let shape (shapes: Shapes) : Result<ClipTextShape, McdrlError> =
         shapes
         |> Shapes.require
@@ -54,6 +70,7 @@ module ClipText =
                 Embed = projection[1]
             })
 
+    /// Its shapes, to load into and to count.
     let template (shape: ClipTextShape) : ClipText =
         {
             positional_embedding = Template.tensor [ shape.Context; shape.Width ]

@@ -5,24 +5,40 @@ open type TorchSharp.torch.nn
 
 /// The two layers after a block's attention.
 [<NoComparison; NoEquality>]
-type Mlp = { c_fc: Linear; c_proj: Linear }
+type Mlp =
+    {
+        /// [hidden, width].
+        c_fc: Linear
+        /// [width, hidden].
+        c_proj: Linear
+    }
 
 /// A pre-norm residual block: x += attn(ln_1 x); x += mlp(ln_2 x).
 [<NoComparison; NoEquality>]
 type Block =
     {
+        /// Before the attention, [width].
         ln_1: LayerNorm
+        /// Of the tokens among themselves.
         attn: Attention
+        /// Before the two layers, [width].
         ln_2: LayerNorm
+        /// Of each token by itself, with `quickGelu` between the two layers.
         mlp: Mlp
     }
 
+/// The blocks of a tower.
 [<NoComparison; NoEquality>]
-type Transformer = { resblocks: Block list }
+type Transformer =
+    {
+        /// In turn.
+        resblocks: Block list
+    }
 
 /// CLIP's transformer (openai/CLIP, model.py), used by the ViT and by the text tower. Heads have 64 channels.
 [<RequireQualifiedAccess>]
 module Transformer =
+    /// Attention heads at this width.
     let heads (width: int64) = max 1L (width / 64L)
 
     /// 1.702·quickGelu(x) = swish(1.702·x): a packed block has 1.702·c_fc and c_proj/1.702.
@@ -118,6 +134,7 @@ module Transformer =
         |> List.fold (-->) (fun x -> x.alias ())
         |> fun apply -> apply x
 
+    /// The shapes of so many layers.
     let template (width: int64) (hidden: int64) (layers: int) : Transformer =
         {
             resblocks =

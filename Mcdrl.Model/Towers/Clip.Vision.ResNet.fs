@@ -5,24 +5,38 @@ open type TorchSharp.torch.nn
 
 /// A 1×1 convolution and its batch normalisation, under torch's names in a sequence.
 [<NoComparison; NoEquality>]
-type Downsample = { ``0``: Conv2d; ``1``: BatchNorm }
+type Downsample =
+    {
+        /// From the block's inputs to its outputs, with the block's stride where it isn't pooled.
+        ``0``: Conv2d
+        /// Of what that gives.
+        ``1``: BatchNorm
+    }
 
 /// A residual bottleneck: 1×1, 3×3, 1×1, four times as wide at its end.
 [<NoComparison; NoEquality>]
 type Bottleneck =
     {
+        /// 1×1, to the narrow width.
         conv1: Conv2d
+        /// After `conv1`.
         bn1: BatchNorm
+        /// 3×3, within the narrow width.
         conv2: Conv2d
+        /// After `conv2`.
         bn2: BatchNorm
+        /// 1×1, to four times the narrow width.
         conv3: Conv2d
+        /// After `conv3`.
         bn3: BatchNorm
+        /// The shortcut's, in the first block of a stage.
         downsample: Downsample option
     }
 
 /// Lays out a convolution and the normalisation after it as one, for inference: stride, padding, the two layers.
 type PackConvNorm = int64 -> int64 -> Conv2d -> BatchNorm -> Conv2d
 
+/// Bottlenecks as shapes, and as inference wants them.
 [<RequireQualifiedAccess>]
 module Bottleneck =
     /// The block for inference on the processor. Strides of the first and the second convolution and of the shortcut.
@@ -74,9 +88,13 @@ type AttentionPool =
     {
         /// [cells + 1, channels], the mean token first.
         positional_embedding: Tensor
+        /// Of the query, channels to channels.
         q_proj: Linear
+        /// Of the keys, channels to channels.
         k_proj: Linear
+        /// Of the values, channels to channels.
         v_proj: Linear
+        /// Of the merged heads, channels to the joint space.
         c_proj: Linear
     }
 
@@ -85,16 +103,27 @@ type AttentionPool =
 [<NoComparison; NoEquality>]
 type ModifiedResNet =
     {
+        /// 3×3 with stride 2, from RGB to half the stem's width.
         conv1: Conv2d
+        /// After `conv1`.
         bn1: BatchNorm
+        /// 3×3, within half the stem's width.
         conv2: Conv2d
+        /// After `conv2`.
         bn2: BatchNorm
+        /// 3×3, to the stem's width.
         conv3: Conv2d
+        /// After `conv3`.
         bn3: BatchNorm
+        /// The first stage: at 1/4 of the image's side.
         layer1: Bottleneck list
+        /// The second, at 1/8.
         layer2: Bottleneck list
+        /// The third, at 1/16.
         layer3: Bottleneck list
+        /// The fourth, at 1/32.
         layer4: Bottleneck list
+        /// Reads the image's feature and those of the cells off the last map.
         attnpool: AttentionPool
     }
 
@@ -107,14 +136,17 @@ type ModifiedResNetShape =
         Blocks: int list
         /// Cells a side at the pretrained resolution.
         Grid: int64
+        /// Width of the joint space of images and texts.
         Embed: int64
     }
 
+/// Reads the architecture off shapes, and computes features.
 [<RequireQualifiedAccess>]
 module ModifiedResNet =
     /// Of every batch normalisation.
     let eps = 1e-5
 
+    /// The architecture that names and sizes below `visual.` show; a `Model` error where they show none.
     let shape (shapes: Shapes) : Result<ModifiedResNetShape, McdrlError> =
         shapes
         |> Shapes.require
@@ -151,6 +183,7 @@ module ModifiedResNet =
     /// How many times smaller the map is after so many stages: the stem divides by 4, every stage but the first by 2.
     let private reduction (stages: int) = 2L <<< stages
 
+    /// Its shapes, to load into and to count.
     let template (shape: ModifiedResNetShape) : ModifiedResNet =
         let width = shape.Width
         let channels = width * reduction shape.Blocks.Length

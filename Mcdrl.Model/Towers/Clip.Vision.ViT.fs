@@ -12,26 +12,37 @@ type VisionTransformer =
         positional_embedding: Tensor
         /// [width, embed]
         proj: Tensor
+        /// Patches to tokens: kernel and stride of a patch, no bias.
         conv1: Conv2d
+        /// Of the placed tokens, [width].
         ln_pre: LayerNorm
+        /// Its blocks.
         transformer: Transformer
+        /// Of the tokens before `proj`, [width].
         ln_post: LayerNorm
     }
 
 /// What distinguishes one vision transformer from another.
 type VisionTransformerShape =
     {
+        /// Channels of a token.
         Width: int64
+        /// Blocks.
         Layers: int
+        /// Pixels a side of a patch.
         Patch: int64
         /// Cells a side at the pretrained resolution.
         Grid: int64
+        /// Units between the two layers of a block.
         Hidden: int64
+        /// Width of the joint space of images and texts.
         Embed: int64
     }
 
+/// Reads the architecture off shapes, and computes features.
 [<RequireQualifiedAccess>]
 module VisionTransformer =
+    /// The architecture that names and sizes below `visual.` show; a `Model` error where they show none.
     let shape (shapes: Shapes) : Result<VisionTransformerShape, McdrlError> =
         shapes
         |> Shapes.require
@@ -60,6 +71,7 @@ module VisionTransformer =
                         Embed = proj[1]
                     })
 
+    /// Its shapes, to load into and to count.
     let template (shape: VisionTransformerShape) : VisionTransformer =
         {
             class_embedding = Template.tensor [ shape.Width ]
@@ -71,6 +83,7 @@ module VisionTransformer =
             ln_post = Template.layerNorm shape.Width
         }
 
+    /// Pixels a side of a patch.
     let patch (tower: VisionTransformer) = tower.conv1.weight.shape[3]
 
     /// The side in pixels of the images that it was pretrained on.

@@ -6,13 +6,16 @@ open TorchSharp
 /// either.
 [<RequireQualifiedAccess>]
 type Precision =
+    /// Single precision.
     | Fp32
+    /// bfloat16, eight bits of precision with single precision's range.
     | Bf16
 
 /// How weights are laid out for inference on the processor.
 [<NoComparison; NoEquality>]
 type Packing =
     {
+        /// The element type of the packed weights.
         Precision: Precision
         /// Whether linear layers are packed too, or left to libtorch's own choice of a kernel. In bf16 they always are.
         Linears: bool
@@ -24,6 +27,7 @@ type Packing =
 /// convolutions laid out for oneDNN. The result answers as the original does up to rounding, and only without gradients.
 [<RequireQualifiedAccess>]
 module Packing =
+    /// torch's element type of a precision.
     let dtype precision =
         match precision with
         | Precision.Fp32 -> torch.float32

@@ -37,6 +37,7 @@ module NamedTower =
             "mini", resNet 32L [ 1; 3 ] 16L 128L
         ]
 
+    /// All that `template` knows.
     let names = List.map fst all
 
     /// Its shapes. The caller disposes the tensors, which hold no memory.

@@ -16,11 +16,17 @@ type StrideIn =
 /// What a ResNet-50 file states about itself and shapes can't tell.
 type ResNet50Facts =
     {
+        /// ε of every batch normalisation.
         BatchNormEps: float
+        /// Of the stem's pooling, 3×3 with stride 2: 0 or 1.
         MaxPoolPadding: int64
+        /// Where a stage's stride of 2 sits.
         StrideIn: StrideIn
+        /// Subtracted from RGB in [0, 1], one number per channel.
         Mean: float list
+        /// Divided by, one number per channel.
         Std: float list
+        /// Side in pixels of the images that it was trained on.
         InputSize: int64
     }
 
@@ -28,12 +34,19 @@ type ResNet50Facts =
 [<NoComparison; NoEquality>]
 type ResNet50 =
     {
+        /// What its file states.
         Facts: ResNet50Facts
+        /// 7×7 with stride 2, from RGB to 64 channels.
         conv1: Conv2d
+        /// After `conv1`.
         bn1: BatchNorm
+        /// The first stage: three blocks at 1/4 of the image's side, 256 channels.
         layer1: Bottleneck list
+        /// Four blocks at 1/8, 512 channels.
         layer2: Bottleneck list
+        /// Six blocks at 1/16, 1024 channels.
         layer3: Bottleneck list
+        /// Three blocks at 1/32, 2048 channels.
         layer4: Bottleneck list
         /// The ImageNet classifier, which only checks need.
         fc: Linear option

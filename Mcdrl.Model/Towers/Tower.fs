@@ -5,10 +5,14 @@ open TorchSharp
 /// The image towers. The leaves below a case are named as in the files they come from (`visual.` left out).
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
 type Tower =
+    /// CLIP's vision transformer.
     | ViT of VisionTransformer
+    /// CLIP's ResNet.
     | ClipResNet of ModifiedResNet
+    /// A ResNet-50 that never saw text.
     | ResNet50 of ResNet50
 
+/// What every tower can be asked, whichever it is.
 [<RequireQualifiedAccess>]
 module Tower =
     /// Colour normalisation of every CLIP.

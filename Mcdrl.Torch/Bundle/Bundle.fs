@@ -5,7 +5,6 @@ open System.IO
 open FsToolkit.ErrorHandling
 open TorchSharp
 
-/// A trained model, in memory.
 [<NoComparison; NoEquality>]
 type Model =
     {
@@ -13,11 +12,9 @@ type Model =
         Tower: Tower
         Network: Network
         Texts: Texts
-        /// Who words the class texts of each image, if a rival of the paper does.
         Rival: Rival option
     }
 
-/// A model as a folder: `mcdrl.json`, `weights.safetensors`, `text.safetensors` and a model card, `README.md`.
 [<RequireQualifiedAccess>]
 module Bundle =
     let private manifestName = "mcdrl.json"
@@ -25,7 +22,6 @@ module Bundle =
     let private textName = "text.safetensors"
     let private cardName = "README.md"
 
-    /// Where a training run's folder keeps its model.
     let ofRun folder = Path.Combine(folder, "model")
 
     let private prefixed prefix tree =
@@ -81,7 +77,6 @@ module Bundle =
         texts.classes.Dispose()
         { texts with classes = classes }
 
-    /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     let write (folder: string) (model: Model) : Result<unit, McdrlError> =
         use _scope = torch.NewDisposeScope()
 
@@ -272,7 +267,6 @@ module Bundle =
                 }
         }
 
-    /// The folder and the manifest of a bundle, checked as far as that goes without its tensors. Needs no libtorch.
     let state (folder: string) : Result<string * Manifest, McdrlError> =
         result {
             let folder = locate folder
@@ -281,9 +275,6 @@ module Bundle =
             return folder, manifest
         }
 
-    /// Loads the bundle that `state` found. Each file is read once, its tensors straight into their own memory.
     let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> = assemble folder manifest
 
-    /// Loads a bundle: everything is validated (layout, sha256, names, shapes, finite values) before anything is
-    /// handed out.
     let load (folder: string) : Result<Model, McdrlError> = state folder |> Result.bind complete

@@ -3,23 +3,36 @@ namespace Mcdrl
 /// Where a model comes from.
 type Provenance =
     {
+        /// What wrote the model, with its version.
         Product: string
+        /// The day in UTC, as 2026-01-31.
         Created: string
+        /// The data set's name.
         Data: string
+        /// Digest of the data set's images, masks and sites.
         DataSha256: string
+        /// The sites whose frames were trained on, by name.
         TrainedOn: string list
+        /// The site that was never seen, if one was left out.
         LeftOut: string option
+        /// Digest of the weights file that the tower came from.
         WeightsSha256: string
+        /// Of the run: weights, order and augmentation follow from it.
         Seed: uint64
+        /// The epoch whose weights were kept, from 1.
         Epoch: int
+        /// Frames that it learned from.
         TrainingFrames: int
     }
 
 /// A figure with the protocol it was measured by.
 type ReportedMetric =
     {
+        /// What was measured, in words.
         Name: string
+        /// In the metric's own unit; overlaps are 0 to 1.
         Value: float
+        /// On which frames, and by which rules.
         Protocol: string
     }
 
@@ -28,7 +41,9 @@ type Manifest =
     {
         /// Version of this layout; 1.
         Format: int
+        /// Lesion classes, label 1 first.
         Classes: string list
+        /// The tower's kind, e.g. `vit`.
         Tower: string
         /// What the tower's weights file states about itself.
         TowerFacts: Map<string, string>
@@ -36,9 +51,13 @@ type Manifest =
         Active: bool
         /// What it is to be used in.
         Precision: Precision
+        /// What the network takes.
         Preprocessing: Preprocessing
+        /// What it was trained with.
         Settings: Settings
+        /// What it was trained on.
         Provenance: Provenance
+        /// What was measured of it when it was written.
         Metrics: ReportedMetric list
         /// sha256 of every other file.
         Files: Map<string, string>

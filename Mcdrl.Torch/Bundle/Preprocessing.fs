@@ -11,7 +11,9 @@ type ResizeMethod =
 /// How an image becomes the network's input.
 type Preprocessing =
     {
+        /// How any size becomes square.
         Resize: ResizeMethod
+        /// S, side of the input in pixels.
         InputSize: int
         /// Subtracted from RGB in [0, 1], one number per channel.
         Mean: float list
@@ -19,6 +21,7 @@ type Preprocessing =
         Std: float list
     }
 
+/// Pictures and frames as networks take them.
 [<RequireQualifiedAccess>]
 module Preprocessing =
     /// What a tower takes, at this input size.

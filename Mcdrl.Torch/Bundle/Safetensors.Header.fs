@@ -9,7 +9,7 @@ open TorchSharp
 open FsToolkit.ErrorHandling
 
 /// One tensor as a safetensors header describes it. `Begin` counts from the end of the header, in bytes.
-type SafetensorsEntry =
+type internal SafetensorsEntry =
     {
         Name: string
         Dtype: torch.ScalarType
@@ -19,7 +19,7 @@ type SafetensorsEntry =
     }
 
 /// A whole header: the tensors in the order of their bytes, and the file's string map.
-type SafetensorsHeader =
+type internal SafetensorsHeader =
     {
         Entries: SafetensorsEntry list
         Metadata: Map<string, string>
@@ -27,7 +27,7 @@ type SafetensorsHeader =
 
 /// The header of a safetensors file as text: the rules that hold before any tensor is touched.
 [<RequireQualifiedAccess>]
-module SafetensorsHeader =
+module internal SafetensorsHeader =
     /// The format's own limit on the header, in bytes.
     let largest = 100_000_000L
 

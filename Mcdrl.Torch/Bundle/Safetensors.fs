@@ -8,7 +8,6 @@ open System.Runtime.InteropServices
 open TorchSharp
 open FsToolkit.ErrorHandling
 
-/// Tensors by name and the file's string map. The tensors belong to the caller's dispose scope.
 [<NoComparison; NoEquality>]
 type SafetensorsContent =
     {
@@ -16,17 +15,8 @@ type SafetensorsContent =
         Metadata: Map<string, string>
     }
 
-/// How to read a file.
-type SafetensorsOptions =
-    {
-        /// F16 and BF16 come out as F32.
-        Widen: bool
-        /// A floating-point tensor with a NaN or an infinity is an error that names it.
-        RequireFinite: bool
-    }
+type SafetensorsOptions = { Widen: bool; RequireFinite: bool }
 
-/// Reads and writes safetensors files by the format's full rules; the header is checked whole before any
-/// tensor is allocated, and the bytes of one tensor at a time go straight from the file to torch.
 [<RequireQualifiedAccess>]
 module Safetensors =
     let private damaged path what =
@@ -139,12 +129,9 @@ module Safetensors =
                     }
             })
 
-    /// Reads a file as `options` say. Nothing is left allocated when it fails.
     let readWith (options: SafetensorsOptions) (path: string) : Result<SafetensorsContent, McdrlError> =
         opened path (readContent options path)
 
-    /// `readWith`, and the sha256 of the file in lower-case hexadecimal, of the very bytes that the tensors were read from:
-    /// the file is read once, and a file that is replaced meanwhile can't pass for another.
     let readDigested
         (options: SafetensorsOptions)
         (path: string)
@@ -155,7 +142,6 @@ module Safetensors =
             readContent options path digested
             |> Result.map (fun content -> content, digested.Sha256))
 
-    /// Reads a file as it is stored: element types kept, values not looked at.
     let read (path: string) : Result<SafetensorsContent, McdrlError> =
         readWith { Widen = false; RequireFinite = false } path
 
@@ -230,8 +216,6 @@ module Safetensors =
             use _scope = torch.NewDisposeScope()
             tensor.detach().cpu().contiguous().WriteBytesToStream(stream, bufferSize)
 
-    /// Writes a file atomically. Equal content gives equal bytes: tensors are laid out by element size, then
-    /// by name. A name used twice, or an element type that the format lacks, is a `Usage` error.
     let write
         (path: string)
         (metadata: Map<string, string>)

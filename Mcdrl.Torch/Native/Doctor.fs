@@ -12,12 +12,15 @@ type Diagnosis =
     {
         /// Version of Mcdrl, with the commit where the build knew it.
         Mcdrl: string
+        /// The .NET runtime and its version.
         Runtime: string
+        /// The operating system and its architecture.
         System: string
         /// Version of the C library; empty where it isn't glibc.
         Glibc: string
         /// Newest symbol version of the C++ library that is loaded; empty where there is none.
         Glibcxx: string
+        /// The processor's model; its architecture where the system doesn't tell.
         Processor: string
         /// Logical processors this process may use.
         Processors: int

@@ -5,7 +5,7 @@ open TorchSharp
 
 /// Which of libtorch's two libraries for products is the faster one on this processor.
 [<RequireQualifiedAccess>]
-module Kernels =
+module internal Kernels =
     /// Tokens and width of about a vision transformer's layers at one frame.
     let private rows, private width = 256L, 1024L
 

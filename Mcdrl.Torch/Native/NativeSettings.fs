@@ -5,7 +5,7 @@ open System.Runtime.InteropServices
 
 /// What the C library and OpenMP are told before libtorch loads. Whatever the user has set in the environment stays.
 [<RequireQualifiedAccess>]
-module NativeSettings =
+module internal NativeSettings =
     [<DllImport("libc")>]
     extern int private mallopt(int parameter, int value)
 
@@ -50,6 +50,7 @@ module NativeSettings =
         if not (isSet "GOMP_SPINCOUNT") then
             setenv ("OMP_WAIT_POLICY", "passive", 0) |> ignore
 
+    /// To be called once, before libtorch loads.
     let apply () =
         keepFreedMemory ()
         sleepWhileWaiting ()

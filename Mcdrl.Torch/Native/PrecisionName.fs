@@ -3,19 +3,20 @@ namespace Mcdrl
 /// How precisions are named on the command line and in bundles.
 [<RequireQualifiedAccess>]
 module PrecisionName =
+    /// `fp32` or `bf16`.
     let ofPrecision precision =
         match precision with
         | Precision.Fp32 -> "fp32"
         | Precision.Bf16 -> "bf16"
 
-    /// `fp32` or `bf16`.
+    /// The precision of this name; `None` for any other text.
     let tryParse name =
         [ Precision.Fp32; Precision.Bf16 ]
         |> List.tryFind (fun precision -> ofPrecision precision = name)
 
     /// bf16 where the device named has instructions for it, else fp32.
     let fastOn (device: string) =
-        if Processor.hasFastBf16 || device.StartsWith "cuda" then
+        if device.StartsWith "cuda" || Processor.hasFastBf16 () then
             Precision.Bf16
         else
             Precision.Fp32

@@ -29,7 +29,10 @@ module Processor =
         else
             []
 
-    /// Whether it multiplies in bf16 faster than in fp32.
-    let hasFastBf16 =
+    let private hasBf16 =
         features
         |> List.exists (fun feature -> feature = "avx512_bf16" || feature = "amx_bf16")
+
+    /// Whether it multiplies in bf16 faster than in fp32, with oneDNN, which `ONEDNN_MAX_CPU_ISA` may keep from it.
+    let hasFastBf16 () =
+        hasBf16 && Result.isOk (Native.load ()) && OneDnn.supportsBf16 ()

@@ -4,23 +4,20 @@ open System
 open FsToolkit.ErrorHandling
 open TorchSharp
 
-/// A loaded model on a device. One instance serves any number of threads.
 [<NoComparison; NoEquality>]
 type Segmenter =
-    private
-        {
-            Model: Model
-            Device: torch.Device
-            Precision: Precision
-            Mean: float32 array
-            Std: float32 array
-            /// Every tensor of the model, in one place for disposal.
-            Owned: Tensor list
-        }
+    {
+        Model: Model
+        Device: torch.Device
+        Precision: Precision
+        Mean: float32 array
+        Std: float32 array
+        /// Every tensor of the model, in one place for disposal.
+        Owned: Tensor list
+    }
 
     member this.Manifest = this.Model.Manifest
 
-    /// What it computes in.
     member this.ComputesIn = this.Precision
 
     interface IDisposable with
@@ -80,7 +77,6 @@ module Segmenter =
 
         segmenter
 
-    /// Prepares a model that is already in memory, which stays as it is.
     let ofModel (device: torch.Device) precision (model: Model) : Segmenter =
         use _scope = torch.NewDisposeScope()
         prepare ignore device precision model |> keepOwned
@@ -102,8 +98,6 @@ module Segmenter =
         else
             Ok precision
 
-    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision given, else in the one that it
-    /// records.
     let loadIn
         (precision: Precision option)
         (folder: string)
@@ -121,10 +115,8 @@ module Segmenter =
             return prepare _.Dispose() device precision model |> keepOwned
         }
 
-    /// Loads a bundle onto a device (`cpu`, `cuda`, `cuda:N`, `auto`) in the precision that it records.
     let load (folder: string) (device: string) : Result<Segmenter, McdrlError> = loadIn None folder device
 
-    /// What the tower says about frames [B, 3, S, S] in [0, 1]. The caller disposes the tensors.
     let features (segmenter: Segmenter) (frames: Tensor) : TowerFeatures =
         use _inference = torch.inference_mode ()
 
@@ -150,9 +142,6 @@ module Segmenter =
     let private gated (segmenter: Segmenter) mode =
         Gate.through segmenter.Model.Manifest.Active mode
 
-    /// The map that the head reads of frames [B, 3, S, S] in [0, 1]: the mean over the prior of A(F, z_m) at the cells that
-    /// the texts select, and for a model that doesn't intervene its aligned features there. [B, H, W, d], at least fp32, on
-    /// the segmenter's device. The caller disposes it.
     let intervenedMap (segmenter: Segmenter) (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
         let model = segmenter.Model
@@ -201,7 +190,6 @@ module Segmenter =
         | Marginalisation.Sampled
         | Marginalisation.Never -> probabilitiesOf segmenter mode observation, None
 
-    /// P(Y | do(F)) of frames [B, 3, S, S] in [0, 1], [B, K + 1, S, S] on the segmenter's device. The caller disposes it.
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
 
@@ -209,7 +197,6 @@ module Segmenter =
             observeFrames segmenter frames
             |> probabilitiesOf segmenter (modeOf segmenter mode))
 
-    /// P(Y | do(F)) at the network's input size, [K + 1, S, S] on the CPU. The caller disposes it.
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
         scoped (fun () ->
             let side = segmenter.Model.Manifest.Preprocessing.InputSize
@@ -262,9 +249,6 @@ module Segmenter =
                         }
             ]
 
-    /// One scene under no condition and under some: frames [3, S, S] in [0, 1], see `frame`. P(Y | do(F)) of the
-    /// reference and of each condition, [K + 1, S, S] on the CPU, which the caller disposes; and for the conditions
-    /// that are in the model's dictionary how well A foretells them from the reference alone.
     let underConditions
         (segmenter: Segmenter)
         mode
@@ -313,7 +297,6 @@ module Segmenter =
                     information.mean().cpu().item<float32>() |> float)
         }
 
-    /// Segments a picture of any size. `mode` overrides the model's own marginalisation.
     let segment
         (segmenter: Segmenter)
         (mode: Marginalisation option)
@@ -325,7 +308,6 @@ module Segmenter =
         let probabilities, comparison = answer segmenter mode (observe segmenter picture)
         result segmenter mode picture probabilities comparison
 
-    /// Segments a picture, as `segment` does, and says what the answer depends on.
     let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
@@ -362,7 +344,6 @@ module Segmenter =
             let segmentation = result segmenter mode picture probabilities comparison
             Explained.unconditional picture segmentation regions
 
-    /// The segmenter as an engine, which disposes it.
     let engine (segmenter: Segmenter) : Engine =
         {
             Classes = segmenter.Manifest.Classes

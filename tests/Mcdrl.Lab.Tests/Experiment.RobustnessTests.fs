@@ -81,7 +81,7 @@ let private sweeping =
                         swept.Value
                         |> List.find (fun point -> (point.Condition, point.Strength) = (name, strength))
 
-                    near (items |> Array.averageBy dice) found.Dice $"{name} {strength}"
+                    World.sameScoreButForTies found.Dice (items |> Array.averageBy dice) $"{name} {strength}"
 
             testCase "the same again, and another seed moves only what is drawn"
             <| fun () ->

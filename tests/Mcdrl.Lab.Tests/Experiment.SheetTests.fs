@@ -102,8 +102,8 @@ let private drawing =
             Expect.isGreaterThan (near (Drawing.colour 1) alone) 50 "the true outline"
 
             for _, found, image in frame.Answers do
-                Expect.equal found dice "Dice"
-                Expect.stringContains image.Alt (Page.short dice) "said"
+                World.sameScoreButForTies found dice "Dice"
+                Expect.stringContains image.Alt (Page.short found) "said"
                 Expect.notEqual image.Bytes frame.Truth.Bytes "another picture"
                 decoded image |> ignore
 

@@ -50,8 +50,10 @@ let private batch (settings: PretrainingSettings) : PretrainingBatch =
         Labels = labels
     }
 
+/// One after the other: all threads draw from the same generator of torch's.
 let tests =
-    testList
+    testSequenced
+    <| testList
         "Pretraining"
         [
             inScope "with one positive a row it is CLIP's loss" (fun () ->

@@ -34,7 +34,7 @@ let private tests () =
         ExperimentCsvTests.tests
         ExperimentWordingTests.tests
         ExperimentPageTests.tests
-        ExperimentWritingTests.tests
+        ExperimentReportFilesTests.tests
         DemoPageTests.tests
         DemoPlanTests.tests
     ]

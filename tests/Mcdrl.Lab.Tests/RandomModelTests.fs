@@ -7,15 +7,29 @@ open Mcdrl
 let private model name =
     Outcome.ok (RandomModel.create name (Seed.create 3UL))
 
+let private leaves (model: Model) =
+    Tree.leaves model.Tower @ Tree.leaves model.Network @ Tree.leaves model.Texts
+
 let tests =
-    testList
+    testSequenced
+    <| testList
         "RandomModel"
         [
+            testCase "equal seeds give equal weights, another seed others"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let bytes seed =
+                    leaves (Outcome.ok (RandomModel.create "mini" (Seed.create seed)))
+                    |> List.map (fun (path, leaf) -> path, leaf.contiguous().bytes.ToArray())
+
+                Expect.equal (bytes 3UL) (bytes 3UL) "the same"
+                Expect.notEqual (bytes 4UL) (bytes 3UL) "others"
+
             testCase "answers, the same every time, with probabilities of its classes"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 (model "mini")
-                use again = Segmenter.ofModel torch.CPU Precision.Fp32 (model "mini")
                 let frames = SampleFrames.batch 128 5
                 let probabilities = Segmenter.probabilitiesOfFrames segmenter None frames
                 Expect.equal (List.ofArray probabilities.shape) [ 5L; 6L; 128L; 128L ] "shape"
@@ -26,19 +40,16 @@ let tests =
                     "sums"
 
                 Expect.equal
-                    ((Segmenter.probabilitiesOfFrames again None frames).bytes.ToArray())
+                    ((Segmenter.probabilitiesOfFrames segmenter None frames).bytes.ToArray())
                     (probabilities.bytes.ToArray())
-                    "the same weights again"
+                    "the same call again"
 
-                Expect.equal
-                    ((probabilities.select (0L, 4L)).bytes.ToArray())
-                    ((probabilities.select (0L, 0L)).bytes.ToArray())
-                    "the fifth frame is the first again"
+                let fromTheFirst (index: int64) =
+                    (probabilities[index].sub probabilities[0L]).abs().max().item<float32>()
 
-                Expect.notEqual
-                    ((probabilities.select (0L, 1L)).bytes.ToArray())
-                    ((probabilities.select (0L, 0L)).bytes.ToArray())
-                    "frames differ"
+                // Kernels may sum the last frames of a batch in another order than the first.
+                Expect.isLessThan (fromTheFirst 4L) 1e-5f "the fifth frame is the first again"
+                Expect.isGreaterThan (fromTheFirst 1L) 1e-3f "frames differ"
 
             testCase "its features keep their scale on the way through the tower"
             <| fun () ->
@@ -57,8 +68,5 @@ let tests =
                 use scope = torch.NewDisposeScope()
                 let found = model "mini"
 
-                let weights =
-                    Tree.tensors found.Tower @ Tree.tensors found.Network @ Tree.tensors found.Texts
-
-                Expect.equal scope.DisposablesCount weights.Length "tensors"
+                Expect.equal scope.DisposablesCount (leaves found).Length "tensors"
         ]

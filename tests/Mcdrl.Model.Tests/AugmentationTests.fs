@@ -3,6 +3,7 @@ module Mcdrl.Tests.AugmentationTests
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 
 let private side = 16L
 
@@ -166,7 +167,7 @@ let tests =
                 use _scope = torch.NewDisposeScope()
                 let frame, labels = sample ()
                 let kept = frame.clone ()
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
                 let seen, marked = Augmentation.view everything (Seed.create 3UL) frame labels
                 Expect.equal torch.Tensor.TotalCount (before + 2L) "the two results"
                 seen.fill_ (0.5.ToScalar()) |> ignore

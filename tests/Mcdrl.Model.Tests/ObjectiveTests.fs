@@ -3,6 +3,7 @@ module Mcdrl.Tests.ObjectiveTests
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 
 let private labels (rows: int list list) =
     torch.tensor (array2D (rows |> List.map (List.map byte)), dtype = torch.uint8)
@@ -277,7 +278,7 @@ let private terms =
                 Objective.evaluate settings network texts Marginalisation.Sampled batch
                 |> ignore
 
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
 
                 Objective.evaluate settings network texts Marginalisation.Sampled batch
                 |> ignore
@@ -312,7 +313,7 @@ let private ofRival =
             Objective.evaluateRival settings network rival texts Marginalisation.Never batch
 
         evaluate () |> ignore
-        let before = torch.Tensor.TotalCount
+        let before = LiveTensors.count ()
         let terms, logits = evaluate ()
         Expect.equal torch.Tensor.TotalCount (before + 8L) "seven terms and the logits"
         let worded = Rival.texts (Some rival) batch.Features texts

@@ -4,7 +4,8 @@ open Expecto
 open TorchSharp
 open Mcdrl
 
-let private normal shape seed = SeedTensors.normal shape (Seed.create seed)
+let private normal shape seed =
+    SeedTensors.normal shape (Seed.create seed)
 
 let private step channels seed =
     Refinement.create channels 8L (Filling.Drawn(Seed.create seed))

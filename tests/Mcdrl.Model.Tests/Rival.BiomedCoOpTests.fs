@@ -42,7 +42,8 @@ let private problem seed =
 let private directions (x: Tensor) =
     [| for row in 0L .. x.shape[0] - 1L -> direction (vector x[row]) |]
 
-/// The published formulas, by the robust score that is standardised again.
+/// The published formulas, by the robust score that is standardised again: how far each prompt lies within the limit of 1.5,
+/// and the divergence from the teacher of those that do.
 let private naive scale (ensemble: Tensor) (image: Tensor) (texts: Tensor) =
     let e = [| for k in 0L .. ensemble.shape[0] - 1L -> directions ensemble[k] |]
     let f, g = directions image, directions texts
@@ -67,14 +68,14 @@ let private naive scale (ensemble: Tensor) (image: Tensor) (texts: Tensor) =
     let std =
         sqrt ((z |> Array.sumBy (fun z -> (z - average) ** 2.0)) / float (prompts - 1))
 
-    let kept = z |> Array.map (fun z -> abs ((z - average) / std) <= 1.5)
+    let within = z |> Array.map (fun z -> 1.5 - abs ((z - average) / std))
 
     let teacher =
         e
         |> Array.map (fun prompts ->
             List.ofArray prompts
             |> List.indexed
-            |> List.filter (fun (i, _) -> kept[i])
+            |> List.filter (fun (i, _) -> within[i] >= 0.0)
             |> List.map snd
             |> mean
             |> direction)
@@ -87,7 +88,7 @@ let private naive scale (ensemble: Tensor) (image: Tensor) (texts: Tensor) =
         |> Array.sumBy (fun f ->
             Array.fold2 (fun sum p q -> sum + p * log (p / q)) 0.0 (told teacher f) (told g f))
 
-    kept, divergence / float (f.Length * e.Length)
+    within, divergence / float (f.Length * e.Length)
 
 let private consistency =
     testList
@@ -125,10 +126,17 @@ let private distillation =
             testProperty "is the published formula" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let ensemble, image, texts = problem seed
-                let kept, expected = naive 3.0 ensemble image texts
-                Expect.equal ((BiomedCoOp.kept 3.0 ensemble image).data<bool>().ToArray()) kept "kept"
-                let found = number (BiomedCoOp.distillation 3.0 ensemble image texts)
-                Expect.floatClose Accuracy.low found expected "divergence")
+                let within, expected = naive 3.0 ensemble image texts
+
+                // On which side of the limit a prompt lies that is nearly on it, float32's rounding decides.
+                if within |> Array.forall (fun distance -> abs distance > 1e-3) then
+                    Expect.equal
+                        ((BiomedCoOp.kept 3.0 ensemble image).data<bool>().ToArray())
+                        (within |> Array.map (fun distance -> distance >= 0.0))
+                        "kept"
+
+                    let found = number (BiomedCoOp.distillation 3.0 ensemble image texts)
+                    Expect.floatClose Accuracy.low found expected "divergence")
 
             inScope "a prompt that the images bear out far less than the others teaches nothing" (fun () ->
                 let _, image, texts = problem 3UL

@@ -3,6 +3,7 @@ module Mcdrl.Tests.RivalTests
 open Expecto
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 open Mcdrl.Tests.Causal
 open Mcdrl.Tests.RivalPromptTests
 
@@ -82,7 +83,7 @@ let private isOf (prompting: Prompting) =
                     Rival.loss rival texts classes features.Image |> ignore
 
                 work ()
-                let before = torch.Tensor.TotalCount
+                let before = LiveTensors.count ()
                 work ()
                 Expect.equal torch.Tensor.TotalCount (before + 2L) "two tensors")
 

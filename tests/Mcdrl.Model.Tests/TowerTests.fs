@@ -189,7 +189,7 @@ let private features =
 
                         Expect.isLessThan
                             (gap alone.Dense (together.Dense.narrow (0L, 1L, 1L)) / scale)
-                            1e-5
+                            5e-5
                             "dense")
 
             inScope "rows of the dense map are rows of the image" (fun () ->

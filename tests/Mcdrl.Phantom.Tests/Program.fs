@@ -2,10 +2,7 @@ module Mcdrl.Tests.Program
 
 open Expecto
 
-let private tests () =
-    [
-        PhantomTests.tests
-    ]
+let private tests () = [ PhantomTests.tests ]
 
 [<EntryPoint>]
 let main argv =

@@ -42,7 +42,9 @@ let tests =
                         Outcome.ok (Segmenter.load (Outcome.ok (EmbeddedModel.folder ())) "cpu")
 
                     let found =
-                        Outcome.ok (Evaluator.evaluate segmenter None Protocol.Imagewise data [] Progress.none)
+                        Outcome.ok (
+                            Evaluator.evaluate segmenter None Protocol.Imagewise data [] Progress.none
+                        )
 
                     let dice (answer: AnswerScores) =
                         answer.Sites |> List.averageBy _.Dice.Mean

@@ -18,7 +18,7 @@ let tests =
             testCase "absent is the model's own, auto what the device is fast in"
             <| fun () ->
                 let fast =
-                    if Processor.hasFastBf16 then
+                    if Processor.hasFastBf16 () then
                         Precision.Bf16
                     else
                         Precision.Fp32

@@ -15,7 +15,7 @@ let private tests () =
         EmbeddedModelTests.tests
         SegmenterTests.tests
         ExplainTests.tests
-        SegmentingTests.tests
+        SegmentFilesTests.tests
     ]
 
 [<EntryPoint>]

@@ -6,6 +6,7 @@ open Expecto
 open SkiaSharp
 open TorchSharp
 open Mcdrl
+open Mcdrl.Tests
 
 let private picture name =
     Outcome.ok (Images.read ImageLimits.standard (Path.Combine(World.data (), "c", "images", name)))

@@ -26,8 +26,7 @@ let tests =
                 <| fun () ->
                     let before = threads ()
 
-                    let results =
-                        TorchThreads.run "squares" (fun n -> n * n) [| 0..99 |] Progress.none
+                    let results = TorchThreads.run "squares" (fun n -> n * n) [| 0..99 |] Progress.none
 
                     Expect.equal results (Ok [| for n in 0..99 -> n * n |]) "in order"
                     Expect.equal (threads ()) before "finished"

@@ -157,17 +157,6 @@ let private within (model: Model) mode (work: OnnxEngine -> 'a) : 'a =
         use engine = Outcome.ok (OnnxEngine.load file 1)
         work engine)
 
-/// Two masks whose probabilities agree to rounding: where two classes are as probable, a processor's rounding decides.
-let private sameButForTies (found: LabelMap) (expected: LabelMap) what =
-    Expect.equal (found.Width, found.Height) (expected.Width, expected.Height) what
-
-    let others =
-        Seq.zip found.Labels expected.Labels
-        |> Seq.filter (fun (one, other) -> one <> other)
-        |> Seq.length
-
-    Expect.isLessThanOrEqual others (found.Labels.Length / 1000) $"{what}: pixels of another class"
-
 /// Probabilities to 1e-4, masks pixel by pixel but for ties, disagreement and influence; three images at once and one alone.
 let private agrees (model: Model) mode =
     use _scope = torch.NewDisposeScope()
@@ -193,11 +182,16 @@ let private agrees (model: Model) mode =
             let tensor = torch.tensor(answer).view(int64 classes, int64 side, int64 side)
             let told = Segmenter.segment segmenter (Some mode) picture
             let mask = Upsampling.labels picture.Height picture.Width tensor
-            sameButForTies mask told.Upright $"mask, {mode}, image {index}"
+            World.sameButForTies mask told.Upright $"mask, {mode}, image {index}"
             Expect.isGreaterThan (Array.distinct mask.Labels).Length 1 "something is marked"
 
             let bySelf = Outcome.ok (OnnxEngine.segment engine picture)
-            sameButForTies bySelf.Mask told.Mask $"the file's mask without libtorch, {mode}, image {index}"
+
+            World.sameButForTies
+                bySelf.Mask
+                told.Mask
+                $"the file's mask without libtorch, {mode}, image {index}"
+
             Expect.equal (bySelf.Classes, bySelf.Mode) (told.Classes, told.Mode) "classes and mode"
 
             let alone = Outcome.ok (OnnxEngine.run engine (frames side [ picture ]))

@@ -36,7 +36,7 @@ let private tests () =
         InterventionalEvaluatorTests.tests
         OnnxLayersTests.tests
         OnnxSegmenterTests.tests
-        OnnxExporterTests.tests
+        VerifiedExportTests.tests
     ]
 
 [<EntryPoint>]

@@ -336,7 +336,9 @@ let private learns =
         use segmenter = World.segmenter ()
 
         let evaluation =
-            Outcome.ok (Evaluator.evaluate segmenter None Protocol.Micro (World.data ()) [ "c" ] Progress.none)
+            Outcome.ok (
+                Evaluator.evaluate segmenter None Protocol.Micro (World.data ()) [ "c" ] Progress.none
+            )
 
         let dice name =
             (evaluation.Answers |> List.find (fun answer -> answer.Name = name)).All.Dice.Mean

@@ -83,7 +83,8 @@ let private expected (request: TrainRequest) =
     |> List.map List.average
 
 let tests =
-    testList
+    testSequenced
+    <| testList
         "Training.Prior"
         [
             testCase

@@ -1,4 +1,4 @@
-module Mcdrl.Tests.ExperimentWritingTests
+module Mcdrl.Tests.ExperimentReportFilesTests
 
 open System.IO
 open Expecto
@@ -14,7 +14,7 @@ let tests =
             test "four files, whole, and nothing besides" {
                 Folder.temporary (fun folder ->
                     let target = Path.Combine(folder, "new")
-                    Outcome.ok (ExperimentWriting.write target shown)
+                    Outcome.ok (ExperimentReportFiles.write target shown)
 
                     Expect.equal
                         (Directory.GetFiles target
@@ -52,10 +52,10 @@ let tests =
                                 )
                         }
 
-                    Outcome.ok (ExperimentWriting.write folder aware)
+                    Outcome.ok (ExperimentReportFiles.write folder aware)
 
                     let read =
-                        File.ReadAllText(Path.Combine(folder, ExperimentWriting.classAwareName))
+                        File.ReadAllText(Path.Combine(folder, ExperimentReportFiles.classAwareName))
                         |> RecordJson.parse<ExperimentReport> "report-class-aware.json"
 
                     Expect.equal (Ok aware.ClassAware.Value) read "as it was")
@@ -65,6 +65,6 @@ let tests =
                 Folder.temporary (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
-                    Outcome.refusedWith 5 [ file ] (ExperimentWriting.write file shown))
+                    Outcome.refusedWith 5 [ file ] (ExperimentReportFiles.write file shown))
             }
         ]

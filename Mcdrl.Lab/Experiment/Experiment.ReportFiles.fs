@@ -5,7 +5,7 @@ open FsToolkit.ErrorHandling
 
 /// The files of an experiment's results.
 [<RequireQualifiedAccess>]
-module ExperimentWriting =
+module ExperimentReportFiles =
     let pageName = "report.html"
     let reportName = "report.json"
     let classAwareName = "report-class-aware.json"

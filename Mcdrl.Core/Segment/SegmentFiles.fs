@@ -13,11 +13,14 @@ type RegionReport =
         Box: int list
         /// Corners [x, y] of the outer boundary.
         Outline: int list list
+        /// Corners [x, y] of the boundary of each hole.
         Holes: int list list list
     }
 
+/// A class in one image.
 type ClassReport =
     {
+        /// Its name in the model.
         Name: string
         /// The value in the mask.
         Label: int
@@ -25,34 +28,47 @@ type ClassReport =
         Area: int64
         /// Share of the image, 0 to 1.
         Share: float
+        /// Its connected regions.
         Regions: RegionReport list
     }
 
 /// What `segment` writes beside the mask of an image.
 type ImageReport =
     {
+        /// Path of the image, as it was found.
         Image: string
+        /// Of the image as stored, in pixels; the mask has the same.
         Width: int
+        /// Of the image as stored, in pixels.
         Height: int
+        /// How the model was asked to intervene.
         Mode: Marginalisation
+        /// Every class of the model, label 1 first, whether the image shows it or not.
         Classes: ClassReport list
         /// How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats.
         Conditions: Map<string, float>
         /// How much the answer depends on the imaging condition: I(Y; Z | F), mean over pixels in nats.
         Disagreement: float option
+        /// The mask's file, beside the report.
         Mask: string
+        /// The overlay's file, beside the report.
         Overlay: string
         /// What the answer depends on; only if asked for.
         Explanation: ExplanationReport option
+        /// That this is no medical device; in every report.
         Notice: string
     }
 
 /// Where the results of one image go.
 type SegmentTarget =
     {
+        /// The image.
         Input: string
+        /// Where its mask goes, a palette PNG.
         Mask: string
+        /// Where its overlay goes: the image with the regions drawn in, a PNG.
         Overlay: string
+        /// Where its `ImageReport` goes, as JSON.
         Report: string
         /// The picture sheet of an explanation.
         Sheet: string
@@ -62,9 +78,7 @@ type SegmentTarget =
 
 /// Segments image files into masks, overlays and reports.
 [<RequireQualifiedAccess>]
-module Segmenting =
-    let notice = Product.notice
-
+module SegmentFiles =
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
 
     let private imagesIn (folder: string) pattern =
@@ -215,7 +229,7 @@ module Segmenting =
             Mask = nameOf target.Mask
             Overlay = nameOf target.Overlay
             Explanation = explanation
-            Notice = notice
+            Notice = Product.notice
         }
 
     /// What an engine says about a picture whose results go to a target, and its explanation, if asked for, written.
@@ -225,7 +239,7 @@ module Segmenting =
                 let! found = Engine.explain engine mode picture
 
                 let! report =
-                    Explaining.write target.Maps target.Sheet (nameOf target.Input) picture found
+                    ExplanationFiles.write target.Maps target.Sheet (nameOf target.Input) picture found
 
                 return found.Segmentation, Some report
             }

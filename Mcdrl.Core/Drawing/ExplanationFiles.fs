@@ -7,18 +7,22 @@ open FsToolkit.ErrorHandling
 /// A map of numbers in a 16-bit grey PNG of the mask's size: the number is `Black` + sample / 65535 · (`White` − `Black`).
 type MapReport =
     {
+        /// A 16-bit grey PNG in the orientation of the image file.
         File: string
         /// What a sample of 0 stands for.
         Black: float
         /// What a sample of 65535 stands for.
         White: float
+        /// Mean over the map, in its unit.
         Mean: float
+        /// The largest value of the map, in its unit.
         Max: float
     }
 
 /// The answer under one condition.
 type ConditionReport =
     {
+        /// Its words in the dictionary.
         Condition: string
         /// Its share of the adjusted answer.
         Weight: float
@@ -35,9 +39,13 @@ type ConditionReport =
 /// Attention against exact adjustment.
 type GapReport =
     {
+        /// ½ Σ_k |p − q| of the two answers, mean over the pixels of the network's input, 0 to 1.
         MeanTotalVariation: float
+        /// The same, the largest of all pixels.
         MaxTotalVariation: float
+        /// Dice of the two masks, all lesion classes together; 1 where both are empty.
         Dice: float
+        /// Pixels of the image whose class differs.
         FlippedPixels: int64
         /// 255 where the two masks differ.
         Flips: string
@@ -48,9 +56,11 @@ type GapReport =
 /// Where the model looked.
 type RegionsReport =
     {
-        /// Rows and columns of cells.
+        /// Rows of cells in the tower's map.
         Rows: int
+        /// Cells a row.
         Columns: int
+        /// Cells that MTRS selected (Eq. 6), of `Rows` times `Columns`.
         SelectedCells: int
         /// 255 where the cell was selected.
         Selected: string
@@ -67,6 +77,7 @@ type ExplanationReport =
         Summary: string
         /// The condition that would change the answer most; absent where none would to speak of.
         MostInfluential: string option
+        /// The answer under each condition alone, in the order of the dictionary.
         Conditions: ConditionReport list
         /// I(Y; Z | F) in nats.
         MutualInformation: MapReport
@@ -78,7 +89,9 @@ type ExplanationReport =
         StrongestInfluence: MapReport
         /// Pixels whose class changes under at least one condition.
         UnstablePixels: int64
+        /// How far Eq. 8, attention over the conditions, is from backdoor adjustment.
         Attention: GapReport
+        /// Where the model looked.
         Regions: RegionsReport
         /// The picture sheet.
         Sheet: string
@@ -86,7 +99,7 @@ type ExplanationReport =
 
 /// Explanations as files.
 [<RequireQualifiedAccess>]
-module Explaining =
+module ExplanationFiles =
     /// A name as part of a file's name: letters and digits, dashes for the rest.
     let private slug (name: string) =
         name

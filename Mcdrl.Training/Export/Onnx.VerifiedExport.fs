@@ -48,7 +48,7 @@ type OnnxRequest =
 
 /// Exports that are compared with our own segmenter before they are handed out.
 [<RequireQualifiedAccess>]
-module OnnxExporter =
+module VerifiedExport =
     /// Largest difference of a probability, or of what is said about conditions in nats, that passes.
     let tolerance = 1e-4
 

@@ -1,0 +1,49 @@
+namespace Mcdrl
+
+open System
+
+/// What computes a model's answers: libtorch (`Segmenter.engine`) or ONNX Runtime (`OnnxEngine.engine`). Any number of threads may
+/// use one at the same time.
+[<NoComparison; NoEquality>]
+type Engine =
+    {
+        /// Lesion classes of the model, label 1 first.
+        Classes: string list
+        /// The answer about a picture of any size, in the model's own mode where none is given.
+        Segment: Marginalisation option -> Picture -> Result<SegmentationResult, McdrlError>
+        /// `Segment`, and what the answer depends on; `None` for an engine that can't tell.
+        Explain: (Marginalisation option -> Picture -> Result<ExplanationResult, McdrlError>) option
+        /// Shares the engine's own threads between this many pictures that are worked on side by side, until disposed.
+        Share: int -> IDisposable
+        /// Gives the model's memory back.
+        Free: unit -> unit
+    }
+
+    interface IDisposable
+
+/// What any engine is asked.
+[<RequireQualifiedAccess>]
+module Engine =
+    /// The answer about a picture, in the model's own mode where none is given.
+    val segment:
+        engine: Engine ->
+        mode: Marginalisation option ->
+        picture: Picture ->
+            Result<SegmentationResult, McdrlError>
+
+    /// The answer about a picture and what it depends on; a `Usage` error where the engine can't tell.
+    val explain:
+        engine: Engine ->
+        mode: Marginalisation option ->
+        picture: Picture ->
+            Result<ExplanationResult, McdrlError>
+
+    /// `Parallel.inOrder` with the engine's threads shared between the items.
+    val inOrder:
+        engine: Engine ->
+        stage: string ->
+        work: ('item -> 'result) ->
+        finished: ('item -> 'result -> unit) ->
+        items: 'item array ->
+        progress: Progress ->
+            Result<unit, McdrlError>

@@ -1,0 +1,59 @@
+namespace Mcdrl
+
+open System
+
+/// What an exported segmenter states about itself.
+[<RequireQualifiedAccess>]
+type OnnxFacts =
+    {
+        /// Lesion classes, label 1 first.
+        Classes: string list
+        /// The dictionary, if the file says how much each condition matters.
+        Conditions: string list
+        /// How it intervenes: the one mode that it was exported for.
+        Mode: Marginalisation
+        /// Side of the square input in pixels.
+        InputSize: int
+    }
+
+/// The answer about some frames, row by row in the order of the axes.
+[<RequireQualifiedAccess>]
+type OnnxOutput =
+    {
+        /// P(Y | do(F)), [B, K + 1, S, S].
+        Probabilities: float32 array
+        /// I(Y; Z | F) in nats, [B, S, S], for modes that look at single conditions.
+        Disagreement: float32 array option
+        /// Mean KL divergence of each condition's answer from the adjusted one in nats, [B, M], for the same modes.
+        Influence: float32 array option
+    }
+
+/// An exported segmenter in ONNX Runtime, on the processor, until it is disposed. One instance serves any number of threads.
+[<Sealed; NoComparison; NoEquality>]
+type OnnxEngine =
+    /// What the file states.
+    member Facts: OnnxFacts
+
+    interface IDisposable
+
+/// Runs files that `OnnxExport` wrote.
+[<RequireQualifiedAccess>]
+module OnnxEngine =
+    /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime. A file of any other form is a `Model` error.
+    val load: path: string -> threads: int -> Result<OnnxEngine, McdrlError>
+
+    /// Runs frames [B, 3, S, S] in [0, 1], row by row, S the input size.
+    val run: engine: OnnxEngine -> frames: float32 array -> Result<OnnxOutput, McdrlError>
+
+    /// `run` on a picture of any size.
+    val runPicture: engine: OnnxEngine -> picture: Picture -> Result<OnnxOutput, McdrlError>
+
+    /// The answer that the outputs for a picture come to.
+    val answer: engine: OnnxEngine -> picture: Picture -> found: OnnxOutput -> SegmentationResult
+
+    /// Segments a picture of any size, as `Segmenter.segment` does.
+    val segment: engine: OnnxEngine -> picture: Picture -> Result<SegmentationResult, McdrlError>
+
+    /// The exported segmenter as an engine, which disposes it. It answers in the mode that it was exported for and in no other,
+    /// and can't explain.
+    val engine: exported: OnnxEngine -> Engine

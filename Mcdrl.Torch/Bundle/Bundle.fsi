@@ -1,0 +1,37 @@
+namespace Mcdrl
+
+/// A trained model, in memory.
+[<NoComparison; NoEquality>]
+type Model =
+    {
+        /// What `mcdrl.json` states; `Files` is empty in a model that was not read from a folder.
+        Manifest: Manifest
+        /// The frozen image tower.
+        Tower: Tower
+        /// The trained part.
+        Network: Network
+        /// The prompts' embeddings and log π.
+        Texts: Texts
+        /// Who words the class texts of each image, if a rival of the paper does.
+        Rival: Rival option
+    }
+
+/// A model as a folder: `mcdrl.json`, `weights.safetensors`, `text.safetensors` and a model card, `README.md`.
+[<RequireQualifiedAccess>]
+module Bundle =
+    /// Where a training run's folder keeps its model.
+    val ofRun: folder: string -> string
+
+    /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
+    val write: folder: string -> model: Model -> Result<unit, McdrlError>
+
+    /// Loads a bundle, or the one in a training run's folder: everything is validated (layout, sha256, names, shapes,
+    /// finite values) before anything is handed out, and what is wrong is a `Model` error. Each file is read once, its
+    /// tensors straight into their own memory, which belongs to the caller's dispose scope.
+    val load: folder: string -> Result<Model, McdrlError>
+
+    /// The first half of `load`: the folder and the manifest, checked as far as that goes without tensors. Needs no libtorch.
+    val internal state: folder: string -> Result<string * Manifest, McdrlError>
+
+    /// The second half of `load`: the bundle that `state` found.
+    val internal complete: folder: string * manifest: Manifest -> Result<Model, McdrlError>
