@@ -2,7 +2,9 @@
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
 open System
 open System.Diagnostics
+open System.Collections.Concurrent
 open System.IO
+open System.Threading.Tasks
 open System.Xml.Linq
 
 let root = __SOURCE_DIRECTORY__
@@ -73,8 +75,14 @@ let restore () =
     quietly "Restore of the tools" "dotnet" [ "tool"; "restore" ]
     quietly "Restore of the packages" "dotnet" [ "paket"; "restore" ]
 
-/// No build server stays behind: it would keep the output of whoever called this script open.
-let alone = [ "-nodeReuse:false"; "-p:UseSharedCompilation=false" ]
+/// No build server stays behind: it would keep the output of whoever called this script open. Paket restores all projects
+/// before a build, in `restore`; by itself it would look for changes again in each of them.
+let alone =
+    [
+        "-nodeReuse:false"
+        "-p:UseSharedCompilation=false"
+        "-p:PaketDisableGlobalRestore=true"
+    ]
 
 let writeLauncher () =
     let path = Path.Combine(root, "bin", "mcdrl")
@@ -244,19 +252,35 @@ let said tallies =
     let sum count = tallies |> List.sumBy count
     $"{sum _.Passed} passed, {sum _.Failed} failed, {sum _.Skipped} skipped"
 
-/// A project that ends badly, or without having run anything, counts as one failure more.
-let runTests (project, arguments) =
-    let folder = Path.Combine(root, "out", "tests", project)
+/// Shown whole, whatever else is shown at the same time.
+let say (text: string) = Console.Out.WriteLine text
+
+/// Does two things at a time, begun in this order; what each gave, in the same order.
+let twoAtATime (work: 'item -> 'result) (items: 'item list) : 'result list =
+    let results = Array.zeroCreate items.Length
+    let one = EnumerablePartitionerOptions.NoBuffering
+
+    Parallel.ForEach(
+        Partitioner.Create(List.indexed items, one),
+        ParallelOptions(MaxDegreeOfParallelism = 2),
+        fun (index, item) -> results[index] <- work item
+    )
+    |> ignore
+
+    List.ofArray results
+
+/// Runs tests of a project under a name. A run that ends badly, or without having run anything, counts as one failure more.
+let runSome project name arguments =
+    let folder = Path.Combine(root, "out", "tests", name)
 
     remove folder
     Directory.CreateDirectory folder |> ignore
     let clock = Stopwatch.StartNew()
 
-    let code, output =
-        capture
-            "dotnet"
-            ([ "run"; "--no-build"; "-c"; "Release"; "--project"; $"tests/{project}"; "--" ]
-             @ arguments folder)
+    let program =
+        Path.Combine(root, "tests", project, "bin", "Release", "net10.0", "linux-x64", $"{project}.dll")
+
+    let code, output = capture "dotnet" (program :: arguments folder)
 
     let results = Path.Combine(folder, "results.xml")
 
@@ -274,20 +298,27 @@ let runTests (project, arguments) =
         else
             counted
 
-    if tally.Failed > 0 then
-        printfn $"{output}"
+    [
+        if tally.Failed > 0 then
+            output
 
-        if counted.Failed = 0 then
-            let reason =
-                if ran then
-                    $"ended with exit code {code}"
-                else
-                    "ran no test"
+        if tally.Failed > counted.Failed then
+            if ran then
+                $"{name} ended with exit code {code}."
+            else
+                $"{name} ran no test."
 
-            printfn $"{project} {reason}."
+        $"{name}: {said [ tally ]} ({clock.Elapsed.TotalSeconds:F0} s)"
+    ]
+    |> String.concat "\n"
+    |> say
 
-    printfn $"{project}: {said [ tally ]} ({clock.Elapsed.TotalSeconds:F0} s)"
     tally
+
+let suites =
+    [
+        for project, arguments in testProjects -> fun () -> runSome project project arguments
+    ]
 
 /// Badly formatted sources count as one failure.
 let checkFormat () =
@@ -303,7 +334,7 @@ let checkFormat () =
         ]
 
     for output in complaints do
-        printfn $"{output}\nFormat: run `dotnet fsi build.fsx format`"
+        say $"{output}\nFormat: run `dotnet fsi build.fsx format`"
 
     {
         Passed = 0
@@ -332,7 +363,7 @@ let checkScripts () =
         with
         | 0, _ -> true
         | _, output ->
-            printfn $"{output}\n{Path.GetRelativePath(root, script)} does not compile."
+            say $"{output}\n{Path.GetRelativePath(root, script)} does not compile."
             false
 
     {
@@ -393,12 +424,14 @@ let besideBusyLoop work =
     finally
         busy.Kill()
 
-let runAll surroundings =
+/// Does the checks and suites, two at a time.
+let runAll surroundings (parts: (unit -> Tally) list) =
     let before =
         surroundings.Variables
         |> List.map (fun (name, _) -> name, Environment.GetEnvironmentVariable name)
 
-    let run () = List.map runTests testProjects
+    let run () =
+        parts |> twoAtATime (fun part -> part ())
 
     for name, value in surroundings.Variables do
         Environment.SetEnvironmentVariable(name, value)
@@ -418,7 +451,7 @@ let closing tallies =
 
 let test () =
     build ()
-    checkFormat () :: checkScripts () :: runAll usual |> closing
+    suites @ [ checkScripts; checkFormat ] |> runAll usual |> closing
 
 /// What passes here and fails there asserts more than is promised.
 let testPortable () =
@@ -427,7 +460,7 @@ let testPortable () =
     others
     |> List.collect (fun surroundings ->
         printfn $"{surroundings.Name}:"
-        let tallies = runAll surroundings
+        let tallies = runAll surroundings suites
         printfn $"{surroundings.Name}: {said tallies}"
         tallies)
     |> closing
