@@ -5,7 +5,7 @@ open FsToolkit.ErrorHandling
 
 /// The qualitative sheet of figure 4: frames that nobody picked by eye, and what several models make of them.
 [<RequireQualifiedAccess>]
-module ExperimentSheet =
+module internal ExperimentSheet =
     /// Width of a picture in pixels.
     let width = 320
 
@@ -46,7 +46,9 @@ module ExperimentSheet =
                 Dataset.labels dataset item
                 |> Result.map (fun map -> image, Array.exists ((<>) 0uy) map.Labels)
 
-            let! read = TorchThreads.run "reading masks" lesion (Array.ofList candidates) progress
+            let! read =
+                TorchThreads.run "reading masks" lesion (Array.ofList candidates) progress
+
             let! read = McdrlError.complete read
             return read |> List.filter snd |> List.map fst
         }
