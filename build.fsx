@@ -292,10 +292,7 @@ let runTests (project, arguments) =
 /// Badly formatted sources count as one failure.
 let checkFormat () =
     let checks =
-        [
-            "fantomas" :: "--check" :: fsharp
-            csharpFormat @ [ "--verify-no-changes" ]
-        ]
+        [ "fantomas" :: "--check" :: fsharp; csharpFormat @ [ "--verify-no-changes" ] ]
 
     let complaints =
         [
@@ -311,6 +308,36 @@ let checkFormat () =
     {
         Passed = 0
         Failed = min 1 complaints.Length
+        Skipped = 0
+    }
+
+/// Every script is type-checked against what was built, and run by nobody; one that does not compile counts as one failure.
+let checkScripts () =
+    let scripts =
+        Path.Combine(root, "build.fsx")
+        :: List.ofArray (Directory.GetFiles(Path.Combine(root, "scripts"), "*.fsx"))
+
+    let compiles script =
+        match
+            capture
+                "dotnet"
+                [
+                    "fsi"
+                    "--quiet"
+                    "--warnaserror+"
+                    "--typecheck-only"
+                    "--exec"
+                    $"--load:{script}"
+                ]
+        with
+        | 0, _ -> true
+        | _, output ->
+            printfn $"{output}\n{Path.GetRelativePath(root, script)} does not compile."
+            false
+
+    {
+        Passed = 0
+        Failed = scripts |> List.filter (compiles >> not) |> List.length
         Skipped = 0
     }
 
@@ -391,7 +418,7 @@ let closing tallies =
 
 let test () =
     build ()
-    checkFormat () :: runAll usual |> closing
+    checkFormat () :: checkScripts () :: runAll usual |> closing
 
 /// What passes here and fails there asserts more than is promised.
 let testPortable () =
@@ -546,7 +573,7 @@ let clean () =
 let targets =
     [
         "build", "restore and compile everything, and make the command bin/mcdrl", build
-        "test", "build, check the format and run all tests", test
+        "test", "build, check the format and the scripts, and run all tests", test
         "test-portable",
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
