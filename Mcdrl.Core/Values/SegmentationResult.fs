@@ -33,6 +33,7 @@ type ClassFinding =
         Regions: Region list
     }
 
+/// What can be read off a result.
 [<RequireQualifiedAccess>]
 module SegmentationResult =
     /// Every class of the model, label 1 first, with what the mask holds of it.
