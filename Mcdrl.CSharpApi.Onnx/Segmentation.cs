@@ -49,7 +49,7 @@ public sealed class Segmentation
         mask = result.Mask;
         upright = result.Upright;
         names = result.Classes;
-        Classes = ReadClasses(result);
+        Classes = [.. SegmentationResultModule.findings(result).Select(ReadClass)];
         Conditions = [.. result.Influence.Select(pair => new ConditionInfluence(pair.Item1, pair.Item2))];
         Disagreement = result.Disagreement is { } found ? found.Value : null;
     }
@@ -87,18 +87,8 @@ public sealed class Segmentation
     /// <summary>Classes, regions, conditions and disagreement as JSON.</summary>
     public string ToJson() => Json.Render(new { Width, Height, Classes, Conditions, Disagreement });
 
-    private static LesionClass[] ReadClasses(SegmentationResult result)
-    {
-        var regions = Contours.find(result.Mask);
-        var pixels = (double)result.Mask.Width * result.Mask.Height;
-
-        return [.. result.Classes.Select((name, index) =>
-        {
-            var own = regions.Where(region => region.Label == index + 1).Select(ReadRegion).ToArray();
-            var area = own.Sum(region => region.Area);
-            return new LesionClass(index + 1, name, area, area / pixels, own);
-        })];
-    }
+    private static LesionClass ReadClass(ClassFinding found) =>
+        new(found.Label, found.Name, found.Area, found.Share, [.. found.Regions.Select(ReadRegion)]);
 
     private static LesionRegion ReadRegion(Region region) => new(
         region.Area,

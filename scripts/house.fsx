@@ -52,7 +52,8 @@ for what, place in [ "projects", House.roomOf; "folders", House.folderOf; "files
 /// An application that segments files with an engine.
 let application what engine project =
     let used =
-        House.closure arrows [ engine; "Mcdrl.Core/Segment/SegmentFiles.fs" ] |> Set.count
+        House.closure arrows [ engine; "Mcdrl.Core/Segment/SegmentFiles.fs" ]
+        |> Set.count
 
     let below =
         house.Projects

@@ -45,10 +45,10 @@ module RecordJson =
         | :? uint64 as number -> JsonValue.Create number
         | :? float as number when Double.IsNaN number -> null
         | :? float as number -> JsonValue.Create number
-        | _ when FSharpType.IsRecord kind ->
+        | _ when FSharpType.IsRecord(kind, true) ->
             let result = JsonObject()
 
-            for field in FSharpType.GetRecordFields kind do
+            for field in FSharpType.GetRecordFields(kind, true) do
                 result.Add(keyOf field, toNode field.PropertyType (field.GetValue value))
 
             result
@@ -74,12 +74,12 @@ module RecordJson =
             let _, fields = FSharpValue.GetUnionFields(value, kind)
             toNode (itemOf kind) fields[0]
         | _ ->
-            let case, _ = FSharpValue.GetUnionFields(value, kind)
+            let case, _ = FSharpValue.GetUnionFields(value, kind, true)
             JsonValue.Create(dashed '-' case.Name)
 
     /// The text of a union's case without fields, e.g. `feature-mean`.
     let text (case: 'T) : string =
-        let case, _ = FSharpValue.GetUnionFields(case, typeof<'T>)
+        let case, _ = FSharpValue.GetUnionFields(case, typeof<'T>, true)
         dashed '-' case.Name
 
     let private options =
@@ -186,11 +186,11 @@ module RecordJson =
             let typed = Array.CreateInstance(pair, pairs.Length)
             Array.Copy(pairs, typed, pairs.Length)
             Activator.CreateInstance(kind, typed)
-        elif FSharpType.IsRecord kind then
+        elif FSharpType.IsRecord(kind, true) then
             if element.ValueKind <> JsonValueKind.Object then
                 wrong "an object"
             else
-                let fields = FSharpType.GetRecordFields kind
+                let fields = FSharpType.GetRecordFields(kind, true)
                 let known = fields |> Array.map keyOf
 
                 for name, repeated in element.EnumerateObject() |> Seq.countBy _.Name do
@@ -211,11 +211,11 @@ module RecordJson =
                         | false, _ -> reading.Fault (within (keyOf field)) "the key is missing" "Add it")
 
                 if reading.Faults.IsEmpty then
-                    FSharpValue.MakeRecord(kind, values)
+                    FSharpValue.MakeRecord(kind, values, true)
                 else
                     null
-        elif FSharpType.IsUnion kind then
-            let cases = FSharpType.GetUnionCases kind
+        elif FSharpType.IsUnion(kind, true) then
+            let cases = FSharpType.GetUnionCases(kind, true)
 
             let named =
                 if element.ValueKind = JsonValueKind.String then
@@ -224,7 +224,7 @@ module RecordJson =
                     None
 
             match named with
-            | Some case -> FSharpValue.MakeUnion(case, [||])
+            | Some case -> FSharpValue.MakeUnion(case, [||], true)
             | None ->
                 let known =
                     cases |> Array.map (fun case -> dashed '-' case.Name) |> String.concat ", "

@@ -186,31 +186,22 @@ module SegmentFiles =
     let private points (polygon: struct (int * int) array) =
         [ for struct (x, y) in polygon -> [ x; y ] ]
 
-    let private classReports (segmentation: SegmentationResult) =
-        let regions = Contours.find segmentation.Mask
-        let pixels = float (segmentation.Mask.Width * segmentation.Mask.Height)
+    let private regionReport (region: Region) : RegionReport =
+        {
+            Area = region.Area
+            Box = [ region.X; region.Y; region.Width; region.Height ]
+            Outline = points region.Outline
+            Holes = List.map points region.Holes
+        }
 
-        segmentation.Classes
-        |> List.mapi (fun index name ->
-            let own = regions |> List.filter (fun region -> region.Label = index + 1)
-            let area = own |> List.sumBy _.Area
-
-            {
-                Name = name
-                Label = index + 1
-                Area = area
-                Share = float area / pixels
-                Regions =
-                    [
-                        for region in own ->
-                            {
-                                Area = region.Area
-                                Box = [ region.X; region.Y; region.Width; region.Height ]
-                                Outline = points region.Outline
-                                Holes = List.map points region.Holes
-                            }
-                    ]
-            })
+    let private classReport (found: ClassFinding) : ClassReport =
+        {
+            Name = found.Name
+            Label = found.Label
+            Area = found.Area
+            Share = found.Share
+            Regions = List.map regionReport found.Regions
+        }
 
     /// The report of a segmentation whose files go to `target`.
     let report
@@ -223,7 +214,7 @@ module SegmentFiles =
             Width = segmentation.Mask.Width
             Height = segmentation.Mask.Height
             Mode = segmentation.Mode
-            Classes = classReports segmentation
+            Classes = SegmentationResult.findings segmentation |> List.map classReport
             Conditions = Map.ofList segmentation.Influence
             Disagreement = segmentation.Disagreement
             Mask = nameOf target.Mask

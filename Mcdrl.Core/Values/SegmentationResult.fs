@@ -18,6 +18,42 @@ type SegmentationResult =
         Disagreement: float option
     }
 
+/// A lesion class of a model, and where an image shows it.
+type ClassFinding =
+    {
+        /// As the model names it.
+        Name: string
+        /// Its value in the mask, from 1.
+        Label: int
+        /// Pixels of all its regions.
+        Area: int64
+        /// Share of the image, 0 to 1.
+        Share: float
+        /// Connected pieces in the mask, the largest first.
+        Regions: Region list
+    }
+
+/// What can be read off a result.
+[<RequireQualifiedAccess>]
+module SegmentationResult =
+    /// Every class of the model, label 1 first, with what the mask holds of it.
+    let findings (segmentation: SegmentationResult) : ClassFinding list =
+        let regions = Contours.find segmentation.Mask
+        let pixels = float (segmentation.Mask.Width * segmentation.Mask.Height)
+
+        segmentation.Classes
+        |> List.mapi (fun index name ->
+            let own = regions |> List.filter (fun region -> region.Label = index + 1)
+            let area = own |> List.sumBy _.Area
+
+            {
+                Name = name
+                Label = index + 1
+                Area = area
+                Share = float area / pixels
+                Regions = own
+            })
+
 /// What a model would answer had the image been taken under one condition of its dictionary.
 type ConditionAnswer =
     {

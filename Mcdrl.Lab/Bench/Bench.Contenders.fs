@@ -6,7 +6,7 @@ open TorchSharp
 
 /// One that answers a question about some frames, to be timed against others who are asked the same.
 [<NoComparison; NoEquality>]
-type Contender =
+type internal Contender =
     {
         Engine: BenchEngine
         Precision: Precision
@@ -18,7 +18,7 @@ type Contender =
 
 /// Our own engine.
 [<RequireQualifiedAccess>]
-module OwnContender =
+module internal OwnContender =
     let private asking precision (ask: unit -> Tensor) : Contender =
         {
             Engine = BenchEngine.Mcdrl
@@ -42,7 +42,7 @@ module OwnContender =
 
 /// ONNX Runtime on a file that we exported.
 [<RequireQualifiedAccess>]
-module OnnxContender =
+module internal OnnxContender =
     let private refused (problem: OnnxRuntimeException) =
         McdrlError.model
             $"ONNX Runtime refuses the exported graph: {problem.Message.Trim().TrimEnd '.'}"

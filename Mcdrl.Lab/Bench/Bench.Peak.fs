@@ -6,6 +6,7 @@ open TorchSharp
 /// The rate of one large product of matrices in libtorch, in 10⁹ operations a second: what the machine can do.
 type MatmulPeak =
     {
+        /// The element type of the product.
         Precision: Precision
         /// By `matmul`.
         Matmul: float
@@ -16,6 +17,7 @@ type MatmulPeak =
     /// The better of the two.
     member this.Best = max this.Matmul this.Convolution
 
+/// Measures the peak of a device.
 [<RequireQualifiedAccess>]
 module MatmulPeak =
     /// Rows, columns and depth: enough to keep the device busy.

@@ -13,6 +13,7 @@ type BenchScope =
 /// What is timed.
 [<RequireQualifiedAccess>]
 type BenchPart =
+    /// The image tower alone.
     | Tower
     /// In one mode.
     | Segmenter of Marginalisation
@@ -20,7 +21,9 @@ type BenchPart =
 /// What computes it.
 [<RequireQualifiedAccess>]
 type BenchEngine =
+    /// Ours, on libtorch.
     | Mcdrl
+    /// ONNX Runtime, with the file that `export onnx` writes.
     | Onnxruntime
 
 /// Whose weights.
@@ -44,7 +47,9 @@ type BenchRequest =
             Processor: string
         }
 
+    /// Whose weights compute.
     member this.Model = this.Source
+    /// What is timed, in the order asked for.
     member this.Parts = this.Timed
     /// Of our engine. ONNX Runtime has fp32 alone.
     member this.Precisions = this.Own
@@ -57,6 +62,7 @@ type BenchRequest =
     /// That our engine computes on. ONNX Runtime computes on the processor.
     member this.Device = this.Processor
 
+/// Makes requests, from values or from the names that the command takes.
 [<RequireQualifiedAccess>]
 module BenchRequest =
     /// Precisions that our engine runs in.
@@ -69,8 +75,9 @@ module BenchRequest =
         else
             [ Precision.Fp32 ]
 
-    let scopes = [ BenchScope.Tower; BenchScope.Segmenter ]
+    let internal scopes = [ BenchScope.Tower; BenchScope.Segmenter ]
 
+    /// Modes that a segmenter can be timed in.
     let modes = Marginalisation.answering
 
     /// The values of these names, which must be among those that are known.

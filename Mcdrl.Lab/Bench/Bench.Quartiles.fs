@@ -1,7 +1,7 @@
 namespace Mcdrl
 
 /// How some measurements lie, in their own unit.
-type Quartiles =
+type internal Quartiles =
     {
         Least: float
         Lower: float
@@ -11,7 +11,7 @@ type Quartiles =
     }
 
 [<RequireQualifiedAccess>]
-module Quartiles =
+module internal Quartiles =
     /// Of one measurement or more.
     let ofMeasurements (values: float list) : Quartiles =
         let sorted = values |> List.sort |> Array.ofList

@@ -3,20 +3,31 @@ namespace Mcdrl
 /// How long one engine takes for one thing. Times in milliseconds of a whole batch.
 type BenchResult =
     {
+        /// The architecture, see `Tower.name`.
         Tower: string
+        /// What was timed.
         Part: BenchScope
         /// Of the segmenter.
         Mode: Marginalisation option
+        /// The engine's.
         Precision: Precision
         /// Images at once.
         Batch: int
+        /// What computed it.
         Engine: BenchEngine
+        /// Those that the engine had.
         Threads: int
+        /// Measurements.
         Rounds: int
+        /// The median over rounds.
         MedianMs: float
+        /// The shortest.
         MinMs: float
+        /// The lower quartile.
         LowerMs: float
+        /// The upper quartile.
         UpperMs: float
+        /// The longest.
         MaxMs: float
         /// Operations of a batch in 10⁹, see `Flops`; the same for every engine.
         Gflop: float
@@ -24,15 +35,20 @@ type BenchResult =
         Gflops: float
         /// That of a large product of matrices in the same precision.
         PeakGflops: float
+        /// `Gflops` as a share of `PeakGflops`, in percent.
         PercentOfPeak: float
         /// This time ÷ that of ONNX Runtime in fp32 in the same round, the median over rounds.
         Ratio: float
+        /// The smallest ratio of a round.
         RatioMin: float
+        /// The largest ratio of a round.
         RatioMax: float
         /// What the segmenter takes besides the tower, as a share of the tower's time in the same round, the median over
         /// rounds; of our engine.
         MethodShare: float option
+        /// The smallest share of a round.
         MethodShareMin: float option
+        /// The largest share of a round.
         MethodShareMax: float option
         /// ‖x − y‖ / ‖y‖ of the answer x and that of ONNX Runtime y.
         Difference: float
@@ -41,13 +57,15 @@ type BenchResult =
 /// What `mcdrl bench` found.
 type BenchReport =
     {
+        /// One for each precision.
         Peaks: MatmulPeak list
+        /// In the order in which they were timed.
         Results: BenchResult list
     }
 
 /// Measurements of one part at one batch size.
 [<NoComparison; NoEquality>]
-type BenchCase =
+type internal BenchCase =
     {
         Tower: string
         Part: BenchPart
@@ -59,10 +77,11 @@ type BenchCase =
         Reference: float list
     }
 
+/// Makes results of measurements.
 [<RequireQualifiedAccess>]
 module BenchResult =
     /// The times of one contender, and of our tower in the same rounds and precision where that is not what was timed.
-    let create
+    let internal create
         (case: BenchCase)
         (contender: Contender)
         (peak: MatmulPeak)

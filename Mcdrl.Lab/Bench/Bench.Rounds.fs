@@ -6,7 +6,7 @@ open FsToolkit.ErrorHandling
 
 /// Measurements of several contenders in turn.
 [<RequireQualifiedAccess>]
-module BenchRounds =
+module internal BenchRounds =
     /// Lets the threads of whoever ran before fall asleep, in milliseconds.
     let private pause = 10
 

@@ -6,7 +6,7 @@ open Giraffe.ViewEngine
 
 /// The page of `mcdrl demo`.
 [<RequireQualifiedAccess>]
-module DemoPage =
+module internal DemoPage =
     let private listed (names: string list) =
         match List.rev names with
         | [] -> ""

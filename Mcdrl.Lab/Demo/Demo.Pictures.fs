@@ -5,7 +5,7 @@ open FsToolkit.ErrorHandling
 
 /// The pictures of the demo's page, drawn and segmented for it.
 [<RequireQualifiedAccess>]
-module DemoPictures =
+module internal DemoPictures =
     let private articled (noun: string) = $"a {noun}"
 
     /// A frame of every class at every site, as the site's habit has it.

@@ -7,7 +7,9 @@ open FsToolkit.ErrorHandling
 /// What `mcdrl demo` is asked to do.
 type DemoRequest =
     {
+        /// The folder that everything goes to.
         Out: string
+        /// What everything is drawn from.
         Seed: uint64
         /// The site that neither model is trained on; the last one for `None`.
         LeftOut: string option
@@ -20,7 +22,7 @@ type DemoRequest =
     }
 
 /// All that decides what the demo shows. Kept in its folder: results are gone on with only if it is the same.
-type DemoPlan =
+type internal DemoPlan =
     {
         Version: string
         Seed: uint64
@@ -39,7 +41,7 @@ type DemoPlan =
     }
 
 [<RequireQualifiedAccess>]
-module DemoPlan =
+module internal DemoPlan =
     let private sites = Phantom.sites |> List.map _.Name
 
     /// The folder or file of the tower's weights.

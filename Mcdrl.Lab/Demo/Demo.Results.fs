@@ -1,11 +1,18 @@
 namespace Mcdrl
 
 /// Mean Dice under one condition.
-type DemoCondition = { Condition: string; Dice: Measured }
+type DemoCondition =
+    {
+        /// Its words in the dictionary.
+        Condition: string
+        /// Mean over scenes.
+        Dice: Measured
+    }
 
 /// What is told about one of the two models, JSON through `RecordJson`. Means run over scenes.
 type DemoScores =
     {
+        /// How the page calls the model.
         Name: string
         /// Mean Dice over scenes and conditions.
         Dice: Measured
@@ -17,8 +24,11 @@ type DemoScores =
         ConfoundingGap: Measured option
         /// Mean Dice under each condition, in the dictionary's order.
         Conditions: DemoCondition list
+        /// Frames that it was trained on.
         TrainingFrames: int
+        /// Those that training took.
         Epochs: int
+        /// The epoch whose weights were kept, from 1.
         BestEpoch: int
         /// Mean Dice on held-back frames of the training sites.
         ValidationDice: float
@@ -26,6 +36,7 @@ type DemoScores =
         Seconds: float
     }
 
+/// Makes scores of reports, and finds the condition a model does worst under.
 [<RequireQualifiedAccess>]
 module DemoScores =
     /// The scores of a report, and how the model came to be.
@@ -57,7 +68,7 @@ module DemoScores =
         | some -> Some(some |> List.minBy _.Dice.Mean)
 
 /// What one model marks on a frame.
-type DemoAnswer =
+type internal DemoAnswer =
     {
         Mask: LabelMap
         /// The class that covers most of the mask; `None` where nothing is marked.
@@ -66,7 +77,7 @@ type DemoAnswer =
     }
 
 /// A scene under one condition, and what the two models make of it.
-type DemoView =
+type internal DemoView =
     {
         Condition: string
         Image: PageImage
@@ -76,10 +87,16 @@ type DemoView =
     }
 
 /// A part of the demo and how long it took.
-type DemoStage = { Stage: string; Seconds: float }
+type DemoStage =
+    {
+        /// What was done, in a few words.
+        Stage: string
+        /// Wall-clock time.
+        Seconds: float
+    }
 
 /// All that the demo's page tells.
-type DemoResults =
+type internal DemoResults =
     {
         /// Version of Mcdrl.
         Version: string

@@ -5,7 +5,7 @@ open System.IO
 open FsToolkit.ErrorHandling
 
 /// What the models came to, kept in `scores.json`.
-type DemoJudgement =
+type internal DemoJudgement =
     {
         Scenes: int
         Mcdrl: DemoScores
@@ -13,17 +13,24 @@ type DemoJudgement =
     }
 
 /// What the stages took, kept in `stages.json`.
-type DemoStages = { Stages: DemoStage list }
+type internal DemoStages = { Stages: DemoStage list }
 
 /// What `mcdrl demo` came to.
 type DemoReport =
     {
+        /// The page's file, absolute.
         Page: string
+        /// The site that neither model was trained on.
         LeftOut: string
+        /// Scenes of that site, each seen under every condition.
         Scenes: int
+        /// The model that intervenes.
         Mcdrl: DemoScores
+        /// The same network, trained without intervention.
         Baseline: DemoScores
+        /// In the order in which they were done.
         Stages: DemoStage list
+        /// Wall-clock time of this call.
         Seconds: float
     }
 

@@ -2,7 +2,7 @@ namespace Mcdrl
 
 /// MCDRL with one thing changed.
 [<RequireQualifiedAccess>]
-module ExperimentAblations =
+module internal ExperimentAblations =
     /// The order in which dictionaries of fewer conditions are filled: one of each category first.
     let private byImportance =
         [

@@ -6,7 +6,7 @@ open System.Globalization
 /// Results as CSV (RFC 4180): UTF-8, a header, lines ended by CR LF. Shares from 0 to 1, with all their digits; a field
 /// is empty where a number is not defined.
 [<RequireQualifiedAccess>]
-module ExperimentCsv =
+module internal ExperimentCsv =
     /// In quotes where a comma, a quote or a line end asks for them.
     let private field (text: string) =
         if text.IndexOfAny [| ','; '"'; '\r'; '\n' |] >= 0 then

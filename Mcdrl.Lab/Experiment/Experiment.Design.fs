@@ -5,6 +5,7 @@ type ExperimentMethod =
     {
         /// E.g. `mcdrl`; unique within an experiment.
         Key: string
+        /// How tables and figures call it, e.g. `MCDRL (best)`.
         Label: string
         /// What it is, in a sentence.
         Note: string
@@ -29,17 +30,22 @@ type ExperimentFigure =
 /// An experiment: a question, the methods that answer it, and the one that the others are compared with.
 type ExperimentDesign =
     {
+        /// What the command calls it, e.g. `table1`.
         Name: string
+        /// Heading of its report.
         Title: string
+        /// What it asks, in a sentence.
         Question: string
+        /// In the order of the tables.
         Methods: ExperimentMethod list
         /// A key of `Methods`.
         Reference: string
+        /// What is drawn besides the tables.
         Figures: ExperimentFigure list
     }
 
 [<RequireQualifiedAccess>]
-module ExperimentMethod =
+module internal ExperimentMethod =
     /// A method without a row in a published table, for every tower.
     let create key label note changes : ExperimentMethod =
         {

@@ -5,7 +5,7 @@ open TorchSharp
 open type TorchSharp.torch.nn
 
 /// What a model makes of a frame's lesion, as one feature.
-type FrameFeature =
+type internal FrameFeature =
     {
         Site: string
         Stem: string
@@ -17,7 +17,7 @@ type FrameFeature =
 
 /// The features of figure 5: what the head reads after the intervention, where the lesion is.
 [<RequireQualifiedAccess>]
-module ExperimentFeatures =
+module internal ExperimentFeatures =
     /// The cells of an H×W grid that show a class, from 0: those of `Objective.labelsPerCell`, and for a lesion too small to
     /// cover a quarter of any cell the cell that it covers most. int64 labels [1, S, S] → bool [H, W]
     let private cellsOf classes lesion (height: int64) (width: int64) (labels: Tensor) =

@@ -5,7 +5,7 @@ open FsToolkit.ErrorHandling
 
 /// The models of an experiment's runs, looked at again for its figures.
 [<RequireQualifiedAccess>]
-module ExperimentIllustrating =
+module internal ExperimentIllustrating =
     /// Frames of each unseen site that a sweep shows to every model.
     let private sweptFrames = 16
 

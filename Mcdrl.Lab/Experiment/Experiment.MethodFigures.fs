@@ -9,21 +9,29 @@ type SeedSpread =
         Mean: float option
         /// With n - 1 in the denominator; `None` for fewer than two seeds, of which no spread is known.
         StandardDeviation: float option
+        /// Those that give a number.
         Seeds: int
     }
 
+/// Three scores over seeds.
 type ScoreSpread =
     {
+        /// 0 to 1, by the protocol.
         Dice: SeedSpread
+        /// 0 to 1, by the protocol.
         Iou: SeedSpread
+        /// 0 to 1.
         Accuracy: SeedSpread
     }
 
 /// A method on a site that it never saw: the mean over images, its spread over the seeds there are.
 type SiteFigures =
     {
+        /// The site's name.
         Site: string
+        /// Its frames, in the run with the fewest; 0 while no run is done.
         Images: int
+        /// Means over the site's frames, spread over the seeds there are.
         Scores: ScoreSpread
         /// Whether every seed of the plan is there.
         Finished: bool
@@ -32,19 +40,31 @@ type SiteFigures =
 /// Dice of a lesion class.
 type ClassFigures =
     {
+        /// As the data set names it.
         Class: string
         /// Frames on which it is defined (truth or answer shows the class), in the seed with the fewest.
         Frames: int
+        /// Mean over these frames, spread over seeds.
         Dice: SeedSpread
     }
 
-type WorstSite = { Site: string; Dice: SeedSpread }
+/// The site on which a method does worst.
+type WorstSite =
+    {
+        /// The site's name.
+        Site: string
+        /// Its mean Dice, spread over seeds.
+        Dice: SeedSpread
+    }
 
 /// What a method's runs come to.
 type MethodFigures =
     {
+        /// E.g. `mcdrl`; unique within an experiment.
         Key: string
+        /// How tables and figures call it.
         Label: string
+        /// What it is, in a sentence.
         Note: string
         /// The label of its row in the published table.
         Published: string option
@@ -64,14 +84,16 @@ type MethodFigures =
         Classes: ClassFigures list
         /// Of one run, in seconds; mean over all runs there are.
         TrainSeconds: float option
+        /// Weights that answer: tower, network and whatever a rival needs besides.
         Parameters: int64 option
+        /// Weights of the causal intervention network.
         CausalParameters: int64 option
         /// Median over all runs there are.
         Milliseconds: float option
     }
 
 [<RequireQualifiedAccess>]
-module MethodFigures =
+module internal MethodFigures =
     let private overSeeds (values: float list) : SeedSpread =
         let spread = Summary.spread values
 

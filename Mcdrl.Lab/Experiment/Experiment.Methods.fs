@@ -2,7 +2,7 @@ namespace Mcdrl
 
 /// MCDRL, the rivals and the baseline.
 [<RequireQualifiedAccess>]
-module ExperimentMethods =
+module internal ExperimentMethods =
     /// What takes the intervention away.
     let withoutIntervention =
         [ "method.training_mode=never"; "loss.causal=0"; "loss.grounding=0" ]

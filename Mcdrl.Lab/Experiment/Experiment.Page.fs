@@ -6,13 +6,17 @@ open Giraffe.ViewEngine
 [<NoComparison; NoEquality>]
 type ExperimentPage =
     {
+        /// By the protocol's own Dice.
         Report: ExperimentReport
         /// The same by class-aware Dice, for datasets of several classes.
         ClassAware: ExperimentReport option
         /// The runs that the report is of.
         Methods: MethodRuns list
+        /// Dice over a condition's strength, where the design draws it.
         Curves: RobustnessCurve list
+        /// Frames by their features, where the design draws them.
         Maps: EmbeddedMap list
+        /// Frames with outlines, where the design draws them.
         Sheet: SheetFrame list
     }
 

@@ -11,6 +11,7 @@ open FsToolkit.ErrorHandling
 [<NoComparison; NoEquality>]
 type ExperimentRequest =
     {
+        /// Which experiment.
         Design: ExperimentDesign
         /// The dataset's folder.
         Data: string
@@ -18,6 +19,7 @@ type ExperimentRequest =
         Test: string option
         /// The name that the tower must have, where the caller insists on one.
         Tower: string option
+        /// The tower's weights, a file or a folder.
         Weights: string
         /// An embeddings table, for a tower without a text tower.
         Text: string option
@@ -27,9 +29,11 @@ type ExperimentRequest =
         SettingsWith: string list -> Result<Settings, McdrlError>
         /// Seeds 1 to this.
         Seeds: int
+        /// How runs are judged.
         Protocol: Protocol
         /// Where runs and reports go; experiments that share it share their runs.
         Out: string
+        /// `cpu`, `cuda`, `cuda:N` or `auto`.
         Device: string
         /// The call that repeats it.
         Command: string
@@ -38,30 +42,43 @@ type ExperimentRequest =
 /// Everything that decides what training comes to; runs with the same are the same run.
 type TrainingIdentity =
     {
+        /// Of Mcdrl.
         Release: string
+        /// Digest of the data set's frames and masks and of what the masks' values mean.
         DataSha256: string
         /// Their names are prompts.
         Classes: string list
+        /// The site that training never sees.
         LeaveOut: string
+        /// Digest of the tower's file.
         WeightsSha256: string
+        /// Digest of the embeddings table, where there is one.
         TextSha256: string option
+        /// The run's.
         Seed: uint64
+        /// What decides the training besides.
         Settings: Settings
     }
 
 /// Everything that decides what judging a trained model comes to.
 type JudgingIdentity =
     {
+        /// Digest of the `TrainingIdentity`.
         Training: string
+        /// Digest of the data set that is judged on.
         TestSha256: string
+        /// The one whose frames are judged.
         Site: string
+        /// How they are judged, by name.
         Protocol: string
     }
 
 /// A run that an experiment needs.
 type PlannedRun =
     {
+        /// What is trained.
         Method: ExperimentMethod
+        /// What decides its weights.
         Identity: TrainingIdentity
         /// Its folder within `runs`.
         Key: string
@@ -69,11 +86,13 @@ type PlannedRun =
         Result: string
     }
 
+    /// The site that training never sees, and that judges it.
     member this.Site = this.Identity.LeaveOut
+    /// The run's.
     member this.Seed = this.Identity.Seed
 
 [<RequireQualifiedAccess>]
-module ExperimentPlan =
+module internal ExperimentPlan =
     /// Without the keys that hold nothing: a setting that comes later and isn't used leaves earlier runs what they are.
     let rec private withoutAbsent (fields: JsonObject) : JsonObject =
         let kept = JsonObject()

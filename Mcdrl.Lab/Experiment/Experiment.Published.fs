@@ -4,7 +4,7 @@ open System.Text.RegularExpressions
 
 /// Scores as a paper prints them, in percent.
 [<RequireQualifiedAccess>]
-type PublishedScore =
+type internal PublishedScore =
     {
         Dice: float
         Iou: float option
@@ -12,7 +12,7 @@ type PublishedScore =
     }
 
 /// A row of a published table.
-type PublishedRow =
+type internal PublishedRow =
     {
         /// The image tower, where the table has several.
         Backbone: string option
@@ -26,7 +26,7 @@ type PublishedRow =
     }
 
 /// A table of the paper.
-type PublishedTable =
+type internal PublishedTable =
     {
         /// `table1` to `table5`, as the experiments are called.
         Name: string
@@ -42,7 +42,7 @@ type PublishedTable =
 /// The numbers of the MCDRL paper (arXiv 2508.05008, Tables 1 to 5), in percent. Every row average agrees with its
 /// entries to rounding.
 [<RequireQualifiedAccess>]
-module ExperimentPublished =
+module internal ExperimentPublished =
     let source =
         "Liang et al., Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation, arXiv 2508.05008"
 

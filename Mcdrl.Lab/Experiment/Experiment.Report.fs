@@ -5,13 +5,17 @@ open System
 /// What an experiment came to.
 type ExperimentReport =
     {
+        /// What it is about and how it was done.
         Facts: ExperimentFacts
         /// Runs of the plan that are there.
         Done: int
+        /// Whether all runs of the plan are there.
         Finished: bool
+        /// In the order of the design.
         Methods: MethodFigures list
         /// Every method but the reference.
         Rivals: Rivalry list
+        /// Of the bootstrap behind every interval.
         Resamples: int
     }
 

@@ -6,11 +6,12 @@ open FsToolkit.ErrorHandling
 /// The files of an experiment's results.
 [<RequireQualifiedAccess>]
 module ExperimentReportFiles =
+    /// The page's file, for a browser.
     let pageName = "report.html"
-    let reportName = "report.json"
-    let classAwareName = "report-class-aware.json"
-    let summaryName = "summary.csv"
-    let imagesName = "images.csv"
+    let internal reportName = "report.json"
+    let internal classAwareName = "report-class-aware.json"
+    let internal summaryName = "summary.csv"
+    let internal imagesName = "images.csv"
 
     /// Writes the page, the reports and both tables into `folder`, which is made if need be; each file is replaced as a
     /// whole. Fails where the folder can't be written to.

@@ -6,6 +6,7 @@ open FsToolkit.ErrorHandling
 /// An experiment's report, from whatever is done of it.
 [<RequireQualifiedAccess>]
 module ExperimentReporting =
+    /// Where the page, the reports and the tables of an experiment go.
     let folderOf (request: ExperimentRequest) =
         Path.Combine(request.Out, request.Design.Name)
 

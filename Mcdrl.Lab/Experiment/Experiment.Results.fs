@@ -7,11 +7,13 @@ type RunResult =
         Method: string
         /// The site that training never saw.
         Site: string
+        /// The run's.
         Seed: uint64
         /// The epoch that was kept, from 1.
         Epoch: int
         /// Mean Dice on the held-back frames of the training sites, which chose the epoch.
         ValidationDice: float
+        /// Wall-clock time of its training.
         TrainSeconds: float
         /// Weights that answer: tower, network and whatever a rival needs besides.
         Parameters: int64
@@ -28,6 +30,7 @@ type RunResult =
 /// A method of an experiment, and its runs so far.
 type MethodRuns =
     {
+        /// E.g. `mcdrl`; unique within an experiment.
         Key: string
         /// How tables and figures call it, e.g. `MCDRL (best)`.
         Label: string
@@ -35,6 +38,7 @@ type MethodRuns =
         Note: string
         /// The label of its row in the published table, where there is one.
         Published: string option
+        /// Those that are done, in any order.
         Runs: RunResult list
     }
 
@@ -43,17 +47,23 @@ type ExperimentFacts =
     {
         /// E.g. `table1`.
         Name: string
+        /// Heading of its report.
         Title: string
         /// What it asks, in a sentence.
         Question: string
+        /// The name of the data set, and of the one that is judged on instead.
         Data: string
+        /// Digest of its frames and masks and of what the masks' values mean.
         DataSha256: string
+        /// Lesion classes, label 1 first.
         Classes: string list
         /// The unseen sites, in the dataset's order.
         Sites: string list
+        /// The tower's architecture, see `Tower.name`.
         Tower: string
         /// One line: threshold, resolution, empty rule, aggregation.
         Protocol: string
+        /// Those of the plan, from 1.
         Seeds: uint64 list
         /// The key of the method that the others are compared with.
         Reference: string
@@ -66,12 +76,20 @@ type ExperimentFacts =
     }
 
 /// Mean Dice of a method on unseen frames under a condition of a strength; the spread is over seeds.
-type RobustnessPoint = { Strength: float; Dice: Spread }
+type RobustnessPoint =
+    {
+        /// Of the condition, 0 to 1.
+        Strength: float
+        /// Over seeds, of the mean over sites.
+        Dice: Spread
+    }
 
 /// A sweep of one condition, for one method.
 type RobustnessCurve =
     {
+        /// The method's label.
         Method: string
+        /// Its words in the dictionary.
         Condition: string
         /// By strength, 0 (the frame as it is) to 1.
         Points: RobustnessPoint list
@@ -80,17 +98,22 @@ type RobustnessCurve =
 /// An image's feature in the plane.
 type EmbeddedPoint =
     {
+        /// Along the map's first axis, in the map's own unit.
         X: float
+        /// Along the second.
         Y: float
         /// Empty for a frame without a lesion.
         Class: string
+        /// The frame's site.
         Site: string
     }
 
 /// The features of a method's images in the plane.
 type EmbeddedMap =
     {
+        /// The method's label.
         Method: string
+        /// One for each frame.
         Points: EmbeddedPoint list
         /// Mean silhouette of the classes in the features themselves, −1 to 1.
         Silhouette: float
@@ -100,7 +123,9 @@ type EmbeddedMap =
 [<NoComparison; NoEquality>]
 type SheetFrame =
     {
+        /// The frame's site.
         Site: string
+        /// The name that frame and mask share.
         Stem: string
         /// `best`, `median` or `worst` by the reference method's Dice on that site.
         Rank: string
@@ -110,6 +135,7 @@ type SheetFrame =
         Answers: (string * float * PageImage) list
     }
 
+/// Picks runs by site and seed.
 [<RequireQualifiedAccess>]
 module MethodRuns =
     /// The method with each of its runs changed.

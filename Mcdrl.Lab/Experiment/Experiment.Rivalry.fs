@@ -6,18 +6,26 @@ open System
 /// have; with the 95 % bootstrap interval over images.
 type Difference =
     {
+        /// In Dice; above 0 the reference is better.
         Mean: float
+        /// The lower end of the interval.
         Low: float
+        /// The upper end of the interval.
         High: float
+        /// Whether 0 lies outside the interval.
         ExcludesZero: bool
+        /// Images that both have.
         Images: int
+        /// Those that both have.
         Seeds: uint64 list
         /// The difference of each of these seeds alone.
         BySeed: float list
     }
 
+/// The reference against another on one site.
 type SiteDifference =
     {
+        /// The site's name.
         Site: string
         /// `None` where the two have no seed in common.
         Difference: Difference option
@@ -26,7 +34,9 @@ type SiteDifference =
 /// The reference against one of the others.
 type Rivalry =
     {
+        /// The other method's.
         Key: string
+        /// The other method's.
         Label: string
         /// Mean over all sites of the plan with equal weight, of the seeds complete in both; `None` while there is none.
         Overall: Difference option
@@ -37,14 +47,18 @@ type Rivalry =
 /// An image's Dice under two methods, each a mean over the same seeds.
 type ImagePair =
     {
+        /// The image's site.
         Site: string
+        /// The name that frame and mask share.
         Stem: string
+        /// Dice of the reference.
         Reference: float
+        /// Dice of the other.
         Rival: float
     }
 
 [<RequireQualifiedAccess>]
-module Rivalry =
+module internal Rivalry =
     /// The seed of all resampling: the same results give the same intervals.
     let private drawing = Seed.create 20250807UL |> Seed.named "bootstrap"
 

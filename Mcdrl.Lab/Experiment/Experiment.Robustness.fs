@@ -4,7 +4,7 @@ open FsToolkit.ErrorHandling
 open TorchSharp
 
 /// Mean Dice of one model under a condition of a strength.
-type ConditionDice =
+type internal ConditionDice =
     {
         Condition: string
         /// 0, the frame as it is, to 1.
@@ -14,7 +14,7 @@ type ConditionDice =
 
 /// How much of a model's Dice is left on unseen frames as a condition is done to them more and more.
 [<RequireQualifiedAccess>]
-module ExperimentRobustness =
+module internal ExperimentRobustness =
     let strengths = [ 0.0; 0.25; 0.5; 0.75; 1.0 ]
 
     /// So many of some frames, evenly spaced from the first on; all if there are no more.

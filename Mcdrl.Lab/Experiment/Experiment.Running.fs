@@ -7,7 +7,7 @@ open TorchSharp
 
 /// One run of an experiment: trained, judged, and its result kept in a file that says that it is done.
 [<RequireQualifiedAccess>]
-module ExperimentRunning =
+module internal ExperimentRunning =
     let folderOf (request: ExperimentRequest) (run: PlannedRun) =
         Path.Combine(ExperimentPlan.runsFolder request.Out, run.Key)
 

@@ -5,7 +5,7 @@ open FsToolkit.ErrorHandling
 
 /// The qualitative sheet of figure 4: frames that nobody picked by eye, and what several models make of them.
 [<RequireQualifiedAccess>]
-module ExperimentSheet =
+module internal ExperimentSheet =
     /// Width of a picture in pixels.
     let width = 320
 

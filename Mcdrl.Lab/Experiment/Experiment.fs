@@ -7,7 +7,9 @@ open FsToolkit.ErrorHandling
 /// What an experiment has come to so far.
 type ExperimentState =
     {
+        /// What it is about.
         Facts: ExperimentFacts
+        /// The runs that are done, method by method.
         Methods: MethodRuns list
         /// The plan, done or not.
         Runs: PlannedRun list

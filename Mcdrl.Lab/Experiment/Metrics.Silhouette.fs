@@ -5,7 +5,7 @@ open TorchSharp
 
 /// How well groups of features stand apart: "Silhouettes" (Rousseeuw, 1987), with the cosine distance 1 − cos.
 [<RequireQualifiedAccess>]
-module Silhouette =
+module internal Silhouette =
     /// (b − a) / max(a, b) of every feature, −1 to 1, where a is its mean distance to the others of its group and b to the
     /// nearest other group; 0 for a group of one and where both are 0. A zero vector is 1 from everything. Features [n, d] and their n groups → n numbers,
     /// all NaN unless there are two groups.

@@ -4,14 +4,14 @@ open TorchSharp
 
 /// Where the points of a map are before the first step, at a scale of 10⁻⁴.
 [<RequireQualifiedAccess>]
-type TsneStart =
+type internal TsneStart =
     /// On the two principal components of the features, the largest coordinate of each positive: no chance in it.
     | PrincipalComponents
     /// Drawn from a normal distribution.
     | Normal of Seed
 
 /// How a map is made.
-type TsneSettings =
+type internal TsneSettings =
     {
         /// How many neighbours a point has, softly counted: more than 1, fewer than the other points.
         Perplexity: float
@@ -24,7 +24,7 @@ type TsneSettings =
 /// t-SNE" (van der Maaten and Hinton, JMLR 2008). All tensors are float64 on the CPU. Equal arguments give equal maps on
 /// a machine, for the same number of torch threads.
 [<RequireQualifiedAccess>]
-module Tsne =
+module internal Tsne =
     /// Perplexity 30, 1,000 steps from the principal components.
     let usual: TsneSettings =
         {

@@ -9,7 +9,7 @@ module ImportCatalogue =
             Marks = Marks.Masks([ masks ], MaskRule.Bright 128uy)
         }
 
-    let bmBronchoLC =
+    let internal bmBronchoLC =
         {
             Name = "bm-broncholc"
             Title = "BM-BronchoLC"
@@ -56,7 +56,7 @@ module ImportCatalogue =
             Stem = "{name}"
         }
 
-    let laryngoscope8 =
+    let internal laryngoscope8 =
         {
             Name = "laryngoscope8"
             Title = "Laryngoscope8"
@@ -79,7 +79,7 @@ module ImportCatalogue =
             Stem = "{class}_{name}"
         }
 
-    let cvcClinicDB =
+    let internal cvcClinicDB =
         {
             Name = "cvc-clinicdb"
             Title = "CVC-ClinicDB"
@@ -99,7 +99,7 @@ module ImportCatalogue =
             Stem = "{name}"
         }
 
-    let etisLarib =
+    let internal etisLarib =
         {
             Name = "etis-larib"
             Title = "ETIS-LaribPolypDB"
@@ -122,7 +122,7 @@ module ImportCatalogue =
             Stem = "{name}"
         }
 
-    let kvasirSeg =
+    let internal kvasirSeg =
         {
             Name = "kvasir-seg"
             Title = "Kvasir-SEG"
@@ -137,7 +137,7 @@ module ImportCatalogue =
             Stem = "{name}"
         }
 
-    let polypGen =
+    let internal polypGen =
         {
             Name = "polypgen"
             Title = "PolypGen"
@@ -167,7 +167,7 @@ module ImportCatalogue =
             Stem = "{name}"
         }
 
-    let bkaiIgh =
+    let internal bkaiIgh =
         let layout images masks =
             {
                 Images = images
@@ -194,7 +194,7 @@ module ImportCatalogue =
             Stem = "{name}"
         }
 
-    let vocalFolds =
+    let internal vocalFolds =
         {
             Name = "vocal-folds"
             Title = "Vocal folds (laryngoscopy)"

@@ -2,7 +2,7 @@ namespace Mcdrl
 
 /// What can be wrong with a file of a published dataset.
 [<RequireQualifiedAccess>]
-type ImportFaultKind =
+type internal ImportFaultKind =
     | ImageWithoutMask
     | MaskWithoutImage
     | SameName
@@ -11,7 +11,7 @@ type ImportFaultKind =
     | UnclearMask
 
 /// One thing that is wrong with one file.
-type ImportFault =
+type internal ImportFault =
     {
         Kind: ImportFaultKind
         /// The file.
@@ -21,7 +21,7 @@ type ImportFault =
     }
 
 [<RequireQualifiedAccess>]
-module ImportFault =
+module internal ImportFault =
     /// In the order in which they are reported.
     let kinds =
         [

@@ -5,7 +5,7 @@ open System.IO
 open FsToolkit.ErrorHandling
 
 /// A frame that was taken into the new dataset.
-type ImportedFrame =
+type internal ImportedFrame =
     {
         Known: KnownFrame
         /// Whether no pixel of it is marked.
@@ -14,7 +14,7 @@ type ImportedFrame =
 
 /// Frame by frame from a published dataset to ours.
 [<RequireQualifiedAccess>]
-module ImportFrames =
+module internal ImportFrames =
     let private faultOf kind where problem =
         {
             Kind = kind

@@ -4,7 +4,7 @@ open System.Collections.Generic
 
 /// Published mask files as label maps. A mask that its rule doesn't explain is an error, never a guess.
 [<RequireQualifiedAccess>]
-module ImportMasks =
+module internal ImportMasks =
     /// The largest share of a picture that may be neither black nor white. Soft edges cover less; a grey picture, more.
     let private greyShare = 0.05
 

@@ -4,7 +4,7 @@ open System
 open System.IO
 
 /// A published picture, decoded and as it goes into our dataset.
-type ImportedPicture =
+type internal ImportedPicture =
     {
         /// The decoded picture, upright.
         Picture: Picture
@@ -16,7 +16,7 @@ type ImportedPicture =
 
 /// Published picture files: what `Images` reads, and TIFF.
 [<RequireQualifiedAccess>]
-module ImportPictures =
+module internal ImportPictures =
     /// Whether a file's name ends as that of a picture that can be imported does.
     let isNamedAsPicture (path: string) =
         Images.isNamedAsImage path

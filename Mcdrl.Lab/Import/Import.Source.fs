@@ -25,17 +25,26 @@ type Marks =
     | Nothing of instead: string
 
 /// A folder layout that a dataset is published in.
-type ImportLayout = { Images: string; Marks: Marks }
+type ImportLayout =
+    {
+        /// The pattern of its images' paths.
+        Images: string
+        /// Where what they show is marked.
+        Marks: Marks
+    }
 
 /// A published dataset, as `mcdrl data import` knows it. To add one is to add such a record to `ImportCatalogue`.
 type ImportSource =
     {
         /// What the command line calls it.
         Name: string
+        /// As its makers call it.
         Title: string
+        /// Under which it may be used, in words.
         Licence: string
         /// Where to get it.
         Address: string
+        /// The publication to cite.
         Citation: string
         /// What the folder given to the command holds, in words.
         Expected: string

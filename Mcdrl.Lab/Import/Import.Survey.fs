@@ -6,13 +6,13 @@ open FsToolkit.ErrorHandling
 
 /// What says which pixels of an image are marked.
 [<RequireQualifiedAccess>]
-type ImportMark =
+type internal ImportMark =
     | Mask of path: string * rule: MaskRule
     /// Label and corners of each polygon.
     | Polygons of (byte * (float * float)[]) list
 
 /// An image of a published dataset and its mark; both are there, neither has been read.
-type ImportItem =
+type internal ImportItem =
     {
         Site: string
         Stem: string
@@ -21,7 +21,7 @@ type ImportItem =
     }
 
 /// What a folder with a published dataset holds.
-type ImportSurvey =
+type internal ImportSurvey =
     {
         Source: ImportSource
         /// By site and name, in natural order.
@@ -33,7 +33,7 @@ type ImportSurvey =
 
 /// Finds the images and marks of a published dataset below a folder. Nothing is changed, no picture is read.
 [<RequireQualifiedAccess>]
-module ImportSurvey =
+module internal ImportSurvey =
     /// How deep the layout may lie below the folder given: archives unpack into a folder of their own, often twice.
     let private depth = 2
 

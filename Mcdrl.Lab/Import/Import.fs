@@ -20,8 +20,11 @@ type ImportRequest =
 /// Frames taken from a published dataset, by site.
 type ImportedSite =
     {
+        /// The name that the site has in the new data set.
         Site: string
+        /// The published data set that it is from.
         Source: ImportSource
+        /// Frames that were taken.
         Frames: int
         /// Of these, the frames without a marked pixel.
         Empty: int
@@ -30,9 +33,11 @@ type ImportedSite =
 /// What came of an import.
 type ImportReport =
     {
+        /// The new data set's folder.
         Out: string
         /// Whether the dataset was written; if not, nothing was.
         Written: bool
+        /// Those that gave a frame.
         Sites: ImportedSite list
         /// Images left out because their dataset does not say what is in them.
         Unmarked: int
@@ -40,6 +45,7 @@ type ImportReport =
         Skipped: int
         /// One for each kind, empty if all is well.
         Problems: McdrlError list
+        /// Frames that occur in several sites.
         Duplicates: DuplicateReport
     }
 

@@ -7,7 +7,7 @@ open System.Text.RegularExpressions
 /// Paths with named parts, as `data_C{site}/masks_C{site}/{name}_mask`: literal text, and `{part}` for any text
 /// without a slash. A part named twice is the same text twice.
 [<RequireQualifiedAccess>]
-module PathPattern =
+module internal PathPattern =
     let private parts = Regex(@"\{([a-z]+)\}", RegexOptions.CultureInvariant)
 
     /// A reader of paths: the parts of a path that fits, else `None`.

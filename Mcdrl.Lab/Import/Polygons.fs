@@ -5,7 +5,7 @@ open System.IO
 open System.Text.Json
 
 /// A polygon drawn around something in an image, in pixels of the image; pixel (0, 0) has its centre at (0, 0).
-type Polygon =
+type internal Polygon =
     {
         /// The image's identifier.
         Image: string
@@ -18,7 +18,7 @@ type Polygon =
 /// Polygon annotations of BM-BronchoLC: `annotation.json`, an array of `{ object_id, label_ids, data: [{ x, y }, …] }`,
 /// and `labels.json`, an array of `{ id, name }`.
 [<RequireQualifiedAccess>]
-module Polygons =
+module internal Polygons =
     let private limits =
         { ImageLimits.standard with
             MaxBytes = 256L * 1024L * 1024L

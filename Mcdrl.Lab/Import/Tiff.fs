@@ -6,7 +6,7 @@ open BitMiracle.LibTiff.Classic
 
 /// TIFF files without loss. What 8 bits a sample can't hold is refused, never rounded.
 [<RequireQualifiedAccess>]
-module Tiff =
+module internal Tiff =
     /// The library would write what it complains about to the console.
     type private Silent() =
         inherit TiffErrorHandler()

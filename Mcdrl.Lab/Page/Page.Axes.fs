@@ -4,7 +4,7 @@ open System
 open Giraffe.ViewEngine
 
 /// An axis of a plot.
-type PageAxis =
+type internal PageAxis =
     {
         Name: string
         Low: float
@@ -15,7 +15,7 @@ type PageAxis =
 
 /// A frame with axes, in units of the drawing; whatever is drawn in it goes through `x` and `y`.
 [<RequireQualifiedAccess>]
-module PageAxes =
+module internal PageAxes =
     let private left, right, top, bottom = 42.0, 16.0, 8.0, 42.0
 
     /// An axis of shares, written in percent, that holds all values and has at most six steps.

@@ -4,11 +4,11 @@ open System.Globalization
 open Giraffe.ViewEngine
 
 /// Values of several series under one name, all from 0 to 1.
-type BarRow = { Name: string; Values: Measured list }
+type internal BarRow = { Name: string; Values: Measured list }
 
 /// Figures drawn in the page itself: their lengths follow the window's width, their letters don't shrink.
 [<RequireQualifiedAccess>]
-module PageCharts =
+module internal PageCharts =
     /// The part of the width that the axis from 0 to 1 takes; the values stand in the rest.
     let private axis = 86.0
 

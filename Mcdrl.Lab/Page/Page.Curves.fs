@@ -1,7 +1,7 @@
 namespace Mcdrl
 
 /// A point of a curve: a share over a number, and its standard deviation where there is one.
-type CurvePoint =
+type internal CurvePoint =
     {
         At: float
         Value: float
@@ -10,7 +10,7 @@ type CurvePoint =
 
 /// Lines over a number.
 [<RequireQualifiedAccess>]
-module PageCurves =
+module internal PageCurves =
     /// The curves of some series, whiskers one standard deviation to either side, and a published curve where it is
     /// given. The axis of shares holds everything and need not begin at 0.
     let draw

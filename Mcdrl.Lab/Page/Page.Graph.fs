@@ -4,7 +4,7 @@ open Giraffe.ViewEngine
 
 /// The structural model of phantom frames, drawn.
 [<RequireQualifiedAccess>]
-module PageGraph =
+module internal PageGraph =
     let private nodeWidth, nodeHeight = 86, 32
 
     let private node (x: int, y: int) kind (name: string) =

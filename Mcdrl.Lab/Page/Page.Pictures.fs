@@ -4,7 +4,7 @@ open SkiaSharp
 
 /// Frames as pictures of a page.
 [<RequireQualifiedAccess>]
-module PagePictures =
+module internal PagePictures =
     /// Good enough that no block is seen, and about a tenth of a PNG, which noise makes large.
     let private quality = 88
 

@@ -4,7 +4,7 @@ open System.Globalization
 open Giraffe.ViewEngine
 
 /// A bar of a series: a share, and its standard deviation where there is one. What isn't known has no bar.
-type PageBar =
+type internal PageBar =
     {
         Series: int
         Value: float option
@@ -14,7 +14,7 @@ type PageBar =
     }
 
 /// An interval around an estimate, all in percentage points.
-type PageInterval =
+type internal PageInterval =
     {
         Name: string
         Interval: Interval option
@@ -23,7 +23,7 @@ type PageInterval =
 
 /// Figures of rows under each other: their lengths follow the window's width, their letters don't shrink.
 [<RequireQualifiedAccess>]
-module PageRows =
+module internal PageRows =
     /// The part of the width, in percent, that the axis takes; the numbers stand in the rest.
     let private barAxis, intervalAxis = 70.0, 60.0
 

@@ -4,7 +4,7 @@ open Giraffe.ViewEngine
 
 /// Dots in the plane, each group of them with its own mark.
 [<RequireQualifiedAccess>]
-module PageScatter =
+module internal PageScatter =
     /// Small marks where there are many.
     let private mark groups index points =
         if List.sumBy (snd >> List.length) groups > 150 then

@@ -8,7 +8,7 @@ open Giraffe.ViewEngine
 /// Eight series that are told apart: by colour in a window, by the shape of their marks and the dashes of their lines
 /// on paper and by those who don't see the colours.
 [<RequireQualifiedAccess>]
-module PageSeries =
+module internal PageSeries =
     let count = 8
 
     /// The class that gives a series its colour.

@@ -4,7 +4,7 @@ open System.Globalization
 open Giraffe.ViewEngine
 
 /// A cell of a table: what it says, smaller words under it, and the number by which a column is sorted.
-type PageCell =
+type internal PageCell =
     {
         Text: string
         Note: string
@@ -13,7 +13,7 @@ type PageCell =
     }
 
 [<RequireQualifiedAccess>]
-module PageCell =
+module internal PageCell =
     let text words =
         {
             Text = words
@@ -26,7 +26,7 @@ module PageCell =
 
 /// Tables that a script lets readers sort; without it they are plain tables.
 [<RequireQualifiedAccess>]
-module PageTable =
+module internal PageTable =
     /// A heading; words in small letters under it where they are given.
     let private heading (name: string, note: string) =
         th

@@ -7,10 +7,13 @@ open Giraffe.ViewEngine
 /// A picture that a page carries within itself.
 type PageImage =
     {
+        /// The encoded picture.
         Bytes: byte[]
         /// E.g. `image/jpeg`.
         MediaType: string
+        /// Pixels a row.
         Width: int
+        /// Rows.
         Height: int
         /// What it shows, for those who don't see it.
         Alt: string
@@ -27,35 +30,35 @@ module Page =
             "–"
 
     /// Two decimals, where there is no room for more.
-    let short (value: float) =
+    let internal short (value: float) =
         if Double.IsFinite value then
             value.ToString("0.00", CultureInfo.InvariantCulture)
         else
             "–"
 
     /// A difference with its sign; less than half a thousandth has none.
-    let signed (value: float) =
+    let internal signed (value: float) =
         if not (Double.IsFinite value) then "–"
         elif abs value < 0.0005 then "0.000"
         elif value > 0.0 then "+" + number value
         else "−" + number (abs value)
 
     /// Whole percents.
-    let percent (share: float) =
+    let internal percent (share: float) =
         if Double.IsFinite share then
             (100.0 * share).ToString("0", CultureInfo.InvariantCulture) + " %"
         else
             "–"
 
     /// A share in percent, one decimal, without the sign, for a column that says so.
-    let points (share: float) =
+    let internal points (share: float) =
         if Double.IsFinite share then
             (100.0 * share).ToString("0.0", CultureInfo.InvariantCulture)
         else
             "–"
 
     /// A difference of shares in percentage points with its sign; less than half a tenth has none.
-    let signedPoints (difference: float) =
+    let internal signedPoints (difference: float) =
         if not (Double.IsFinite difference) then "–"
         elif abs difference < 0.0005 then "0.0"
         elif difference > 0.0 then "+" + points difference
@@ -65,7 +68,7 @@ module Page =
         $"data:{image.MediaType};base64,{Convert.ToBase64String image.Bytes}"
 
     /// The picture as an element of its own.
-    let image (image: PageImage) =
+    let internal image (image: PageImage) =
         img
             [
                 _src (dataAddress image)
@@ -113,7 +116,7 @@ module Page =
 
     /// A frame under the outlines of label maps of one size, drawn in the order given; the picture may be smaller than
     /// they are. The kind of an outline is `first`, `second` or `truth`.
-    let outlined (image: PageImage) (outlines: (string * LabelMap) list) =
+    let internal outlined (image: PageImage) (outlines: (string * LabelMap) list) =
         let width, height =
             match outlines with
             | (_, map) :: _ -> string map.Width, string map.Height
@@ -138,25 +141,25 @@ module Page =
             ]
 
     /// A large picture, which a narrow window moves across instead of shrinking it past reading.
-    let broad (picture: PageImage) =
+    let internal broad (picture: PageImage) =
         div [ _class "scroll" ] [ image picture ]
 
     /// Content with a caption below.
-    let figure (caption: string) content =
+    let internal figure (caption: string) content =
         figure [] (content @ [ figcaption [] [ str caption ] ])
 
     /// A part of the page under a heading.
-    let section (heading: string) content =
+    let internal section (heading: string) content =
         section [] (h2 [] [ str heading ] :: content)
 
-    let paragraph (text: string) = p [] [ str text ]
+    let internal paragraph (text: string) = p [] [ str text ]
 
     /// Text to be typed.
-    let commands (lines: string list) =
+    let internal commands (lines: string list) =
         pre [] [ code [] [ str (String.concat "\n" lines) ] ]
 
     /// The whole file, with style sheets of its own after the one that all pages share.
-    let renderStyled (sheets: string list) (name: string) content : string =
+    let internal renderStyled (sheets: string list) (name: string) content : string =
         html
             [ _lang "en" ]
             [
@@ -174,4 +177,4 @@ module Page =
         |> RenderView.AsString.htmlDocument
 
     /// The whole file.
-    let render (name: string) content : string = renderStyled [] name content
+    let internal render (name: string) content : string = renderStyled [] name content

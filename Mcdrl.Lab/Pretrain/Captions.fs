@@ -4,7 +4,7 @@ open System
 open TorchSharp
 
 /// A lesion as words can tell it.
-type VisibleLesion =
+type internal VisibleLesion =
     {
         Class: string
         Place: string
@@ -12,7 +12,7 @@ type VisibleLesion =
     }
 
 /// What there is to say about a frame.
-type Description =
+type internal Description =
     {
         /// `None` for normal mucosa.
         Lesion: VisibleLesion option
@@ -22,7 +22,7 @@ type Description =
 
 /// Something that a caption can say of a frame and that is true of it or not.
 [<RequireQualifiedAccess>]
-type Claim =
+type internal Claim =
     /// A lesion of this class is in view.
     | Shows of lesion: string
     /// No lesion is in view.
@@ -35,12 +35,12 @@ type Claim =
     | Under of condition: string
 
 /// A sentence and what it claims. It is true of a frame when all its claims are.
-type Caption = { Text: string; Claims: Set<Claim> }
+type internal Caption = { Text: string; Claims: Set<Claim> }
 
 /// Captions of phantom frames, for pretraining: a grammar of lesion, place, size and condition. The method's own
 /// prompts (`Prompts`) are sentences of it, so that they are no news to the text tower.
 [<RequireQualifiedAccess>]
-module Captions =
+module internal Captions =
     /// Above, within and below the middle fifth of the frame, row by row.
     let private placeNames =
         [

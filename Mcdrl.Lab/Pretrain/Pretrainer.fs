@@ -6,9 +6,11 @@ open FsToolkit.ErrorHandling
 /// What to pretrain.
 type PretrainingRequest =
     {
+        /// The towers and their training.
         Settings: PretrainingSettings
         /// The folder to write; one that is there is replaced at the end.
         Out: string
+        /// What everything is drawn from.
         Seed: uint64
         /// `cpu`, `cuda`, `cuda:N` or `auto`.
         Device: string

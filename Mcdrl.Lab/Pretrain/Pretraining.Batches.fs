@@ -6,7 +6,7 @@ open FsToolkit.ErrorHandling
 
 /// Frames of a world as the towers take them.
 [<RequireQualifiedAccess>]
-module PretrainingBatches =
+module internal PretrainingBatches =
     /// Frames number `first` .. `first + count - 1` of the seed's sequence, rendered on all cores.
     let frames (world: PretrainingWorld) side seed first count : PretrainingFrame array =
         Array.Parallel.init count (fun index -> world.Frame side (Seed.split (first + index) seed))

@@ -9,15 +9,23 @@ open FsToolkit.ErrorHandling
 /// How a pretrained CLIP came about and what it can do.
 type PretrainingRecord =
     {
+        /// What made it, with its version.
         Product: string
+        /// What everything was drawn from.
         Seed: uint64
+        /// What was asked for.
         Settings: PretrainingSettings
+        /// Those of the world it was shown, label 1 first.
         Classes: string list
+        /// Those of the world it was shown.
         Conditions: string list
+        /// Numbers in the image tower.
         ImageWeights: int64
+        /// Numbers in the text tower.
         TextWeights: int64
         /// The towers' names.
         Tower: string
+        /// What it can tell without training on masks.
         ZeroShot: ZeroShotReport
     }
 
@@ -25,9 +33,9 @@ type PretrainingRecord =
 /// `merges.txt`, `recipe.json` and a card, `README.md`.
 [<RequireQualifiedAccess>]
 module PretrainingFolder =
-    let weightsName = "model.safetensors"
-    let recipeName = "recipe.json"
-    let cardName = "README.md"
+    let internal weightsName = "model.safetensors"
+    let internal recipeName = "recipe.json"
+    let internal cardName = "README.md"
 
     let private vocabularyJson (vocabulary: Vocabulary) =
         let json = JsonObject()
@@ -131,7 +139,7 @@ module PretrainingFolder =
 
     /// Replaces `folder` by a new one, all at once. `record` is asked for its figures when the weights are on the disk,
     /// with the folder they lie in, so that what is measured is what was written.
-    let write
+    let internal write
         (folder: string)
         (vocabulary: Vocabulary)
         (clip: Clip)

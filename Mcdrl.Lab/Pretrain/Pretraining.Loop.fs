@@ -7,7 +7,7 @@ open TorchSharp.Modules
 
 /// What stays the same from step to step of pretraining.
 [<NoComparison; NoEquality>]
-type PretrainingLoop =
+type internal PretrainingLoop =
     {
         Settings: PretrainingSettings
         World: PretrainingWorld
@@ -19,7 +19,7 @@ type PretrainingLoop =
 
 /// The loop around the pure loss (`Pretraining.loss`).
 [<RequireQualifiedAccess>]
-module PretrainingLoop =
+module internal PretrainingLoop =
     /// Steps whose mean loss is reported.
     let private window = 50
 

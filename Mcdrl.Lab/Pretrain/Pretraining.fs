@@ -6,7 +6,7 @@ open type TorchSharp.torch.nn
 
 /// A CLIP: an image tower and a text tower that share a space.
 [<NoComparison; NoEquality>]
-type Clip = { visual: Tower; text: ClipText }
+type internal Clip = { visual: Tower; text: ClipText }
 
 /// The image towers that pretraining can make.
 [<RequireQualifiedAccess>]
@@ -19,6 +19,7 @@ type ImageTower =
 /// Everything that decides what pretraining does, besides the seed.
 type PretrainingSettings =
     {
+        /// Which kind of image tower.
         Tower: ImageTower
         /// Channels after the stem, or of the transformer.
         Width: int
@@ -28,10 +29,13 @@ type PretrainingSettings =
         InputSize: int
         /// Joint width d.
         Embed: int
+        /// Channels of the text tower.
         TextWidth: int
+        /// Blocks of the text tower.
         TextLayers: int
         /// The most tokens that a text may have.
         Context: int
+        /// Steps of the optimiser.
         Steps: int
         /// Share of the steps over which the learning rate rises.
         Warmup: float
@@ -39,12 +43,15 @@ type PretrainingSettings =
         BatchSize: int
         /// Captions of each frame.
         Captions: int
+        /// The highest one; it rises and then falls as a cosine.
         LearningRate: float
+        /// AdamW's decoupled decay.
         WeightDecay: float
         /// Largest norm of the whole gradient.
         GradientClip: float
         /// Weight of the cell-text alignment (`Alignment.loss`); 0 for image and caption alone.
         Alignment: float
+        /// τ of the alignment, > 0.
         AlignmentTau: float
         /// Share of the frames without a lesion.
         Normal: float
@@ -52,6 +59,7 @@ type PretrainingSettings =
         Plain: float
     }
 
+/// What pretraining may be asked, and the defaults.
 [<RequireQualifiedAccess>]
 module PretrainingSettings =
     /// Every value that is out of range, each with its key; the settings themselves when there is none.
@@ -99,7 +107,7 @@ module PretrainingSettings =
 
 /// What one step of pretraining sees.
 [<NoComparison; NoEquality>]
-type PretrainingBatch =
+type internal PretrainingBatch =
     {
         /// Normalised, [B, 3, S, S].
         Images: Tensor
@@ -115,7 +123,7 @@ type PretrainingBatch =
 
 /// Contrastive pretraining of a small CLIP as pure functions of weights and batch.
 [<RequireQualifiedAccess>]
-module Pretraining =
+module internal Pretraining =
     /// Pixels a cell of the dense map.
     let private cell = 8L
 
@@ -251,9 +259,11 @@ module Pretraining =
 /// A frame to learn from.
 type PretrainingFrame =
     {
+        /// The frame.
         Picture: Picture
         /// 0 background, k + 1 class k.
         Truth: LabelMap
+        /// Its words; `None` for a plain frame.
         Condition: string option
     }
 
@@ -261,7 +271,9 @@ type PretrainingFrame =
 [<NoComparison; NoEquality>]
 type PretrainingWorld =
     {
+        /// Lesion classes, label 1 first.
         Classes: string list
+        /// The dictionary.
         Conditions: string list
         /// A square frame of so many pixels a side.
         Frame: int -> Seed -> PretrainingFrame

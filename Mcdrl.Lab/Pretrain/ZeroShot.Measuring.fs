@@ -6,6 +6,7 @@ open FsToolkit.ErrorHandling
 /// The share of lesion cells among the cells kept, mean over frames with a lesion, for one α.
 type HitRate =
     {
+        /// The share of cells kept.
         Alpha: float
         /// By the prompts of all classes: Eq. 6.
         AllClasses: float
@@ -22,6 +23,7 @@ type HitRate =
 /// How well a CLIP reads frames that it never saw.
 type ZeroShotReport =
     {
+        /// Frames that were shown.
         Frames: int
         /// Frames with a lesion, on which class and hit rates are measured.
         LesionFrames: int
@@ -35,12 +37,13 @@ type ZeroShotReport =
         ConditionAccuracy: float
         /// Right condition by condition, in the conditions' order.
         PerCondition: float list
+        /// For some α, in rising order.
         HitRates: HitRate list
     }
 
 /// Measures a CLIP on frames of a world, without any training for the task.
 [<RequireQualifiedAccess>]
-module ZeroShotMeasuring =
+module internal ZeroShotMeasuring =
     let private chunk = 32
 
     let private alphas = [ for tenth in 1..10 -> float tenth / 10.0 ]

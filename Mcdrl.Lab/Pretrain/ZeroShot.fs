@@ -4,7 +4,7 @@ open TorchSharp
 
 /// What a CLIP can tell without any training for it, from text alone.
 [<RequireQualifiedAccess>]
-module ZeroShot =
+module internal ZeroShot =
     /// The text nearest to each image by cosine: [B, d] and [n, d] → int64 [B].
     let nearest (texts: Tensor) (images: Tensor) =
         scoped (fun () -> (unit images).matmul((unit texts).t()).argmax(1L))

@@ -9,7 +9,7 @@ type Provenance =
         Created: string
         /// The data set's name.
         Data: string
-        /// Digest of the data set's images, masks and sites.
+        /// Digest of its frames and masks and of what the masks' values mean.
         DataSha256: string
         /// The sites whose frames were trained on, by name.
         TrainedOn: string list
@@ -43,7 +43,7 @@ type Manifest =
         Format: int
         /// Lesion classes, label 1 first.
         Classes: string list
-        /// The tower's kind, e.g. `vit`.
+        /// The tower's architecture, see `Tower.name`.
         Tower: string
         /// What the tower's weights file states about itself.
         TowerFacts: Map<string, string>

@@ -6,6 +6,7 @@ open System.Threading.Tasks
 /// How often a class occurs in a site.
 type ClassOccurrence =
     {
+        /// As the data set names it.
         Class: string
         /// Frames that hold it.
         Frames: int
@@ -16,6 +17,7 @@ type ClassOccurrence =
 /// What a site holds.
 type SiteOccurrence =
     {
+        /// The site's name.
         Site: string
         /// Frames that have a mask.
         Frames: int
@@ -30,8 +32,11 @@ type SiteOccurrence =
 /// What a dataset holds and everything that is wrong with it.
 type DatasetReport =
     {
+        /// As the data set's makers call it.
         Name: string
+        /// The folder that was checked.
         Folder: string
+        /// In the order of `dataset.json`.
         Sites: SiteOccurrence list
         /// Structure first, then file by file in the order of the sites; empty for a sound dataset.
         Problems: McdrlError list

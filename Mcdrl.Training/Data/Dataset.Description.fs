@@ -6,6 +6,7 @@ open System.Text.Json
 /// A site as `dataset.json` declares it; nothing has been looked at on the disk.
 type SiteDescription =
     {
+        /// The site's name.
         Site: string
         /// Folder of the images, relative to the dataset.
         Images: string
@@ -20,8 +21,11 @@ type SiteDescription =
 /// What a `dataset.json` says, well-formed but not yet compared with the files.
 type DatasetDescription =
     {
+        /// As its makers call it.
         Name: string
+        /// Under which its images may be used, where stated.
         Licence: string option
+        /// The publication to cite, where stated.
         Citation: string option
         /// Lesion classes; class k of a label map is the k-th (from 1), background is 0.
         Classes: string list
@@ -29,6 +33,7 @@ type DatasetDescription =
         Values: (byte * byte) list
         /// Mask brightness above which a pixel counts as the higher of the two declared values.
         Threshold: byte option
+        /// In the order of the file.
         Sites: SiteDescription list
     }
 

@@ -7,6 +7,7 @@ open System.IO
 /// A frame and its mask. Both files exist and lie inside the dataset's folder; their content is not checked.
 type DatasetItem =
     {
+        /// The site's name.
         Site: string
         /// The name that frame and mask share.
         Stem: string

@@ -6,15 +6,18 @@ open System.IO
 /// The frames of one site, in natural order of their names.
 type DatasetSite =
     {
+        /// As `dataset.json` calls it.
         Name: string
         /// Label (from 1) of the one class that the site's lesions belong to, where the dataset declares it.
         Class: int option
+        /// Its frames that have a mask, in the order of their names.
         Items: DatasetItem[]
     }
 
 /// A dataset whose description is valid and whose frames all have exactly one mask.
 type Dataset =
     {
+        /// As its makers call it.
         Name: string
         /// The dataset's folder, absolute, symbolic links resolved.
         Folder: string
@@ -28,6 +31,7 @@ type Dataset =
         Sites: DatasetSite list
     }
 
+/// Loads data sets, and reads their frames with their masks as labels.
 [<RequireQualifiedAccess>]
 module Dataset =
     let private labelTable (values: (byte * byte) list) =

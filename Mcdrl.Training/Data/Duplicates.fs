@@ -5,16 +5,20 @@ open System.Collections.Generic
 /// A frame with what it is recognised by.
 type KnownFrame =
     {
+        /// The site that has it.
         Site: string
         /// Path of the file.
         Image: string
+        /// Digest of its file, and bits of its look.
         Fingerprint: Fingerprint
     }
 
 /// Two frames of different sites that are, or look like, the same picture.
 type DuplicatePair =
     {
+        /// The one of the site that comes first in the data set.
         First: KnownFrame
+        /// The one of the other site.
         Second: KnownFrame
         /// Differing bits of their looks, 0 to `Duplicates.threshold`.
         Distance: int

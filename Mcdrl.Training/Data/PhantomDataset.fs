@@ -8,17 +8,23 @@ type PhantomFrame =
     {
         /// Relative to the dataset's folder.
         Image: string
+        /// Relative to the dataset's folder.
         Mask: string
+        /// The name of one of `Phantom.sites`.
         Site: string
         /// The scene's seed, for `Seed.create`.
         SceneSeed: uint64
         /// Lesion class; absent for normal mucosa.
         Lesion: string option
-        /// Centre and radius of the lesion in the reference view, in sides.
+        /// Centre of the lesion in the reference view, from the left, in sides.
         X: float option
+        /// The same, from the top.
         Y: float option
+        /// Mean radius of the lesion, in sides.
         Radius: float option
+        /// Its words in the dictionary.
         Condition: string
+        /// How strongly the condition was rendered, (0, 1].
         Strength: float
         /// The seed of what the condition leaves open, for `Seed.create`.
         ConditionSeed: uint64
@@ -35,19 +41,24 @@ type PhantomScenes =
         Seed: uint64
         /// Whether a lesion's class influenced its condition.
         Confounded: bool
+        /// In the order in which they were rendered.
         Frames: PhantomFrame list
     }
 
 /// What to render.
 type PhantomRequest =
     {
+        /// The folder to write.
         Out: string
         /// How many of `Phantom.sites`, from the first.
         Sites: int
         /// Frames of each site.
         Images: int
+        /// Everything is drawn from it.
         Seed: uint64
+        /// Of the square frames, in pixels.
         Side: int
+        /// Whether a lesion's class influences its condition, as each site's bias says.
         Confounded: bool
         /// Replace what an earlier run left in the folder.
         Force: bool

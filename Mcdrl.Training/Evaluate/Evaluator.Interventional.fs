@@ -15,18 +15,22 @@ type InterventionalRequest =
         Strength: float
         /// At most so many scenes of each site, drawn with the seed; all for `None`.
         Images: int option
+        /// What scenes and conditions are drawn from.
         Seed: uint64
     }
 
 /// One model's part of the report.
 type InterventionalFindings =
     {
+        /// The name that it was given.
         Model: string
+        /// How it was asked to intervene.
         Mode: Marginalisation
         /// Whether it intervenes at all: false for a baseline, whatever its mode.
         Active: bool
         /// Sites of this evaluation that the model was trained on.
         Seen: string list
+        /// What came of it.
         Report: InterventionalReport
     }
 
@@ -35,8 +39,11 @@ type InterventionalEvaluation =
     {
         /// What was done, in one line.
         Protocol: string
+        /// Of every condition, (0, 1].
         Strength: float
+        /// What scenes and conditions were drawn from.
         Seed: uint64
+        /// Those that the scenes come from.
         Sites: string list
         /// Scenes.
         Images: int
@@ -44,6 +51,7 @@ type InterventionalEvaluation =
         LeftOut: string list
         /// The models in the order asked for, all on the very same frames.
         Models: InterventionalFindings list
+        /// Wall-clock time of all models together.
         Seconds: float
     }
 

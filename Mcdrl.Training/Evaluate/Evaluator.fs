@@ -7,8 +7,11 @@ open TorchSharp
 /// The scores of one frame.
 type ImageScore =
     {
+        /// The frame's site.
         Site: string
+        /// The name that frame and mask share.
         Stem: string
+        /// All lesion classes together, by the protocol.
         Score: Score
         /// Dice of each lesion class, NaN where neither mask shows it.
         ClassDice: float list
@@ -17,17 +20,22 @@ type ImageScore =
 /// One way of answering, over all sites: the model, or a trivial answer to compare with.
 type AnswerScores =
     {
+        /// The way's name.
         Name: string
         /// What the protocol makes of all frames together.
         All: SiteSummary
+        /// In the order of the data set.
         Sites: SiteSummary list
+        /// The site of the lowest mean Dice, the first of equals.
         Worst: SiteSummary option
     }
 
 /// What `evaluate` found.
 type Evaluation =
     {
+        /// How the numbers were computed.
         Protocol: Protocol
+        /// How the model was asked to intervene.
         Mode: Marginalisation
         /// The model first, then the trivial answers.
         Answers: AnswerScores list
@@ -37,6 +45,7 @@ type Evaluation =
         Images: ImageScore list
         /// Sites of this evaluation that the model was trained on.
         Seen: string list
+        /// Wall-clock time.
         Seconds: float
     }
 

@@ -4,7 +4,7 @@ open System.IO
 
 /// A scene as one condition shows it.
 [<NoComparison; NoEquality>]
-type ShownScene =
+type internal ShownScene =
     {
         /// The frame for a network of this input size, [3, side, side] in [0, 1]. The caller disposes it.
         Frame: int -> Tensor
@@ -18,7 +18,7 @@ type ShownScene =
 
 /// A scene of a test site that can be seen under every condition.
 [<NoComparison; NoEquality>]
-type IntervenedScene =
+type internal IntervenedScene =
     {
         /// Whether the training sites' bias goes with a condition for this scene; see `InterventionalView.Usual`.
         Usual: string -> bool option
@@ -28,7 +28,7 @@ type IntervenedScene =
 
 /// How conditions are done to the scenes of a dataset.
 [<NoComparison; NoEquality>]
-type Interventions =
+type internal Interventions =
     {
         /// One line on what was done, printed with every number.
         Description: string
@@ -39,7 +39,7 @@ type Interventions =
     }
 
 [<RequireQualifiedAccess>]
-module Interventions =
+module internal Interventions =
     let private names = Prompts.conditions |> List.map _.Name
 
     /// Operations on the pixels of a real frame that are what the condition does there. A film of mucus or blood over a

@@ -3,11 +3,13 @@ namespace Mcdrl
 /// A mean and how far it may be off by chance.
 type Measured =
     {
+        /// In the score's own unit.
         Mean: float
         /// Standard error of the mean.
         Error: float
     }
 
+/// Means with their errors: made from spreads, subtracted, compared with 0.
 [<RequireQualifiedAccess>]
 module Measured =
     /// The mean of some scores and its standard error, s / √n.

@@ -5,10 +5,13 @@ type Interval =
     {
         /// NaN if nothing is defined.
         Estimate: float
+        /// The 2.5 % quantile of the resampled means.
         Low: float
+        /// The 97.5 % quantile of the resampled means.
         High: float
     }
 
+/// What an interval says about 0.
 [<RequireQualifiedAccess>]
 module Interval =
     /// Whether 0 lies outside, on either side. An undefined interval excludes nothing.

@@ -4,7 +4,7 @@ open System
 
 /// What a model says about one scene under one imaging condition. All label arrays of a scene have the same number
 /// of pixels; label 0 is background, k the k-th class.
-type InterventionalView =
+type internal InterventionalView =
     {
         Predicted: byte[]
         /// The truth as the condition shows it: a close-up enlarges the lesion, too.
@@ -24,7 +24,7 @@ type InterventionalView =
 /// The scores of one view. Dice counts a pixel only with the right class and is the mean over the classes that either
 /// map shows; lesion Dice tells lesions from background alone. Both are 1 where neither map shows a lesion.
 [<Struct>]
-type ViewScore =
+type internal ViewScore =
     {
         Dice: float
         LesionDice: float
@@ -36,7 +36,7 @@ type ViewScore =
     }
 
 /// One scene under the reference and under every condition.
-type SceneScore =
+type internal SceneScore =
     {
         Reference: ViewScore
         /// By condition, in the dictionary's order, the same for all scenes of a report.
@@ -50,10 +50,15 @@ type SceneScore =
 /// One condition over all scenes.
 type ConditionScore =
     {
+        /// Its words in the dictionary; `reference` for none.
         Condition: string
+        /// With the right class, mean over the classes that either mask shows.
         Dice: Spread
+        /// Lesion against background.
         LesionDice: Spread
+        /// Mean probability of the true class over the lesion's pixels.
         TruthProbability: Spread
+        /// Dice of the mask and the reference's: 1 where the condition changed nothing.
         Kept: Spread
         /// Cosine with the condition's features of what A foretells, and of no change. `None` where unknown.
         Grounding: (Spread * Spread) option
@@ -64,13 +69,17 @@ type InterventionalReport =
     {
         /// The frame under no condition.
         Reference: ConditionScore
+        /// In the dictionary's order.
         Conditions: ConditionScore list
         /// Mean over scenes and conditions, each condition weighing the same. The reference is not among them.
         Dice: Spread
+        /// The same for lesion against background.
         LesionDice: Spread
         /// The condition of the lowest mean Dice, the first of equals.
         Worst: ConditionScore option
+        /// Mean Dice between the masks of every two conditions: 1 for an answer that no condition changes.
         Invariance: Spread
+        /// The same for lesion against background.
         LesionInvariance: Spread
         /// For each scene, mean Dice under the conditions usual for its class at the training sites minus mean Dice
         /// under those that are usual for others, −1 to 1: 0 for a model that learned nothing from the bias.
@@ -131,7 +140,7 @@ module Interventional =
             struct (List.average perClass, 2.0 * lesionInBoth / List.sum sizes)
 
     /// Scores of a scene; the masks are no longer needed afterwards.
-    let scene
+    let internal scene
         (classes: int)
         (reference: InterventionalView)
         (conditions: (string * InterventionalView) list)
@@ -200,7 +209,7 @@ module Interventional =
         if spread.Count = 0 then None else Some spread
 
     /// The report on scenes that were all seen under the same conditions. The order of the scenes doesn't matter.
-    let report (scenes: SceneScore list) : InterventionalReport =
+    let internal report (scenes: SceneScore list) : InterventionalReport =
         let perCondition =
             match scenes with
             | [] -> []

@@ -1,13 +1,13 @@
 namespace Mcdrl
 
 /// Mean scores over 256 thresholds.
-type ThresholdScore = { MeanDice: float; MeanIou: float }
+type internal ThresholdScore = { MeanDice: float; MeanIou: float }
 
 /// The evaluation of PraNet, SANet and Polyp-PVT (their `eval/main.m`), by which the polyp literature compares:
 /// the soft map is stretched to 0…1, cut at 1, 254/255, …, 0 with >=, and the scores are averaged over the cuts.
 /// Without a hit every score is 0, so an image without lesion always scores 0, and a perfect mask just under 1.
 [<RequireQualifiedAccess>]
-module PraNet256 =
+module internal PraNet256 =
     /// The largest k of 0…255 with k/255 <= value.
     let private lastCut (value: float) =
         let k = min 255 (max 0 (int (value * 255.0)))

@@ -7,16 +7,22 @@ type Spread =
         Mean: float
         /// With n - 1 in the denominator; 0 for a single number.
         StandardDeviation: float
+        /// Numbers that are defined.
         Count: int
     }
 
 /// The scores of one site.
 type SiteSummary =
     {
+        /// The site's name; `all` for all together.
         Site: string
+        /// Frames that were scored.
         Images: int
+        /// Over the frames, 0 to 1.
         Dice: Spread
+        /// Over the frames, 0 to 1.
         Iou: Spread
+        /// Share of pixels that agree, over the frames.
         Accuracy: Spread
     }
 
@@ -32,8 +38,10 @@ type Protocol =
     /// Mean over images of the mean of background and foreground.
     | BackgroundForeground
 
+/// The protocols by name and in words.
 [<RequireQualifiedAccess>]
 module Protocol =
+    /// Every protocol with its name, the default first.
     let all =
         [
             Protocol.Imagewise, "imagewise"
@@ -42,6 +50,7 @@ module Protocol =
             Protocol.BackgroundForeground, "bgfg"
         ]
 
+    /// Its name on the command line and in reports.
     let name protocol =
         match protocol with
         | Protocol.Imagewise -> "imagewise"
@@ -69,6 +78,7 @@ module Protocol =
         | Protocol.BackgroundForeground ->
             "mean of background and foreground, most probable class (0.5 for one class), original size, empty-empty 1, mean over images"
 
+/// Means, spreads and quantiles of scores.
 [<RequireQualifiedAccess>]
 module Summary =
     /// The quantile `share`, 0 to 1, of one number or more in ascending order: linear between neighbours, as NumPy and R do

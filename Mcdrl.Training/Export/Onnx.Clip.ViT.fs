@@ -4,7 +4,7 @@ open TorchSharp
 
 /// What an image tower says, as values of the graph; shapes as in `TowerFeatures`.
 [<RequireQualifiedAccess>]
-type OnnxFeatures =
+type internal OnnxFeatures =
     {
         /// [B, H, W, width]
         Dense: OnnxValue
@@ -16,7 +16,7 @@ type OnnxFeatures =
 
 /// CLIP's transformer blocks, see `Transformer`.
 [<RequireQualifiedAccess>]
-module OnnxTransformer =
+module internal OnnxTransformer =
     let private heads (x: OnnxValue) =
         Transformer.heads x.Shape[x.Shape.Length - 1]
 
@@ -76,7 +76,7 @@ module OnnxTransformer =
 
 /// CLIP's vision transformer, see `VisionTransformer`.
 [<RequireQualifiedAccess>]
-module OnnxVisionTransformer =
+module internal OnnxVisionTransformer =
     /// Patches, class token first, positions added, ln_pre. [B, 3, h, w] → [B, H·W + 1, width] and H, W
     let private tokens graph (tower: VisionTransformer) (images: OnnxValue) =
         let map =

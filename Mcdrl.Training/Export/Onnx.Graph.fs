@@ -7,11 +7,11 @@ open TorchSharp
 /// A tensor that the graph will compute: its name and its shape, in which at most one axis is −1, the one that depends on
 /// how many images there are.
 [<RequireQualifiedAccess>]
-type OnnxValue = { Name: string; Shape: int64 list }
+type internal OnnxValue = { Name: string; Shape: int64 list }
 
 /// A graph under construction. Nodes are added in an order in which they can be computed.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
-type OnnxGraph =
+type internal OnnxGraph =
     private
         {
             /// The name of each leaf of the model.
@@ -23,7 +23,7 @@ type OnnxGraph =
         }
 
 [<RequireQualifiedAccess>]
-module OnnxGraph =
+module internal OnnxGraph =
     /// An empty graph; `leaves` are the weights that it may hold, under the names that they will have.
     let create (leaves: (string * Tensor) list) : OnnxGraph =
         let names = Dictionary<Tensor, string>(HashIdentity.Reference)

@@ -2,7 +2,7 @@ namespace Mcdrl
 
 /// The layers of Layers.fs as nodes. Shapes and meaning are the same; what is computed from weights alone is computed here.
 [<RequireQualifiedAccess>]
-module OnnxLayers =
+module internal OnnxLayers =
     /// x Wᵀ + b with parts or views of weights: `weight` [outputs, inputs] belongs to `leaf`, under `suffix`.
     let private affine graph suffix (leaf: Tensor, weight: Tensor) (bias: OnnxValue option) x =
         let product = OnnxOp.matmul graph x (OnnxGraph.view graph leaf suffix (weight.t ()))

@@ -4,7 +4,7 @@ open TorchSharp
 
 /// An image on its way through MCDRL as values of the graph, see `Observation`.
 [<RequireQualifiedAccess>]
-type OnnxObservation =
+type internal OnnxObservation =
     {
         /// C, [B, H, W, d].
         Dense: OnnxValue
@@ -19,7 +19,7 @@ type OnnxObservation =
 
 /// MTRS, see `Regions`.
 [<RequireQualifiedAccess>]
-module OnnxRegions =
+module internal OnnxRegions =
     /// Cosines. [..., d] and texts [1, K, d] → [..., K]
     let similarity graph (texts: Tensor) (x: OnnxValue) =
         let direction = OnnxLayers.unit graph x
@@ -92,7 +92,7 @@ module OnnxRegions =
 
 /// The intervention network, see `Intervention`. The dictionary is a constant, and so is all that comes of it alone.
 [<RequireQualifiedAccess>]
-module OnnxIntervention =
+module internal OnnxIntervention =
     let private feedForward graph (layer: CausalLayer) x =
         OnnxLayers.layerNorm graph layer.ln_2 x
         |> OnnxLayers.linear graph layer.c_fc
@@ -153,7 +153,7 @@ module OnnxIntervention =
 
 /// The head, see `Head` and `TextClasses`. Maps come `copies` times for each image, copy by copy.
 [<RequireQualifiedAccess>]
-module OnnxHead =
+module internal OnnxHead =
     /// x [copies·B, ...] plus what belongs to the B images themselves.
     let private addToCopies graph (copies: int64) (own: OnnxValue) (x: OnnxValue) =
         if copies = 1L then

@@ -2,7 +2,7 @@ namespace Mcdrl
 
 /// Operations of ONNX, opset 18, that a segmenter is made of. Each adds a node and says what shape comes out.
 [<RequireQualifiedAccess>]
-module OnnxOp =
+module internal OnnxOp =
     /// The opset that these nodes are written for.
     let opset = 18L
 

@@ -78,7 +78,7 @@ module private Wire =
 
 /// An attribute of a node.
 [<RequireQualifiedAccess>]
-type OnnxAttribute =
+type internal OnnxAttribute =
     | Integer of int64
     | Integers of int64 list
     | Single of float32
@@ -86,7 +86,7 @@ type OnnxAttribute =
 
 /// One operation: `NodeProto`.
 [<RequireQualifiedAccess>]
-type OnnxNode =
+type internal OnnxNode =
     {
         Op: string
         Inputs: string list
@@ -96,11 +96,11 @@ type OnnxNode =
 
 /// A constant held by the file: `TensorProto`. float32 or int64; any layout, brought to row-major order when written.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
-type OnnxTensor = { Name: string; Value: Tensor }
+type internal OnnxTensor = { Name: string; Value: Tensor }
 
 /// An input or output: `ValueInfoProto` of a float32 tensor.
 [<RequireQualifiedAccess>]
-type OnnxPort =
+type internal OnnxPort =
     {
         Name: string
         /// One text an axis: a number, or the name of a size that is only known when running.
@@ -110,7 +110,7 @@ type OnnxPort =
 
 /// A model as a file holds it: `ModelProto` with one graph.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
-type OnnxModel =
+type internal OnnxModel =
     {
         Name: string
         Description: string
@@ -126,7 +126,7 @@ type OnnxModel =
 /// Writes ONNX files. Field numbers and enumerations are those of the public specification, onnx.proto3 of
 /// https://github.com/onnx/onnx, IR version 8.
 [<RequireQualifiedAccess>]
-module OnnxModel =
+module internal OnnxModel =
     let private irVersion = 8L
 
     /// Protocol Buffers' own limit of a message.

@@ -4,7 +4,7 @@ open TorchSharp
 
 /// CLIP's ResNet, see `ModifiedResNet`.
 [<RequireQualifiedAccess>]
-module OnnxModifiedResNet =
+module internal OnnxModifiedResNet =
     let private convNorm graph stride padding conv norm x =
         OnnxLayers.conv2d graph stride padding conv x
         |> OnnxLayers.batchNorm graph ModifiedResNet.eps norm
@@ -121,7 +121,7 @@ module OnnxModifiedResNet =
 
 /// The plain ResNet-50, see `ResNet50`.
 [<RequireQualifiedAccess>]
-module OnnxResNet50 =
+module internal OnnxResNet50 =
     let private convNorm graph (tower: ResNet50) stride padding conv norm x =
         OnnxLayers.conv2d graph stride padding conv x
         |> OnnxLayers.batchNorm graph tower.Facts.BatchNormEps norm
@@ -175,7 +175,7 @@ module OnnxResNet50 =
 
 /// Image towers as graphs.
 [<RequireQualifiedAccess>]
-module OnnxTower =
+module internal OnnxTower =
     /// The features of normalised images [B, 3, h, w], see `Tower.forward`.
     let forward graph (mode: DenseMode) (tower: Tower) (images: OnnxValue) : OnnxFeatures =
         match tower with

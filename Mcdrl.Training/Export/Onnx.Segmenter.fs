@@ -4,7 +4,7 @@ open TorchSharp
 
 /// What the graph of a segmenter answers. S is the side of the input, K the number of classes.
 [<RequireQualifiedAccess>]
-type OnnxAnswer =
+type internal OnnxAnswer =
     {
         /// P(Y | do(F)), [B, K + 1, S, S].
         Probabilities: OnnxValue
@@ -15,7 +15,7 @@ type OnnxAnswer =
 /// From the answers under single conditions, logits [M, B, K + 1, S, S], to what the conditions say together: `Backdoor` and
 /// `Disagreement`.
 [<RequireQualifiedAccess>]
-module OnnxBackdoor =
+module internal OnnxBackdoor =
     /// Σ_m π_m x_m. [M, B, ...] → [B, ...]
     let expectation graph (logPrior: Tensor) (x: OnnxValue) =
         let prior = OnnxGraph.view graph logPrior "prior" ((logPrior.exp ()).unsqueeze 0L)
@@ -59,7 +59,7 @@ module OnnxBackdoor =
 
 /// The whole segmenter as a graph.
 [<RequireQualifiedAccess>]
-module OnnxSegmenter =
+module internal OnnxSegmenter =
     let private aligned graph (network: Network) x =
         network.projection
         |> Option.map (fun projection -> OnnxLayers.linear graph projection x)

@@ -9,14 +9,16 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 type OnnxComparison =
     {
+        /// Pictures that both engines answered.
         Frames: int
         /// Largest difference of a probability.
         Probabilities: float
         /// Largest difference of a frame's disagreement or of a condition's influence, in nats.
         Conditions: float
-        /// Pixels of all masks, and those that differ. Where probabilities agree, a pixel differs only if two classes are
-        /// equally probable there, to twice that difference.
+        /// Pixels of all masks.
         Pixels: int64
+        /// Those whose class differs. Where probabilities agree, only if two classes are equally probable there, to
+        /// twice that difference.
         DifferingPixels: int64
     }
 
@@ -24,15 +26,23 @@ type OnnxComparison =
 [<RequireQualifiedAccess>]
 type OnnxReport =
     {
+        /// The file that was written.
         File: string
+        /// Its size.
         Bytes: int64
+        /// The version of the operators it uses.
         Opset: int64
+        /// The tower's architecture, see `Tower.name`.
         Tower: string
+        /// The one mode that it answers in.
         Mode: Marginalisation
+        /// Side of its square input in pixels.
         InputSize: int
+        /// Lesion classes, label 1 first.
         Classes: string list
         /// The dictionary, if the file says how much each condition matters.
         Conditions: string list
+        /// How its answers differ from libtorch's.
         Comparison: OnnxComparison
     }
 
@@ -40,9 +50,11 @@ type OnnxReport =
 [<RequireQualifiedAccess>]
 type OnnxRequest =
     {
+        /// The model's folder.
         Model: string
         /// The model's own unless given.
         Mode: Marginalisation option
+        /// The file to write.
         Out: string
     }
 

@@ -10,7 +10,7 @@ open TorchSharp
 /// of them ahead of whoever takes them. Tensors in a result must be in no scope: it crosses threads. A result that nobody
 /// takes is handed to `discard`.
 [<Sealed>]
-type Ahead<'result>(limit: int, count: int, make: int -> 'result, discard: 'result -> unit) =
+type internal Ahead<'result>(limit: int, count: int, make: int -> 'result, discard: 'result -> unit) =
     let gate = obj ()
     let ready = Queue<Result<'result, exn>>()
     let mutable stopped = false

@@ -7,7 +7,7 @@ open TorchSharp
 
 /// A training state on the disk: named tensors, a few facts, and a digest over all of them.
 [<RequireQualifiedAccess>]
-module Checkpoint =
+module internal Checkpoint =
     let private digestKey = "sha256"
 
     let private digest (facts: Map<string, string>) (tensors: (string * Tensor) list) =

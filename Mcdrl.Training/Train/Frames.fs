@@ -7,12 +7,15 @@ open TorchSharp
 [<NoComparison; NoEquality>]
 type Frames =
     {
+        /// What the records were made from, in their order.
         Items: DatasetItem array
         /// Side of the square frames in pixels.
         Side: int
+        /// Frame and labels of each item, uint8: [3, S, S] and then [S, S].
         Store: Store
     }
 
+/// Prepares frames and labels, and reads them.
 [<RequireQualifiedAccess>]
 module Frames =
     let private record side (dataset: Dataset) (item: DatasetItem) : Result<byte[], McdrlError> =

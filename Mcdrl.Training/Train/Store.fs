@@ -29,6 +29,7 @@ type Store private (path: string, handle: Microsoft.Win32.SafeHandles.SafeFileHa
             handle.Dispose()
             None
 
+    /// The file.
     member _.Path = path
 
     /// Fills `target`, which must hold one record, with record `index`. Throws an `EndOfStreamException` if someone has cut

@@ -15,8 +15,11 @@ type TrainReport =
     {
         /// The model's folder.
         Bundle: string
+        /// Frames that were trained on.
         TrainingFrames: int
+        /// Frames that were held back to choose the epoch.
         ValidationFrames: int
+        /// Epochs done, those before a resumption included.
         Epochs: int
         /// The epoch whose weights were kept, from 1.
         BestEpoch: int
@@ -24,6 +27,7 @@ type TrainReport =
         ValidationDice: float
         /// π of each condition, where it was estimated or learned.
         Prior: Map<string, float> option
+        /// Wall-clock time of this call.
         Seconds: float
     }
 

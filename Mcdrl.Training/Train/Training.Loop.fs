@@ -6,7 +6,7 @@ open TorchSharp
 
 /// What stays the same from step to step of a run.
 [<NoComparison; NoEquality>]
-type TrainingLoop =
+type internal TrainingLoop =
     {
         Request: TrainRequest
         Texts: Texts
@@ -23,7 +23,7 @@ type TrainingLoop =
 
 /// The training loop around the pure objective.
 [<RequireQualifiedAccess>]
-module TrainingLoop =
+module internal TrainingLoop =
     let private predict settings mode (loop: TrainingLoop) network rival (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize

@@ -9,7 +9,7 @@ open TorchSharp
 
 /// Frames brought to size and a frozen tower's features of them, made once and kept in files while they are needed.
 [<RequireQualifiedAccess>]
-module Preparation =
+module internal Preparation =
     /// A short name for what this release makes from `key`.
     let private named kind (key: string) =
         let digest = SHA256.HashData(Encoding.UTF8.GetBytes $"{Product.release} {key}")

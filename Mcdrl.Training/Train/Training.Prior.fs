@@ -5,7 +5,7 @@ open TorchSharp
 
 /// P(z) estimated from frames, without their masks.
 [<RequireQualifiedAccess>]
-module PriorEstimate =
+module internal PriorEstimate =
     /// The text tower by whose scale similarities go, where the settings ask for an estimate. It needs a CLIP, whose image
     /// tower was trained with that text tower.
     let create (settings: MethodSettings) (weights: Weights) : Result<ClipText option, McdrlError> =

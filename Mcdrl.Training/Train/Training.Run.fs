@@ -18,13 +18,16 @@ type TrainRequest =
         Weights: string
         /// An embeddings table, for a tower without a text tower.
         Text: string option
+        /// What decides the training besides data, weights and seed.
         Settings: Settings
         /// The run's folder.
         Out: string
         /// A folder of prepared frames and features of the whole dataset that runs share and that outlives them; `None`
         /// prepares those that are trained on, in the run's folder, and deletes them afterwards.
         Prepared: string option
+        /// Go on with the run that the folder holds; unless asked to, such a folder is refused.
         Resume: bool
+        /// First weights, held-back frames, order and augmentation follow from it.
         Seed: uint64
         /// `cpu`, `cuda`, `cuda:N` or `auto`.
         Device: string
@@ -37,30 +40,42 @@ type TrainRequest =
 /// What identifies a run: a run is resumed only when all of it is the same.
 type RunIdentity =
     {
+        /// The release of Mcdrl.
         Version: string
+        /// The data set's name.
         Data: string
+        /// Digest of its frames and masks and of what the masks' values mean, wherever they lie.
         DataSha256: string
+        /// The site that is never seen.
         LeaveOut: string option
+        /// Digest of the tower's file.
         WeightsSha256: string
+        /// Digest of the embeddings table, where there is one.
         TextSha256: string option
+        /// The run's seed.
         Seed: uint64
+        /// What decides the training besides data, weights and seed.
         Settings: Settings
     }
 
 /// The folder of a run: who owns it, what it is, and where its files lie.
 [<RequireQualifiedAccess>]
 module Run =
+    /// `RunIdentity` as JSON.
     let identityFile folder = Path.Combine(folder, "run.json")
 
+    /// The state that a resumed run goes on from.
     let checkpointFile folder =
         Path.Combine(folder, "checkpoint.safetensors")
 
+    /// The trained leaves of the best epoch so far.
     let bestFile folder =
         Path.Combine(folder, "best.safetensors")
 
     /// Where prepared frames and features lie until the run ends.
     let preparedFolder folder = Path.Combine(folder, "prepared")
 
+    /// Where TensorBoard finds the run's curves.
     let tensorBoardFolder folder = Path.Combine(folder, "tensorboard")
 
     /// Holds the run's folder for this process; a second trainer on it is refused. The system frees the lock when the

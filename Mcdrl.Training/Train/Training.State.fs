@@ -11,6 +11,7 @@ open TorchSharp.Modules
 [<NoComparison; NoEquality>]
 type TrainState =
     {
+        /// The trained part of the model.
         Network: Network
         /// The whole tower; only the trained blocks change.
         Tower: Tower
@@ -22,6 +23,7 @@ type TrainState =
         Trained: (string * Parameter) list
         /// The running average of the trained leaves, in the same order; empty without averaging.
         Average: Tensor list
+        /// AdamW over the trained leaves.
         Optimiser: AdamW
         /// The share of the learning rate that each of the optimiser's parameter groups gets, in their order.
         Shares: float list
@@ -31,6 +33,7 @@ type TrainState =
         Best: (int * float) option
     }
 
+/// Training states: the first, the next, and saved ones.
 [<RequireQualifiedAccess>]
 module TrainState =
     /// Leaves that decay towards zero: weights of matrices and kernels, not norms, biases and embeddings.

@@ -19,13 +19,19 @@ type CachedFeatures =
 [<NoComparison; NoEquality>]
 type Views =
     {
+        /// Prepared frames.
         Frames: Frames
         /// The frames, by their index, that batches are drawn from.
         Members: int array
+        /// How views are drawn, and what of the tower's features the network reads.
         Settings: Settings
+        /// What views are drawn from.
         Seed: Seed
+        /// Of each channel, subtracted before the tower.
         Mean: float32 array
+        /// Of each channel, divided by before the tower.
         Std: float32 array
+        /// Where the tower computes.
         Device: torch.Device
         /// Only when the tower is frozen and the views are fixed.
         Cache: CachedFeatures option
@@ -33,21 +39,21 @@ type Views =
 
 /// A batch as it is before the tower, whose features the cache may already hold.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
-type Seen =
+type internal Seen =
     /// float32 [B, 3, S, S] in [0, 1].
     | Frames of Tensor
     | Features of TowerFeatures
 
 /// The views of a batch under a condition each, before the tower or after it.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
-type SeenConditioned =
+type internal SeenConditioned =
     /// float32 [B, 3, S, S] in [0, 1].
     | Frames of Tensor
     /// The dense map, [B, H, W, width].
     | Dense of Tensor
 
 [<NoComparison; NoEquality>]
-type Conditioned =
+type internal Conditioned =
     {
         Seen: SeenConditioned
         /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the view is as it was.
@@ -58,7 +64,7 @@ type Conditioned =
 
 /// Random views of a batch's items.
 [<NoComparison; NoEquality>]
-type Drawn =
+type internal Drawn =
     {
         Seen: Seen
         /// uint8 [B, S, S].
@@ -66,6 +72,7 @@ type Drawn =
         Conditioned: Conditioned option
     }
 
+/// Draws batches of views, and takes them through the tower or from the cache.
 [<RequireQualifiedAccess>]
 module Views =
     /// The maps that the head reads, the coarsest `refinements` of the tower's; all where StyLIP reads them too.
@@ -287,7 +294,7 @@ module Views =
         }
 
     /// Every tensor of a batch, its owner's to dispose.
-    let tensors (drawn: Drawn) : Tensor list =
+    let internal tensors (drawn: Drawn) : Tensor list =
         [
             match drawn.Seen with
             | Seen.Frames frames -> frames
@@ -307,7 +314,7 @@ module Views =
     /// The views in `epoch` of the members at these positions, and under the confounders given, int64 one a view, the same
     /// views again; cached views stay under the confounders that were drawn for them. Needs no tower. The caller owns
     /// the tensors.
-    let draw (views: Views) (epoch: int) (positions: int array) (confounders: int64 array option) =
+    let internal draw (views: Views) (epoch: int) (positions: int array) (confounders: int64 array option) =
         let numbered =
             positions
             |> Array.map (fun position -> views.Members[position], numberIn views epoch position)
@@ -362,7 +369,7 @@ module Views =
 
     /// What the tower sees in a batch: its features, and without gradients those of the conditioned views. The caller owns
     /// the tensors.
-    let seenBy (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
+    let internal seenBy (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
         let kept (features: TowerFeatures, transformed: Transformed option) : Tensor seq =
             [
                 yield! parts features

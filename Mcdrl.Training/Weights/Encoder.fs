@@ -14,10 +14,12 @@ type EncodeSource =
     /// A safetensors file with `image` [n, 3, h, w] and/or `tokens` [n, context], taken as they are.
     | Tensors of file: string
 
+/// What to encode, by whose weights, and where to.
 type EncodeRequest =
     {
         /// A weights file or its folder.
         Weights: string
+        /// What is encoded.
         Source: EncodeSource
         /// The safetensors file to write.
         Out: string
@@ -28,6 +30,7 @@ type EncodeRequest =
 /// What was written.
 type EncodeReport =
     {
+        /// Which architecture the weights have, see `Tower.name`.
         Tower: string
         /// Names and shapes of the tensors in the file.
         Written: (string * int64 list) list

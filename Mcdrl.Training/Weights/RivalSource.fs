@@ -5,7 +5,7 @@ open TorchSharp
 
 /// A rival before training, from the text tower and the vocabulary of the weights.
 [<RequireQualifiedAccess>]
-module RivalSource =
+module internal RivalSource =
     let private inner (tokenizer: ClipTokenizer) (text: string) =
         let ids = ClipTokenizer.encode tokenizer text
         ids[1 .. ids.Length - 2]

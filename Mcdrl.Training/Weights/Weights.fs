@@ -11,6 +11,7 @@ type Weights =
     {
         /// The safetensors file that they were read from.
         Path: string
+        /// The image tower.
         Tower: Tower
         /// `None` for a file that has only an image tower.
         Text: ClipText option

@@ -18,6 +18,13 @@ type Sample =
         ByName: Map<string, string>
     }
 
+[<RequireQualifiedAccess>]
+type private Shade =
+    | LightGrey
+    | Black
+
+type private Hidden = { Depth: int; Shade: Shade }
+
 let private sample =
     {
         Title = "Ä \"quoted\" \\ text"
@@ -57,6 +64,14 @@ let private roundTrips =
                     Expect.stringContains text part "as written"
 
                 Expect.stringEnds text "}\n" "a newline at the end"
+
+            testCase "a record that nobody else sees is one all the same"
+            <| fun () ->
+                let hidden = { Depth = 3; Shade = Shade.LightGrey }
+
+                let written = RecordJson.render hidden
+                Expect.stringContains written "\"shade\": \"light-grey\"" "as written"
+                Expect.equal (RecordJson.parse<Hidden> "here" written) (Ok hidden) "the same"
 
             testCase "an option without a key is none"
             <| fun () -> Expect.equal (parse (replaced "\"maybe\": null," "")) (Ok sample) "the same"

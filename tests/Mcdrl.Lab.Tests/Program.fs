@@ -5,6 +5,7 @@ open Mcdrl
 
 let private tests () =
     [
+        PublicMembersTests.tests
         TiffTests.tests
         PathPatternTests.tests
         PolygonsTests.tests

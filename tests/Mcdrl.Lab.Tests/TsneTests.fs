@@ -128,27 +128,25 @@ let private descent =
                     Expect.isGreaterThan (expected.abs().max() |> number) (100.0 * off) "it is not zero")
 
             // A last bit of the kernels sends the descent to another valley, and momentum takes it uphill for a while: which
-            // of two numbers of steps ends lower is chance. Over 45 descents the ends lay between 0.13 and 0.17 of the start.
-            Law.example
-                "the descent ends far below its start, where as many steps again change little"
-                (fun () ->
-                    let x, _ = clusters ()
-                    let p = Tsne.joint 10.0 x
+            // of two numbers of steps ends lower is chance. Of 900 descents on three kinds of kernels, 1,000 steps ended between
+            // 0.13 and 0.36 of the start.
+            Law.example "the descent ends far below its start, and stays there" (fun () ->
+                let x, _ = clusters ()
+                let p = Tsne.joint 10.0 x
 
-                    for start in [ TsneStart.PrincipalComponents; TsneStart.Normal(Seed.create 1UL) ] do
-                        let after steps =
-                            let settings =
-                                {
-                                    Perplexity = 10.0
-                                    Steps = steps
-                                    Start = start
-                                }
+                for start in [ TsneStart.PrincipalComponents; TsneStart.Normal(Seed.create 1UL) ] do
+                    let after steps =
+                        let settings =
+                            {
+                                Perplexity = 10.0
+                                Steps = steps
+                                Start = start
+                            }
 
-                            ok (Tsne.embed settings x) |> Tsne.divergence p |> number
+                        ok (Tsne.embed settings x) |> Tsne.divergence p |> number
 
-                        let first, settled, later = after 0, after 1000, after 2000
-                        Expect.isLessThan settled (0.25 * first) $"far below, by {start}"
-                        Expect.isLessThan (abs (later - settled)) (0.1 * settled) $"settled, by {start}")
+                    for steps in [ 1000; 2000 ] do
+                        Expect.isLessThan (after steps) (0.5 * after 0) $"{steps} steps from {start}")
 
             Law.example
                 "groups that are apart stay apart, from either start, and the map is centred"

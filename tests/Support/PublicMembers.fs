@@ -69,7 +69,7 @@ module PublicMembers =
         ]
 
     let rec private ofType (shown: Type) : string list =
-        let name = shown.FullName.Replace('+', '.')
+        let name = (nonNull shown.FullName).Replace('+', '.')
 
         let members =
             if FSharpType.IsUnion(shown, true) then ofUnion shown
@@ -92,12 +92,13 @@ module PublicMembers =
     let private documented (file: string) : Map<string, int> =
         XDocument.Load(file).Descendants(XName.Get "member")
         |> Seq.filter (fun entry -> not (String.IsNullOrWhiteSpace entry.Value))
-        |> Seq.countBy (fun entry -> nameOf (entry.Attribute(XName.Get "name").Value))
+        |> Seq.countBy (fun entry -> nameOf (nonNull (entry.Attribute(XName.Get "name"))).Value)
         |> Map.ofSeq
 
     /// The names of the public members of an assembly, and of those among them without documentation.
     let ofAssembly (assembly: Assembly) : string list * string list =
-        let documented = documented (Path.ChangeExtension(assembly.Location, ".xml"))
+        let documented =
+            documented (nonNull (Path.ChangeExtension(assembly.Location, ".xml")))
 
         let isCaseOfUnion (shown: Type) =
             match shown.DeclaringType with
