@@ -194,7 +194,8 @@ let format () =
     run "dotnet" ("fantomas" :: fsharp)
     run "dotnet" csharpFormat
 
-/// The test projects and what makes each write its results as JUnit XML into a folder, as `results.xml`.
+/// The test projects, those that take longest first, and what makes each write its results as JUnit XML into a folder, as
+/// `results.xml`.
 let testProjects =
     let expecto folder =
         [
@@ -215,15 +216,15 @@ let testProjects =
         ]
 
     [
-        "Mcdrl.House.Tests", expecto
-        "Mcdrl.Core.Tests", expecto
-        "Mcdrl.Phantom.Tests", expecto
+        "Mcdrl.Training.Tests", expecto
+        "Mcdrl.Cli.Tests", expecto
+        "Mcdrl.Lab.Tests", expecto
         "Mcdrl.Model.Tests", expecto
         "Mcdrl.Torch.Tests", expecto
-        "Mcdrl.Training.Tests", expecto
-        "Mcdrl.Lab.Tests", expecto
-        "Mcdrl.Cli.Tests", expecto
         "Mcdrl.CSharpApi.Tests", xunit
+        "Mcdrl.Core.Tests", expecto
+        "Mcdrl.Phantom.Tests", expecto
+        "Mcdrl.House.Tests", expecto
     ]
 
 type Tally =
