@@ -4,6 +4,7 @@ open System
 open System.Diagnostics
 open System.Collections.Concurrent
 open System.IO
+open System.Text.RegularExpressions
 open System.Threading.Tasks
 open System.Xml.Linq
 
@@ -454,6 +455,166 @@ let test () =
     build ()
     suites @ [ checkScripts; checkFormat ] |> runAll usual |> closing
 
+/// Tests that run by themselves: their project, what they are called, and what chooses them.
+type Choice =
+    {
+        Project: string
+        Name: string
+        Filter: string list
+    }
+
+let whole project =
+    {
+        Project = project
+        Name = project
+        Filter = []
+    }
+
+let isSuite project =
+    testProjects |> List.exists (fun (name, _) -> name = project)
+
+/// The project that tests a room; rooms without one of their own are tested where they are used.
+let suiteOf room =
+    match room with
+    | "Mcdrl.Onnx" -> "Mcdrl.Training.Tests"
+    | "Mcdrl.Cli.Onnx" -> "Mcdrl.Cli.Tests"
+    | "Mcdrl.CSharpApi.Onnx" -> "Mcdrl.CSharpApi.Tests"
+    | room -> $"{room}.Tests"
+
+/// The tests of one file: the class of its name in C#, the list that holds all others in F#. Other files of a test project
+/// may serve any test.
+let inFile (path: string) =
+    let project = Path.GetFileName(Path.GetDirectoryName path)
+    let name = Path.GetFileNameWithoutExtension path
+
+    let chosen filter =
+        {
+            Project = project
+            Name = $"{project}, {name}"
+            Filter = filter
+        }
+
+    if not (name.EndsWith "Tests") then
+        whole project
+    elif Path.GetExtension path = ".cs" then
+        chosen [ "--filter-class"; $"{project}.{name}" ]
+    else
+        let list =
+            Regex.Match(
+                File.ReadAllText path,
+                "^let tests.*?testList\\s+\"([^\"]+)\"",
+                RegexOptions.Multiline ||| RegexOptions.Singleline
+            )
+
+        let room = project.Split('.')[1]
+        chosen [ "--filter"; $"{room}.{list.Groups[1].Value}." ]
+
+/// The tests that belong to a source file: those of its test file; where there is none, of the files of its room's tests that
+/// name what it declares; where nothing does, the whole suite.
+let ofSource (path: string) suite =
+    let name = Path.GetFileNameWithoutExtension path
+    let folder = Path.Combine(root, "tests", suite)
+    let files = Directory.GetFiles(folder, "*.?s") |> List.ofArray
+
+    let named =
+        Directory.GetFiles(Path.Combine(root, "tests"), $"{name}Tests.?s", SearchOption.AllDirectories)
+        |> List.ofArray
+
+    let declared =
+        Regex.Matches(
+            File.ReadAllText path,
+            @"^[^/\n]*\b(?:module|type|class|record|struct|enum|interface)\s+(?:(?:private|internal|rec)\s+)*([A-Z]\w+)",
+            RegexOptions.Multiline
+        )
+        |> Seq.map _.Groups[1].Value
+        |> Seq.distinct
+        |> String.concat "|"
+
+    let mentions (file: string) =
+        declared <> "" && Regex.IsMatch(File.ReadAllText file, $@"\b({declared})\b")
+
+    match named |> List.filter (fun file -> Path.GetDirectoryName file = folder), named with
+    | [], [] ->
+        match files |> List.filter mentions |> List.map inFile with
+        | choices when choices |> List.exists _.Filter.IsEmpty -> [ whole suite ]
+        | [] -> [ whole suite ]
+        | choices -> choices
+    | [], elsewhere -> List.map inFile elsewhere
+    | own, _ -> List.map inFile own
+
+/// What a path or name of the command line chooses: a test file, a source file, a test project, a room.
+let chosenBy (asked: string) =
+    let path = Path.GetFullPath asked |> Path.TrimEndingDirectorySeparator
+    let inside = Path.GetRelativePath(root, path).Split '/' |> List.ofArray
+
+    match inside with
+    | "tests" :: project :: file when isSuite project ->
+        Some [ if file.IsEmpty then whole project else inFile path ]
+    | [ "Mcdrl.Model.fs" ] -> Some [ whole "Mcdrl.Model.Tests" ]
+    | room :: _ when File.Exists path && isSuite (suiteOf room) -> Some(ofSource path (suiteOf room))
+    | _ ->
+        [
+            asked
+            suiteOf asked
+            suiteOf $"Mcdrl.{asked}"
+            if Directory.Exists path then
+                suiteOf inside.Head
+        ]
+        |> List.tryFind isSuite
+        |> Option.map (whole >> List.singleton)
+
+let buildSuite project =
+    let assets = Path.Combine(root, "tests", project, "obj", "project.assets.json")
+    let locked = Path.Combine(root, "paket.lock")
+
+    let restored =
+        File.Exists assets
+        && File.GetLastWriteTimeUtc assets > File.GetLastWriteTimeUtc locked
+
+    if not restored then
+        restore ()
+
+    quietly
+        $"Build of {project}"
+        "dotnet"
+        ([
+            "build"
+            $"tests/{project}"
+            "-c"
+            "Release"
+            "-v"
+            "quiet"
+            "-nologo"
+            "-tl:off"
+            "-clp:NoSummary"
+            if restored then
+                "--no-restore"
+         ]
+         @ alone)
+
+/// Builds and runs what belongs to the files, rooms or test projects that are named, and nothing else.
+let testOnly (asked: string list) =
+    let choices =
+        [
+            for one in asked do
+                match chosenBy one with
+                | Some choices -> yield! choices
+                | None ->
+                    eprintfn $"{one} is no source file, test file, room or test project."
+                    exit 2
+        ]
+        |> List.distinct
+
+    choices |> List.map _.Project |> List.distinct |> List.iter buildSuite
+
+    let run choice () =
+        let _, arguments =
+            testProjects |> List.find (fun (project, _) -> project = choice.Project)
+
+        runSome choice.Project choice.Name (fun folder -> arguments folder @ choice.Filter)
+
+    choices |> List.map run |> runAll usual |> closing
+
 /// What passes here and fails there asserts more than is promised.
 let testPortable () =
     build ()
@@ -607,7 +768,9 @@ let clean () =
 let targets =
     [
         "build", "restore and compile everything, and make the command bin/mcdrl", build
-        "test", "build, check the format and the scripts, and run all tests", test
+        "test",
+        "build, check the format and the scripts, and run all tests; of files, rooms or test projects that are named: only theirs",
+        test
         "test-portable",
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
@@ -642,6 +805,7 @@ match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
     for target, _, action in targets do
         if target = name then
             action ()
+| "test" :: asked -> testOnly asked
 | other ->
     let line = String.concat " " other
     eprintfn $"Unknown target: {line}\n\n{help}"
