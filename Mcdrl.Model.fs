@@ -1,7 +1,7 @@
 // MCDRL, "Multimodal Causality-Driven Representation Learning for Generalizable Medical Image Segmentation"
 // (Liang et al., arXiv 2508.05008, CVPR 2026), Eq. 1-12, in the order in which an image passes through:
 // Regions (6), Intervention (2, 8), Backdoor (1-5, 7), Head (4), Network (the whole way), Gate, Loss (9-12).
-// Beside it lie what a tower says (TowerFeatures.fs) and what is ours: classes told apart by texts (TextClasses.fs), the
+// Beside it lie what towers say (Texts.fs, TowerFeatures.fs) and what is ours: texts that tell lesions (TextClasses.fs), the
 // head's refinements, further losses (SoftDice.fs, Alignment.fs, Grounding.fs), Prior.fs, NetworkTemplate.fs.
 // Symbols: B images, H×W cells, d joint width of image and text, K lesion classes (class 0 is background),
 // M confounders, N selected regions, S side of the network input. C dense map, F regions, Z dictionary, π prior.
@@ -10,22 +10,6 @@ namespace Mcdrl
 open System
 open TorchSharp
 open type TorchSharp.torch.nn
-
-/// Text embeddings of the prompts, computed once and kept with the model.
-[<NoComparison; NoEquality>]
-type Texts =
-    {
-        /// e_k, "A {class} in an endoscopic image", [1, K, d]; [B, K, d] where each image has its own.
-        classes: Tensor
-        /// z_m, "An endoscopy image with {condition}", [M, d].
-        conditions: Tensor
-        /// t_{k,m}, "A {class} with {condition}", [K, M, d].
-        class_conditions: Tensor
-        /// "An endoscopic image of normal mucosa", [d].
-        normal: Tensor
-        /// log π, [M], float64; −∞ for a condition of no weight.
-        log_prior: Tensor
-    }
 
 /// MTRS: the regions that the class texts point at (Eq. 6).
 [<RequireQualifiedAccess>]
@@ -105,17 +89,20 @@ module Intervention =
     let heads (width: int64) =
         Seq.find (fun count -> width % count = 0L) (seq { max 1L (width / 64L) .. -1L .. 1L })
 
-    /// A(F, Z). Attention weights are π_m exp(s_m) / Σ_j π_j exp(s_j), so a dictionary of one gives A(F, z).
-    /// F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
+    /// Each z as long as √d, so that a dictionary of any text tower is read alike; a zero vector stays zero.
+    let directions (confounders: Tensor) =
+        scoped (fun () -> (unit confounders).mul(scalar (sqrt (float (Array.last confounders.shape)))))
+
+    /// A(F, Z). Attention weights are π_m exp(s_m) / (1 + Σ_j π_j exp(s_j)): each region and head decides how much of the
+    /// dictionary applies to it, of one confounder too, A(F, z). F [B, N, d], Z [1 or B, M, d], log π [M] → [B, N, d]
     let apply (network: Intervention) (logPrior: Tensor) (confounders: Tensor) (regions: Tensor) =
-        let bias = logPrior.``to`` regions.dtype
-        let confounders = confounders.``to`` regions.dtype
+        let confounders = (directions confounders).``to`` regions.dtype
 
         let step (x: Tensor) (layer: CausalLayer) =
             scoped (fun () ->
                 let width = x.shape[2]
                 let queries = layerNorm layer.ln_1 x
-                let attended = attend (heads width) (Some bias) layer.attn queries confounders // [B, N, d]
+                let attended = attend (heads width) logPrior layer.attn queries confounders // [B, N, d]
                 let x = x.add (attended, unity)
 
                 layerNorm layer.ln_2 x
@@ -209,7 +196,7 @@ module Backdoor =
 [<NoComparison; NoEquality>]
 type Head =
     {
-        /// Over d, [d].
+        /// Of each cell, [d].
         ln: LayerNorm
         /// 3×3, from d channels to the head's width.
         conv_1: Conv2d
@@ -222,13 +209,13 @@ type Head =
 /// Applies H.
 [<RequireQualifiedAccess>]
 module Head =
-    /// Logits at the network's input size. Map [B', H, W, d], where B' may be a multiple of the B images that
-    /// the skip maps (fine to coarse, [B, c, h, w]) belong to → [B', K + 1, S, S].
-    let logits (head: Head) (side: int64) (skips: Tensor list) (map: Tensor) =
+    /// Logits at the network's input size. Map [B', H, W, d] and the style of its details [B', d], where B' may be a
+    /// multiple of the B images that the details belong to → [B', K + 1, S, S].
+    let logits (head: Head) (side: int64) (details: Detail list) (style: Tensor) (map: Tensor) =
         scoped (fun () ->
             (layerNorm head.ln map).permute(0L, 3L, 1L, 2L) // [B', d, H, W]
             |> conv2dThen Epilogue.Gelu 1L 1L head.conv_1 // [B', hidden, H, W]
-            |> Refinement.applyAll head.refinements skips
+            |> fun coarse -> List.zip head.refinements details |> List.fold (Refinement.apply style) coarse
             |> conv2d 1L 0L head.conv_2 // [B', K + 1, h, w]
             |> widened
             |> resized [ side; side ]) // [B', K + 1, S, S]
@@ -245,7 +232,9 @@ type Network =
         background: Tensor option
         /// Of two logits, normal and lesion, where texts tell the classes apart; else of K + 1.
         head: Head
-        /// How the class texts count, where they tell the classes apart.
+        /// From the style of a head's details to a row that A acts on; `None` for a head that reads no skip maps.
+        style: Linear option
+        /// How the texts count, where they tell lesions and their classes.
         text_classes: TextClasses option
         /// log π before it is normalised, [M], while it is learned.
         log_prior: Tensor option
@@ -265,10 +254,13 @@ type Observation =
         Cells: Tensor
         /// F, [B, N, d].
         Regions: Tensor
-        /// Earlier maps for the head, fine to coarse.
-        Skips: Tensor list
-        /// e_k, [1 or B, K, d].
-        Classes: Tensor
+        /// All that the head reads under a condition, row by row, which is what A acts on: F; then F_vis, where texts count;
+        /// then the style of the details, where there are any. [B, N + 0 to 2, d].
+        Rows: Tensor
+        /// Earlier maps for the head, coarse to fine, without their style.
+        Details: Detail list
+        /// The texts of normal mucosa and of the classes, [1 or B, K + 1, d].
+        Prompts: Tensor
     }
 
 /// The whole way of a batch: dense map, regions, intervention, head.
@@ -282,19 +274,38 @@ module Network =
 
     /// Dense map, similarities, selected regions (Eq. 6). α = 1 keeps every cell.
     let observe (model: Network) (texts: Texts) (alpha: float) (features: TowerFeatures) : Observation =
-        let dense = aligned model features.Dense
+        let dense, image = aligned model features.Dense, aligned model features.Image
         let similarity = Regions.similarity dense texts.classes
         let cells = Regions.select alpha (similarity.detach ())
+        let regions = Regions.gather cells dense
+        let details = Refinement.details model.head.refinements features.Skips
 
         {
             Dense = dense
-            Image = aligned model features.Image
+            Image = image
             Similarity = similarity
             Cells = cells
-            Regions = Regions.gather cells dense
-            Skips = features.Skips
-            Classes = texts.classes.alias ()
+            Regions = regions
+            Rows =
+                scoped (fun () ->
+                    torch.cat (
+                        [|
+                            regions
+                            if model.text_classes.IsSome then
+                                image.unsqueeze 1L
+                            for style in Option.toList model.style do
+                                let own = torch.cat ([| for detail in details -> detail.Style |], 1L)
+                                (linear style own).unsqueeze 1L
+                        |],
+                        1L
+                    ))
+            Details = details
+            Prompts = Texts.prompts texts
         }
+
+    /// F among the rows, or what became of it. [B', N + 0 to 2, d] → [B', N, d]
+    let regionsOf (observation: Observation) (rows: Tensor) =
+        rows.narrow (1L, 0L, observation.Cells.shape[1])
 
     /// Intervened regions back in the map, as the head reads it. [B', N, d] → [B', H, W, d]
     let mapOf (model: Network) (observation: Observation) (regions: Tensor) =
@@ -308,30 +319,33 @@ module Network =
             let cells = observation.Cells.repeat (copies, 1L) // [B', N]
             Regions.scatter cells (map.repeat (copies, 1L, 1L, 1L)) regions)
 
-    /// H of intervened regions: scattered into the map, then through the head. [B', N, d] → [B', K + 1, S, S]
-    let logits (model: Network) (side: int64) (observation: Observation) (regions: Tensor) =
+    /// H of intervened rows: regions scattered into the map, then through the head. [B', N + 0 to 2, d] → [B', K + 1, S, S]
+    let logits (model: Network) (side: int64) (observation: Observation) (rows: Tensor) =
         scoped (fun () ->
-            let map = mapOf model observation regions
-            let read = Head.logits model.head side observation.Skips map
+            let map = regionsOf observation rows |> mapOf model observation
+            let style = rows.select (1L, -1L) // [B', d]
+            let read = Head.logits model.head side observation.Details style map
 
             match model.text_classes with
             | None -> read
             | Some weights ->
-                let cells = Regions.similarity map observation.Classes // [B', H, W, K]
-                let images = observation.Image.unsqueeze(1L).unsqueeze 1L // [B, 1, 1, d]
+                let image = rows.narrow(1L, observation.Cells.shape[1], 1L).unsqueeze 1L // [B', 1, 1, d]
 
-                TextClasses.scores weights cells (Regions.similarity images observation.Classes)
+                let told x =
+                    Regions.similarity x observation.Prompts // [B', h, w, K + 1]
+
+                TextClasses.evidence weights (told map) (told image)
                 |> resized [ side; side ]
                 |> TextClasses.split read)
 
-    /// F_ca: the regions after the intervention (Eq. 7, 8), `drawn` as in `Backdoor.invariant`. [B, N, d]
-    let intervene (model: Network) (texts: Texts) mode drawn (regions: Tensor) =
-        Backdoor.invariant mode drawn (Intervention.apply model.intervention) texts regions
+    /// The rows after the intervention, F_ca first (Eq. 7, 8), `drawn` as in `Backdoor.invariant`. [B, N + 0 to 2, d]
+    let intervene (model: Network) (texts: Texts) mode drawn (rows: Tensor) =
+        Backdoor.invariant mode drawn (Intervention.apply model.intervention) texts rows
 
     /// P(Y | do(F)), [B, K + 1, S, S].
     let probabilities (model: Network) (texts: Texts) mode (side: int64) (observation: Observation) =
         let logits = logits model side observation
-        Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Regions
+        Backdoor.adjust mode (Intervention.apply model.intervention) logits texts observation.Rows
 
     /// Logits under do(condition = m) for every m, [M, B, K + 1, S, S].
     let logitsUnderEach (model: Network) (texts: Texts) (side: int64) (observation: Observation) =
@@ -339,7 +353,7 @@ module Network =
             (Intervention.apply model.intervention)
             (logits model side observation)
             texts.conditions
-            observation.Regions
+            observation.Rows
 
 /// Progressive training: in the first epochs, the paper's ten, the intervention is off. A is the identity until then,
 /// and answers are the same to the last bit whatever Z is.

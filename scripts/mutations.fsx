@@ -10,30 +10,53 @@ open System.Text.RegularExpressions
 type Mutation =
     {
         Name: string
+        /// The source that is broken.
+        File: string
         /// What the source says, and what it says once broken. The first must be there exactly once.
         Changes: (string * string) list
     }
+
+let method, layers = "Mcdrl.Model.fs", "Mcdrl.Model/Tensors/Layers.fs"
 
 let mutations =
     [
         {
             Name = "attention without log π"
+            File = layers
+            Changes = [ ("logPrior.``to`` queries.dtype", "(logPrior.``to`` queries.dtype).zeros_like()") ]
+        }
+        {
+            Name = "attention that can't rest: no key that changes nothing"
+            File = layers
             Changes =
                 [
-                    ("let bias = logPrior.``to`` regions.dtype",
-                     "let bias = torch.zeros_like (logPrior.``to`` regions.dtype)")
+                    "scores.sigmoid ()", "torch.ones_like scores"
+                    "functional.pad(scores, [| 0L; 1L |]).softmax(-1L).narrow(-1L, 0L, several)",
+                    "scores.softmax -1L"
+                ]
+        }
+        {
+            Name = "the frame's own style, past the intervention"
+            File = method
+            Changes =
+                [
+                    "let style = rows.select (1L, -1L) // [B', d]",
+                    "let style = observation.Rows.select(1L, -1L).repeat (rows.shape[0] / observation.Rows.shape[0], 1L)"
                 ]
         }
         {
             Name = "no residual around attention"
+            File = method
             Changes = [ ("let x = x.add (attended, unity)", "let x = attended") ]
         }
         {
             Name = "prior not normalised"
+            File = method
             Changes = [ ("weights.div(weights.sum ()).log()", "weights.log ()") ]
         }
         {
             Name = "mask off by one"
+            File = method
             Changes =
                 [
                     ("order.narrow (1L, 0L, count alpha best.shape[1])",
@@ -42,6 +65,7 @@ let mutations =
         }
         {
             Name = "L_causal: mean over images instead of prompts"
+            File = method
             Changes =
                 [
                     "(unit classConditions).mean([| 1L |]).index_select(0L, classes.index_select (0L, rows))",
@@ -125,16 +149,15 @@ let failures () =
     ]
     |> List.map (fun name -> name.Substring(max 0 (name.IndexOf("I-", StringComparison.Ordinal))))
 
-let source = Path.Combine(copy, "Mcdrl.Model.fs")
-
-let mutate (text: string) (before: string, after: string) =
+let mutate (file: string) (text: string) (before: string, after: string) =
     match Regex.Matches(text, Regex.Escape before).Count with
     | 1 -> text.Replace(before, after)
-    | count -> fail $"Mcdrl.Model.fs holds this text {count} times, not once: {before}"
+    | count -> fail $"{file} holds this text {count} times, not once: {before}"
 
 let outcome (mutation: Mutation) =
+    let source = Path.Combine(copy, mutation.File)
     let whole = File.ReadAllText source
-    File.WriteAllText(source, List.fold mutate whole mutation.Changes)
+    File.WriteAllText(source, List.fold (mutate mutation.File) whole mutation.Changes)
     eprintfn "%s: building" mutation.Name
     build ()
     let caught = failures ()

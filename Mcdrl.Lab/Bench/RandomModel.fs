@@ -25,7 +25,7 @@ module RandomModel =
 
     let private manifest (settings: Settings) (tower: Tower) : Manifest =
         {
-            Format = 1
+            Format = Manifest.format
             Classes = Phantom.classes
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower

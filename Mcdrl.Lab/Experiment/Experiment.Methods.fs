@@ -5,7 +5,12 @@ namespace Mcdrl
 module internal ExperimentMethods =
     /// What takes the intervention away.
     let withoutIntervention =
-        [ "method.training_mode=never"; "loss.causal=0"; "loss.grounding=0" ]
+        [
+            "method.training_mode=never"
+            "loss.causal=0"
+            "loss.grounding=0"
+            "loss.invariance=0"
+        ]
 
     let private withoutMethod = "method.alpha=1" :: withoutIntervention
 
@@ -70,6 +75,7 @@ module internal ExperimentMethods =
                 "loss.contrast=0.1"
                 "loss.tau=0.5"
                 "loss.grounding=0"
+                "loss.invariance=0"
             ]
         |> ExperimentMethod.published "MCDRL"
 

@@ -17,8 +17,12 @@ module Augmentation =
             Shift = 0.0
             Colour = 0.0
             Conditions = 0.0
+            Pairs = false
             Views = 1
         }
+
+    /// Whether a view is the frame as it is, in a pair or not.
+    let isNone (settings: AugmentationSettings) = { settings with Pairs = false } = none
 
     /// A linear map of the plane [a b; c d] and a shift, in coordinates of −1..1: where an output pixel looks.
     type private Placement =

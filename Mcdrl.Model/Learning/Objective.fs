@@ -7,9 +7,9 @@ open type TorchSharp.torch.nn
 [<NoComparison; NoEquality>]
 type Transformed =
     {
-        /// F(T_m(x)) before alignment, [B, H, W, width].
-        Dense: Tensor
-        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the map means nothing.
+        /// Of T_m(x).
+        Features: TowerFeatures
+        /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the frame is as it was.
         Weight: Tensor
     }
 
@@ -25,7 +25,7 @@ type Batch =
         Classes: Tensor
         /// int64 [B]: a confounder drawn from π for each image.
         Confounders: Tensor
-        /// The same frames with that confounder done to them, for grounded interventions.
+        /// The same frames with that confounder done to them, where they are seen in pairs.
         Transformed: Transformed option
     }
 
@@ -35,18 +35,20 @@ type LossTerms =
     {
         /// L, what is minimised.
         Total: Tensor
-        /// L_seg (Eq. 10).
+        /// L_seg (Eq. 10), of frames seen in pairs the mean over both.
         Segmentation: Tensor
         /// L_causal (Eq. 11); 0 before the gate opens.
         Causal: Tensor
         /// L_contrast (Eq. 12), or a rival's own objective in its place.
         Contrast: Tensor
-        /// 1 − soft Dice, ours.
+        /// 1 − soft Dice, ours, likewise.
         Dice: Tensor
         /// Cross-entropy of cells against the prompts, ours.
         Alignment: Tensor
         /// 1 − agreement of A with what transformed frames show, ours.
         Grounding: Tensor
+        /// How far the answers to x and to T_m(x) are apart, ours.
+        Invariance: Tensor
     }
 
 /// The training objective (Eq. 9) as a pure function of weights and batch.
@@ -106,11 +108,6 @@ module Objective =
 
         scoped (fun () -> texts.log_prior.exp().cpu().multinomial(int64 images, true, source))
 
-    /// Whether A is taught by transformed frames; the baseline, which never intervenes, is not.
-    let isGrounded (settings: Settings) =
-        settings.Loss.Grounding > 0.0
-        && settings.Method.TrainingMode <> Marginalisation.Never
-
     let private kept (terms: LossTerms, logits: Tensor) : Tensor seq =
         [
             terms.Total
@@ -120,65 +117,115 @@ module Objective =
             terms.Dice
             terms.Alignment
             terms.Grounding
+            terms.Invariance
             logits
         ]
 
-    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment and grounding. `mode` is how this step
-    /// intervenes, `Never` before the gate opens, where the λ1 term is absent. Returns the logits [B, K + 1, S, S] too.
+    /// One side of a pair: what is observed, what A makes of it, and the answer.
+    [<NoComparison; NoEquality>]
+    type private Answer =
+        {
+            Observation: Observation
+            Rows: Tensor
+            Logits: Tensor
+        }
+
+    let private answer (settings: Settings) network texts mode confounders side features =
+        let observation = Network.observe network texts settings.Method.Alpha features
+        let rows = Network.intervene network texts mode (Some confounders) observation.Rows
+
+        {
+            Observation = observation
+            Rows = rows
+            Logits = Network.logits network side observation rows
+        }
+
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment, grounding and invariance. `mode` is how
+    /// this step intervenes, `Never` before the gate opens, where the λ1 term is absent. T_m(x), where there is one, is
+    /// answered under the confounder of another image. Returns the logits of x [B, K + 1, S, S] too.
     let evaluate (settings: Settings) (network: Network) (texts: Texts) mode (batch: Batch) =
         scopedWith kept (fun () ->
             let weights = settings.Loss
             let texts = Prior.inTexts network texts
-            let observation = Network.observe network texts settings.Method.Alpha batch.Features
-            let zero: Tensor = torch.zeros (1L, device = batch.Labels.device)
+            let zeros: Tensor = torch.zeros (1L, device = batch.Labels.device)
+            let zero () = zeros.squeeze ()
+            let answer = answer settings network texts mode
+            let side = batch.Labels.shape[1]
+            let seen = answer batch.Confounders side batch.Features
+
+            let other =
+                batch.Transformed
+                |> Option.map (fun transformed ->
+                    answer (batch.Confounders.roll 1L) side transformed.Features)
 
             let term weight compute =
-                if weight > 0.0 then compute () else zero.squeeze ()
+                if weight > 0.0 then compute () else zero ()
 
-            let intervene mode =
-                Network.intervene network texts mode (Some batch.Confounders) observation.Regions
+            /// Of x, or the mean over x and T_m(x).
+            let overPair (loss: Tensor -> Tensor) =
+                match other with
+                | None -> loss seen.Logits
+                | Some other -> (torch.stack [| loss seen.Logits; loss other.Logits |]).mean()
 
-            let intervened = intervene mode
-            let logits = Network.logits network batch.Labels.shape[1] observation intervened
-            let grid = observation.Dense.shape
-            let segmentation = Loss.segmentation logits batch.Labels
+            let segmentation = overPair (fun logits -> Loss.segmentation logits batch.Labels)
+
+            let dice =
+                term weights.Dice (fun () -> overPair (fun logits -> SoftDice.loss logits batch.Labels))
 
             let causal =
                 term (if mode = Marginalisation.Never then 0.0 else weights.Causal) (fun () ->
-                    Loss.causal texts.class_conditions batch.Classes intervened)
+                    Network.regionsOf seen.Observation seen.Rows
+                    |> Loss.causal texts.class_conditions batch.Classes)
 
             let contrast =
                 term weights.Contrast (fun () ->
-                    Loss.contrast weights.Tau texts.classes batch.Classes observation.Image)
-
-            let dice = term weights.Dice (fun () -> SoftDice.loss logits batch.Labels)
+                    Loss.contrast weights.Tau texts.classes batch.Classes seen.Observation.Image)
 
             let alignment =
                 term weights.Alignment (fun () ->
-                    let cells =
-                        labelsPerCell (int texts.class_conditions.shape[0]) grid[1] grid[2] batch.Labels
+                    let dense = seen.Observation.Dense
 
-                    Alignment.loss weights.AlignmentTau (Alignment.prompts texts) cells observation.Dense)
+                    let cells =
+                        labelsPerCell
+                            (int texts.class_conditions.shape[0])
+                            dense.shape[1]
+                            dense.shape[2]
+                            batch.Labels
+
+                    Alignment.loss weights.AlignmentTau seen.Observation.Prompts cells dense)
 
             let grounding =
-                match batch.Transformed with
-                | Some transformed when isGrounded settings ->
-                    let predicted =
-                        if mode = Marginalisation.Sampled then
-                            intervened.alias ()
-                        else
-                            intervene Marginalisation.Sampled
+                match batch.Transformed, other with
+                | Some transformed, Some other when settings.Method.TrainingMode <> Marginalisation.Never ->
+                    term weights.Grounding (fun () ->
+                        let foretold =
+                            if mode = Marginalisation.Sampled then
+                                seen.Rows.alias ()
+                            else
+                                Network.intervene
+                                    network
+                                    texts
+                                    Marginalisation.Sampled
+                                    (Some batch.Confounders)
+                                    seen.Observation.Rows
 
-                    Network.aligned network transformed.Dense
-                    |> Regions.gather observation.Cells
-                    |> fun seen -> Grounding.loss transformed.Weight seen predicted
-                | _ -> zero.squeeze ()
+                        Grounding.loss
+                            transformed.Weight
+                            (Grounding.rowsAt seen.Observation.Cells other.Observation)
+                            foretold)
+                | _ -> zero ()
+
+            let invariance =
+                match other with
+                | Some other -> term weights.Invariance (fun () -> Invariance.loss seen.Logits other.Logits)
+                | None -> zero ()
 
             let total =
                 Loss.total weights.Causal weights.Contrast segmentation causal contrast
                 |> Loss.plus weights.Dice dice
                 |> Loss.plus weights.Alignment alignment
                 |> Loss.plus weights.Grounding grounding
+                |> Loss.plus weights.Invariance invariance
 
             {
                 Total = total
@@ -188,8 +235,9 @@ module Objective =
                 Dice = dice
                 Alignment = alignment
                 Grounding = grounding
+                Invariance = invariance
             },
-            logits)
+            seen.Logits)
 
     /// `evaluate` with class texts in a rival's words. Its own objective takes the place of Eq. 12, in `Contrast`.
     let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) mode batch =

@@ -13,10 +13,17 @@ type GroundingScore =
     }
 
 /// Grounded interventions (ours): A(F(x), z_m) should be what the tower sees when condition m is done to the frame,
-/// F(T_m(x)). Nothing in the paper's losses ties the two.
+/// F(T_m(x)), row by row: the regions, and what else the head reads. Nothing in the paper's losses ties the two.
 [<RequireQualifiedAccess>]
 module Grounding =
-    /// cos of corresponding regions, mean over them. [B, N, d] and [B, N, d] → [B] in [−1, 1].
+    /// The rows of an observation with F taken at other cells, [B, N'] → [B, N' + 0 to 2, d].
+    let rowsAt (cells: Tensor) (observation: Observation) =
+        scoped (fun () ->
+            let first = observation.Cells.shape[1]
+            let others = observation.Rows.narrow (1L, first, observation.Rows.shape[1] - first)
+            torch.cat ([| Regions.gather cells observation.Dense; others |], 1L))
+
+    /// cos of corresponding rows, mean over them. [B, N, d] and [B, N, d] → [B] in [−1, 1].
     let agreement (predicted: Tensor) (seen: Tensor) =
         scoped (fun () -> (unit predicted).mul(unit seen).sum(-1L).mean [| 1L |])
 

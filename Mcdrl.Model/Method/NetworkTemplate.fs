@@ -44,13 +44,15 @@ module NetworkTemplate =
             refinements =
                 skipChannels
                 |> List.mapi (fun index channels ->
-                    Refinement.create channels hidden (Filling.split index filling))
+                    Refinement.create channels hidden width (Filling.split index filling))
             conv_2 = Init.conv2d hidden (classes + 1L) 1L (Filling.named "conv_2" filling)
         }
 
     /// The network that the settings describe, for texts of this many classes and this width.
     let create (settings: MethodSettings) (tower: TowerSizes) (texts: Texts) filling : Network =
         let classes, width = texts.classes.shape[1], texts.classes.shape[2]
+        let hidden = int64 settings.HeadWidth
+        let read = tower.SkipChannels |> List.rev |> List.truncate settings.Refinements
 
         {
             projection =
@@ -71,12 +73,17 @@ module NetworkTemplate =
             head =
                 head
                     width
-                    (int64 settings.HeadWidth)
-                    (tower.SkipChannels |> List.rev |> List.truncate settings.Refinements)
+                    hidden
+                    read
                     (match settings.ClassesBy with
                      | ClassesBy.Head -> classes
                      | ClassesBy.Texts -> 1L)
                     (Filling.named "head" filling)
+            style =
+                if read.IsEmpty then
+                    None
+                else
+                    Some(Init.linear (2L * hidden * int64 read.Length) width (Filling.named "style" filling))
             text_classes =
                 match settings.ClassesBy with
                 | ClassesBy.Head -> None

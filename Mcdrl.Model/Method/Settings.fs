@@ -13,7 +13,7 @@ type Unselected =
 type ClassesBy =
     /// The head's K + 1 logits (paper preset).
     | Head
-    /// Similarity to the class texts; the head finds lesions of any class.
+    /// Similarity to the class texts; lesions of any class are found by the head and by the texts together.
     | Texts
 
 /// Where the prior P(z) comes from when its weights aren't given.
@@ -96,6 +96,8 @@ type LossSettings =
         AlignmentTau: float
         /// λ3 of grounded interventions: how strongly A(F(x), z_m) is held to F(T_m(x)); 0 in the paper.
         Grounding: float
+        /// How strongly the answers to x and to T_m(x) are held to be the same; 0 in the paper.
+        Invariance: float
     }
 
 /// `optimiser` of a configuration: AdamW, its schedule, and what it trains.
@@ -140,9 +142,11 @@ type AugmentationSettings =
         Colour: float
         /// Probability that an imaging condition is rendered onto the frame.
         Conditions: float
+        /// Whether each view is seen in a pair with the same view under a condition drawn from π, where that is an operation on
+        /// pixels. Both are learned from, and grounding and invariance compare them.
+        Pairs: bool
         /// Views of each frame that are drawn once and used in turn; 0 draws a new one every time. With a frozen
-        /// tower, features of the views are computed once and kept, with those under a confounder drawn for each
-        /// where interventions are grounded.
+        /// tower, features of the views are computed once and kept, with those of their pairs.
         Views: int
     }
 
@@ -228,6 +232,11 @@ module Settings =
                 check "loss.dice" (within 0.0 1e6 l.Dice) "must be at least 0"
                 check "loss.alignment" (within 0.0 1e6 l.Alignment) "must be at least 0"
                 check "loss.grounding" (within 0.0 1e6 l.Grounding) "must be at least 0"
+                check "loss.invariance" (within 0.0 1e6 l.Invariance) "must be at least 0"
+                check
+                    "augmentation.pairs"
+                    (a.Pairs || not (l.Grounding > 0.0 || l.Invariance > 0.0))
+                    "must be true for loss.grounding and loss.invariance, which compare the two of a pair"
                 check "loss.alignment_tau" (within 1e-4 1e4 l.AlignmentTau) "must be positive"
                 check "optimiser.epochs" (within 1 100000 o.Epochs) "must be at least 1"
                 check "optimiser.activation_epoch" (o.ActivationEpoch >= 0) "must be at least 0"

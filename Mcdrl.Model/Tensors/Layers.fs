@@ -69,6 +69,18 @@ type Attention =
         out_proj: Linear
     }
 
+/// What attention makes of memories, see `Layers.remembered`.
+[<NoComparison; NoEquality>]
+type Memory =
+    {
+        /// W_Qᵀ k / √c of each head and memory, [1 or B, heads·m, width].
+        Asked: Tensor
+        /// b_Q·k / √c, [1 or B, 1, heads, m].
+        Offset: Tensor
+        /// W_O v of each head and memory, [1 or B, heads·m, width].
+        Said: Tensor
+    }
+
 /// Layers are values; these functions apply them. All are pure and free what they make on the way.
 [<AutoOpen>]
 module Layers =
@@ -233,27 +245,59 @@ module Layers =
     /// [B, heads, n, width / heads] → [B, n, width]
     let mergeHeads (x: Tensor) = x.transpose(-3L, -2L).flatten(-2L)
 
-    /// Scaled dot-product attention from `queries` [B, n, width] to `memory` [B, m, width] (both axes B may
-    /// broadcast). `bias` is added to the scores and broadcasts to [B, heads, n, m]; −∞ removes a key.
-    let attend (heads: int64) (bias: Tensor option) (layer: Attention) (queries: Tensor) (memory: Tensor) =
+    /// What attention with so many heads makes of memories [1 or B, m, width] before anyone asks. There are fewer memories
+    /// than channels, so keys and values are brought to the queries' side of W_Q and W_O.
+    let remembered (heads: int64) (layer: Attention) (memory: Tensor) : Memory =
+        let kept (memory: Memory) : Tensor seq =
+            [ memory.Asked; memory.Offset; memory.Said ]
+
+        scopedWith kept (fun () ->
+            let asking = projection 0L layer
+
+            let perHead part =
+                linear (projection part layer) memory |> splitHeads heads // [1 or B, heads, m, c]
+
+            let keys = perHead 1L
+            let keys = keys.mul (scalar (1.0 / sqrt (float keys.shape[3])))
+
+            let offset = // [1 or B, heads, m]
+                match asking.bias with
+                | Some bias -> keys.matmul(bias.view (heads, -1L, 1L)).squeeze -1L
+                | None -> (keys.select (3L, 0L)).zeros_like()
+
+            {
+                Asked = keys.matmul(asking.weight.unflatten (0L, [| heads; -1L |])).flatten(1L, 2L)
+                Offset = offset.unsqueeze 1L
+                Said =
+                    (perHead 2L)
+                        .matmul(layer.out_proj.weight.t().unflatten(0L, [| heads; -1L |]))
+                        .flatten(1L, 2L)
+            })
+
+    /// Attention from `queries` [B, n, width] to a few memories, of which each head and query may take nothing: beside the
+    /// keys stands one that is always there, with key and value 0, so the weights are π_m exp(s_m) / (1 + Σ_j π_j exp(s_j))
+    /// and add up to less than 1. Memories [1 or B, m, width]; log π [m], where −∞ removes a key. → [B, n, width]
+    let attend (heads: int64) (logPrior: Tensor) (layer: Attention) (queries: Tensor) (memory: Tensor) =
         scoped (fun () ->
-            let v = linear (projection 2L layer) memory // [B, m, width]
+            let memory = remembered heads layer memory
 
-            if memory.shape[1] = 1L then
-                // A softmax over one key is 1: the answer doesn't depend on who asks.
-                (linear layer.out_proj v).expand(queries.shape[0], queries.shape[1], -1L) // [B, n, width]
-            else
-                let q = linear (projection 0L layer) queries |> splitHeads heads // [B, heads, n, width / heads]
-                let k = linear (projection 1L layer) memory |> splitHeads heads // [B, heads, m, width / heads]
-                // libtorch's choice of a kernel asks a mask for the last axis but one.
-                let mask =
-                    bias
-                    |> Option.map (fun bias -> if bias.dim () < 2L then bias.unsqueeze 0L else bias)
+            let scores = // [B, n, heads, m]
+                queries
+                    .matmul(memory.Asked.transpose (1L, 2L))
+                    .unflatten(2L, [| heads; -1L |])
+                    .add(memory.Offset, unity)
+                    .add(logPrior.``to`` queries.dtype, unity)
 
-                let attended =
-                    functional.scaled_dot_product_attention (q, k, splitHeads heads v, orNull mask)
+            let weights = // [B, n, heads, m]
+                match scores.shape[3] with
+                | 1L -> scores.sigmoid ()
+                | several -> functional.pad(scores, [| 0L; 1L |]).softmax(-1L).narrow(-1L, 0L, several)
 
-                linear layer.out_proj (mergeHeads attended))
+            let attended = weights.flatten(2L).matmul memory.Said // [B, n, width]
+
+            match layer.out_proj.bias with
+            | Some bias -> attended.add (bias, unity)
+            | None -> attended)
 
 /// What the tensors of new layers hold.
 [<RequireQualifiedAccess>]

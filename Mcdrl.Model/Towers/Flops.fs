@@ -146,22 +146,25 @@ module Flops =
             + modifiedResNetCells mode resNet.attnpool cells
         | Tower.ResNet50 _ -> encodeImage tower side
 
-    /// A(F, Z) for so many regions and conditions. Under a single condition attention is a vector that no image changes, so
-    /// the modes that ask one at a time pay for the feed-forward parts alone, once for each.
-    let intervention (network: Intervention) mode (regions: int64) (conditions: int64) : int64 =
+    /// A(F, Z) for so many rows and conditions; the modes that ask one at a time pay for each.
+    let intervention (network: Intervention) mode (rows: int64) (conditions: int64) : int64 =
         let feedForward rows (layer: CausalLayer) =
             linear rows layer.c_fc + linear rows layer.c_proj
 
         let layer (layer: CausalLayer) =
+            let width = layer.attn.out_proj.weight.shape[0]
+
+            /// So many rows that ask so many confounders, head by head and brought to their own width.
+            let asking rows confounders =
+                products rows (Intervention.heads width * confounders) width
+                + feedForward rows layer
+
             match mode with
-            | Marginalisation.Attention ->
-                2L * projection regions layer.attn
-                + products regions conditions layer.attn.out_proj.weight.shape[0]
-                + feedForward regions layer
+            | Marginalisation.Attention -> asking rows conditions
             | Marginalisation.Exact
             | Marginalisation.FeatureMean
-            | Marginalisation.Nwgm -> feedForward (conditions * regions) layer
-            | Marginalisation.Sampled -> feedForward regions layer
+            | Marginalisation.Nwgm -> asking (conditions * rows) 1L
+            | Marginalisation.Sampled -> asking rows 1L
             | Marginalisation.Never -> 0L
 
         List.sumBy layer network.layers
@@ -173,6 +176,7 @@ module Flops =
 
         let refinement (refinement: Refinement, skip) =
             conv (square skip) refinement.lateral
+            + linear copies refinement.style
             + conv (copies * square skip) refinement.conv
 
         conv (copies * square side) head.conv_1
@@ -216,11 +220,18 @@ module Flops =
 
         let classes =
             network.text_classes
-            |> Option.map (fun _ -> similarity (copies * cells + 1L) texts.classes)
+            |> Option.map (fun _ -> similarity (copies * (cells + 1L)) (Texts.prompts texts))
             |> Option.defaultValue 0L
 
+        let rows =
+            Regions.count settings.Alpha cells
+            + int64 (Option.count network.text_classes + Option.count network.style)
+
+        let style = network.style |> Option.map (linear 1L) |> Option.defaultValue 0L
+
         alignment
+        + style
         + similarity cells texts.classes
-        + intervention network.intervention mode (Regions.count settings.Alpha cells) conditions
+        + intervention network.intervention mode rows conditions
         + head network.head copies across (skipSides visual side)
         + classes

@@ -107,8 +107,8 @@ module Packing =
         | Tower.ClipResNet tower -> Tower.ClipResNet(clipResNet packing tower)
         | Tower.ResNet50 tower -> Tower.ResNet50(resNet50 packing tower)
 
-    /// The trained part in fp32 on the processor, packed. What the regions ask the dictionary with stays as it is: it is
-    /// cut up at every call.
+    /// The trained part in fp32 on the processor, packed. Attention to the dictionary stays as it is: it is brought to the
+    /// regions' side at every call.
     let network packing (network: Network) : Network =
         let linear layer =
             if isLinearPacked packing then
@@ -118,10 +118,6 @@ module Packing =
 
         let layer (layer: CausalLayer) =
             { layer with
-                attn =
-                    { layer.attn with
-                        out_proj = linear layer.attn.out_proj
-                    }
                 c_fc = linear layer.c_fc
                 c_proj = linear layer.c_proj
             }

@@ -2,6 +2,8 @@ namespace Mcdrl
 
 open System
 open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -110,14 +112,42 @@ module Bundle =
     let private asModelFault error =
         McdrlError.model (McdrlError.describe error) manifestName "Copy the model again, whole"
 
+    /// What a manifest says of its layout, before anything else is asked of it.
+    let private formatOf (text: string) : int option =
+        try
+            match JsonNode.Parse text with
+            | :? JsonObject as manifest ->
+                match manifest["format"] with
+                | :? JsonValue as value ->
+                    let mutable format = 0
+                    if value.TryGetValue &format then Some format else None
+                | _ -> None
+            | _ -> None
+        with :? JsonException ->
+            None
+
+    let private otherFormat folder format =
+        Error(
+            McdrlError.model
+                $"the model's layout has version {format}, and this version of mcdrl reads {Manifest.format}"
+                folder
+                (if format < Manifest.format then
+                     "Train it again: until 0.1 the attention to conditions was never trained, so answers can't be carried over"
+                 else
+                     "Use the version of mcdrl that wrote it, or a later one")
+        )
+
     let private readManifest (folder: string) : Result<Manifest, McdrlError> =
         let path = Path.Combine(folder, manifestName)
 
         if File.Exists path then
             Files.readBounded 1_000_000L path
             |> Result.map Text.Encoding.UTF8.GetString
-            |> Result.bind (RecordJson.parse<Manifest> path)
             |> Result.mapError asModelFault
+            |> Result.bind (fun text ->
+                match formatOf text with
+                | Some format when format <> Manifest.format -> otherFormat folder format
+                | _ -> RecordJson.parse<Manifest> path text |> Result.mapError asModelFault)
         else
             Error(
                 McdrlError.model
@@ -145,9 +175,7 @@ module Bundle =
                 else
                     None)
 
-        if manifest.Format <> 1 then
-            incompatible folder $"the layout has version {manifest.Format}, not 1"
-        elif manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
+        if manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
             incompatible folder "the preprocessing's input size is not the settings'"
         elif
             manifest.Preprocessing.Mean.Length <> 3

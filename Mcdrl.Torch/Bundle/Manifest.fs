@@ -39,7 +39,7 @@ type ReportedMetric =
 /// `mcdrl.json` of a bundle.
 type Manifest =
     {
-        /// Version of this layout; 1.
+        /// Version of this layout, see `Manifest.format`.
         Format: int
         /// Lesion classes, label 1 first.
         Classes: string list
@@ -62,3 +62,10 @@ type Manifest =
         /// sha256 of every other file.
         Files: Map<string, string>
     }
+
+/// The layout of bundles.
+[<RequireQualifiedAccess>]
+module Manifest =
+    /// The version that this release writes and reads. 1 was that of 0.1, whose networks attended to one confounder without
+    /// asking, and read skip maps past the intervention.
+    let format = 2

@@ -8,13 +8,12 @@ type internal OnnxObservation =
     {
         /// C, [B, H, W, d].
         Dense: OnnxValue
-        /// F_vis, [B, d].
-        Image: OnnxValue
         /// The selected cells, [B, N], in no particular order: A looks at every region by itself.
         Cells: OnnxValue
-        /// F, [B, N, d].
-        Regions: OnnxValue
-        Skips: OnnxValue list
+        /// F, and what else the head reads, [B, N + 0 to 2, d].
+        Rows: OnnxValue
+        /// The patterns of the skip maps, coarse to fine, [B, hidden, H, W].
+        Patterns: OnnxValue list
     }
 
 /// MTRS, see `Regions`.
@@ -100,111 +99,163 @@ module internal OnnxIntervention =
         |> OnnxLayers.linear graph layer.c_proj
         |> OnnxOp.add graph x
 
-    /// A(F, z_m) for every m. Attention to a dictionary of one gives its value whatever the query, so all that is left of
-    /// it is a vector a condition. F [B, N, d], Z [M, d] → [M, B, N, d]
-    let underEach graph (network: Intervention) (conditions: Tensor) (regions: OnnxValue) =
-        let confounders, count, width =
-            conditions.shape[0], regions.Shape[1], regions.Shape[2]
+    /// Attention to confounders that come in `sets` of which each row is asked by itself, see `Layers.attend`.
+    /// x [sets or 1, B, N, d], Z [sets, m, d], log π [m] → [sets, B, N, d]
+    let private attended graph (logPrior: Tensor) (layer: CausalLayer) (confounders: Tensor) (x: OnnxValue) =
+        let width = List.last x.Shape
+        let heads = Intervention.heads width
+        let memory = remembered heads layer.attn confounders
+
+        let constant name (value: Tensor) =
+            OnnxGraph.constant graph $"network.intervention.{name}" value
+
+        let scores = // [sets, B, N, heads·m]
+            OnnxLayers.layerNorm graph layer.ln_1 x
+            |> fun queries ->
+                OnnxOp.matmul graph queries (memory.Asked.transpose(1L, 2L).unsqueeze 1L |> constant "asked")
+            |> OnnxOp.add
+                graph
+                (memory.Offset.add(logPrior.``to`` memory.Offset.dtype, unity).flatten(2L).unsqueeze 1L
+                 |> constant "offset")
+
+        let weights =
+            match confounders.shape[1] with
+            | 1L -> OnnxOp.sigmoid graph scores
+            | several ->
+                let apart = OnnxOp.reshape graph (scores.Shape[..2] @ [ heads; several ]) scores
+
+                let resting =
+                    OnnxOp.mul graph (OnnxOp.narrow graph 4 0L 1L apart) (OnnxGraph.number graph 0.0)
+
+                OnnxOp.concat graph 4 [ apart; resting ]
+                |> OnnxOp.softmax graph -1L
+                |> OnnxOp.narrow graph 4 0L several
+                |> OnnxOp.reshape graph scores.Shape
+
+        let said = OnnxOp.matmul graph weights (memory.Said.unsqueeze 1L |> constant "said")
+
+        layer.attn.out_proj.bias
+        |> Option.map (OnnxGraph.weight graph >> OnnxOp.add graph said)
+        |> Option.defaultValue said
+
+    /// A(F, Z) of every set of confounders. Rows [B, N, d], Z [sets, m, d] → [sets, B, N, d]
+    let private apply graph (network: Intervention) logPrior (confounders: Tensor) (rows: OnnxValue) =
+        let confounders = Intervention.directions confounders
 
         let step x (layer: CausalLayer) =
-            (linear (projection 2L layer.attn) --> linear layer.attn.out_proj) conditions
-            |> _.view(confounders, 1L, 1L, width)
-            |> OnnxGraph.constant graph "network.intervention.attended"
+            attended graph logPrior layer confounders x
             |> OnnxOp.add graph x
             |> feedForward graph layer
 
-        OnnxOp.reshape graph [ 1L; -1L; count; width ] regions
+        OnnxOp.reshape graph (1L :: -1L :: rows.Shape[1..]) rows
         |> fun x -> List.fold step x network.layers
 
-    /// A(F, Z), Eq. 8. F [B, N, d], Z [M, d], log π [M] → [B, N, d]
-    let byAttention
-        graph
-        (network: Intervention)
-        (logPrior: Tensor)
-        (conditions: Tensor)
-        (regions: OnnxValue)
-        =
-        let heads = Intervention.heads regions.Shape[2]
+    /// A(F, z_m) for every m. Rows [B, N, d], Z [M, d] → [M, B, N, d]
+    let underEach graph (network: Intervention) (conditions: Tensor) (rows: OnnxValue) =
+        apply graph network (torch.zeros 1L) (conditions.unsqueeze 1L) rows
 
-        let ofDictionary part name (layer: CausalLayer) (order: Tensor -> Tensor) =
-            linear (projection part layer.attn) (conditions.unsqueeze 0L)
-            |> splitHeads heads
-            |> order
-            |> OnnxGraph.constant graph $"network.intervention.{name}"
-
-        let bias = OnnxGraph.weight graph logPrior
-
-        let step x (layer: CausalLayer) =
-            let queries =
-                OnnxLayers.layerNorm graph layer.ln_1 x
-                |> OnnxLayers.projected graph 0L layer.attn
-                |> OnnxLayers.splitHeads graph heads
-
-            let keys = ofDictionary 1L "keys" layer _.transpose(-2L, -1L)
-            let values = ofDictionary 2L "values" layer id
-
-            OnnxOp.matmul graph (OnnxLayers.weights graph (Some bias) queries keys) values
-            |> OnnxLayers.mergeHeads graph
-            |> OnnxLayers.linear graph layer.attn.out_proj
-            |> OnnxOp.add graph x
-            |> feedForward graph layer
-
-        List.fold step regions network.layers
+    /// A(F, Z), Eq. 8. Rows [B, N, d], Z [M, d], log π [M] → [B, N, d]
+    let byAttention graph (network: Intervention) (logPrior: Tensor) (conditions: Tensor) (rows: OnnxValue) =
+        apply graph network logPrior (conditions.unsqueeze 0L) rows
+        |> OnnxOp.reshape graph (-1L :: rows.Shape[1..])
 
 /// The head, see `Head` and `TextClasses`. Maps come `copies` times for each image, copy by copy.
 [<RequireQualifiedAccess>]
 module internal OnnxHead =
-    /// x [copies·B, ...] plus what belongs to the B images themselves.
-    let private addToCopies graph (copies: int64) (own: OnnxValue) (x: OnnxValue) =
-        if copies = 1L then
-            OnnxOp.add graph x own
-        else
-            let apart = OnnxOp.reshape graph (copies :: x.Shape) x
-            OnnxOp.add graph apart own |> OnnxOp.reshape graph x.Shape
+    /// A skip map as its refinement reads it, see `Refinement.details`: its pattern [B, hidden, H, W] and its
+    /// style [B, 2·hidden].
+    let detail graph (refinement: Refinement, skip: OnnxValue) =
+        let lateral = OnnxLayers.conv2d graph 1L 0L refinement.lateral skip
+        let hidden = lateral.Shape[1]
 
-    let private refine graph copies x (refinement: Refinement, skip: OnnxValue) =
-        let lateral =
-            OnnxLayers.groupNorm graph (Refinement.groups skip.Shape[1]) refinement.skip_norm skip
-            |> OnnxLayers.conv2d graph 1L 0L refinement.lateral
+        let mean x =
+            OnnxOp.mean graph [ 2; 3 ] x |> OnnxOp.reshape graph [ -1L; hidden; 1L; 1L ]
 
-        OnnxOp.resized graph skip.Shape[2] skip.Shape[3] x
-        |> addToCopies graph copies lateral
+        let middle = mean lateral
+        let centred = OnnxOp.sub graph lateral middle
+        let variance = OnnxOp.mul graph centred centred |> mean
+
+        let deviation =
+            OnnxOp.add graph variance (OnnxGraph.number graph 1e-5)
+            |> OnnxOp.squareRoot graph
+
+        OnnxOp.div graph centred deviation,
+        OnnxOp.concat graph 1 [ middle; OnnxOp.log graph deviation ]
+        |> OnnxOp.reshape graph [ -1L; 2L * hidden ]
+
+    let private refine graph (copies: int64) style x (refinement: Refinement, pattern: OnnxValue) =
+        let hidden = pattern.Shape[1]
+
+        let stated = // [copies, B, 2·hidden, 1, 1]
+            OnnxLayers.linear graph refinement.style style
+            |> OnnxOp.reshape graph [ copies; -1L; 2L * hidden; 1L; 1L ]
+
+        let lateral = // [copies, B, hidden, H, W]
+            OnnxOp.add graph (OnnxOp.narrow graph 2 0L hidden stated) (OnnxGraph.number graph 1.0)
+            |> OnnxOp.mul graph (OnnxOp.reshape graph (1L :: pattern.Shape) pattern)
+            |> OnnxOp.add graph (OnnxOp.narrow graph 2 hidden hidden stated)
+
+        OnnxOp.resized graph pattern.Shape[2] pattern.Shape[3] x
+        |> OnnxOp.add graph (OnnxOp.reshape graph pattern.Shape lateral)
         |> OnnxLayers.conv2d graph 1L 1L refinement.conv
         |> OnnxLayers.groupNorm graph (Refinement.groups x.Shape[1]) refinement.norm
         |> OnnxLayers.gelu graph
 
-    /// [copies·B, H, W, d] → [copies·B, K + 1, S, S]
-    let logits graph copies (head: Head) (side: int64) (skips: OnnxValue list) (map: OnnxValue) =
+    /// Map [copies·B, H, W, d], style [copies·B, d] → [copies·B, K + 1, S, S]
+    let logits graph copies (head: Head) (side: int64) (patterns: OnnxValue list) style (map: OnnxValue) =
         let coarse =
             OnnxLayers.layerNorm graph head.ln map
             |> OnnxOp.permute graph [ 0; 3; 1; 2 ]
             |> OnnxLayers.conv2d graph 1L 1L head.conv_1
             |> OnnxLayers.gelu graph
 
-        let used = skips |> List.rev |> List.truncate head.refinements.Length
-
-        List.zip head.refinements used
-        |> List.fold (refine graph copies) coarse
+        List.zip head.refinements patterns
+        |> List.fold (refine graph copies style) coarse
         |> OnnxLayers.conv2d graph 1L 0L head.conv_2
         |> OnnxOp.resized graph side side
 
-    /// Scores of the classes by their texts. Map [copies·B, H, W, d], image [B, d] → [copies·B, K, H, W]
-    let textScores graph copies (weights: TextClasses) (texts: Tensor) (image: OnnxValue) (map: OnnxValue) =
+    /// What the texts say, see `TextClasses.evidence`. Prompts [1, K + 1, d], image [copies·B, d], map [copies·B, H, W, d]
+    /// → [copies·B, K + 1, H, W]
+    let evidence graph (weights: TextClasses) (prompts: Tensor) (image: OnnxValue) (map: OnnxValue) =
+        let scaled x =
+            OnnxOp.div
+                graph
+                (OnnxRegions.similarity graph prompts x)
+                (OnnxGraph.number graph TextClasses.temperature)
+
+        let cells = scaled map
+        let count = cells.Shape[3] - 1L
+        let lesions x = OnnxOp.narrow graph 3 1L count x
+
         let weighed weight x =
-            OnnxOp.mul graph (OnnxRegions.similarity graph texts x) (OnnxGraph.weight graph weight)
+            OnnxOp.mul graph x (OnnxGraph.weight graph weight)
 
-        let whole =
-            OnnxOp.reshape graph [ -1L; 1L; 1L; image.Shape[1] ] image
-            |> weighed weights.image
+        let image = OnnxOp.reshape graph [ -1L; 1L; 1L; image.Shape[1] ] image |> scaled
 
-        let sum = weighed weights.cells map |> addToCopies graph copies whole
+        let found = // log Σ exp, of numbers of at most 1 / 0.07
+            lesions cells
+            |> OnnxOp.exp graph
+            |> OnnxOp.sum graph [ 3 ]
+            |> OnnxOp.log graph
+            |> OnnxOp.reshape graph (cells.Shape[..2] @ [ 1L ])
 
-        OnnxOp.div graph sum (OnnxGraph.number graph TextClasses.temperature)
-        |> OnnxOp.permute graph [ 0; 3; 1; 2 ]
+        let lesion =
+            OnnxOp.sub graph found (OnnxOp.narrow graph 3 0L 1L cells)
+            |> weighed weights.lesion
 
-    /// P(k) = P(lesion) P(k | lesion). Logits [B', 2, S, S], scores [B', K, S, S] → [B', K + 1, S, S]
-    let split graph (lesion: OnnxValue) (scores: OnnxValue) =
         let classes =
-            OnnxOp.add graph (OnnxOp.narrow graph 1 1L 1L lesion) (OnnxOp.logSoftmax graph 1L scores)
+            OnnxOp.add graph (lesions cells |> weighed weights.cells) (lesions image |> weighed weights.image)
 
-        OnnxOp.concat graph 1 [ OnnxOp.narrow graph 1 0L 1L lesion; classes ]
+        OnnxOp.concat graph 3 [ lesion; classes ] |> OnnxOp.permute graph [ 0; 3; 1; 2 ]
+
+    /// P(k) = P(lesion) P(k | lesion), see `TextClasses.split`. Logits [B', 2, S, S], what the texts say [B', K + 1, S, S]
+    /// → [B', K + 1, S, S]
+    let split graph (read: OnnxValue) (evidence: OnnxValue) =
+        let classes =
+            OnnxOp.narrow graph 1 1L (evidence.Shape[1] - 1L) evidence
+            |> OnnxOp.logSoftmax graph 1L
+
+        let lesion =
+            OnnxOp.add graph (OnnxOp.narrow graph 1 1L 1L read) (OnnxOp.narrow graph 1 0L 1L evidence)
+
+        OnnxOp.concat graph 1 [ OnnxOp.narrow graph 1 0L 1L read; OnnxOp.add graph lesion classes ]

@@ -34,6 +34,7 @@ module internal OnnxOp =
     let erf graph x = unary "Erf" graph x
     let exp graph x = unary "Exp" graph x
     let log graph x = unary "Log" graph x
+    let squareRoot graph x = unary "Sqrt" graph x
 
     /// [..., n, k] and [..., k, m] → [..., n, m]
     let matmul graph (a: OnnxValue) (b: OnnxValue) =

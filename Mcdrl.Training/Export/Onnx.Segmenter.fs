@@ -65,42 +65,73 @@ module internal OnnxSegmenter =
         |> Option.map (fun projection -> OnnxLayers.linear graph projection x)
         |> Option.defaultValue x
 
-    /// Dense map and selected regions, see `Network.observe`.
+    /// Dense map, selected regions and what else the head reads, see `Network.observe`.
     let private observe graph (model: Model) (features: OnnxFeatures) : OnnxObservation =
-        let dense = aligned graph model.Network features.Dense
+        let network = model.Network
+        let dense = aligned graph network features.Dense
+
+        let asRow (x: OnnxValue) =
+            OnnxOp.reshape graph [ -1L; 1L; dense.Shape[3] ] x
 
         let cells =
             OnnxRegions.similarity graph model.Texts.classes dense
             |> OnnxRegions.select graph model.Manifest.Settings.Method.Alpha
 
+        let refinements = network.head.refinements
+        let used = features.Skips |> List.rev |> List.truncate refinements.Length
+
+        let patterns, styles =
+            List.zip refinements used |> List.map (OnnxHead.detail graph) |> List.unzip
+
         {
             Dense = dense
-            Image = aligned graph model.Network features.Image
             Cells = cells
-            Regions = OnnxRegions.gather graph cells dense
-            Skips = features.Skips
+            Rows =
+                OnnxOp.concat
+                    graph
+                    1
+                    [
+                        OnnxRegions.gather graph cells dense
+                        if network.text_classes.IsSome then
+                            aligned graph network features.Image |> asRow
+                        for style in Option.toList network.style do
+                            OnnxOp.concat graph 1 styles |> OnnxLayers.linear graph style |> asRow
+                    ]
+            Patterns = patterns
         }
 
-    /// H, see `Network.logits`. [copies·B, N, d] → [copies·B, K + 1, S, S]
-    let private logits graph (model: Model) (observation: OnnxObservation) copies (regions: OnnxValue) =
+    /// H, see `Network.logits`. [copies·B, N + 0 to 2, d] → [copies·B, K + 1, S, S]
+    let private logits graph (model: Model) (observation: OnnxObservation) copies (rows: OnnxValue) =
         let network = model.Network
         let side = int64 model.Manifest.Preprocessing.InputSize
-        let map = OnnxRegions.scatter graph copies network.background observation regions
-        let read = OnnxHead.logits graph copies network.head side observation.Skips map
+        let count = observation.Cells.Shape[1]
+
+        let row index =
+            OnnxOp.narrow graph 1 index 1L rows
+            |> OnnxOp.reshape graph [ -1L; rows.Shape[2] ]
+
+        let map =
+            OnnxOp.narrow graph 1 0L count rows
+            |> OnnxRegions.scatter graph copies network.background observation
+
+        let style = row (rows.Shape[1] - 1L)
+
+        let read =
+            OnnxHead.logits graph copies network.head side observation.Patterns style map
 
         match network.text_classes with
         | None -> read
         | Some weights ->
-            OnnxHead.textScores graph copies weights model.Texts.classes observation.Image map
+            OnnxHead.evidence graph weights (Texts.prompts model.Texts) (row count) map
             |> OnnxOp.resized graph side side
             |> OnnxHead.split graph read
 
-    /// H of the regions under each condition. [M, B, N, d] → [M, B, K + 1, S, S]
-    let private logitsUnderEach graph model observation (regions: OnnxValue) =
-        let copies = regions.Shape[0]
+    /// H of the rows under each condition. [M, B, N + 0 to 2, d] → [M, B, K + 1, S, S]
+    let private logitsUnderEach graph model observation (rows: OnnxValue) =
+        let copies = rows.Shape[0]
 
         let all =
-            OnnxOp.reshape graph (-1L :: regions.Shape[2..]) regions
+            OnnxOp.reshape graph (-1L :: rows.Shape[2..]) rows
             |> logits graph model observation copies
 
         OnnxOp.reshape graph (copies :: all.Shape) all
@@ -111,7 +142,7 @@ module internal OnnxSegmenter =
         let once = logits graph model observation 1L >> OnnxOp.softmax graph 1L
 
         let underEach () =
-            OnnxIntervention.underEach graph network texts.conditions observation.Regions
+            OnnxIntervention.underEach graph network texts.conditions observation.Rows
 
         let without probabilities : OnnxAnswer =
             {
@@ -120,9 +151,9 @@ module internal OnnxSegmenter =
             }
 
         match Gate.through model.Manifest.Active mode with
-        | Marginalisation.Never -> without (once observation.Regions)
+        | Marginalisation.Never -> without (once observation.Rows)
         | Marginalisation.Attention ->
-            OnnxIntervention.byAttention graph network texts.log_prior texts.conditions observation.Regions
+            OnnxIntervention.byAttention graph network texts.log_prior texts.conditions observation.Rows
             |> once
             |> without
         | Marginalisation.FeatureMean

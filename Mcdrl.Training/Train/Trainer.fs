@@ -126,7 +126,7 @@ module Trainer =
         let settings = identity.Settings
 
         {
-            Format = 1
+            Format = Manifest.format
             Classes = dataset.Classes
             Tower = Tower.name tower
             TowerFacts = Tower.facts tower
@@ -267,7 +267,7 @@ module Trainer =
             let! trainingViews =
                 views
                     settings.Augmentation
-                    (if Objective.isGrounded settings then Some texts else None)
+                    (if settings.Augmentation.Pairs then Some texts else None)
                     training
 
             let! validationViews = views Augmentation.none None validation

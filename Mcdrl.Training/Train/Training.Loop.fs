@@ -68,7 +68,7 @@ module internal TrainingLoop =
         let confounders = Objective.drawConfounders loop.Texts draws members.Length
 
         let under =
-            if Objective.isGrounded settings then
+            if settings.Augmentation.Pairs then
                 Some(confounders.data<int64>().ToArray())
             else
                 None

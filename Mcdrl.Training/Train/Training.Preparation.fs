@@ -20,7 +20,7 @@ module internal Preparation =
         (Objective.drawConfounders texts seed 1).item<int64>()
 
     /// What draws views from a run's frames brought to size; with a frozen tower and a fixed number of views, from the
-    /// tower's features of them. Where interventions are grounded, confounders are drawn from the texts given. Shared with
+    /// tower's features of them. Where views are seen in pairs, confounders are drawn from the texts given. Shared with
     /// other runs, frames and features are those of the whole dataset.
     let views
         (request: TrainRequest)
@@ -81,7 +81,7 @@ module internal Preparation =
                      else
                          string settings.Method.Refinements)
                     RecordJson.render views.Settings.Augmentation
-                    if views.Settings.Augmentation <> Augmentation.none then
+                    if not (Augmentation.isNone views.Settings.Augmentation) then
                         string request.Seed
                     if request.Prepared.IsNone then
                         membersOf items
@@ -105,7 +105,7 @@ module internal Preparation =
 
                     // Frames that nothing augments are the same for every seed; their confounders are drawn all the same.
                     let drawnBy =
-                        if views.Settings.Augmentation = Augmentation.none then
+                        if Augmentation.isNone views.Settings.Augmentation then
                             [ string request.Seed ]
                         else
                             []

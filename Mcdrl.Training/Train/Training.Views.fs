@@ -11,7 +11,7 @@ type CachedFeatures =
         Views: Store
         /// Shapes of the features in a record, those of the dense map first.
         Shapes: int64 array list
-        /// The dense map of the same view under a confounder drawn for it, where interventions are grounded.
+        /// The features of the same view under a confounder drawn for it, where views are seen in pairs.
         Transformed: Store option
     }
 
@@ -44,18 +44,11 @@ type internal Seen =
     | Frames of Tensor
     | Features of TowerFeatures
 
-/// The views of a batch under a condition each, before the tower or after it.
-[<RequireQualifiedAccess; NoComparison; NoEquality>]
-type internal SeenConditioned =
-    /// float32 [B, 3, S, S] in [0, 1].
-    | Frames of Tensor
-    /// The dense map, [B, H, W, width].
-    | Dense of Tensor
-
+/// The views of a batch under a condition each.
 [<NoComparison; NoEquality>]
 type internal Conditioned =
     {
-        Seen: SeenConditioned
+        Seen: Seen
         /// float32 [B]: 1 where the condition is an operation on pixels, else 0, and the view is as it was.
         Counts: Tensor
         /// int64 [B]: the condition of each view, as an index into the dictionary.
@@ -221,7 +214,7 @@ module Views =
 
                 Array.concat
                     [
-                        bytesOf (throughTower views tower (frame.unsqueeze 0L)).Dense
+                        yield! throughTower views tower (frame.unsqueeze 0L) |> parts |> List.map bytesOf
                         BitConverter.GetBytes(counts: float32)
                         BitConverter.GetBytes(int confounder)
                     ]
@@ -235,21 +228,26 @@ module Views =
     let private recordOf (views: Views) (index: int, number: int) =
         index * views.Settings.Augmentation.Views + number
 
-    let private fromCache (views: Views) (cache: CachedFeatures) (members: (int * int) array) =
-        let pixels = views.Frames.Side * views.Frames.Side
-        let shapes = cache.Shapes
+    /// Records of features, each with so many bytes after them, which `rest` is given in turn.
+    let private featuresFrom
+        (views: Views)
+        shapes
+        (store: Store)
+        (restBytes: int)
+        rest
+        (members: (int * int) array)
+        =
         let valueBytes = 4 * int (floats shapes)
-        let record = Array.zeroCreate<byte>(valueBytes + pixels)
-        let count = int64 members.Length
-        let values = torch.empty ([| count; floats shapes |], dtype = torch.float32)
-        let side = int64 views.Frames.Side
-        let labels = torch.empty ([| count; side; side |], dtype = torch.uint8)
+        let record = Array.zeroCreate<byte>(valueBytes + restBytes)
+
+        let values =
+            torch.empty ([| int64 members.Length; floats shapes |], dtype = torch.float32)
 
         members
         |> Array.iteri (fun row place ->
-            cache.Views.Read(recordOf views place, Span record)
+            store.Read(recordOf views place, Span record)
             Span(record, 0, valueBytes).CopyTo(values.bytes.Slice(row * valueBytes))
-            Span(record, valueBytes, pixels).CopyTo(labels.bytes.Slice(row * pixels)))
+            rest row (ReadOnlyMemory(record, valueBytes, restBytes)))
 
         let taken, _ =
             shapes
@@ -266,46 +264,62 @@ module Views =
                 Dense = dense
                 Image = image
                 Skips = skips
-            },
-            labels
+            }
         | _ -> invalidOp "a feature record holds a dense map and an image feature"
 
-    /// The dense maps of views under the confounders that were drawn for them.
-    let private transformedFromCache (views: Views) shape (store: Store) (members: (int * int) array) =
-        let valueBytes = 4 * int (floats [ shape ])
-        let record = Array.zeroCreate<byte>(valueBytes + 8)
+    let private fromCache (views: Views) (cache: CachedFeatures) (members: (int * int) array) =
+        let side = int64 views.Frames.Side
+        let pixels = int (side * side)
 
-        let dense =
-            torch.empty (Array.append [| int64 members.Length |] shape, dtype = torch.float32)
+        let labels =
+            torch.empty ([| int64 members.Length; side; side |], dtype = torch.uint8)
 
-        let drawn =
-            members
-            |> Array.mapi (fun row place ->
-                store.Read(recordOf views place, Span record)
-                Span(record, 0, valueBytes).CopyTo(dense.bytes.Slice(row * valueBytes))
+        let features =
+            featuresFrom
+                views
+                cache.Shapes
+                cache.Views
+                pixels
+                (fun row marks -> marks.Span.CopyTo(labels.bytes.Slice(row * pixels)))
+                members
 
-                BitConverter.ToSingle(record, valueBytes),
-                int64 (BitConverter.ToInt32(record, valueBytes + 4)))
+        features, labels
+
+    /// The features of views under the confounders that were drawn for them.
+    let private transformedFromCache (views: Views) shapes (store: Store) (members: (int * int) array) =
+        let counts = Array.zeroCreate<float32> members.Length
+        let confounders = Array.zeroCreate<int64> members.Length
+
+        let features =
+            featuresFrom
+                views
+                shapes
+                store
+                8
+                (fun row drawn ->
+                    counts[row] <- BitConverter.ToSingle drawn.Span
+                    confounders[row] <- int64 (BitConverter.ToInt32(drawn.Span.Slice 4)))
+                members
 
         {
-            Seen = SeenConditioned.Dense(dense.``to`` views.Device)
-            Counts = torch.tensor (Array.map fst drawn)
-            Confounders = torch.tensor (Array.map snd drawn)
+            Seen = Seen.Features features
+            Counts = torch.tensor counts
+            Confounders = torch.tensor confounders
         }
 
     /// Every tensor of a batch, its owner's to dispose.
     let internal tensors (drawn: Drawn) : Tensor list =
+        let seen (seen: Seen) =
+            match seen with
+            | Seen.Frames frames -> [ frames ]
+            | Seen.Features features -> parts features
+
         [
-            match drawn.Seen with
-            | Seen.Frames frames -> frames
-            | Seen.Features features -> yield! parts features
+            yield! seen drawn.Seen
             drawn.Labels
             match drawn.Conditioned with
             | Some conditioned ->
-                match conditioned.Seen with
-                | SeenConditioned.Frames seen
-                | SeenConditioned.Dense seen -> seen
-
+                yield! seen conditioned.Seen
                 conditioned.Counts
                 conditioned.Confounders
             | None -> ()
@@ -329,8 +343,7 @@ module Views =
                     Labels = labels
                     Conditioned =
                         match cache.Transformed, confounders with
-                        | Some store, Some _ ->
-                            Some(transformedFromCache views cache.Shapes.Head store numbered)
+                        | Some store, Some _ -> Some(transformedFromCache views cache.Shapes store numbered)
                         | _ -> None
                 }
             | None, None ->
@@ -361,45 +374,39 @@ module Views =
                     Conditioned =
                         Some
                             {
-                                Seen = SeenConditioned.Frames(torch.stack others)
+                                Seen = Seen.Frames(torch.stack others)
                                 Counts = torch.tensor weights
                                 Confounders = torch.tensor confounders
                             }
                 })
 
-    /// What the tower sees in a batch: its features, and without gradients those of the conditioned views. The caller owns
-    /// the tensors.
+    /// What the tower sees in a batch: its features, and those of the conditioned views. The caller owns the tensors.
     let internal seenBy (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
         let kept (features: TowerFeatures, transformed: Transformed option) : Tensor seq =
             [
                 yield! parts features
                 match transformed with
                 | Some transformed ->
-                    transformed.Dense
+                    yield! parts transformed.Features
                     transformed.Weight
                 | None -> ()
             ]
 
-        scopedWith kept (fun () ->
-            let transformed =
-                drawn.Conditioned
-                |> Option.map (fun conditioned ->
-                    use _noGrad = torch.no_grad ()
-
-                    {
-                        Dense =
-                            match conditioned.Seen with
-                            | SeenConditioned.Frames frames -> (throughTower views tower frames).Dense
-                            | SeenConditioned.Dense dense -> dense.alias ()
-                        Weight = conditioned.Counts.``to``(views.Device).alias()
-                    })
-
-            match drawn.Seen with
-            | Seen.Frames frames -> throughTower views tower frames, transformed
+        let features (seen: Seen) =
+            match seen with
+            | Seen.Frames frames -> throughTower views tower frames
             | Seen.Features features ->
                 {
                     Dense = features.Dense.alias ()
                     Image = features.Image.alias ()
                     Skips = [ for skip in features.Skips -> skip.alias () ]
-                },
-                transformed)
+                }
+
+        scopedWith kept (fun () ->
+            features drawn.Seen,
+            drawn.Conditioned
+            |> Option.map (fun conditioned ->
+                {
+                    Features = features conditioned.Seen
+                    Weight = conditioned.Counts.``to``(views.Device).alias()
+                }))

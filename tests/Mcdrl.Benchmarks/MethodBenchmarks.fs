@@ -17,6 +17,7 @@ type MethodBenchmarks() =
     let map = random "map" [ 1L; grid; grid; width ]
     let classTexts = random "classes" [ 1L; classes; width ]
     let similarity = Regions.similarity map classTexts
+    let style = random "style" [ 1L; width ]
     let selected = random "regions" [ 1L; regions; width ]
     let dictionary = random "dictionary" [ conditions; width ]
     let logPrior = Backdoor.logPrior (List.replicate (int conditions) 1.0)
@@ -42,7 +43,7 @@ type MethodBenchmarks() =
 
     [<Benchmark>]
     member _.Attend() =
-        sizeOf (fun () -> attend heads None attention selected (dictionary.unsqueeze 0L))
+        sizeOf (fun () -> attend heads logPrior attention selected (dictionary.unsqueeze 0L))
 
     [<Benchmark>]
     member _.CausalLayerByAttention() =
@@ -54,7 +55,7 @@ type MethodBenchmarks() =
 
     [<Benchmark>]
     member _.HeadLogits() =
-        sizeOf (fun () -> Head.logits head side [] map)
+        sizeOf (fun () -> Head.logits head side [] style map)
 
     [<Benchmark>]
     member _.ExactExpectation() =

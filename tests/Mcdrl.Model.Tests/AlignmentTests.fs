@@ -60,7 +60,7 @@ let tests =
                         log_prior = Backdoor.logPrior [ 1.0 ]
                     }
 
-                let found = Alignment.prompts texts
+                let found = Texts.prompts texts
                 Expect.isTrue (found[0L, 0L].equal(texts.normal).all().item<bool>()) "normal first"
 
                 Expect.isTrue
@@ -68,14 +68,14 @@ let tests =
                     "then classes"
 
                 let own = normal [ 2L; 2L; 3L ] 5UL
-                let each = Alignment.prompts { texts with classes = own }
+                let each = Texts.prompts { texts with classes = own }
 
                 for image in 0L .. 1L do
                     Expect.isTrue
                         (each
                             .narrow(0L, image, 1L)
                             .equal(
-                                Alignment.prompts
+                                Texts.prompts
                                     { texts with
                                         classes = own.narrow (0L, image, 1L)
                                     }

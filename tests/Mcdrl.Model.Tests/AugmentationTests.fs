@@ -36,6 +36,7 @@ let private everything =
         Shift = 0.1
         Colour = 0.3
         Conditions = 0.5
+        Pairs = false
         Views = 0
     }
 

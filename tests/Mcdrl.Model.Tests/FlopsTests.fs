@@ -75,28 +75,30 @@ let private intervention =
         "intervention"
         [
             testCase
-                "attention: 2 x 3 layers of 6.29 M weights for every region, without keys and values, and the products"
+                "attention: three layers of a feed-forward part and 12 heads' products with all conditions"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
-                let keysAndValues = 2L * width * width
+                let feedForward = 6_291_456L - 4L * width * width
 
                 Expect.equal
                     (Flops.intervention (network ()) Marginalisation.Attention regions conditions)
-                    (3L
-                     * (2L * regions * (6_291_456L - keysAndValues) + 4L * regions * conditions * width))
+                    (3L * regions * (2L * feedForward + 4L * 12L * conditions * width))
                     "counted by hand"
 
-            testCase "one condition at a time: the feed-forward part once for each"
+            testCase "one condition at a time: feed-forward part and products once for each"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
 
                 for mode in [ Marginalisation.Exact; Marginalisation.FeatureMean; Marginalisation.Nwgm ] do
                     Expect.equal
                         (Flops.intervention (network ()) mode regions conditions)
-                        (3L * 2L * conditions * regions * 2L * width * (10L * width / 3L))
+                        (3L
+                         * conditions
+                         * regions
+                         * (2L * 2L * width * (10L * width / 3L) + 4L * 12L * width))
                         $"{mode}"
 
-            testCase "one drawn condition costs one feed-forward part, no intervention nothing"
+            testCase "one drawn condition costs as much as one of all, no intervention nothing"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
 
@@ -126,7 +128,11 @@ let private heads =
 
                 let lateral = 2L * (64L * 5L * 8L + 256L * 6L * 8L)
 
-                let own = 2L * (16L * 9L * 3L * 8L + (64L + 256L) * 9L * 8L * 8L + 256L * 8L * 2L)
+                let styles = 2L * 3L * 16L
+
+                let own =
+                    2L
+                    * (16L * 9L * 3L * 8L + (64L + 256L) * 9L * 8L * 8L + 256L * 8L * 2L + styles)
 
                 Expect.equal (counted 1L) (lateral + own) "one"
                 Expect.equal (counted 12L) (lateral + 12L * own) "twelve"

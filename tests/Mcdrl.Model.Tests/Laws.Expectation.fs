@@ -66,7 +66,7 @@ let private mixtures =
 
             Law.forAll
                 100
-                "I-9 attention stays in the hull of its M answers: rows of rank ≤ M − 1 for each head"
+                "I-9 attention stays in the hull of its M answers and 0: rows of rank ≤ M for each head"
                 (fun world ->
                     let problem = World.problem { world with Layers = 1 }
                     let heads = Intervention.heads (int64 world.Features)
@@ -77,11 +77,10 @@ let private mixtures =
 
                     let memory = problem.Texts.conditions.unsqueeze 0L
 
-                    let attended =
-                        (attend heads (Some problem.Texts.log_prior) layer queries memory)[0L]
+                    let attended = (attend heads problem.Texts.log_prior layer queries memory)[0L]
 
                     let centred = attended.sub (attended.mean ([| 0L |], true))
-                    let bound = int heads * (world.Conditions - 1)
+                    let bound = int heads * world.Conditions
                     let spectrum = (torch.linalg.svdvals centred).data<float>().ToArray()
 
                     for extra in Array.skip (min bound spectrum.Length) spectrum do
@@ -89,7 +88,9 @@ let private mixtures =
 
                     // One head: the hull itself, seen along random directions.
                     if heads = 1L then
-                        let corners = memory |> linear (projection 2L layer) |> linear layer.out_proj
+                        let values = memory |> linear (projection 2L layer)
+                        let nothing = torch.zeros_like(values).narrow(1L, 0L, 1L)
+                        let corners = torch.cat ([| values; nothing |], 1L) |> linear layer.out_proj
                         let directions = World.normal "directions" [ world.Features; 16 ] world
                         let furthest = corners[0L].matmul(directions).amax [| 0L |]
                         Law.nonNegative 1e-10 "hull" (furthest.sub (attended.matmul directions)))
@@ -125,7 +126,7 @@ let private gates =
                     }
 
                 let head =
-                    (Network.logits idle.Network 6L idle.Observation idle.Observation.Regions).softmax 1L
+                    (Network.logits idle.Network 6L idle.Observation idle.Observation.Rows).softmax 1L
 
                 for mode in World.modes do
                     Law.close 1e-10 $"{mode}" head (World.answer mode idle))
@@ -151,7 +152,7 @@ let private gates =
                             problem.Observation
 
                     let first =
-                        (Network.logits problem.Network 6L problem.Observation problem.Observation.Regions)
+                        (Network.logits problem.Network 6L problem.Observation problem.Observation.Rows)
                             .softmax
                             1L
 
@@ -161,14 +162,22 @@ let private gates =
 
                     Law.same
                         "F"
-                        problem.Observation.Regions
+                        problem.Observation.Rows
                         (Network.intervene
                             problem.Network
                             other
                             Marginalisation.Never
                             None
-                            problem.Observation.Regions))
+                            problem.Observation.Rows))
         ]
+
+/// F + g(z) with g affine, for a dictionary of one.
+let private affineNetwork (world: World) : Tensor -> Tensor -> Tensor -> Tensor =
+    let g =
+        Init.linear (int64 world.Features) (int64 world.Features) (Filling.Drawn(World.seed "g" world))
+        |> Tree.map (fun leaf -> leaf.``to`` torch.float64)
+
+    fun _ z regions -> regions.add (linear g z, unity)
 
 let private affine =
     testList
@@ -178,14 +187,14 @@ let private affine =
                 100
                 "I-11 for A(F, z) = F + g(z), E[A] = F + E[g], and adding c to g adds c"
                 (fun world ->
-                    let problem = World.withoutFeedForward (World.problem world)
+                    let problem = World.problem world
                     let prior, z = problem.Texts.log_prior, problem.Texts.conditions
-                    let regions = problem.Observation.Regions
+                    let regions = problem.Observation.Rows
 
                     let expected network f =
                         Backdoor.expectation prior (Backdoor.underEach network z f)
 
-                    let network = Intervention.apply problem.Network.intervention
+                    let network = affineNetwork world
                     // g(z) read off another F.
                     let other = World.normal "other" [ 1; 1; world.Features ] world
                     let g = (Backdoor.underEach network z other).sub other
@@ -205,10 +214,10 @@ let private affine =
                         (expected shifted regions))
 
             Law.forAll 100 "I-12 for A affine in z, the dictionary may be replaced by its mean" (fun world ->
-                let problem = World.withoutFeedForward (World.problem world)
+                let problem = World.problem world
                 let prior, z = problem.Texts.log_prior, problem.Texts.conditions
-                let regions = problem.Observation.Regions
-                let network = World.intervene problem
+                let regions = problem.Observation.Rows
+                let network = affineNetwork world
                 let mean = (Backdoor.expectation prior z).unsqueeze 0L
 
                 Law.close

@@ -98,7 +98,7 @@ let private dictionary =
 let private equivariance =
     Law.forAll 100 "I-2 A moves with its rows, and neither rows nor images see each other" (fun world ->
         let problem = World.problem world
-        let regions = problem.Observation.Regions
+        let regions = problem.Observation.Rows
 
         let intervened (f: Tensor) =
             World.intervene problem problem.Texts.log_prior (problem.Texts.conditions.unsqueeze 0L) f
@@ -180,7 +180,7 @@ let private single =
         [
             Law.forAll 100 "I-4 with one confounder E[A] = A(F, z) and all four modes agree" (fun world ->
                 let problem = World.problem { world with Conditions = 1 }
-                let regions = problem.Observation.Regions
+                let regions = problem.Observation.Rows
 
                 let alone =
                     World.intervene
@@ -202,32 +202,62 @@ let private single =
 
             Law.forAll
                 100
-                "I-4 attention to one confounder is W_O W_V z + b whatever asks; A keeps F by its residual"
+                "I-4 attention to one confounder is W_O (σ(s) ⊙ W_V z) + b, s a score for each head and region; A keeps F by its residual"
                 (fun world ->
                     let problem =
-                        World.problem { world with Conditions = 1 } |> World.withoutFeedForward
+                        World.problem
+                            { world with
+                                Conditions = 1
+                                Layers = 1
+                            }
+                        |> World.withoutFeedForward
 
-                    let memory = problem.Texts.conditions.unsqueeze 0L
-                    let regions = problem.Observation.Regions
+                    let memory = Intervention.directions (problem.Texts.conditions.unsqueeze 0L)
+                    let regions = problem.Observation.Rows
                     let heads = Intervention.heads (int64 world.Features)
+                    let layer = problem.Network.intervention.layers.Head
 
-                    let constant =
-                        problem.Network.intervention.layers
-                        |> List.map (fun layer ->
-                            let attended = attend heads None layer.attn regions memory
+                    let part number x =
+                        linear (projection number layer.attn) x |> splitHeads heads
 
-                            let expected =
-                                memory |> linear (projection 2L layer.attn) |> linear layer.attn.out_proj
+                    let asking = layerNorm layer.ln_1 regions
+                    let keys, values = part 1L memory, part 2L memory // [1, heads, 1, c]
 
-                            Law.close 1e-10 "no residual" (expected.expand_as attended) attended
-                            attended)
-                        |> List.reduce (fun a b -> a.add (b, unity))
+                    let applies = // [B, heads, N, 1]
+                        (part 0L asking)
+                            .matmul(keys.transpose (-2L, -1L))
+                            .div(scalar (sqrt (float keys.shape[3])))
+                            .sigmoid()
+
+                    let expected =
+                        applies.mul(values).transpose(1L, 2L).flatten(2L) |> linear layer.attn.out_proj
+
+                    let prior = problem.Texts.log_prior
+                    Law.close 1e-10 "attention" expected (attend heads prior layer.attn asking memory)
 
                     Law.close
                         1e-10
                         "residual"
-                        (regions.add (constant, unity))
-                        (World.intervene problem problem.Texts.log_prior memory regions))
+                        (regions.add (expected, unity))
+                        (World.intervene problem prior memory regions))
+
+            Law.forAll
+                100
+                "I-4 A(F, z) − F is not the same for two regions, whatever the one confounder"
+                (fun world ->
+                    let problem =
+                        World.problem
+                            { world with
+                                Height = 2
+                                Width = 2
+                                Share = 1.0
+                            }
+
+                    let moved = (World.underEach problem).sub problem.Observation.Rows // [M, B, 4, d]
+
+                    for other in 1L .. 3L do
+                        let apart = moved.select(2L, other).sub(moved.select (2L, 0L)).abs().amax [| -1L |]
+                        Expect.isGreaterThan (apart.min().item<float>()) 1e-6 "two regions")
         ]
 
 let tests = testList "marginalisation" [ dictionary; equivariance; priors; single ]

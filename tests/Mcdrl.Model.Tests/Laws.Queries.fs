@@ -18,8 +18,12 @@ let private kidneyStones =
             let posterior = [ [ 87.0 / 350.0; 270.0 / 350.0 ]; [ 263.0 / 350.0; 80.0 / 350.0 ] ]
             let stones = [ 357.0 / 700.0; 343.0 / 700.0 ]
 
+            // Scores far above 0, so that all of the dictionary applies.
             let keys =
-                List.map2 (fun row p -> row |> List.map (fun q -> sqrt 2.0 * log (q / p))) posterior stones
+                List.map2
+                    (fun row p -> row |> List.map (fun q -> sqrt 2.0 * (log (q / p) + 40.0)))
+                    posterior
+                    stones
 
             let matrix (rows: float list list) =
                 torch.tensor (array2D rows, dtype = torch.float64)
@@ -43,7 +47,7 @@ let private kidneyStones =
                 }
 
             let intervene (prior: Tensor) (z: Tensor) (f: Tensor) =
-                attend 1L (Some(prior.``to`` torch.float64)) layer f z
+                attend 1L (prior.``to`` torch.float64) layer f z
 
             // The logit of the treatment's own rate against failure: [B', 2, 2] → [B', class, treatment].
             let logits (rates: Tensor) =
@@ -70,52 +74,38 @@ let private queries =
             Law.forAll 100 "I-25 exact weights ignore F, attention's do not" (fun world ->
                 let layer, queries, memory, _ = attention world 0.5
                 let prior = Backdoor.logPrior (World.positiveWeights "prior" world)
-                let w = weights prior layer queries memory
+                let w = shares (weights prior layer queries memory)
 
                 Expect.isGreaterThan ((range (w.t ())).max().item<float>()) 1e-6 "attention"
-                // Read off exact adjustment: E of attention to one key at a time.
-                let intervene p (z: Tensor) (f: Tensor) = attend 1L (Some p) layer f z
 
-                let values = memory |> linear (projection 2L layer) |> linear layer.out_proj
+                // Read off exact adjustment of answers that name their condition.
+                let named _ (z: Tensor) (f: Tensor) = z.expand (f.shape[0], f.shape[1], -1L)
 
-                let exact =
-                    Backdoor.expectation prior (Backdoor.underEach intervene memory[0L] queries)
+                let exact = Backdoor.expectation prior (Backdoor.underEach named memory[0L] queries)
 
-                Law.close 1e-10 "exact" ((Backdoor.expectation prior values[0L]).expand_as exact) exact)
+                Law.close 1e-10 "exact" ((Backdoor.expectation prior memory[0L]).expand_as exact) exact)
 
-            Law.forAll 100 "I-26 one vector added to all keys changes nothing" (fun world ->
-                let problem = World.problem world
-                let width = world.Features
-                let shift = torch.zeros (3L * int64 width, dtype = torch.float64)
+            Law.forAll
+                100
+                "I-26 one vector added to all keys changes how much applies, not which"
+                (fun world ->
+                    let layer, queries, memory, prior = attention world 0.5
+                    let shift = torch.zeros (36L, dtype = torch.float64)
+                    shift.narrow(0L, 12L, 12L).copy_(World.normal "shift" [ 12 ] world) |> ignore
 
-                shift.narrow(0L, int64 width, int64 width).copy_(World.normal "shift" [ width ] world)
-                |> ignore
+                    let shifted =
+                        { layer with
+                            in_proj_bias = layer.in_proj_bias.add (shift, unity)
+                        }
 
-                let shifted =
-                    { problem with
-                        Network =
-                            { problem.Network with
-                                intervention =
-                                    {
-                                        layers =
-                                            problem.Network.intervention.layers
-                                            |> List.map (fun layer ->
-                                                { layer with
-                                                    attn =
-                                                        { layer.attn with
-                                                            in_proj_bias =
-                                                                layer.attn.in_proj_bias.add (shift, unity)
-                                                        }
-                                                })
-                                    }
-                            }
-                    }
+                    let before = weights prior layer queries memory
+                    let after = weights prior shifted queries memory
+                    Law.close 1e-10 "which" (shares before) (shares after)
 
-                Law.close
-                    1e-10
-                    "attention"
-                    (World.answer Marginalisation.Attention problem)
-                    (World.answer Marginalisation.Attention shifted))
+                    Expect.isGreaterThan
+                        ((applied before).sub(applied after).abs().max().item<float>())
+                        1e-6
+                        "how much")
 
             Law.forAll
                 100
@@ -123,9 +113,9 @@ let private queries =
                 (fun world ->
                     let layer, queries, memory, _ = attention world 0.5
                     let prior = Backdoor.logPrior (World.positiveWeights "prior" world)
-                    let whole = (attend 1L (Some prior) layer queries memory)[0L]
+                    let whole = (attend 1L prior layer queries memory)[0L]
 
-                    /// (m, l, o) of one part of the union, o after W_O.
+                    /// (m, l, o) of one part of the union, the key that changes nothing apart, o after W_O.
                     let part (keys: int list) =
                         let first, count = int64 keys.Head, int64 keys.Length
                         let memory = memory.narrow (1L, first, count)
@@ -133,7 +123,8 @@ let private queries =
                         let s = (scores layer queries memory).add(bias, unity)
                         let m = s.amax ([| -1L |], true)
                         let l = (s.sub m).exp().sum(-1L, true)
-                        m, l, ((attend 1L (Some bias) layer queries memory)[0L]).mul l
+                        let apart = (attend 1L bias layer queries memory)[0L] |> withoutBias layer
+                        m, l, apart.mul (l.add (m.neg().exp(), unity))
 
                     let merge (m1: Tensor, l1: Tensor, o1: Tensor) (m2: Tensor, l2: Tensor, o2: Tensor) =
                         let m = m1.maximum m2
@@ -142,13 +133,17 @@ let private queries =
 
                     let size = 1 + Seed.below world.Conditions (World.seed "chunk" world)
 
-                    let _, l, o =
+                    let m, l, o =
                         [ 0 .. world.Conditions - 1 ]
                         |> List.chunkBySize size
                         |> List.map part
                         |> List.reduce merge
 
-                    Law.close 1e-10 "o/l" whole (o.div l))
+                    Law.close
+                        1e-10
+                        "o/(l + exp(−m))"
+                        (whole |> withoutBias layer)
+                        (o.div (l.add (m.neg().exp(), unity))))
         ]
 
 let tests = testList "queries and keys" [ kidneyStones; queries ]

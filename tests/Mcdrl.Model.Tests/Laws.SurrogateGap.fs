@@ -58,7 +58,7 @@ let private affineHeads =
                                 (World.intervene problem)
                                 logits
                                 problem.Texts.conditions
-                                problem.Observation.Regions))
+                                problem.Observation.Rows))
 
                     let answer mode =
                         Backdoor.adjust
@@ -66,7 +66,7 @@ let private affineHeads =
                             (World.intervene problem)
                             logits
                             problem.Texts
-                            problem.Observation.Regions
+                            problem.Observation.Rows
 
                     Law.close
                         1e-10

@@ -12,7 +12,7 @@ let private sampled (world: World) (draws: int) =
     use _scope = torch.NewDisposeScope()
     let repeats = 300
     let problem = World.problem world
-    let f = problem.Observation.Regions.narrow(0L, 0L, 1L).narrow(1L, 0L, 1L)
+    let f = problem.Observation.Rows.narrow(0L, 0L, 1L).narrow(1L, 0L, 1L)
     let each = Backdoor.underEach (World.intervene problem) problem.Texts.conditions f
     let truth = Backdoor.expectation problem.Texts.log_prior each
 
@@ -56,6 +56,7 @@ let private sampling =
                         Share = 1.0
                         Background = false
                         TextClasses = false
+                        Refinements = 0
                         Seed = seed
                     }
 
@@ -194,7 +195,7 @@ let private total (world: World) (epoch: int) (causal: float) (contrast: float) 
             }
         | Error problem -> failtest (McdrlError.describe problem)
 
-    let problem = World.single (World.problem world)
+    let problem = World.single (World.problem { world with Refinements = 0 })
 
     let features: TowerFeatures =
         {

@@ -4,7 +4,7 @@ open System
 open System.IO
 open Expecto
 
-/// The invariants I-1 … I-33 of the causal core. docs/laws.md lists them.
+/// The invariants I-1 … I-33 of the causal core, and what makes an intervention one. docs/laws.md lists them.
 let private laws =
     [
         MarginalisationLaws.tests
@@ -16,6 +16,7 @@ let private laws =
         SelectionLaws.tests
         LossLaws.tests
         TrainingLaws.tests
+        InterventionLaws.tests
     ]
 
 let private names =

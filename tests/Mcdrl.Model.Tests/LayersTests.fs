@@ -8,33 +8,52 @@ let private normal (seed: uint64) (shape: int64 list) =
     use generator = new torch.Generator(seed)
     torch.randn (List.toArray shape, generator = generator)
 
-/// softmax(q kᵀ / √width + bias) v for one head, by the book.
-let private byTheBook (layer: Attention) (bias: Tensor) (queries: Tensor) (memory: Tensor) =
-    let width = queries.shape[2]
-    let part index x = linear (projection index layer) x
-    let scores = (part 0L queries).matmul((part 1L memory).transpose(-1L, -2L))
-    let scores = scores.div((float width ** 0.5).ToScalar()).add bias
-    linear layer.out_proj (scores.softmax(-1L).matmul(part 2L memory))
+/// softmax(q kᵀ / √c + log π) v head by head, with a key and a value of 0 before the others, by the book.
+let private byTheBook
+    (heads: int64)
+    (layer: Attention)
+    (logPrior: Tensor)
+    (queries: Tensor)
+    (memory: Tensor)
+    =
+    let part index x =
+        linear (projection index layer) x |> splitHeads heads
+
+    let q, k, v = part 0L queries, part 1L memory, part 2L memory
+
+    let resting (x: Tensor) =
+        torch.cat ([| torch.zeros_like(x).narrow(2L, 0L, 1L); x |], 2L)
+
+    let bias = torch.cat ([| torch.zeros 1L; logPrior |], 0L)
+
+    let scores =
+        q.matmul((resting k).transpose(-1L, -2L)).div(scalar (sqrt (float q.shape[3]))).add bias
+
+    scores.softmax(-1L).matmul(resting v) |> mergeHeads |> linear layer.out_proj
 
 let tests =
     testList
         "Layers"
         [
-            test "attention takes a bias of any rank that broadcasts" {
+            test "attention to a few memories, or to none of them, is what the book says" {
                 use _scope = torch.NewDisposeScope()
-                let layer = Init.attention 8L (Filling.Drawn(Seed.create 3UL))
-                let queries, memory = normal 1UL [ 2L; 5L; 8L ], normal 2UL [ 2L; 3L; 8L ]
 
-                for shape in [ [ 3L ]; [ 5L; 3L ]; [ 2L; 1L; 5L; 3L ] ] do
-                    let bias = normal 4UL shape
-                    let flat = if shape.Length = 4 then bias.squeeze 1L else bias
-                    let expected = byTheBook layer flat queries memory
+                let layer =
+                    Init.attention 8L (Filling.Drawn(Seed.create 3UL))
+                    |> Tree.mapi (fun path leaf ->
+                        leaf.add (normal (uint64 path.Length) (List.ofArray leaf.shape), unity))
 
-                    for requiresGrad in [ false; true ] do
-                        let queries = queries.clone().requires_grad_ requiresGrad
-                        let actual = attend 1L (Some bias) layer queries memory
-                        let apart = (actual.sub expected).abs().max().item<float32>()
-                        Expect.isLessThan apart 1e-5f $"bias {shapeText shape}, gradient {requiresGrad}"
+                let queries = normal 1UL [ 2L; 5L; 8L ]
+
+                for heads in [ 1L; 2L; 4L ] do
+                    for count in [ 1L; 3L ] do
+                        for images in [ 1L; 2L ] do
+                            let memory = normal 2UL [ images; count; 8L ]
+                            let logPrior = normal 4UL [ count ]
+                            let expected = byTheBook heads layer logPrior queries memory
+                            let actual = attend heads logPrior layer queries memory
+                            let apart = (actual.sub expected).abs().max().item<float32>()
+                            Expect.isLessThan apart 1e-4f $"{heads} heads, {count} memories, {images} images"
             }
 
             test "group norm learns from a channels-last map that needs no gradient" {

@@ -107,6 +107,7 @@ let tests =
                     "loss.dice", l (fun l -> { l with Dice = infinity })
                     "loss.alignment", l (fun l -> { l with Alignment = -1.0 })
                     "loss.grounding", l (fun l -> { l with Grounding = -1.0 })
+                    "loss.invariance", l (fun l -> { l with Invariance = -1.0 })
                     "loss.alignment_tau", l (fun l -> { l with AlignmentTau = 0.0 })
                     "optimiser.epochs", o (fun o -> { o with Epochs = 0 })
                     "optimiser.activation_epoch", o (fun o -> { o with ActivationEpoch = -1 })
@@ -172,14 +173,26 @@ let tests =
 
                 Expect.equal (Settings.wordsOf good.Method [ "b"; "a" ]) [ "b"; "a" ] "names"
 
-            testCase "interventions may be grounded in views that are drawn once"
+            testCase "grounding and invariance ask for views in pairs, drawn once or not"
             <| fun () ->
-                let settings =
-                    { a (fun a -> { a with Views = 4 }) with
-                        Loss = { good.Loss with Grounding = 1.0 }
-                    }
+                for loss in [ { good.Loss with Grounding = 1.0 }; { good.Loss with Invariance = 1.0 } ] do
+                    let settings =
+                        { a (fun a -> { a with Views = 4; Pairs = true }) with
+                            Loss = loss
+                        }
 
-                Expect.equal (Settings.validate settings) (Ok settings) "as they are"
+                    Expect.equal (Settings.validate settings) (Ok settings) "as they are"
+
+                    Expect.equal
+                        (faults
+                            { settings with
+                                Augmentation =
+                                    { settings.Augmentation with
+                                        Pairs = false
+                                    }
+                            })
+                        [ "augmentation.pairs" ]
+                        "nothing to compare"
 
             testCase "all faults at once"
             <| fun () ->

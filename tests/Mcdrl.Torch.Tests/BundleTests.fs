@@ -174,7 +174,8 @@ let private refused =
 
             for title, old, fresh, part in
                 [
-                    "another layout version", "\"format\": 1", "\"format\": 2", "version 2"
+                    "a later layout", "\"format\": 2", "\"format\": 3", "version 3"
+                    "the layout of 0.1", "\"format\": 2", "\"format\": 1", "Train it again"
                     "an unknown key", "\"precision\"", "\"precisoin\"", "precisoin"
                     "another precision", "\"fp32\"", "\"fp8\"", "fp8"
                     "another resize", "squash-bicubic", "letterbox", "letterbox"

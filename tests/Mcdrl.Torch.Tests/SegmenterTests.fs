@@ -92,7 +92,22 @@ let private answers =
                     let expected =
                         Segmenter.probabilitiesOfFrames segmenter (Some Marginalisation.FeatureMean) frames
 
-                    let read = (Head.logits model.Network.head 32L seen.Skips map).softmax 1L
+                    let observation =
+                        Network.observe model.Network model.Texts model.Manifest.Settings.Method.Alpha seen
+
+                    let rows =
+                        Network.intervene
+                            model.Network
+                            model.Texts
+                            (Gate.through model.Manifest.Active Marginalisation.FeatureMean)
+                            None
+                            observation.Rows
+
+                    let read =
+                        (Head.logits model.Network.head 32L observation.Details (rows.select (1L, -1L)) map)
+                            .softmax
+                            1L
+
                     Expect.isLessThan (read.sub(expected).abs().max().item<float32>()) 1e-4f "the answer"
 
                     map.sub(Network.aligned model.Network seen.Dense).abs().max().item<float32>()

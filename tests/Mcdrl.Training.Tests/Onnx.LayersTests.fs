@@ -8,6 +8,7 @@ open FsCheck.FSharp
 open Microsoft.ML.OnnxRuntime
 open TorchSharp
 open Mcdrl
+open type TorchSharp.torch.nn
 
 /// The value of a graph of one input and one output, both float32; the first axis of the input is the batch.
 let private run (x: Tensor) (build: OnnxGraph -> OnnxValue -> OnnxValue) : Tensor =
@@ -101,6 +102,15 @@ let private tokens case =
 let private map case =
     drawn case "map" [ case.Batch; case.Width; case.Height; case.Columns ]
 
+/// The network with a bias for queries, keys and values, which at first have none.
+let private told case (network: Intervention) : Intervention =
+    network
+    |> Tree.mapi (fun path leaf ->
+        if path.EndsWith "in_proj_bias" then
+            drawn case path (List.ofArray leaf.shape)
+        else
+            leaf)
+
 let private near (expected: Tensor) (found: Tensor) =
     Expect.equal (List.ofArray found.shape) (List.ofArray expected.shape) "shape"
 
@@ -168,10 +178,16 @@ let tests =
                         in_proj_bias = drawn case "bias" [ 3L * case.Width ]
                     }
 
-                (fun x -> attend 2L None layer x x), (fun graph x -> OnnxLayers.attend graph 2L layer x x))
+                (fun x ->
+                    let struct (q, k, v) = selfProjections 2L layer x
+
+                    functional.scaled_dot_product_attention (q, k, v)
+                    |> mergeHeads
+                    |> linear layer.out_proj),
+                (fun graph x -> OnnxLayers.attend graph 2L layer x x))
 
             same "A(F, Z) with a condition of no weight" tokens (fun case ->
-                let network = NetworkTemplate.intervention case.Width 2 (filling case)
+                let network = NetworkTemplate.intervention case.Width 2 (filling case) |> told case
                 let conditions = drawn case "conditions" [ 3L; case.Width ]
                 let prior = Backdoor.logPrior [ 1.0; 0.0; 2.0 ]
 
@@ -179,7 +195,7 @@ let tests =
                 (fun graph -> OnnxIntervention.byAttention graph network prior conditions))
 
             same "A(F, z) for every z, their expectation" tokens (fun case ->
-                let network = NetworkTemplate.intervention case.Width 2 (filling case)
+                let network = NetworkTemplate.intervention case.Width 2 (filling case) |> told case
                 let conditions = drawn case "conditions" [ 3L; case.Width ]
                 let prior = Backdoor.logPrior [ 1.0; 0.0; 2.0 ]
 
@@ -188,6 +204,43 @@ let tests =
                 (fun graph ->
                     OnnxIntervention.underEach graph network conditions
                     >> OnnxBackdoor.expectation graph prior))
+
+            same "a skip map taken apart, its pattern and its style" map (fun case ->
+                let refinement = Refinement.create case.Width 5L 6L (filling case)
+
+                let detail x =
+                    List.exactlyOne (Refinement.details [ refinement ] [ x ])
+
+                (fun x ->
+                    let detail = detail x
+                    torch.cat ([| detail.Pattern.flatten 1L; detail.Style |], 1L)),
+                (fun graph x ->
+                    let pattern, style = OnnxHead.detail graph (refinement, x)
+                    let flat = OnnxOp.reshape graph [ -1L; 5L * case.Height * case.Columns ] pattern
+                    OnnxOp.concat graph 1 [ flat; style ]))
+
+            same "what the texts say, and what becomes of P(lesion)" map (fun case ->
+                let weights: TextClasses =
+                    {
+                        lesion = drawn case "lesion" [ 1L ]
+                        cells = drawn case "cells" [ 1L ]
+                        image = drawn case "image" [ 1L ]
+                    }
+
+                let prompts = drawn case "prompts" [ 1L; 4L; case.Width ]
+
+                (fun x ->
+                    let map, image = x.permute (0L, 2L, 3L, 1L), x.mean [| 2L; 3L |]
+                    let told x = Regions.similarity x prompts
+
+                    TextClasses.evidence weights (told map) (told (image.unsqueeze(1L).unsqueeze 1L))
+                    |> TextClasses.split (x.narrow (1L, 0L, 2L))),
+                (fun graph x ->
+                    let map = OnnxOp.permute graph [ 0; 2; 3; 1 ] x
+                    let image = OnnxOp.mean graph [ 2; 3 ] x
+
+                    OnnxHead.evidence graph weights prompts image map
+                    |> OnnxHead.split graph (OnnxOp.narrow graph 1 0L 2L x)))
 
             same "conv2d" map (fun case ->
                 let stride, padding = 1L + int64 (case.Seed % 2UL), int64 (case.Seed % 3UL % 2UL)
@@ -235,13 +288,12 @@ let tests =
                         let observation: OnnxObservation =
                             {
                                 Dense = x
-                                Image = x
                                 Cells = cells
-                                Regions = OnnxRegions.gather graph cells x
-                                Skips = []
+                                Rows = OnnxRegions.gather graph cells x
+                                Patterns = []
                             }
 
-                        OnnxOp.add graph observation.Regions (OnnxGraph.number graph marked)
+                        OnnxOp.add graph observation.Rows (OnnxGraph.number graph marked)
                         |> OnnxRegions.scatter graph 1L None observation))
 
             same

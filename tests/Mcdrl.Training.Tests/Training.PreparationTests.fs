@@ -28,11 +28,18 @@ let private grounded =
                 Marginalisation = Marginalisation.Exact
             }
         Loss = { settings.Loss with Grounding = 1.0 }
+        Augmentation =
+            { settings.Augmentation with
+                Pairs = true
+            }
     }
 
 let private unaugmented (settings: Settings) =
     { settings with
-        Augmentation = Augmentation.none
+        Augmentation =
+            { Augmentation.none with
+                Pairs = settings.Augmentation.Pairs
+            }
     }
 
 let private request folder out settings =
@@ -185,7 +192,11 @@ let tests =
                         Expect.isTrue (stages.Contains "computing features under conditions") "kept in files"
 
                         let _, ungrounded, _ =
-                            trained (shared folder (request folder "ungrounded" settings))
+                            trained (
+                                shared
+                                    folder
+                                    (request folder "ungrounded" { grounded with Loss = settings.Loss })
+                            )
 
                         Expect.notEqual ungrounded weights "they have a say"
 

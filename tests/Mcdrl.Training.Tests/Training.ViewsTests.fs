@@ -70,15 +70,13 @@ let private withViews work =
 let private bytes (drawn: Drawn) =
     Views.tensors drawn |> List.map (fun tensor -> tensor.bytes.ToArray())
 
-let private framesOf (drawn: Drawn) =
-    match drawn.Seen with
+let private framesIn (seen: Seen) =
+    match seen with
     | Seen.Features _ -> failtest "nothing is cached"
     | Seen.Frames frames -> frames
 
-let private conditionedFrames (conditioned: Conditioned) =
-    match conditioned.Seen with
-    | SeenConditioned.Dense _ -> failtest "nothing is cached"
-    | SeenConditioned.Frames frames -> frames
+let private maps (features: TowerFeatures) =
+    features.Dense :: features.Image :: features.Skips
 
 /// Distance relative to the second.
 let private apart (a: Tensor) (b: Tensor) =
@@ -119,7 +117,7 @@ let tests =
                             [| 1.0f; 0.0f; 1.0f |]
                             "weights"
 
-                        let frames, others = framesOf drawn, conditionedFrames conditioned
+                        let frames, others = framesIn drawn.Seen, framesIn conditioned.Seen
                         same frames[1] others[1] "as it was"
                         Expect.isGreaterThan (apart frames[0] others[0]) 1e-3f "blurred"
                         same conditioned.Confounders (torch.tensor confounders) "as given")
@@ -158,7 +156,9 @@ let tests =
                         Expect.isLessThan (apart found.Image expected.Image) 2e-5f "image"
 
                         Expect.isLessThan
-                            (apart (Option.get foundOthers).Dense (Option.get expectedOthers).Dense)
+                            (apart
+                                (Option.get foundOthers).Features.Dense
+                                (Option.get expectedOthers).Features.Dense)
                             2e-5f
                             "under conditions")
 
@@ -183,7 +183,7 @@ let tests =
                             Expect.equal (bytes (draw ofThose)) (bytes (draw last)) $"epoch {epoch}"
 
                         let frames number =
-                            framesOf (Views.draw all number [| 12 |] None)
+                            framesIn (Views.draw all number [| 12 |] None).Seen
 
                         Expect.isGreaterThan (apart (frames 0) (frames 1)) 1e-3f "two views of a frame"
                         same (frames 2) (frames 0) "used in turn"
@@ -283,7 +283,10 @@ let tests =
                                     let _, expected = Views.seenBy tower fresh again
                                     let found, expected = Option.get found, Option.get expected
 
-                                    Expect.isLessThan (apart found.Dense expected.Dense) 1e-5f "maps"
+                                    for found, expected in
+                                        List.zip (maps found.Features) (maps expected.Features) do
+                                        Expect.isLessThan (apart found expected) 1e-5f "maps"
+
                                     same found.Weight expected.Weight "weights"
 
                                     Expect.equal
@@ -294,7 +297,7 @@ let tests =
                                     let plain, _ = Views.seenBy tower cached drawn
 
                                     for row in 0..17 do
-                                        let moved = apart found.Dense[row] plain.Dense[row]
+                                        let moved = apart found.Features.Dense[row] plain.Dense[row]
 
                                         if confounders[row] = 1L then
                                             Expect.isLessThan moved 1e-5f "as it was"

@@ -23,8 +23,10 @@ type World =
         Share: float
         /// Whether unselected cells hold a learned vector.
         Background: bool
-        /// Whether the texts tell the classes apart.
+        /// Whether the texts tell lesions and their classes.
         TextClasses: bool
+        /// Skip maps that the head reads.
+        Refinements: int
         Seed: uint64
     }
 
@@ -56,6 +58,7 @@ type Worlds =
                 let! share = Gen.choose (1, 100)
                 let! background = Gen.elements [ false; true ]
                 let! textClasses = Gen.elements [ false; true ]
+                let! refinements = Gen.choose (0, 2)
                 let! seed = Gen.choose (0, System.Int32.MaxValue)
 
                 return
@@ -70,6 +73,7 @@ type Worlds =
                         Share = float share / 100.0
                         Background = background
                         TextClasses = textClasses
+                        Refinements = refinements
                         Seed = uint64 seed
                     }
             }
@@ -96,6 +100,9 @@ type Worlds =
 
                 if world.Layers > 1 then
                     { world with Layers = 1 }
+
+                if world.Refinements > 0 then
+                    { world with Refinements = 0 }
             }
 
         Arb.fromGenShrink (world, smaller)
@@ -161,9 +168,14 @@ module World =
                 NetworkTemplate.head
                     width
                     4L
-                    []
+                    (List.replicate world.Refinements 3L)
                     (if world.TextClasses then 1L else int64 world.Classes)
                     (drawn "head")
+            style =
+                if world.Refinements > 0 then
+                    Some(Init.linear (8L * int64 world.Refinements) width (drawn "style"))
+                else
+                    None
             text_classes =
                 if world.TextClasses then
                     Some(TextClasses.create (drawn "text classes"))
@@ -172,6 +184,23 @@ module World =
             log_prior = None
         }
         |> perturbed "network" world
+
+    /// What a tower says about the world's images.
+    let features (world: World) : TowerFeatures =
+        {
+            Dense = normal "dense" [ world.Images; world.Height; world.Width; world.Features ] world
+            Image = normal "image" [ world.Images; world.Features ] world
+            Skips =
+                [
+                    for level in world.Refinements .. -1 .. 1 ->
+                        let finer size = size <<< level
+
+                        normal
+                            $"skip {level}"
+                            [ world.Images; 3; finer world.Height; finer world.Width ]
+                            world
+                ]
+        }
 
     let problem (world: World) : Problem =
         let width, classes, conditions = world.Features, world.Classes, world.Conditions
@@ -192,16 +221,7 @@ module World =
             Network = network
             Texts = texts
             Weights = weights
-            Observation =
-                Network.observe
-                    network
-                    texts
-                    world.Share
-                    {
-                        Dense = normal "dense" [ world.Images; world.Height; world.Width; width ] world
-                        Image = normal "image" [ world.Images; width ] world
-                        Skips = []
-                    }
+            Observation = Network.observe network texts world.Share (features world)
         }
 
     /// The same numbers as float32, the prior apart, which is float64 in the product.
@@ -252,9 +272,9 @@ module World =
     let intervene (problem: Problem) =
         Intervention.apply problem.Network.intervention
 
-    /// A(F, z_m) of the problem's regions for every m, [M, B, N, d].
+    /// A of the rows for every m, [M, B, N + 0 to 2, d].
     let underEach (problem: Problem) =
-        Backdoor.underEach (intervene problem) problem.Texts.conditions problem.Observation.Regions
+        Backdoor.underEach (intervene problem) problem.Texts.conditions problem.Observation.Rows
 
     /// P(Y | do(F)) of 6 × 6 pixels, by the product's whole path.
     let answer mode (problem: Problem) =

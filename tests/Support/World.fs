@@ -84,7 +84,7 @@ let writeDataset folder =
     )
 
 /// A random ViT: 32 px in patches of 8, width 64, two blocks, 32 joint dimensions.
-let writeTower path =
+let writeTowerWith (change: string -> Tensor -> Tensor) path =
     use _scope = torch.NewDisposeScope()
 
     let template =
@@ -103,12 +103,15 @@ let writeTower path =
             SeedTensors.normal (List.ofArray leaf.shape) (Seed.create 7UL |> Seed.split index)
 
         let isNorm = name.Contains "ln_" && name.EndsWith "weight"
-        $"visual.{name}", noise.mul(scalar 0.1).add(scalar (if isNorm then 1.0 else 0.0))
+        $"visual.{name}", noise.mul(scalar 0.1).add(scalar (if isNorm then 1.0 else 0.0)) |> change name
 
     Tree.leaves template
     |> List.mapi leaf
     |> Safetensors.write path Map.empty
     |> Outcome.ok
+
+let writeTower path =
+    writeTowerWith (fun _ leaf -> leaf) path
 
 /// Sentences whose words the text tower has tokens for; others are spelt in bytes, and most are then too long.
 let private sentences classes =
@@ -231,8 +234,6 @@ let split (request: TrainRequest) : Dataset * DatasetItem list * DatasetItem lis
     dataset, training, held
 
 let train request = Trainer.train request Progress.none
-
-let hugeNumber = 3e38
 
 let private trainedFolder =
     lazy
