@@ -23,7 +23,10 @@ let mutations =
         {
             Name = "attention without log π"
             File = layers
-            Changes = [ ("logPrior.``to`` queries.dtype", "(logPrior.``to`` queries.dtype).zeros_like()") ]
+            Changes =
+                [
+                    ("logPrior.``to`` queries.dtype", "(logPrior.``to`` queries.dtype).zeros_like()")
+                ]
         }
         {
             Name = "attention that can't rest: no key that changes nothing"
@@ -32,7 +35,7 @@ let mutations =
                 [
                     "scores.sigmoid ()", "torch.ones_like scores"
                     "functional.pad(scores, [| 0L; 1L |]).softmax(-1L).narrow(-1L, 0L, several)",
-                    "scores.softmax -1L"
+                    "scores.softmax(-1L).narrow(-1L, 0L, several)"
                 ]
         }
         {

@@ -142,21 +142,23 @@ module Objective =
 
     /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment, grounding and invariance. `mode` is how
     /// this step intervenes, `Never` before the gate opens, where the λ1 term is absent. T_m(x), where there is one, is
-    /// answered under the confounder of another image. Returns the logits of x [B, K + 1, S, S] too.
+    /// answered as it is: it shows what A foretells of x. Returns the logits of x [B, K + 1, S, S] too.
     let evaluate (settings: Settings) (network: Network) (texts: Texts) mode (batch: Batch) =
         scopedWith kept (fun () ->
             let weights = settings.Loss
             let texts = Prior.inTexts network texts
             let zeros: Tensor = torch.zeros (1L, device = batch.Labels.device)
             let zero () = zeros.squeeze ()
-            let answer = answer settings network texts mode
             let side = batch.Labels.shape[1]
-            let seen = answer batch.Confounders side batch.Features
+
+            let answer mode features =
+                answer settings network texts mode batch.Confounders side features
+
+            let seen = answer mode batch.Features
 
             let other =
                 batch.Transformed
-                |> Option.map (fun transformed ->
-                    answer (batch.Confounders.roll 1L) side transformed.Features)
+                |> Option.map (fun transformed -> answer Marginalisation.Never transformed.Features)
 
             let term weight compute =
                 if weight > 0.0 then compute () else zero ()

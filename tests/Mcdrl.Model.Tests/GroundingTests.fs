@@ -26,6 +26,36 @@ let private agreementTests =
                 near 0.0 (Grounding.agreement f (torch.zeros_like f)) "zero vectors give 0, not NaN"
         ]
 
+let private rowTests =
+    testCase "the rows of a frame at another's cells: its own regions there, and what else its head reads"
+    <| fun () ->
+        use _scope = torch.NewDisposeScope()
+        let dense = normal [ 2L; 3L; 4L; 8L ] 11UL
+        let cells = torch.tensor (array2D [ [ 0L; 5L ]; [ 2L; 11L ] ])
+        let rows = normal [ 2L; 4L; 8L ] 12UL
+
+        let observation: Observation =
+            {
+                Dense = dense
+                Image = rows
+                Similarity = rows
+                Cells = torch.tensor (array2D [ [ 1L; 2L ]; [ 3L; 4L ] ])
+                Regions = rows.narrow (1L, 0L, 2L)
+                Rows = rows
+                Details = []
+                Prompts = rows
+            }
+
+        let found = Grounding.rowsAt cells observation
+        Expect.equal (List.ofArray found.shape) [ 2L; 4L; 8L ] "as many"
+
+        let same (a: Tensor) (b: Tensor) what =
+            Expect.isTrue (a.equal(b).all().ToBoolean()) what
+
+        same found[0L, 1L] dense[0L, 1L, 1L] "cell 5"
+        same found[1L, 1L] dense[1L, 2L, 3L] "cell 11"
+        same (found.narrow (1L, 2L, 2L)) (rows.narrow (1L, 2L, 2L)) "the others"
+
 let private lossTests =
     testList
         "loss"
@@ -96,4 +126,4 @@ let private lossTests =
                 Expect.isLessThan (value (error unseen 0L)) 0.2 "and the other condition stays itself"
         ]
 
-let tests = testList "Grounding" [ agreementTests; lossTests ]
+let tests = testList "Grounding" [ agreementTests; rowTests; lossTests ]

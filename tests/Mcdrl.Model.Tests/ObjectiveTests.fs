@@ -14,6 +14,8 @@ let settings =
             "method.refinements=1"
             "method.layers=1"
             "method.head_width=8"
+            "loss.causal=0.5"
+            "loss.contrast=0.1"
             "loss.grounding=0.7"
             "loss.invariance=0.4"
             "method.classes_by=texts"
@@ -277,6 +279,61 @@ let private terms =
 
                 let _, terms, _ = evaluated bare true
                 Expect.equal (number terms.Total) (number terms.Segmentation) "cross-entropy alone"
+
+            testCase
+                "frames in pairs: the second is learned from, and is what grounding and invariance compare with"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let network, texts, batch = problem settings
+
+                let terms transformed =
+                    Objective.evaluate
+                        settings
+                        network
+                        texts
+                        Marginalisation.Sampled
+                        { batch with Transformed = transformed }
+                    |> fst
+
+                let transformed = Option.get batch.Transformed
+
+                let moved part =
+                    terms (
+                        Some
+                            { transformed with
+                                Features = part transformed.Features
+                            }
+                    )
+
+                let paired, alone = terms (Some transformed), terms None
+
+                Expect.equal
+                    (number alone.Grounding, number alone.Invariance)
+                    (0.0f, 0.0f)
+                    "nothing to compare"
+
+                Expect.notEqual
+                    (number alone.Segmentation)
+                    (number paired.Segmentation)
+                    "both are learned from"
+
+                for name, other in
+                    [
+                        "dense", moved (fun seen -> { seen with Dense = seen.Dense.neg () })
+                        "image", moved (fun seen -> { seen with Image = seen.Image.neg () })
+                        "skips",
+                        moved (fun seen ->
+                            { seen with
+                                Skips = [ for skip in seen.Skips -> skip.neg () ]
+                            })
+                    ] do
+                    Expect.notEqual (number other.Grounding) (number paired.Grounding) $"{name} are foretold"
+
+                    if name <> "image" then
+                        Expect.notEqual
+                            (number other.Invariance)
+                            (number paired.Invariance)
+                            $"{name} are answered"
 
             testCase "evaluating leaves its terms and logits behind, nothing else"
             <| fun () ->

@@ -20,6 +20,8 @@ let private tests () =
         AlignmentTests.tests
         ConditionsTests.tests
         GroundingTests.tests
+        InvarianceTests.tests
+        TextsTests.tests
         SettingsTests.tests
         PromptTextsTests.tests
         DisagreementTests.tests
