@@ -99,6 +99,7 @@ module Experiment =
 
             use _scope = TorchSharp.torch.NewDisposeScope()
             let! weights = Weights.load request.Weights
+            do! TextSource.check weights source
             let hasClip = weights.Text.IsSome
             let! possible, withoutTexts = ExperimentPlan.methods (hasClip || TextSource.hasTower source) request
 

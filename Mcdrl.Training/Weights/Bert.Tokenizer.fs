@@ -20,7 +20,7 @@ type BertTokenizer =
         }
 
 /// WordPiece over words and single punctuation marks, as Hugging Face's BertTokenizer cuts them: control characters go,
-/// ideographs stand alone, and a model of lower case takes accents away too. The library's own BERT tokenizer is not
+/// ideographs stand alone, and a model of lower case takes accents away too (`Accents`). The library's own BERT tokenizer is not
 /// used: it drops characters that Hugging Face's makes [UNK], emoji for instance.
 [<RequireQualifiedAccess>]
 module BertTokenizer =
@@ -68,10 +68,7 @@ module BertTokenizer =
                 plain.Append(rune.ToString()) |> ignore
 
         if lowerCase then
-            plain.ToString().Normalize(NormalizationForm.FormD)
-            |> String.filter (fun letter ->
-                CharUnicodeInfo.GetUnicodeCategory letter <> UnicodeCategory.NonSpacingMark)
-            |> _.ToLowerInvariant()
+            Accents.removed (plain.ToString().ToLowerInvariant())
         else
             plain.ToString()
 

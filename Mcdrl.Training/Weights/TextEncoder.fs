@@ -37,6 +37,20 @@ module TextSource =
         | TextSource.Own
         | TextSource.Table _ -> false
 
+    /// Refuses a sentence encoder for a CLIP.
+    let check (weights: Weights) (source: TextSource) : Result<unit, McdrlError> =
+        match source with
+        | TextSource.Sentences folder when Tower.isAligned weights.Tower ->
+            Error(
+                McdrlError.usage
+                    $"the image features of {Tower.name weights.Tower} live among the texts of its CLIP, not among those of a sentence encoder"
+                    $"“text_weights” {folder}"
+                    "Leave “text_weights” out, or use a tower that never saw text (resnet50)"
+            )
+        | TextSource.Sentences _
+        | TextSource.Own
+        | TextSource.Table _ -> Ok()
+
     /// Digest of the table or of the sentence encoder's weights.
     let sha256 (source: TextSource) : Result<string option, McdrlError> =
         match source with
@@ -76,15 +90,10 @@ module TextEncoder =
     /// caller's dispose scope.
     let find (weights: Weights) (source: TextSource) : Result<TextEncoder option, McdrlError> =
         match source, weights.Text with
-        | TextSource.Sentences folder, _ when Tower.isAligned weights.Tower ->
-            Error(
-                McdrlError.usage
-                    $"the image features of {Tower.name weights.Tower} live among its own texts, not among those of another encoder"
-                    $"“text_weights” {folder}"
-                    "Leave “text_weights” out, or use a tower that never saw text (resnet50)"
-            )
         | TextSource.Sentences folder, _ ->
-            SentenceEncoder.load folder |> Result.map (TextEncoder.Bert >> Some)
+            TextSource.check weights source
+            |> Result.bind (fun () -> SentenceEncoder.load folder)
+            |> Result.map (TextEncoder.Bert >> Some)
         | _, Some text ->
             Weights.tokenizer weights
             |> Result.map (fun tokenizer -> Some(TextEncoder.Clip(text, tokenizer)))
