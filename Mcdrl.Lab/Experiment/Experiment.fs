@@ -101,7 +101,9 @@ module Experiment =
             let! weights = Weights.load request.Weights
             do! TextSource.check weights source
             let hasClip = weights.Text.IsSome
-            let! possible, withoutTexts = ExperimentPlan.methods (hasClip || TextSource.hasTower source) request
+
+            let! possible, withoutTexts =
+                ExperimentPlan.methods (hasClip || TextSource.hasTower source) request
 
             let methods, withoutClip =
                 possible

@@ -140,7 +140,11 @@ module BertText =
     /// Its shapes, to load into and to count.
     let template (shape: BertTextShape) : BertText =
         let width = shape.Width
-        let rows count : Embedding = { weight = Template.tensor [ count; width ] }
+
+        let rows count : Embedding =
+            {
+                weight = Template.tensor [ count; width ]
+            }
 
         let output inputs : BertOutput =
             {
@@ -200,8 +204,7 @@ module BertText =
         let rows = tower.embeddings.word_embeddings.weight
 
         let kept =
-            scoped (fun () ->
-                rows.index_select (0L, torch.tensor (List.toArray ids, device = rows.device)))
+            scoped (fun () -> rows.index_select (0L, torch.tensor (List.toArray ids, device = rows.device)))
 
         { tower with
             embeddings =
@@ -268,10 +271,11 @@ module BertText =
                     .add(parts.token_type_embeddings.weight[0L], unity)
                 |> normalised parts.LayerNorm
 
-            let output = List.fold (layer (tower.heads.item<int64> ()) bias) placed tower.encoder.layer
+            let output =
+                List.fold (layer (tower.heads.item<int64>()) bias) placed tower.encoder.layer
 
             let counted = there.unsqueeze(2L).``to`` output.dtype
-            unit (output.mul(counted).sum([| 1L |]).div (counted.sum [| 1L |])))
+            unit (output.mul(counted).sum([| 1L |]).div(counted.sum [| 1L |])))
 
     /// Text features of tokens, of unit length. Ids I64 [B, n] below `vocabulary`, n at most `context`; places of the end
     /// tokens I64 [B] → [B, width]

@@ -14,7 +14,8 @@ module TextTower =
     /// Which architecture it is.
     let name (tower: TextTower) =
         match tower with
-        | TextTower.Clip text -> $"CLIP text {text.transformer.resblocks.Length}x{text.ln_final.weight.shape[0]}"
+        | TextTower.Clip text ->
+            $"CLIP text {text.transformer.resblocks.Length}x{text.ln_final.weight.shape[0]}"
         | TextTower.Bert text -> $"BERT {text.encoder.layer.Length}x{BertText.width text}"
 
     /// The number of tokens it takes, start and end included.

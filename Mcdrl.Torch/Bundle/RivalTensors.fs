@@ -24,13 +24,16 @@ module RivalTensors =
                 let divides (heads: Tensor) =
                     heads.dtype = torch.int64
                     && heads.numel () = 1L
-                    && heads.item<int64> () > 0L
-                    && shape.Width % heads.item<int64> () = 0L
+                    && heads.item<int64>() > 0L
+                    && shape.Width % heads.item<int64>() = 0L
 
                 do!
                     match tensors.TryFind "frame.text.heads" with
                     | Some heads when divides heads -> Ok()
-                    | _ -> refuse origin "prompts.frame.text.heads is missing, or is no number of attention heads"
+                    | _ ->
+                        refuse
+                            origin
+                            "prompts.frame.text.heads is missing, or is no number of attention heads"
 
                 return TextTower.Bert(BertText.template shape), shape.Vocabulary
             }

@@ -86,18 +86,24 @@ module BertTokenizer =
             let! _ = id unknownText
 
             do!
-                match tokens |> List.countBy Operators.id |> List.tryFind (fun (_, count) -> count > 1) with
+                match
+                    tokens
+                    |> List.countBy Operators.id
+                    |> List.tryFind (fun (_, count) -> count > 1)
+                with
                 | Some(token, _) -> Error(damaged path $"it has the token \"{token}\" twice")
                 | None -> Ok()
 
             let! wordPiece =
                 try
-                    use lines =
-                        new MemoryStream(Encoding.UTF8.GetBytes(String.concat "\n" tokens))
+                    use lines = new MemoryStream(Encoding.UTF8.GetBytes(String.concat "\n" tokens))
 
                     WordPieceTokenizer.Create(
                         lines,
-                        WordPieceOptions(PreTokenizer = RegexPreTokenizer(words, null), UnknownToken = unknownText)
+                        WordPieceOptions(
+                            PreTokenizer = RegexPreTokenizer(words, null),
+                            UnknownToken = unknownText
+                        )
                     )
                     |> Ok
                 with

@@ -107,11 +107,7 @@ module PromptTable =
 
     /// The embeddings of prompts for these weights, F32 [n, d]: from the table or the sentence encoder that the source
     /// names, else from the weights' own text tower and the vocabulary beside them.
-    let resolve
-        (weights: Weights)
-        (source: TextSource)
-        (prompts: string list)
-        : Result<Tensor, McdrlError> =
+    let resolve (weights: Weights) (source: TextSource) (prompts: string list) : Result<Tensor, McdrlError> =
         match source with
         | TextSource.Table path -> ofFile path prompts
         | TextSource.Own

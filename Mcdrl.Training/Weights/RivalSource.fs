@@ -42,7 +42,7 @@ module internal RivalSource =
         TokenRows.padded room (List.zip classes named)
         |> Result.map (fun padded ->
             let longest = named |> List.map _.Length |> List.max
-            let tokens = padded.narrow(1L, 0L, int64 longest).contiguous ()
+            let tokens = padded.narrow(1L, 0L, int64 longest).contiguous()
             PromptFrame.create text [ for ids in words -> ids[1 .. ids.Length - 2] ] tokens)
 
     /// Features of the descriptive prompts, [K, P, d]. A prompt too long for the tower is left out for every class.

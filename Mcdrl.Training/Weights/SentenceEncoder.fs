@@ -57,7 +57,8 @@ module SentenceEncoder =
             let isNumber holds (value: JsonElement) =
                 value.ValueKind = JsonValueKind.Number && holds (value.GetDouble())
 
-            let isWhole value = value >= 1.0 && value = floor value && value < 1e6
+            let isWhole value =
+                value >= 1.0 && value = floor value && value < 1e6
 
             match
                 List.choose
@@ -101,8 +102,7 @@ module SentenceEncoder =
     let private ofLines (path: string) =
         Files.readBounded largestText path
         |> Result.map (fun bytes ->
-            let lines =
-                Encoding.UTF8.GetString(bytes).TrimEnd('\n', '\r').Split '\n'
+            let lines = Encoding.UTF8.GetString(bytes).TrimEnd('\n', '\r').Split '\n'
 
             [ for line in lines -> line.TrimEnd '\r' ])
 
@@ -113,7 +113,8 @@ module SentenceEncoder =
 
             let vocabulary =
                 [
-                    for entry in model.GetProperty("vocab").EnumerateObject() -> entry.Name, entry.Value.GetInt32()
+                    for entry in model.GetProperty("vocab").EnumerateObject() ->
+                        entry.Name, entry.Value.GetInt32()
                 ]
                 |> List.sortBy snd
 
@@ -136,7 +137,9 @@ module SentenceEncoder =
     /// The tokenizer and the number of its tokens.
     let private tokenizerOf (folder: string) =
         let inside name = Path.Combine(folder, name)
-        let lines, tokenizer, settings = inside "vocab.txt", inside "tokenizer.json", inside "tokenizer_config.json"
+
+        let lines, tokenizer, settings =
+            inside "vocab.txt", inside "tokenizer.json", inside "tokenizer_config.json"
 
         result {
             let! lowerCase =
@@ -160,8 +163,7 @@ module SentenceEncoder =
                             "Put vocab.txt or tokenizer.json into the folder of the weights"
                     )
 
-            let lowerCase =
-                lowerCase |> Option.orElse fallback |> Option.defaultValue true
+            let lowerCase = lowerCase |> Option.orElse fallback |> Option.defaultValue true
 
             let! made = BertTokenizer.ofTokens path lowerCase tokens
             return made, tokens.Length
@@ -215,7 +217,9 @@ module SentenceEncoder =
             let! content = Safetensors.readWith { Widen = true; RequireFinite = true } file
             let tensors = own content.Tensors
             do! WeightTensors.requireFloats file tensors
-            let! shape = BertText.shape (Shapes.ofTensors file tensors) |> Result.mapError adviseBert
+
+            let! shape =
+                BertText.shape (Shapes.ofTensors file tensors) |> Result.mapError adviseBert
 
             do!
                 if shape.Width % heads <> 0L then

@@ -56,8 +56,7 @@ module TextSource =
         match source with
         | TextSource.Own -> Ok None
         | TextSource.Table path
-        | TextSource.Sentences path ->
-            Weights.locate path |> Result.bind Files.sha256 |> Result.map Some
+        | TextSource.Sentences path -> Weights.locate path |> Result.bind Files.sha256 |> Result.map Some
 
 /// A text tower with what makes its tokens.
 [<RequireQualifiedAccess; NoComparison; NoEquality>]
@@ -110,14 +109,14 @@ module TextEncoder =
 
         TokenRows.padded (TextTower.context text) rows
         |> Result.map (fun tokens ->
-            let ends =
-                torch.tensor([| for _, ids in rows -> int64 ids.Length - 1L |])
+            let ends = torch.tensor ([| for _, ids in rows -> int64 ids.Length - 1L |])
 
             let features =
                 [|
                     for start in 0..chunk .. prompts.Length - 1 ->
                         let part (x: Tensor) =
-                            x.narrow(0L, int64 start, int64 (min chunk (prompts.Length - start))).``to`` device
+                            x.narrow(0L, int64 start, int64 (min chunk (prompts.Length - start))).``to``
+                                device
 
                         TextTower.forward text (part ends) (part tokens)
                 |]

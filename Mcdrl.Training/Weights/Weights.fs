@@ -76,12 +76,7 @@ module Weights =
                             "Name one of them"
                     ))
         elif isPickle path then
-            Error(
-                McdrlError.model
-                    "it is a pickle, which can run code and is never read"
-                    path
-                    useSafetensors
-            )
+            Error(McdrlError.model "it is a pickle, which can run code and is never read" path useSafetensors)
         elif File.Exists path then
             Ok path
         else

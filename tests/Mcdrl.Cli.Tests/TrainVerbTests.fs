@@ -76,7 +76,14 @@ let tests =
                         let train weights out more =
                             mcdrl
                                 [
-                                    yield! [ "train"; "--data"; Path.Combine(folder, "data"); "--leave-out"; "c" ]
+                                    yield!
+                                        [
+                                            "train"
+                                            "--data"
+                                            Path.Combine(folder, "data")
+                                            "--leave-out"
+                                            "c"
+                                        ]
                                     yield! [ "--weights"; weights; "--text-weights"; encoder ]
                                     yield! [ "--out"; Path.Combine(folder, out) ]
 

@@ -65,7 +65,11 @@ let tests =
                     let request = request folder (Shared.path "weights/resnet50-imagenet")
                     let state = Outcome.ok (plan request)
                     Expect.equal (state.Methods |> List.map _.Key) [ "mcdrl"; "prompted" ] "methods"
-                    Expect.equal state.LeftOut [ "estimated: needs a CLIP, which resnet50 is not" ] "left out"
+
+                    Expect.equal
+                        state.LeftOut
+                        [ "estimated: needs a CLIP, which resnet50 is not" ]
+                        "left out"
 
                     let digest =
                         Outcome.ok (Files.sha256 (Path.Combine(folder, "sentences", "model.safetensors")))

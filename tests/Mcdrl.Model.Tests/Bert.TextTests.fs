@@ -67,7 +67,9 @@ let tests =
         [
             inScope "a padded batch says what numpy says of each text" (fun () ->
                 let tokens, ends = batch 0L (List.map fst golden)
-                BertText.forward (TinyBert.create ()) ends tokens |> Law.close 2e-6 "texts" expected)
+
+                BertText.forward (TinyBert.create ()) ends tokens
+                |> Law.close 2e-6 "texts" expected)
 
             inScope "one text at a time says the same" (fun () ->
                 let tower = TinyBert.create ()
@@ -94,37 +96,39 @@ let tests =
                 BertText.forward small ends tokens
                 |> Law.close 2e-6 "texts" (expected.narrow (0L, 1L, 2L)))
 
-            inScope "its leaves are named as in Hugging Face's files, and its shape is read off them" (fun () ->
-                let leaves = Tree.leaves (TinyBert.create ())
-                let names = List.map fst leaves
-                Expect.equal names.Length (5 + 2 * 16 + 1) "as many"
+            inScope
+                "its leaves are named as in Hugging Face's files, and its shape is read off them"
+                (fun () ->
+                    let leaves = Tree.leaves (TinyBert.create ())
+                    let names = List.map fst leaves
+                    Expect.equal names.Length (5 + 2 * 16 + 1) "as many"
 
-                for name in
-                    [
-                        "embeddings.word_embeddings.weight"
-                        "embeddings.position_embeddings.weight"
-                        "embeddings.token_type_embeddings.weight"
-                        "embeddings.LayerNorm.bias"
-                        "encoder.layer.0.attention.self.query.weight"
-                        "encoder.layer.1.attention.self.value.bias"
-                        "encoder.layer.0.attention.output.dense.weight"
-                        "encoder.layer.0.attention.output.LayerNorm.weight"
-                        "encoder.layer.1.intermediate.dense.bias"
-                        "encoder.layer.1.output.dense.weight"
-                        "encoder.layer.1.output.LayerNorm.bias"
-                    ] do
-                    Expect.contains names name "named"
+                    for name in
+                        [
+                            "embeddings.word_embeddings.weight"
+                            "embeddings.position_embeddings.weight"
+                            "embeddings.token_type_embeddings.weight"
+                            "embeddings.LayerNorm.bias"
+                            "encoder.layer.0.attention.self.query.weight"
+                            "encoder.layer.1.attention.self.value.bias"
+                            "encoder.layer.0.attention.output.dense.weight"
+                            "encoder.layer.0.attention.output.LayerNorm.weight"
+                            "encoder.layer.1.intermediate.dense.bias"
+                            "encoder.layer.1.output.dense.weight"
+                            "encoder.layer.1.output.LayerNorm.bias"
+                        ] do
+                        Expect.contains names name "named"
 
-                let shapes = Shapes.ofTensors "here" (Map.ofList leaves)
-                Expect.equal (BertText.shape shapes) (Ok TinyBert.shape) "read"
+                    let shapes = Shapes.ofTensors "here" (Map.ofList leaves)
+                    Expect.equal (BertText.shape shapes) (Ok TinyBert.shape) "read"
 
-                let without =
-                    { shapes with
-                        Sizes = shapes.Sizes.Remove "embeddings.position_embeddings.weight"
-                    }
+                    let without =
+                        { shapes with
+                            Sizes = shapes.Sizes.Remove "embeddings.position_embeddings.weight"
+                        }
 
-                let fault = Expect.wantError (BertText.shape without) "refused"
-                Expect.stringContains (McdrlError.describe fault) "position_embeddings" "named")
+                    let fault = Expect.wantError (BertText.shape without) "refused"
+                    Expect.stringContains (McdrlError.describe fault) "position_embeddings" "named")
 
             inScope "nothing but the texts is left behind" (fun () ->
                 let tower = TinyBert.create ()

@@ -99,7 +99,9 @@ let private readBy reader =
                 let frame =
                     PromptFrame.create text [ [ 6L ]; [ 7L; 2L ]; [ 8L ]; [ 9L ] ] (tokens ())
 
-                let row (id: int64) = (TextTower.embed text (torch.tensor [| id |]))[0L]
+                let row (id: int64) =
+                    (TextTower.embed text (torch.tensor [| id |]))[0L]
+
                 Law.close 1e-6 "mean" ((row 7L).add(row 2L).div(scalar 2.0)) frame.context[1L]
                 Law.same "a single one" (row 6L) frame.context[0L])
 
@@ -127,7 +129,7 @@ let private readBy reader =
                 let frame = frame ()
                 let context = (contexts frame 2L 3UL).requires_grad_ true
                 let features = PromptFrame.features frame context
-                features.mul(torch.arange(8L).add (scalar 1.0)).sum().backward ()
+                features.mul(torch.arange(8L).add(scalar 1.0)).sum().backward()
                 let norms = (nonNull context.grad).abs().amax([| 2L |]).data<float32>().ToArray()
                 Expect.all norms (fun norm -> norm > 1e-4f) "a gradient for each")
         ]

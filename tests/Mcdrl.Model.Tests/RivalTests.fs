@@ -124,28 +124,30 @@ let private isOf reader (prompting: Prompting) =
                 (Rival.texts rest (networkFor 64L) features settled).classes
                 |> Law.same "texts" (Rival.classTexts rival features))
 
-            inScope "for a tower that never saw text F_vis comes from the learned projection, which learns too" (fun () ->
-                let rival, network = rival prompting, networkFor 2048L
+            inScope
+                "for a tower that never saw text F_vis comes from the learned projection, which learns too"
+                (fun () ->
+                    let rival, network = rival prompting, networkFor 2048L
 
-                let features =
-                    { features () with
-                        Image = normal [ 3L; 2048L ] 2UL
-                    }
+                    let features =
+                        { features () with
+                            Image = normal [ 3L; 2048L ] 2UL
+                        }
 
-                let image = Network.aligned network features.Image
-                let worded = (Rival.texts (Some rival) network features (texts ())).classes
+                    let image = Network.aligned network features.Image
+                    let worded = (Rival.texts (Some rival) network features (texts ())).classes
 
-                worded
-                |> Law.same "texts" (Rival.classTexts rival { features with Image = image })
+                    worded
+                    |> Law.same "texts" (Rival.classTexts rival { features with Image = image })
 
-                (Rival.loss rival worded (torch.tensor [| 1L; -1L; 0L |]) image).backward ()
+                    (Rival.loss rival worded (torch.tensor [| 1L; -1L; 0L |]) image).backward()
 
-                for path, leaf in
-                    Tree.leaves network.projection
-                    @ List.filter (fst >> Rival.isTrained) (Tree.leaves rival) do
-                    match leaf.grad with
-                    | null -> failtest $"{path}: no gradient"
-                    | grad -> Expect.isGreaterThan (grad.abs().max().item<float32>()) 0.0f path)
+                    for path, leaf in
+                        Tree.leaves network.projection
+                        @ List.filter (fst >> Rival.isTrained) (Tree.leaves rival) do
+                        match leaf.grad with
+                        | null -> failtest $"{path}: no gradient"
+                        | grad -> Expect.isGreaterThan (grad.abs().max().item<float32>()) 0.0f path)
         ]
 
 let private shared =
@@ -154,7 +156,10 @@ let private shared =
         [
             inScope "without a rival texts stay as they are" (fun () ->
                 let texts = texts ()
-                Expect.isTrue (obj.ReferenceEquals((Rival.texts None (networkFor 64L) (features ()) texts), texts)) "the same")
+
+                Expect.isTrue
+                    (obj.ReferenceEquals((Rival.texts None (networkFor 64L) (features ()) texts), texts))
+                    "the same")
 
             inScope "cross-entropy over s·cos of images that show a class, by their own texts" (fun () ->
                 let rival = rival Prompting.Cocoop
@@ -192,4 +197,13 @@ let private shared =
                 Expect.floatClose Accuracy.medium (value (lossOf rival)) expected "sum")
         ]
 
-let tests = testSequenced (testList "Rival" ([ for reader in readers do yield! List.map (isOf reader) all ] @ [ shared ]))
+let tests =
+    testSequenced (
+        testList
+            "Rival"
+            ([
+                for reader in readers do
+                    yield! List.map (isOf reader) all
+             ]
+             @ [ shared ])
+    )

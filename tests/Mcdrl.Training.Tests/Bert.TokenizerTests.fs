@@ -27,7 +27,10 @@ let tests =
             cuts "pieces of a word" "polyps 12mm" [ "polyp"; "##s"; "12"; "##mm" ]
             cuts "accents, composed and not" "Café cafe\u0301 NAÏVE" [ "cafe"; "cafe"; "naive" ]
             cuts "a letter whose small form is two" "İn" [ "in" ]
-            cuts "punctuation stands alone" "polyp-ulcer, cyst's!" [ "polyp"; "-"; "ulcer"; ","; "cyst"; "'"; "[UNK]"; "!" ]
+            cuts
+                "punctuation stands alone"
+                "polyp-ulcer, cyst's!"
+                [ "polyp"; "-"; "ulcer"; ","; "cyst"; "'"; "[UNK]"; "!" ]
             cuts "ideographs stand alone" "日本" [ "日"; "本" ]
             cuts "an unknown word" "a llama in blood" [ "a"; "[UNK]"; "in"; "blood" ]
             cuts "unknown characters" "polyp\U0001F600 ½ a" [ "[UNK]"; "[UNK]"; "a" ]

@@ -249,7 +249,7 @@ let private texts =
                                 prompts
                         )
 
-                    Expect.isTrue (found.allclose(expected, 1e-5, 1e-6)) "rows")
+                    Expect.isTrue (found.allclose (expected, 1e-5, 1e-6)) "rows")
 
             testCase "no prompt, no file and weights that are no sentence encoder's"
             <| fun () ->

@@ -151,10 +151,16 @@ let private towers =
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 let weights = ok (Weights.load (Shared.path "weights/resnet50-imagenet"))
-                let error = Expect.wantError (PromptTable.resolve weights TextSource.Own [ "a" ]) "refused"
+
+                let error =
+                    Expect.wantError (PromptTable.resolve weights TextSource.Own [ "a" ]) "refused"
+
                 Expect.equal (McdrlError.exitCode error) 2 "usage"
                 Expect.stringContains (McdrlError.describe error) "“text”" "says how"
-                Expect.isOk (PromptTable.resolve weights (TextSource.Table(table ())) [ "A polyp with blur" ]) "with one"
+
+                Expect.isOk
+                    (PromptTable.resolve weights (TextSource.Table(table ())) [ "A polyp with blur" ])
+                    "with one"
         ]
 
 let tests = testSequenced (testList "PromptTable" [ lookups; towers ])

@@ -103,7 +103,15 @@ let private heldBackDice folder (request: TrainRequest) =
     let prepared = Path.Combine(folder, "held-back.bin")
 
     let frames =
-        Outcome.ok (Frames.prepare prepared "" request.Settings.Method.InputSize dataset (Array.ofList held) Progress.none)
+        Outcome.ok (
+            Frames.prepare
+                prepared
+                ""
+                request.Settings.Method.InputSize
+                dataset
+                (Array.ofList held)
+                Progress.none
+        )
 
     use _store: System.IDisposable = frames.Store
     let seen, labels = List.init held.Length (Frames.read frames) |> List.unzip
@@ -290,7 +298,8 @@ let private sources =
                     let found = PromptFrame.features rival.frame (rival.frame.context.unsqueeze 0L)
                     Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the plain prompts")
 
-            testCase "prompts of a sentence encoder: [CLS], context, class words, [SEP]; its tower keeps their tokens alone"
+            testCase
+                "prompts of a sentence encoder: [CLS], context, class words, [SEP]; its tower keeps their tokens alone"
             <| fun () ->
                 within (fun folder ->
                     use _scope = torch.NewDisposeScope()
@@ -318,13 +327,15 @@ let private sources =
                     Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the plain prompts"
 
                     match rival.frame.text with
-                    | TextTower.Bert text -> Expect.equal (BertText.vocabulary text) 9L "4 + 3 words and 2 ends"
+                    | TextTower.Bert text ->
+                        Expect.equal (BertText.vocabulary text) 9L "4 + 3 words and 2 ends"
                     | TextTower.Clip _ -> failtest "another tower"
 
                     let ensemble = Option.get rival.ensemble
                     Expect.equal ensemble.shape[2] 8L "descriptive prompts by the same encoder")
 
-            testCase "refused: a bundle's sentence encoder without its number of heads, or with one that can't be"
+            testCase
+                "refused: a bundle's sentence encoder without its number of heads, or with one that can't be"
             <| fun () ->
                 within (fun folder ->
                     use _scope = torch.NewDisposeScope()
@@ -388,7 +399,7 @@ let private sources =
                     use _scope = torch.NewDisposeScope()
                     let texts = (Outcome.ok (Bundle.load request.Out)).Texts
                     let lengths = texts.class_conditions.norm 2
-                    Expect.isTrue (lengths.allclose(torch.ones_like lengths, 1e-5, 1e-6)) "rows of length 1")
+                    Expect.isTrue (lengths.allclose (torch.ones_like lengths, 1e-5, 1e-6)) "rows of length 1")
 
             for prompting in all do
                 testCase $"refused: {prompting} without a text tower"
@@ -408,7 +419,11 @@ let private sources =
                     let m = (settings (Some Prompting.Cocoop)).Method
 
                     let rival =
-                        Option.get (Outcome.ok (RivalSource.create m weights TextSource.Own classes (Seed.create 1UL)))
+                        Option.get (
+                            Outcome.ok (
+                                RivalSource.create m weights TextSource.Own classes (Seed.create 1UL)
+                            )
+                        )
 
                     let leaves = Map.ofList (Tree.leaves rival)
 
@@ -429,9 +444,13 @@ let private sources =
         ]
 
 let tests =
-    testSequenced (testList "RivalSource" (sources
-         :: [
-             for reader in [ Own; Sentences ] do
-                 yield! List.map (trained reader) all
-                 yield! List.map (answers reader) all
-         ]))
+    testSequenced (
+        testList
+            "RivalSource"
+            (sources
+             :: [
+                 for reader in [ Own; Sentences ] do
+                     yield! List.map (trained reader) all
+                     yield! List.map (answers reader) all
+             ])
+    )

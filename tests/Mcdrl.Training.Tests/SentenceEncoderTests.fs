@@ -17,7 +17,8 @@ let private within work =
 let private featuresBy folder prompts =
     TextEncoder.features (TextEncoder.Bert(Outcome.ok (SentenceEncoder.load folder))) prompts
 
-let private prompts = [ "A polyp in an endoscopic image"; "ulcer"; "cysts with blur" ]
+let private prompts =
+    [ "A polyp in an endoscopic image"; "ulcer"; "cysts with blur" ]
 
 let private same (a: Tensor) (b: Tensor) what =
     Expect.isTrue (a.equal(b).all().ToBoolean()) what
@@ -37,7 +38,10 @@ let private edit (folder: string) name (before: string) (after: string) =
 /// A `tokenizer.json` as Hugging Face's tokenizers writes it.
 let private tokenizerJson lowerCase =
     let vocabulary =
-        TinyBert.tokens |> List.mapi (fun id token -> token, id) |> dict |> JsonSerializer.Serialize
+        TinyBert.tokens
+        |> List.mapi (fun id token -> token, id)
+        |> dict
+        |> JsonSerializer.Serialize
 
     $"""{{ "version": "1.0", "normalizer": {{ "type": "BertNormalizer", "lowercase": {lowerCase} }},
   "model": {{ "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "vocab": {vocabulary} }} }}"""
@@ -50,7 +54,12 @@ let private loading =
             <| fun () ->
                 within (fun folder ->
                     let encoder = TextEncoder.Bert(Outcome.ok (SentenceEncoder.load folder))
-                    let many = [ for index in 0..34 -> prompts[index % 3] + String.replicate (index / 3) " blood" ]
+
+                    let many =
+                        [
+                            for index in 0..34 -> prompts[index % 3] + String.replicate (index / 3) " blood"
+                        ]
+
                     let before = LiveTensors.count ()
                     let found = Outcome.ok (TextEncoder.features encoder many)
                     Expect.equal torch.Tensor.TotalCount (before + 1L) "one tensor"
@@ -61,14 +70,15 @@ let private loading =
                         Expect.isTrue (alone[0L].allclose(found[int64 row], 1e-5, 1e-6)) $"row {row}"
 
                     let lengths = found.norm 1
-                    Expect.isTrue (lengths.allclose(torch.ones_like lengths, 1e-5, 1e-6)) "unit length")
+                    Expect.isTrue (lengths.allclose (torch.ones_like lengths, 1e-5, 1e-6)) "unit length")
 
             testCase "the weights are TinyBert's, whose texts numpy knows"
             <| fun () ->
                 within (fun folder ->
                     let tower, _ = Outcome.ok (SentenceEncoder.load folder)
 
-                    for (name, a), (other, b) in List.zip (Tree.leaves tower) (Tree.leaves (TinyBert.create ())) do
+                    for (name, a), (other, b) in
+                        List.zip (Tree.leaves tower) (Tree.leaves (TinyBert.create ())) do
                         Expect.equal name other "name"
                         same a b name)
 
@@ -99,7 +109,7 @@ let private loading =
                     rewrite folder (List.map (fun (name, tensor) -> name, tensor.``to`` torch.float16))
                     let found = Outcome.ok (featuresBy folder prompts)
                     Expect.equal found.dtype torch.float32 "F32"
-                    Expect.isTrue (found.allclose(plain, 1e-2, 1e-2)) "near")
+                    Expect.isTrue (found.allclose (plain, 1e-2, 1e-2)) "near")
 
             testCase "the vocabulary of tokenizer.json is the same, and says whether case counts"
             <| fun () ->
@@ -109,7 +119,10 @@ let private loading =
                     let path = Path.Combine(folder, "tokenizer.json")
                     File.WriteAllText(path, tokenizerJson "true")
                     same plain (Outcome.ok (featuresBy folder prompts)) "the same"
-                    let encode () = BertTokenizer.encode (snd (Outcome.ok (SentenceEncoder.load folder))) "Polyp"
+
+                    let encode () =
+                        BertTokenizer.encode (snd (Outcome.ok (SentenceEncoder.load folder))) "Polyp"
+
                     Expect.equal (encode ()) [ 2L; 15L; 3L ] "lower case"
                     File.WriteAllText(path, tokenizerJson "false")
                     Expect.equal (encode ()) [ 2L; 34L; 3L ] "case counts"
@@ -146,8 +159,16 @@ let private refusals =
     testList
         "refusals"
         [
-            spoilt "a folder without a vocabulary" 3 [ "vocab.txt"; "tokenizer.json"; "Put" ] (delete "vocab.txt")
-            spoilt "a folder without a configuration" 3 [ "config.json"; "no such file" ] (delete "config.json")
+            spoilt
+                "a folder without a vocabulary"
+                3
+                [ "vocab.txt"; "tokenizer.json"; "Put" ]
+                (delete "vocab.txt")
+            spoilt
+                "a folder without a configuration"
+                3
+                [ "config.json"; "no such file" ]
+                (delete "config.json")
             testCase "refused: no folder"
             <| fun () ->
                 SentenceEncoder.load "/nowhere/minilm"
@@ -206,8 +227,11 @@ let private refusals =
                                     name, tensor
                         ]))
 
-            spoilt "weights of a CLIP" 3 [ "embeddings.word_embeddings.weight is missing"; "MiniLM" ] (fun folder ->
-                rewrite folder (fun _ -> [ "positional_embedding", torch.ones [| 8L; 8L |] ]))
+            spoilt
+                "weights of a CLIP"
+                3
+                [ "embeddings.word_embeddings.weight is missing"; "MiniLM" ]
+                (fun folder -> rewrite folder (fun _ -> [ "positional_embedding", torch.ones [| 8L; 8L |] ]))
 
             spoilt "whole numbers for weights" 3 [ "embeddings.LayerNorm.bias"; "I64" ] (fun folder ->
                 rewrite
@@ -251,7 +275,9 @@ let private refusals =
             testCase "a text of more tokens than the encoder takes says how many, and what to do"
             <| fun () ->
                 within (fun folder ->
-                    let words count = String.concat " " (List.replicate count "blood")
+                    let words count =
+                        String.concat " " (List.replicate count "blood")
+
                     Expect.isOk (featuresBy folder [ words 62 ]) "64 with [CLS] and [SEP]"
 
                     featuresBy folder [ "ulcer"; words 63 ]

@@ -9,9 +9,36 @@ open Mcdrl
 let tokens =
     [
         yield! [ "[PAD]"; "[UNK]"; "[CLS]"; "[SEP]"; "[MASK]" ]
-        yield! [ "a"; "an"; "in"; "of"; "with"; "at"; "the"; "image"; "endoscopic"; "endoscopy" ]
+        yield!
+            [
+                "a"
+                "an"
+                "in"
+                "of"
+                "with"
+                "at"
+                "the"
+                "image"
+                "endoscopic"
+                "endoscopy"
+            ]
         yield! [ "polyp"; "cyst"; "ulcer"; "normal"; "mucosa"; "blur"; "blood"; "mucus" ]
-        yield! [ "##s"; "##mm"; "12"; "cafe"; "naive"; "-"; "'"; ","; "!"; "日"; "本"; "Polyp"; "café" ]
+        yield!
+            [
+                "##s"
+                "##mm"
+                "12"
+                "cafe"
+                "naive"
+                "-"
+                "'"
+                ","
+                "!"
+                "日"
+                "本"
+                "Polyp"
+                "café"
+            ]
     ]
 
 let shape: BertTextShape =
@@ -48,7 +75,11 @@ let create () : BertText =
         |> Array.ofList
 
     template
-    |> Tree.mapi (fun name leaf -> if name = "heads" then torch.tensor heads else formula names name leaf)
+    |> Tree.mapi (fun name leaf ->
+        if name = "heads" then
+            torch.tensor heads
+        else
+            formula names name leaf)
 
 /// The configuration that Hugging Face would write.
 let config =
