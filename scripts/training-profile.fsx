@@ -79,7 +79,7 @@ let items =
     |> Array.ofSeq
 
 let texts =
-    get (PromptTable.resolve weights asked.Text (Prompts.all dataset.Classes m.Conditions))
+    get (PromptTable.resolve weights (get (TextSource.choose asked.Text None)) (Prompts.all dataset.Classes m.Conditions))
     |> PromptTexts.ofEmbeddings dataset.Classes.Length m.Conditions.Length None
 
 let state =

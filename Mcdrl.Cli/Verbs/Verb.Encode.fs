@@ -4,9 +4,11 @@ open Argu
 open Mcdrl
 
 type EncodeArgument =
-    | [<Mandatory; Unique>] Weights of path: string
+    | [<Unique>] Weights of path: string
+    | [<Unique>] Text_Weights of folder: string
     | [<Unique>] Images of folder: string
     | [<Unique>] Tensors of file: string
+    | [<Unique>] Prompts of file: string
     | [<Mandatory; Unique>] Out of file: string
     | [<Unique>] Device of name: string
 
@@ -14,37 +16,49 @@ type EncodeArgument =
         member argument.Usage =
             match argument with
             | Weights _ ->
-                "weights as safetensors, a file or its folder: CLIP ViT or ResNet (OpenAI, open_clip or Hugging Face names), or a torchvision ResNet-50."
+                "weights as safetensors, a file or its folder: CLIP ViT or ResNet (OpenAI, open_clip or Hugging Face names), or a torchvision ResNet-50. For --images and --tensors."
+            | Text_Weights _ ->
+                "a sentence encoder, for --prompts: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Images _ ->
                 "encode the images in this folder; shorter side to the tower's input size, centre square, as CLIP does."
             | Tensors _ ->
                 "encode the tensors of this safetensors file as they are: image [n,3,h,w], tokens [n,77], or both."
+            | Prompts _ ->
+                "encode the lines of this text file, a prompt each, as a table for --text of `mcdrl train` and `mcdrl experiment`."
             | Out _ ->
-                "safetensors file to write: image_features, dense_plain, dense_maskclip, text_features, not normalised."
+                "safetensors file to write: image_features, dense_plain, dense_maskclip, text_features, not normalised; of prompts, embeddings, rows of length 1."
             | Device _ -> "cpu (default), cuda, cuda:N or auto."
 
 /// `mcdrl encode`: embeddings of images and texts.
 [<RequireQualifiedAccess>]
 module EncodeVerb =
+    /// What to encode, and by which weights.
     let private source (arguments: ParseResults<EncodeArgument>) =
-        match arguments.TryGetResult EncodeArgument.Images, arguments.TryGetResult EncodeArgument.Tensors with
-        | Some folder, None -> Ok(EncodeSource.Images folder)
-        | None, Some file -> Ok(EncodeSource.Tensors file)
-        | None, None
-        | Some _, Some _ ->
-            Error(
-                McdrlError.usage
-                    "give either --images or --tensors"
-                    "mcdrl encode"
-                    "See `mcdrl encode --help`"
-            )
+        let refuse what =
+            Error(McdrlError.usage what "mcdrl encode" "See `mcdrl encode --help`")
+
+        match
+            arguments.TryGetResult EncodeArgument.Images,
+            arguments.TryGetResult EncodeArgument.Tensors,
+            arguments.TryGetResult EncodeArgument.Prompts,
+            arguments.TryGetResult EncodeArgument.Weights,
+            arguments.TryGetResult EncodeArgument.Text_Weights
+        with
+        | Some folder, None, None, Some weights, None -> Ok(EncodeSource.Images folder, weights)
+        | None, Some file, None, Some weights, None -> Ok(EncodeSource.Tensors file, weights)
+        | None, None, Some file, None, Some weights -> Ok(EncodeSource.Prompts file, weights)
+        | None, None, Some _, _, _ -> refuse "--prompts needs --text-weights and takes no --weights"
+        | Some _, None, None, _, _
+        | None, Some _, None, _, _ ->
+            refuse "--images and --tensors need --weights and take no --text-weights"
+        | _ -> refuse "give one of --images, --tensors and --prompts"
 
     let private run session (arguments: ParseResults<EncodeArgument>) =
         source arguments
-        |> Result.bind (fun source ->
+        |> Result.bind (fun (source, weights) ->
             let request =
                 {
-                    Weights = arguments.GetResult EncodeArgument.Weights
+                    Weights = weights
                     Source = source
                     Out = arguments.GetResult EncodeArgument.Out
                     Device = arguments.GetResult(EncodeArgument.Device, "cpu")
@@ -75,4 +89,4 @@ module EncodeVerb =
 
                 if report.Failed.IsEmpty then 0 else 1))
 
-    let verb = Verb.create "encode" "write CLIP embeddings of images and texts" run
+    let verb = Verb.create "encode" "write embeddings of images and texts" run

@@ -12,6 +12,7 @@ type ExperimentArgument =
     | Tower of name: string
     | Weights of path: string
     | Text of file: string
+    | Text_Weights of folder: string
     | Preset of name: string
     | Config of file: string
     | Set of assignment: string
@@ -37,6 +38,8 @@ type ExperimentArgument =
             | Weights _ ->
                 "the tower's weights: a safetensors file, or a folder that holds one. Needed but for --tower mini."
             | Text _ -> "an embeddings table of the prompts, for a tower without a text tower (resnet50)."
+            | Text_Weights _ ->
+                "a sentence encoder in place of the table, so that any class word works: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Preset _ ->
                 "what all methods share, a preset: demo (the default for mini), best (the default otherwise) or paper."
             | Config _ -> "a complete configuration file instead of a preset."
@@ -141,6 +144,7 @@ module ExperimentVerb =
             yield! given "--tower" (arguments.TryGetResult Tower)
             yield! given "--weights" (arguments.TryGetResult Weights)
             yield! given "--text" (arguments.TryGetResult Text)
+            yield! given "--text-weights" (arguments.TryGetResult Text_Weights)
             yield! given "--preset" (arguments.TryGetResult Preset)
             yield! given "--config" (arguments.TryGetResult Config)
             for assignment in arguments.GetResults Set do
@@ -206,6 +210,7 @@ module ExperimentVerb =
                     Tower = arguments.TryGetResult Tower |> Option.filter ((<>) "mini")
                     Weights = weights
                     Text = arguments.TryGetResult Text
+                    TextWeights = arguments.TryGetResult Text_Weights
                     Budget = [ budget ]
                     SettingsWith = settings
                     Seeds = seeds

@@ -11,6 +11,7 @@ type TrainArgument =
     | [<Mandatory>] Weights of path: string
     | Tower of name: string
     | Text of file: string
+    | Text_Weights of folder: string
     | Preset of name: string
     | Config of file: string
     | Set of assignment: string
@@ -31,6 +32,8 @@ type TrainArgument =
             | Tower _ ->
                 "the tower that the weights must hold: RN50, ViT-B-16, ViT-L-14 or resnet50. Default: whichever it is."
             | Text _ -> "an embeddings table of the prompts, for a tower without a text tower (resnet50)."
+            | Text_Weights _ ->
+                "a sentence encoder in place of the table, so that any class word works: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Preset _ -> "paper (as published) or best (what we recommend, the default)."
             | Config _ -> "a complete configuration file instead of a preset."
             | Set _ -> "changes one setting, key=value, for instance method.alpha=0.25. May be repeated."
@@ -70,6 +73,7 @@ module TrainVerb =
                     Tower = arguments.TryGetResult Tower
                     Weights = arguments.GetResult Weights
                     Text = arguments.TryGetResult Text
+                    TextWeights = arguments.TryGetResult Text_Weights
                     Settings = settings
                     Out = Path.GetFullPath(arguments.GetResult Out)
                     Prepared = arguments.TryGetResult Prepared |> Option.map Path.GetFullPath

@@ -130,6 +130,7 @@ module Demo =
                         Tower = None
                         Weights = weights
                         Text = None
+                        TextWeights = None
                         Settings = settings
                         Out = folder
                         Resume = File.Exists(Run.identityFile folder)

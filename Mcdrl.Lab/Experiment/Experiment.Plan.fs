@@ -23,6 +23,8 @@ type ExperimentRequest =
         Weights: string
         /// An embeddings table, for a tower without a text tower.
         Text: string option
+        /// A sentence encoder, the folder of a BERT, in place of the table.
+        TextWeights: string option
         /// What all methods share, as it is reported: a preset's name or a file, and assignments.
         Budget: string list
         /// Settings with further assignments on top.
@@ -52,7 +54,7 @@ type TrainingIdentity =
         LeaveOut: string
         /// Digest of the tower's file.
         WeightsSha256: string
-        /// Digest of the embeddings table, where there is one.
+        /// Digest of the embeddings table or of the sentence encoder's weights, where there is one.
         TextSha256: string option
         /// The run's.
         Seed: uint64

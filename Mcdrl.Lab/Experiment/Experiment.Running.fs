@@ -39,6 +39,7 @@ module internal ExperimentRunning =
                             Tower = request.Tower
                             Weights = request.Weights
                             Text = request.Text
+                            TextWeights = request.TextWeights
                             Settings = run.Identity.Settings
                             Out = folder
                             Prepared = Some(Path.Combine(request.Out, "prepared"))

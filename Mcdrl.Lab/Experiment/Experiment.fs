@@ -59,6 +59,7 @@ module Experiment =
         : Result<Prepared, McdrlError> =
         result {
             let! _ = Native.load ()
+            let! source = TextSource.choose request.Text request.TextWeights
             let! dataset = Dataset.load request.Data
 
             do!
@@ -88,8 +89,7 @@ module Experiment =
 
             let! weightsFile = Weights.locate request.Weights
             let! weightsSha256 = Files.sha256 weightsFile
-            let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
-            let! textSha256 = textFile |> Option.map Files.sha256 |> Option.sequenceResult
+            let! textSha256 = TextSource.sha256 source
             let! dataSha256 = DatasetDigest.whole dataset cancel
 
             let! testSha256 =
@@ -99,7 +99,16 @@ module Experiment =
 
             use _scope = TorchSharp.torch.NewDisposeScope()
             let! weights = Weights.load request.Weights
-            let! methods, impossible = ExperimentPlan.methods weights.Text.IsSome request
+            do! TextSource.check weights source
+            let hasClip = weights.Text.IsSome
+
+            let! possible, withoutTexts =
+                ExperimentPlan.methods (hasClip || TextSource.hasTower source) request
+
+            let methods, withoutClip =
+                possible
+                |> List.partition (fun (_, settings) ->
+                    hasClip || settings.Method.PriorSource <> Some PriorSource.Estimated)
 
             let! shared = request.SettingsWith []
 
@@ -116,9 +125,13 @@ module Experiment =
                     Request = request
                     Methods = List.map fst methods
                     LeftOut =
-                        impossible
-                        |> List.map (fun method ->
-                            $"{method.Label}: needs a text tower, which {Tower.name weights.Tower} has not")
+                        [
+                            for method in withoutTexts do
+                                $"{method.Label}: needs a text tower, which {Tower.name weights.Tower} has not"
+
+                            for method, _ in withoutClip do
+                                $"{method.Label}: needs a CLIP, which {Tower.name weights.Tower} is not"
+                        ]
                     Runs = runs
                     Facts =
                         {

@@ -174,7 +174,7 @@ module internal ZeroShotMeasuring =
             let classes, conditions = world.Classes.Length, world.Conditions.Length
 
             let! embeddings =
-                PromptTable.resolve weights None (Prompts.all world.Classes world.Conditions)
+                PromptTable.resolve weights TextSource.Own (Prompts.all world.Classes world.Conditions)
 
             let texts = PromptTexts.ofEmbeddings classes conditions None embeddings
             let side = int (Tower.inputSize weights.Tower)

@@ -244,7 +244,7 @@ module Objective =
     /// `evaluate` with class texts in a rival's words. Its own objective takes the place of Eq. 12, in `Contrast`.
     let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) mode batch =
         scopedWith kept (fun () ->
-            let texts = Rival.texts (Some rival) batch.Features texts
+            let texts = Rival.texts (Some rival) network batch.Features texts
 
             let terms, logits =
                 evaluate

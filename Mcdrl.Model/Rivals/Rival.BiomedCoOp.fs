@@ -16,7 +16,7 @@ type BiomedCoOp =
 ///
 /// Published for image classification, on BiomedCLIP and with 50 prompts a class. Ours: the class texts take the place of
 /// the fixed ones in the frame of all methods; the prompts are our own (`BiomedPrompts`); the frozen image feature of the
-/// teacher is the tower's own without its gradient. Their robust score by median and MAD is left out, since standardising
+/// teacher is F_vis without its gradient (the tower's own, or projected where it never saw text). Their robust score by median and MAD is left out, since standardising
 /// it again undoes it: what remains is the z-score of u.
 ///
 /// Ensembles E are features of the class's prompts, [K, P, d]; f images [B, d]; s the scale of cosines.

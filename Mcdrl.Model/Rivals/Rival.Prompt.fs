@@ -8,14 +8,15 @@ open TorchSharp
 type PromptFrame =
     {
         /// The tower that reads the prompts.
-        text: ClipText
-        /// [SOS][class words][EOS] of each class, padded with 0, int64 [K, n].
+        text: TextTower
+        /// [start][class words][end] of each class, padded with 0, int64 [K, n]. The end token has the largest id.
         tokens: Tensor
         /// Embeddings of `PromptFrame.words`, [4, width].
         context: Tensor
     }
 
-/// Prompts [SOS][context][class words][EOS] whose context is embeddings, not words (CoOp, arXiv 2109.01134).
+/// Prompts [start][context][class words][end] whose context is embeddings, not words (CoOp, arXiv 2109.01134). Start and
+/// end are CLIP's tokens, or a sentence encoder's [CLS] and [SEP].
 [<RequireQualifiedAccess>]
 module PromptFrame =
     /// The words that a context starts from, one a context token: before a class name they are a plain prompt, one
@@ -27,11 +28,11 @@ module PromptFrame =
 
     /// The frame of class tokens, int64 [K, n] as above with n at most the tower's context − 4. `wordTokens` are the
     /// tokens of each of `words`, without start and end; a word of several gives the mean of their embeddings.
-    let create (text: ClipText) (wordTokens: int64 list list) (tokens: Tensor) : PromptFrame =
+    let create (text: TextTower) (wordTokens: int64 list list) (tokens: Tensor) : PromptFrame =
         let embedding (ids: int64 list) =
             scoped (fun () ->
-                let ids = torch.tensor(List.toArray ids).``to`` text.positional_embedding.device
-                (ClipText.embed text ids).mean [| 0L |])
+                let ids = torch.tensor(List.toArray ids).``to``(TextTower.device text)
+                (TextTower.embed text ids).mean [| 0L |])
 
         {
             text = text
@@ -43,14 +44,14 @@ module PromptFrame =
     let width (frame: PromptFrame) = frame.context.shape[1]
 
     /// Width d of a text's feature.
-    let embed (frame: PromptFrame) = frame.text.text_projection.shape[1]
+    let embed (frame: PromptFrame) = TextTower.embedWidth frame.text
 
-    /// Text features, not of unit length. One context for all images or one an image, [1 or B, 4, width]
+    /// Text features, see `TextTower.forwardEmbedded`. One context for all images or one an image, [1 or B, 4, width]
     /// → [1 or B, K, d]. Gradients reach the context through the frozen tower.
     let features (frame: PromptFrame) (context: Tensor) =
         scoped (fun () ->
             let images, classes = context.shape[0], frame.tokens.shape[0]
-            let words = ClipText.embed frame.text frame.tokens // [K, n, width]
+            let words = TextTower.embed frame.text frame.tokens // [K, n, width]
             let rest = words.shape[1] - 1L
 
             let start = words.narrow(1L, 0L, 1L).repeat(images, 1L, 1L)
@@ -62,6 +63,6 @@ module PromptFrame =
 
             let texts =
                 torch.cat ([| start; own; named |], 1L) // [B·K, n + 4, width]
-                |> ClipText.forwardEmbedded frame.text ends
+                |> TextTower.forwardEmbedded frame.text ends
 
             texts.unflatten (0L, [| images; classes |]))

@@ -47,19 +47,27 @@ module Rival =
             ensemble = ensemble
         }
 
-    /// The class texts for a batch of images: [B, K, d], or [1, K, d] where they are the same for every image.
+    /// The class texts for a batch of images: [B, K, d], or [1, K, d] where they are the same for every image. The image
+    /// feature is in the texts' space, F_vis [B, d]; the maps are the tower's own.
     let classTexts (rival: Rival) (features: TowerFeatures) =
         match rival.learner with
         | PromptLearner.Cocoop learner -> CoCoOp.classTexts rival.frame learner features.Image
         | PromptLearner.Stylip learner -> StyLIP.classTexts rival.frame learner features
         | PromptLearner.Biomedcoop learner -> BiomedCoOp.classTexts rival.frame learner
 
-    /// The texts for a batch of images, in the rival's words where there is one.
-    let texts (rival: Rival option) (features: TowerFeatures) (texts: Texts) : Texts =
+    /// The texts for a batch of images, in the rival's words where there is one. For a tower that never saw text F_vis
+    /// comes from the network's learned projection.
+    let texts (rival: Rival option) (network: Network) (features: TowerFeatures) (texts: Texts) : Texts =
         match rival with
         | Some rival ->
             { texts with
-                classes = classTexts rival features
+                classes =
+                    scoped (fun () ->
+                        classTexts
+                            rival
+                            { features with
+                                Image = Network.aligned network features.Image
+                            })
             }
         | None -> texts
 
@@ -82,7 +90,7 @@ module Rival =
     /// that show a class, and what BiomedCoOp adds. F_vis [B, d], classes int64 [B], `texts` from `classTexts`.
     let loss (rival: Rival) (texts: Tensor) (classes: Tensor) (image: Tensor) =
         scoped (fun () ->
-            let scale = ClipText.scale rival.frame.text
+            let scale = TextTower.scale rival.frame.text
             let contrast = Loss.contrast (1.0 / scale) texts classes (widened image)
 
             match rival.learner, rival.ensemble with

@@ -137,9 +137,12 @@ module Layers =
     let conv2d (stride: int64) (padding: int64) (layer: Conv2d) (x: Tensor) =
         conv2dThen Epilogue.Nothing stride padding layer x
 
+    /// Normalises the last axis. [..., width] → [..., width]
+    let layerNormBy (eps: float) (layer: LayerNorm) (x: Tensor) =
+        functional.layer_norm (x, layer.weight.shape, layer.weight, layer.bias, eps)
+
     /// Normalises the last axis, eps 1e-5. [..., width] → [..., width]
-    let layerNorm (layer: LayerNorm) (x: Tensor) =
-        functional.layer_norm (x, layer.weight.shape, layer.weight, layer.bias, 1e-5)
+    let layerNorm (layer: LayerNorm) (x: Tensor) = layerNormBy 1e-5 layer x
 
     /// Batch normalisation by the stored statistics (never the batch's). [B, C, h, w] → [B, C, h, w]
     let batchNorm (eps: float) (layer: BatchNorm) (x: Tensor) =

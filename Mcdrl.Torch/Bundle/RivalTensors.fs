@@ -13,17 +13,51 @@ module RivalTensors =
     let private refuse origin what =
         Error(McdrlError.model what origin "Copy the model again, whole")
 
-    /// The tokens [SOS][class words][EOS] of each class, which the text tower must be able to take.
-    let private tokensOf origin (shape: ClipTextShape) (classes: string list) (tensors: Map<string, Tensor>) =
+    /// The shapes of the text tower that reads the prompts, below `frame.text`.
+    let private textTemplate (origin: string) (tensors: Map<string, Tensor>) =
+        let shapes = Shapes.ofTensors origin tensors |> Shapes.below "frame.text"
+
+        if BertText.isShapeOf shapes then
+            result {
+                let! shape = BertText.shape shapes
+
+                let divides (heads: Tensor) =
+                    heads.dtype = torch.int64
+                    && heads.numel () = 1L
+                    && heads.item<int64>() > 0L
+                    && shape.Width % heads.item<int64>() = 0L
+
+                do!
+                    match tensors.TryFind "frame.text.heads" with
+                    | Some heads when divides heads -> Ok()
+                    | _ ->
+                        refuse
+                            origin
+                            "prompts.frame.text.heads is missing, or is no number of attention heads"
+
+                return TextTower.Bert(BertText.template shape), shape.Vocabulary
+            }
+        else
+            ClipText.shape shapes
+            |> Result.map (fun shape -> TextTower.Clip(ClipText.template shape), shape.Vocabulary)
+
+    /// The tokens [start][class words][end] of each class, which the text tower must be able to take.
+    let private tokensOf
+        origin
+        (text: TextTower)
+        vocabulary
+        (classes: string list)
+        (tensors: Map<string, Tensor>)
+        =
         match tensors.TryFind "frame.tokens" with
         | Some tokens when
             tokens.dtype = torch.int64
             && tokens.dim () = 2L
             && tokens.shape[0] = int64 classes.Length
             && tokens.shape[1] > 0L
-            && tokens.shape[1] + PromptFrame.length <= shape.Context
+            && tokens.shape[1] + PromptFrame.length <= int64 (TextTower.context text)
             && tokens.data<int64>().ToArray()
-               |> Array.forall (fun id -> id >= 0L && id < shape.Vocabulary)
+               |> Array.forall (fun id -> id >= 0L && id < vocabulary)
             ->
             Ok tokens
         | _ -> refuse origin "prompts.frame.tokens is missing, or is no list of tokens of the model's classes"
@@ -45,16 +79,14 @@ module RivalTensors =
                 refuse origin "it holds prompts that its settings don't have"
         | Some prompting ->
             result {
-                let! shape =
-                    Shapes.ofTensors origin tensors |> Shapes.below "frame.text" |> ClipText.shape
-
-                let! tokens = tokensOf origin shape classes tensors
+                let! text, vocabulary = textTemplate origin tensors
+                let! tokens = tokensOf origin text vocabulary classes tensors
 
                 let frame =
                     {
-                        text = ClipText.template shape
+                        text = text
                         tokens = tokens.alias ()
-                        context = Template.tensor [ PromptFrame.length; shape.Width ]
+                        context = Template.tensor [ PromptFrame.length; TextTower.width text ]
                     }
 
                 let template = Rival.create prompting frame None (channels tower) Filling.Shapes

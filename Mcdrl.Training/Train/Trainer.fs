@@ -82,15 +82,16 @@ module Trainer =
                             "Correct the value in the configuration or with “set”"
                     ))
 
-    let private textsOf (request: TrainRequest) (weights: Weights) (classes: string list) =
+    let private textsOf (request: TrainRequest) (weights: Weights) source (classes: string list) =
         let m = request.Settings.Method
         let prior = if m.Prior.IsEmpty then None else Some m.Prior
 
-        PromptTable.resolve weights request.Text (Prompts.all (Settings.wordsOf m classes) m.Conditions)
+        PromptTable.resolve weights source (Prompts.all (Settings.wordsOf m classes) m.Conditions)
         |> Result.map (PromptTexts.ofEmbeddings classes.Length m.Conditions.Length prior)
 
     let private identify
         (request: TrainRequest)
+        source
         (dataset: Dataset)
         items
         (cancel: CancellationToken)
@@ -98,8 +99,7 @@ module Trainer =
         result {
             let! weightsFile = Weights.locate request.Weights
             let! weights = Files.sha256 weightsFile
-            let! textFile = request.Text |> Option.map Weights.locate |> Option.sequenceResult
-            let! text = textFile |> Option.map Files.sha256 |> Option.sequenceResult
+            let! text = TextSource.sha256 source
             let! data = DatasetDigest.ofItems dataset items cancel
 
             return
@@ -203,6 +203,7 @@ module Trainer =
     /// Frames, features and texts made ready; then the epochs; then the bundle.
     let private run
         (request: TrainRequest)
+        source
         (identity: RunIdentity)
         (dataset: Dataset)
         sites
@@ -224,11 +225,11 @@ module Trainer =
                     (fun (item: DatasetItem) -> item.Site)
 
             let! weights = loadWeights request
-            let! texts = textsOf request weights dataset.Classes
+            let! texts = textsOf request weights source dataset.Classes
             let tower = weights.Tower
 
             let! rival =
-                RivalSource.create settings.Method weights dataset.Classes (Seed.named "prompts" seed)
+                RivalSource.create settings.Method weights source dataset.Classes (Seed.named "prompts" seed)
 
             let! estimator = PriorEstimate.create settings.Method weights
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
@@ -319,11 +320,12 @@ module Trainer =
         result {
             let! _ = Native.load ()
             let! device = Device.parse request.Device
+            let! source = TextSource.choose request.Text request.TextWeights
             let! dataset = Dataset.load request.Data
             let! sites = sitesOf dataset request.LeaveOut
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
-            let! identity = identify request dataset items progress.Cancel
+            let! identity = identify request source dataset items progress.Cancel
             use! _owned = Run.lock request.Out
             let! resume = Run.enter request.Out request.Resume identity
-            return! run request identity dataset sites items device resume progress
+            return! run request source identity dataset sites items device resume progress
         }

@@ -27,7 +27,10 @@ module internal TrainingLoop =
     let private predict settings mode (loop: TrainingLoop) network rival (features: TowerFeatures) =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
-            let texts = loop.Texts |> Prior.inTexts network |> Rival.texts rival features
+
+            let texts =
+                loop.Texts |> Prior.inTexts network |> Rival.texts rival network features
+
             let observation = Network.observe network texts settings.Method.Alpha features
 
             (Network.probabilities network texts mode side observation).argmax(1L).cpu().``to`` torch.uint8)

@@ -18,6 +18,8 @@ type TrainRequest =
         Weights: string
         /// An embeddings table, for a tower without a text tower.
         Text: string option
+        /// A sentence encoder, the folder of a BERT, in place of the table.
+        TextWeights: string option
         /// What decides the training besides data, weights and seed.
         Settings: Settings
         /// The run's folder.
@@ -50,7 +52,7 @@ type RunIdentity =
         LeaveOut: string option
         /// Digest of the tower's file.
         WeightsSha256: string
-        /// Digest of the embeddings table, where there is one.
+        /// Digest of the embeddings table or of the sentence encoder's weights, where there is one.
         TextSha256: string option
         /// The run's seed.
         Seed: uint64

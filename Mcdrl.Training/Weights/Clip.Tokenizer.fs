@@ -10,7 +10,6 @@ open System.Text.Json
 open System.Text.RegularExpressions
 open FsToolkit.ErrorHandling
 open Microsoft.ML.Tokenizers
-open TorchSharp
 
 /// CLIP's text as the numbers its text tower takes. Built from the vocabulary that belongs to the weights.
 [<NoComparison; NoEquality>]
@@ -210,26 +209,6 @@ module ClipTokenizer =
     /// One row of `context` ids a text, zero-padded, I64 [n, context]. Texts with more ids are a `Usage` error
     /// that lists them: a prompt is never cut silently.
     let batch (context: int) (tokenizer: ClipTokenizer) (texts: string list) : Result<Tensor, McdrlError> =
-        let rows = texts |> List.map (fun text -> text, encode tokenizer text)
-
-        let long =
-            rows
-            |> List.filter (fun (_, ids) -> ids.Length > context)
-            |> List.map (fun (text, ids) ->
-                McdrlError.usage
-                    $"it has {ids.Length} tokens, the text tower takes {context}"
-                    $"prompt \"{text}\""
-                    "Shorten it")
-
-        match McdrlError.ofList long with
-        | Some error -> Error error
-        | None ->
-            let padded =
-                [|
-                    for _, ids in rows do
-                        yield! ids
-                        yield! Array.zeroCreate<int64>(context - ids.Length)
-                |]
-
-            scoped (fun () -> torch.tensor(padded).reshape(int64 rows.Length, int64 context))
-            |> Ok
+        texts
+        |> List.map (fun text -> text, encode tokenizer text)
+        |> TokenRows.padded context

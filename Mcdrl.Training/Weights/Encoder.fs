@@ -13,11 +13,13 @@ type EncodeSource =
     | Images of folder: string
     /// A safetensors file with `image` [n, 3, h, w] and/or `tokens` [n, context], taken as they are.
     | Tensors of file: string
+    /// The lines of a UTF-8 text file, a prompt each; empty ones and repetitions are left out.
+    | Prompts of file: string
 
 /// What to encode, by whose weights, and where to.
 type EncodeRequest =
     {
-        /// A weights file or its folder.
+        /// A weights file or its folder; for prompts, of a sentence encoder.
         Weights: string
         /// What is encoded.
         Source: EncodeSource
@@ -30,7 +32,7 @@ type EncodeRequest =
 /// What was written.
 type EncodeReport =
     {
-        /// Which architecture the weights have, see `Tower.name`.
+        /// Which architecture the weights have, see `Tower.name` and `TextTower.name`.
         Tower: string
         /// Names and shapes of the tensors in the file.
         Written: (string * int64 list) list
@@ -281,38 +283,84 @@ module Encoder =
             return features, Map [ "files", JsonSerializer.Serialize names ], failed
         }
 
-    /// Encodes and writes: `image_features` [n, d] and, where the tower has them, `dense_plain` and `dense_maskclip`
-    /// [n, H, W, d], `text_features` [n, d]; none of unit length. Images from files are prepared by CLIP's own
-    /// preprocessing (shorter side to the input's size, centre square); their names are in `__metadata__.files`, in the
-    /// order of the rows. An unreadable image is reported and left out.
+    /// Larger than any list of prompts.
+    let private largestPrompts = 16_000_000L
+
+    let private promptsOf (path: string) =
+        Files.readBounded largestPrompts path
+        |> Result.bind (fun bytes ->
+            let lines =
+                Text.Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF').Split '\n'
+                |> Array.map _.Trim()
+                |> Array.filter ((<>) "")
+                |> Array.distinct
+                |> List.ofArray
+
+            if lines.IsEmpty then
+                Error(McdrlError.data "it has no prompt" path "Write one prompt a line")
+            else
+                Ok lines)
+
+    /// A table of prompts by a sentence encoder, as `PromptTable.ofFile` reads it.
+    let private encodePrompts (request: EncodeRequest) (device: torch.Device) (path: string) =
+        result {
+            let! prompts = promptsOf path
+            let! text, tokenizer = SentenceEncoder.load request.Weights
+            let text = text |> Tree.map (fun leaf -> leaf.``to`` device)
+            let! embeddings = TextEncoder.features (TextEncoder.Bert(text, tokenizer)) prompts
+            do! PromptTable.write request.Out prompts embeddings
+
+            return
+                {
+                    Tower = TextTower.name (TextTower.Bert text)
+                    Written = [ "embeddings", List.ofArray embeddings.shape ]
+                    Failed = []
+                }
+        }
+
+    let private encodeByTower (request: EncodeRequest) (device: torch.Device) work =
+        result {
+            let! loaded = Weights.load request.Weights
+
+            let weights =
+                { loaded with
+                    Tower = loaded.Tower |> Tree.map (fun leaf -> leaf.``to`` device)
+                    Text = loaded.Text |> Tree.map (fun leaf -> leaf.``to`` device)
+                }
+
+            let! tensors, metadata, failed = work weights
+            let name = Tower.name weights.Tower
+            do! Safetensors.write request.Out (Map.add "tower" name metadata) tensors
+
+            return
+                {
+                    Tower = name
+                    Written = [ for name, tensor in tensors -> name, List.ofArray tensor.shape ]
+                    Failed = failed
+                }
+        }
+
+    /// Encodes and writes. From images and tensors: `image_features` [n, d] and, where the tower has them, `dense_plain`
+    /// and `dense_maskclip` [n, H, W, d], `text_features` [n, d]; none of unit length. Images from files are prepared by
+    /// CLIP's own preprocessing (shorter side to the input's size, centre square); their names are in
+    /// `__metadata__.files`, in the order of the rows. An unreadable image is reported and left out. From prompts: a table,
+    /// `embeddings` [n, d], rows of unit length, the prompts as a JSON list in `__metadata__.prompts`.
     let encode (request: EncodeRequest) (progress: Progress) : Result<EncodeReport, McdrlError> =
         try
             result {
                 let! device = Device.parse request.Device
                 use _scope = torch.NewDisposeScope()
                 use _inference = torch.inference_mode true
-                let! loaded = Weights.load request.Weights
 
-                let weights =
-                    { loaded with
-                        Tower = loaded.Tower |> Tree.map (fun leaf -> leaf.``to`` device)
-                        Text = loaded.Text |> Tree.map (fun leaf -> leaf.``to`` device)
-                    }
-
-                let! tensors, metadata, failed =
+                return!
                     match request.Source with
-                    | EncodeSource.Tensors path -> encodeTensors weights device path progress
-                    | EncodeSource.Images folder -> encodeFolder weights device folder progress
-
-                let name = Tower.name weights.Tower
-                do! Safetensors.write request.Out (Map.add "tower" name metadata) tensors
-
-                return
-                    {
-                        Tower = name
-                        Written = [ for name, tensor in tensors -> name, List.ofArray tensor.shape ]
-                        Failed = failed
-                    }
+                    | EncodeSource.Tensors path ->
+                        encodeByTower request device (fun weights ->
+                            encodeTensors weights device path progress)
+                    | EncodeSource.Images folder ->
+                        encodeByTower request device (fun weights ->
+                            encodeFolder weights device folder progress)
+                    | EncodeSource.Prompts path -> encodePrompts request device path
             }
         with :? OperationCanceledException ->
             Error McdrlError.Cancelled

@@ -5,35 +5,10 @@ open System.Text.Json
 open TorchSharp
 open FsToolkit.ErrorHandling
 
-/// Embeddings of prompts: computed by the text tower of a CLIP, or looked up in a table that another language model
-/// filled (a safetensors file with `embeddings` [n, d] and the n texts as a JSON list in `__metadata__.prompts`).
+/// Embeddings of prompts: computed by a text tower, or looked up in a table that one filled (a safetensors file with
+/// `embeddings` [n, d] and the n texts as a JSON list in `__metadata__.prompts`).
 [<RequireQualifiedAccess>]
 module PromptTable =
-    /// Prompts that go through the text tower at once.
-    let private chunk = 16
-
-    /// Row by row, F32 [n, d] on the tower's device, not of unit length. A prompt that is too long is an error.
-    let ofTower
-        (tower: ClipText)
-        (tokenizer: ClipTokenizer)
-        (prompts: string list)
-        : Result<Tensor, McdrlError> =
-        use scope = torch.NewDisposeScope()
-        use _noGrad = torch.no_grad ()
-        let device = tower.positional_embedding.device
-
-        ClipTokenizer.batch (ClipText.context tower) tokenizer prompts
-        |> Result.map (fun tokens ->
-            let rows =
-                [|
-                    for start in 0..chunk .. prompts.Length - 1 ->
-                        tokens.narrow(0L, int64 start, int64 (min chunk (prompts.Length - start))).``to``
-                            device
-                        |> ClipText.forward tower
-                |]
-
-            scope.MoveToOuter(torch.cat (rows, 0L)))
-
     /// The words of a prompt without articles: tables differ in "with close-up view" and "with a close-up view".
     let private words (prompt: string) =
         prompt.Split(' ', StringSplitOptions.RemoveEmptyEntries)
@@ -123,22 +98,34 @@ module PromptTable =
             return scope.MoveToOuter(embeddings.index_select (0L, torch.tensor rows))
         }
 
-    /// The embeddings of prompts for these weights: from `table` where one is given, else from their own text tower
-    /// and the vocabulary beside them.
-    let resolve
-        (weights: Weights)
-        (table: string option)
-        (prompts: string list)
-        : Result<Tensor, McdrlError> =
-        match table, weights.Text with
-        | Some path, _ -> ofFile path prompts
-        | None, Some tower ->
-            Weights.tokenizer weights
-            |> Result.bind (fun tokenizer -> ofTower tower tokenizer prompts)
-        | None, None ->
-            Error(
-                McdrlError.usage
-                    $"{Tower.name weights.Tower} has no text tower"
-                    weights.Path
-                    "Give an embeddings table with “text”"
-            )
+    /// Writes a table: the texts, each once, and the embeddings, F32 [n, d].
+    let write (path: string) (prompts: string list) (embeddings: Tensor) : Result<unit, McdrlError> =
+        Safetensors.write
+            path
+            (Map [ "prompts", JsonSerializer.Serialize prompts ])
+            [ "embeddings", embeddings ]
+
+    /// The embeddings of prompts for these weights, F32 [n, d]: from the table or the sentence encoder that the source
+    /// names, else from the weights' own text tower and the vocabulary beside them.
+    let resolve (weights: Weights) (source: TextSource) (prompts: string list) : Result<Tensor, McdrlError> =
+        match source with
+        | TextSource.Table path -> ofFile path prompts
+        | TextSource.Own
+        | TextSource.Sentences _ ->
+            result {
+                use scope = torch.NewDisposeScope()
+
+                let! encoder =
+                    TextEncoder.find weights source
+                    |> Result.bind (
+                        Result.requireSome (
+                            McdrlError.usage
+                                $"{Tower.name weights.Tower} has no text tower"
+                                weights.Path
+                                "Give an embeddings table with “text” or a sentence encoder with “text_weights”"
+                        )
+                    )
+
+                let! features = TextEncoder.features encoder prompts
+                return scope.MoveToOuter features
+            }

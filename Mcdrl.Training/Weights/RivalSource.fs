@@ -3,31 +3,54 @@ namespace Mcdrl
 open FsToolkit.ErrorHandling
 open TorchSharp
 
-/// A rival before training, from the text tower and the vocabulary of the weights.
+/// A rival before training, from a text tower and its vocabulary.
 [<RequireQualifiedAccess>]
 module internal RivalSource =
-    let private inner (tokenizer: ClipTokenizer) (text: string) =
-        let ids = ClipTokenizer.encode tokenizer text
-        ids[1 .. ids.Length - 2]
+    /// A sentence encoder that knows the tokens of these texts alone, and those tokens by its ids: start first, end last,
+    /// as `PromptFrame` wants them. A bundle that keeps it is half as large as one with all words of the language. The
+    /// whole vocabulary is freed.
+    let private restricted (text: BertText) (texts: int64 list list) =
+        let start, stop = List.head texts.Head, List.last texts.Head
 
-    let private frame (text: ClipText) (tokenizer: ClipTokenizer) (classes: string list) =
-        result {
-            let room = ClipText.context text - int PromptFrame.length
-            let! padded = ClipTokenizer.batch room tokenizer classes
+        let inner =
+            texts
+            |> List.collect (fun ids -> ids[1 .. ids.Length - 2])
+            |> List.distinct
+            |> List.except [ start; stop ]
 
-            let longest =
-                classes
-                |> List.map (fun name -> (ClipTokenizer.encode tokenizer name).Length)
-                |> List.max
+        let known = start :: inner @ [ stop ]
+        let places = known |> List.mapi (fun place id -> id, int64 place) |> Map.ofList
+        let small = BertText.restricted known text
+        text.embeddings.word_embeddings.weight.Dispose()
+        small, texts |> List.map (List.map (fun id -> places[id]))
 
+    let private frame (encoder: TextEncoder) (classes: string list) =
+        let context = TextTower.context (TextEncoder.tower encoder)
+        let room = context - int PromptFrame.length
+        let all = PromptFrame.words @ classes
+        let ids = List.map (TextEncoder.encode encoder) all
+
+        let text, ids =
+            match encoder with
+            | TextEncoder.Clip(text, _) -> TextTower.Clip text, ids
+            | TextEncoder.Bert(text, _) ->
+                let text, ids = restricted text ids
+                TextTower.Bert text, ids
+
+        let words, named = List.splitAt PromptFrame.words.Length ids
+
+        TokenRows.padded room (List.zip classes named)
+        |> Result.map (fun padded ->
+            let longest = named |> List.map _.Length |> List.max
             let tokens = padded.narrow(1L, 0L, int64 longest).contiguous()
-            return PromptFrame.create text (List.map (inner tokenizer) PromptFrame.words) tokens
-        }
+            PromptFrame.create text [ for ids in words -> ids[1 .. ids.Length - 2] ] tokens)
 
     /// Features of the descriptive prompts, [K, P, d]. A prompt too long for the tower is left out for every class.
-    let private ensemble (text: ClipText) (tokenizer: ClipTokenizer) (classes: string list) =
+    let private ensemble (encoder: TextEncoder) (classes: string list) =
+        let context = TextTower.context (TextEncoder.tower encoder)
+
         let fits (prompt: string) =
-            (ClipTokenizer.encode tokenizer prompt).Length <= ClipText.context text
+            (TextEncoder.encode encoder prompt).Length <= context
 
         let usable =
             classes
@@ -43,39 +66,42 @@ module internal RivalSource =
                     "Use a tower that takes longer texts, or shorter class names"
             )
         else
-            PromptTable.ofTower text tokenizer (usable |> List.transpose |> List.concat)
+            TextEncoder.features encoder (usable |> List.transpose |> List.concat)
             |> Result.map (fun features ->
                 features.unflatten (0L, [| int64 classes.Length; int64 usable.Length |]))
 
-    /// The rival that the settings name, before training. It needs weights with a text tower.
+    /// The rival that the settings name, before training. It needs a text tower, of the weights or of the source.
     let create
         (settings: MethodSettings)
         (weights: Weights)
+        (source: TextSource)
         (classes: string list)
         seed
         : Result<Rival option, McdrlError> =
-        let words = Settings.wordsOf settings classes
-
-        match settings.Prompting, weights.Text with
-        | None, _ -> Ok None
-        | Some _, None ->
-            Error(
-                McdrlError.usage
-                    $"{Tower.name weights.Tower} has no text tower, without which prompts can't be learned"
-                    "method.prompting"
-                    "Use the weights of a CLIP, or leave method.prompting out"
-            )
-        | Some prompting, Some text ->
+        match settings.Prompting with
+        | None -> Ok None
+        | Some prompting ->
             result {
-                let! tokenizer = Weights.tokenizer weights
-                let! frame = frame text tokenizer words
+                let words = Settings.wordsOf settings classes
+
+                let! encoder =
+                    TextEncoder.find weights source
+                    |> Result.bind (
+                        Result.requireSome (
+                            McdrlError.usage
+                                $"{Tower.name weights.Tower} has no text tower, without which prompts can't be learned"
+                                "method.prompting"
+                                "Use the weights of a CLIP, give a sentence encoder with “text_weights”, or leave method.prompting out"
+                        )
+                    )
 
                 let! ensemble =
                     match prompting with
-                    | Prompting.Biomedcoop -> ensemble text tokenizer words |> Result.map Some
+                    | Prompting.Biomedcoop -> ensemble encoder words |> Result.map Some
                     | Prompting.Cocoop
                     | Prompting.Stylip -> Ok None
 
+                let! frame = frame encoder words
                 let channels = RivalTensors.channels weights.Tower
                 return Some(Rival.create prompting frame ensemble channels (Filling.Drawn seed))
             }

@@ -28,9 +28,12 @@ module Weights =
 
     /// The safetensors file that `path` names or holds.
     let locate (path: string) : Result<string, McdrlError> =
-        let isPickle =
+        let isPickle (file: string) =
             pickles
-            |> List.exists (fun ending -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+            |> List.exists (fun ending -> file.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+
+        let useSafetensors =
+            "Use the safetensors file of the same weights, e.g. open_clip_model.safetensors"
 
         if Directory.Exists path then
             Files.attempt path (fun () ->
@@ -45,12 +48,21 @@ module Weights =
                 | Some file, _ -> Ok file
                 | None, [ file ] -> Ok file
                 | None, [] ->
-                    Error(
-                        McdrlError.model
-                            "the folder has no .safetensors file"
-                            path
-                            "Name the weights file or its folder"
-                    )
+                    match Directory.GetFiles path |> Array.sort |> Array.tryFind isPickle with
+                    | Some pickle ->
+                        Error(
+                            McdrlError.model
+                                $"the folder has no .safetensors file; {Path.GetFileName pickle} is a pickle, which can run code and is never read"
+                                path
+                                useSafetensors
+                        )
+                    | None ->
+                        Error(
+                            McdrlError.model
+                                "the folder has no .safetensors file"
+                                path
+                                "Name the weights file or its folder"
+                        )
                 | None, several ->
                     let listed =
                         several
@@ -63,13 +75,8 @@ module Weights =
                             path
                             "Name one of them"
                     ))
-        elif isPickle then
-            Error(
-                McdrlError.model
-                    "it is a pickle, which can run code and is never read"
-                    path
-                    "Use the safetensors file of the same weights, e.g. open_clip_model.safetensors"
-            )
+        elif isPickle path then
+            Error(McdrlError.model "it is a pickle, which can run code and is never read" path useSafetensors)
         elif File.Exists path then
             Ok path
         else

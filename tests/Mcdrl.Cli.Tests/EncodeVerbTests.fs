@@ -70,6 +70,10 @@ let tests =
                             [ "--weights"; "w"; "--out"; "o" ]
                             [ "--weights"; "w"; "--out"; "o"; "--images"; "i"; "--tensors"; "t" ]
                             [ "--weights"; "w"; "--out"; "o"; "--tensors"; "t"; "--colour" ]
+                            [ "--weights"; "w"; "--out"; "o"; "--prompts"; "p" ]
+                            [ "--weights"; "w"; "--text-weights"; "t"; "--out"; "o"; "--prompts"; "p" ]
+                            [ "--text-weights"; "w"; "--out"; "o"; "--images"; "i" ]
+                            [ "--text-weights"; "w"; "--out"; "o"; "--prompts"; "p"; "--images"; "i" ]
                         ] do
                         Expect.equal (mcdrl ("encode" :: arguments)).Code 2 (String.concat " " arguments)
                 }
@@ -80,6 +84,29 @@ let tests =
 
                     Expect.equal outcome.Code 3 "model"
                     Expect.stringContains outcome.Err "/nonexistent/w" "named"
+                }
+
+                test "prompts become a table that training reads" {
+                    inOutput (fun out ->
+                        Folder.temporary (fun folder ->
+                            let encoder = Path.Combine(folder, "sentences")
+                            World.writeSentenceEncoder encoder
+                            let prompts = Path.Combine(folder, "prompts.txt")
+                            File.WriteAllText(prompts, "A polyp with blur\nulcer\n")
+
+                            let outcome =
+                                mcdrl
+                                    [
+                                        yield! [ "encode"; "--prompts"; prompts; "--text-weights"; encoder ]
+                                        yield! [ "--out"; out; "--json" ]
+                                    ]
+
+                            Expect.equal outcome.Code 0 outcome.Err
+                            let line = Expect.wantSome (objects outcome |> Array.tryExactlyOne) "one object"
+                            Expect.equal (line.GetProperty("tower").GetString()) "BERT 2x8" "by which"
+                            use _scope = torch.NewDisposeScope()
+                            let table = Outcome.ok (PromptTable.ofFile out [ "ulcer" ])
+                            Expect.equal (List.ofArray table.shape) [ 1L; 8L ] "a row"))
                 }
 
                 test "a bad image among good ones: the rest is done, exit 1" {

@@ -2,6 +2,7 @@ module Mcdrl.Cli.Tests.TrainVerbTests
 
 open System.IO
 open Expecto
+open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
 open Mcdrl.Tests
 
@@ -65,6 +66,59 @@ let tests =
                         Expect.isFalse
                             (Path.Exists(Path.Combine(folder, "run", "prepared")))
                             "nothing of its own")
+                }
+
+                test "a sentence encoder in place of the table: any class word, learned prompts too" {
+                    World.within (fun folder ->
+                        let encoder = Path.Combine(folder, "sentences")
+                        World.writeSentenceEncoder encoder
+
+                        let train weights out more =
+                            mcdrl
+                                [
+                                    yield!
+                                        [
+                                            "train"
+                                            "--data"
+                                            Path.Combine(folder, "data")
+                                            "--leave-out"
+                                            "c"
+                                        ]
+                                    yield! [ "--weights"; weights; "--text-weights"; encoder ]
+                                    yield! [ "--out"; Path.Combine(folder, out) ]
+
+                                    for setting in
+                                        [
+                                            "method.input_size=64"
+                                            """method.class_words={"polyp":"ulcer"}"""
+                                            "method.prompting=cocoop"
+                                            "method.training_mode=never"
+                                            "method.head_width=8"
+                                            "optimiser.epochs=1"
+                                            "optimiser.trained_blocks=0"
+                                            "augmentation.views=1"
+                                        ] do
+                                        yield! [ "--set"; setting ]
+
+                                    yield! more
+                                ]
+
+                        let outcome = train (Shared.path "weights/resnet50-imagenet") "run" []
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let model = Outcome.ok (Bundle.load (Path.Combine(folder, "run", "model")))
+
+                        match model.Rival with
+                        | Some { frame = { text = TextTower.Bert _ } } -> ()
+                        | _ -> failtest "the model reads its prompts by the sentence encoder"
+
+                        let table = [ "--text"; Path.Combine(folder, "text.safetensors") ]
+                        let both = train (Shared.path "weights/resnet50-imagenet") "both" table
+                        Expect.equal both.Code 2 both.Err
+                        Expect.stringContains both.Err "--text and --text-weights" "named as flags"
+
+                        let clip = train (Path.Combine(folder, "tower.safetensors")) "clip" []
+                        Expect.equal clip.Code 2 clip.Err
+                        Expect.stringContains clip.Err "--text-weights" "named as a flag")
                 }
 
                 test "a mandatory argument is missing" {

@@ -35,6 +35,7 @@ let private request design : ExperimentRequest =
         Tower = None
         Weights = "weights"
         Text = None
+        TextWeights = None
         Budget = []
         SettingsWith = Config.ofPreset "demo"
         Seeds = 2

@@ -77,6 +77,7 @@ let private request folder out methods : ExperimentRequest =
         Tower = None
         Weights = Path.Combine(folder, "tower.safetensors")
         Text = Some(Path.Combine(folder, "text.safetensors"))
+        TextWeights = None
         Budget = [ "tiny settings" ]
         SettingsWith = Config.ofFile shared
         Seeds = 1

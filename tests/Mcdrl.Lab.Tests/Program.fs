@@ -28,6 +28,7 @@ let private tests () =
         ExperimentSheetTests.tests
         ExperimentPlanTests.tests
         ExperimentTests.tests
+        ExperimentSentencesTests.tests
         ExperimentPublishedTests.tests
         ExperimentMethodFiguresTests.tests
         ExperimentRivalryTests.tests

@@ -382,7 +382,7 @@ let private ofRival =
         let before = LiveTensors.count ()
         let terms, logits = evaluate ()
         Expect.equal torch.Tensor.TotalCount (before + 9L) "eight terms and the logits"
-        let worded = Rival.texts (Some rival) batch.Features texts
+        let worded = Rival.texts (Some rival) network batch.Features texts
         let own = Rival.loss rival worded.classes batch.Classes batch.Features.Image
         Expect.equal (number terms.Contrast) (number own) "its own"
 

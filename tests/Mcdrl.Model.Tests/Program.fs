@@ -32,6 +32,7 @@ let private tests () =
         PackingTests.tests
         PackingFrozenTests.tests
         FlopsTests.tests
+        BertTextTests.tests
         RivalPromptTests.tests
         RivalCoCoOpTests.tests
         RivalStyLIPTests.tests

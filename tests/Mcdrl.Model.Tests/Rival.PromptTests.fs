@@ -5,8 +5,14 @@ open TorchSharp
 open Mcdrl
 open Mcdrl.Tests.Causal
 
-/// A random text tower of 20 tokens (18 starts, 19 ends), width 16, d joint dimensions.
-let private textTower (d: int64) : ClipText =
+/// Both are random, of 20 tokens (18 starts, 19 ends), context 12 and d joint dimensions.
+type Reader =
+    | ClipReader
+    | BertReader
+
+let readers = [ ClipReader; BertReader ]
+
+let private clip (d: int64) : ClipText =
     ClipText.template
         {
             Context = 12L
@@ -24,13 +30,36 @@ let private textTower (d: int64) : ClipText =
         else
             leaf)
 
+let private bert (d: int64) : BertText =
+    let drawn =
+        BertText.template
+            {
+                Context = 12L
+                Vocabulary = 20L
+                Kinds = 2L
+                Width = d
+                Layers = 2
+                Hidden = 32L
+            }
+        |> FirstWeights.ofTemplate (Seed.create 1UL)
+
+    { drawn with heads = torch.tensor 2L }
+
+let private textTower reader d =
+    match reader with
+    | ClipReader -> TextTower.Clip(clip d)
+    | BertReader -> TextTower.Bert(bert d)
+
 /// Two classes of one and of two words.
 let tokens () =
     torch.tensor (array2D [ [ 18L; 3L; 19L; 0L ]; [ 18L; 4L; 5L; 19L ] ])
 
 /// The frame of a tower of d joint dimensions; d / 16 is the width of the rivals' bottlenecks.
-let frameOf d =
-    PromptFrame.create (textTower d) [ [ 6L ]; [ 7L ]; [ 8L ]; [ 9L ] ] (tokens ())
+let frameBy reader d =
+    PromptFrame.create (textTower reader d) [ [ 6L ]; [ 7L ]; [ 8L ]; [ 9L ] ] (tokens ())
+
+/// That of a CLIP.
+let frameOf d = frameBy ClipReader d
 
 let frame () = frameOf 8L
 
@@ -40,12 +69,14 @@ let inScope name work =
         use _scope = torch.NewDisposeScope()
         work ()
 
-let private contexts images seed =
-    SeedTensors.normal [ images; 4L; 16L ] (Seed.create seed)
+let private contexts (frame: PromptFrame) images seed =
+    SeedTensors.normal [ images; 4L; PromptFrame.width frame ] (Seed.create seed)
 
-let tests =
+let private readBy reader =
+    let frame () = frameBy reader 8L
+
     testList
-        "Rival.Prompt"
+        $"{reader}"
         [
             inScope "a context of words gives what the tower says of the words" (fun () ->
                 let frame = frame ()
@@ -57,15 +88,20 @@ let tests =
                     )
 
                 PromptFrame.features frame (frame.context.unsqueeze 0L)
-                |> Law.close 1e-5 "features" ((ClipText.forward frame.text whole).unsqueeze 0L))
+                |> Law.close
+                    1e-5
+                    "features"
+                    ((TextTower.forward frame.text (torch.tensor [| 6L; 7L |]) whole).unsqueeze 0L))
 
             inScope "a word of several tokens is their mean" (fun () ->
-                let text = textTower 8L
+                let text = textTower reader 8L
 
                 let frame =
                     PromptFrame.create text [ [ 6L ]; [ 7L; 2L ]; [ 8L ]; [ 9L ] ] (tokens ())
 
-                let row (id: int64) = text.token_embedding.weight[id]
+                let row (id: int64) =
+                    (TextTower.embed text (torch.tensor [| id |]))[0L]
+
                 Law.close 1e-6 "mean" ((row 7L).add(row 2L).div(scalar 2.0)) frame.context[1L]
                 Law.same "a single one" (row 6L) frame.context[0L])
 
@@ -80,7 +116,8 @@ let tests =
 
             testProperty "each image's own context gives what it would give alone" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
-                let frame, contexts = frame (), contexts 3L seed
+                let frame = frame ()
+                let contexts = contexts frame 3L seed
 
                 torch.cat
                     [|
@@ -89,11 +126,27 @@ let tests =
                 |> fun expected -> Law.close 1e-5 "features" expected (PromptFrame.features frame contexts))
 
             inScope "gradients reach every token of the context" (fun () ->
-                let context = (contexts 2L 3UL).requires_grad_ true
-                (PromptFrame.features (frame ()) context).square().sum().backward()
+                let frame = frame ()
+                let context = (contexts frame 2L 3UL).requires_grad_ true
+                let features = PromptFrame.features frame context
+                features.mul(torch.arange(8L).add(scalar 1.0)).sum().backward()
                 let norms = (nonNull context.grad).abs().amax([| 2L |]).data<float32>().ToArray()
                 Expect.all norms (fun norm -> norm > 1e-4f) "a gradient for each")
+        ]
+
+let tests =
+    testList
+        "Rival.Prompt"
+        [
+            yield! List.map readBy readers
 
             inScope "the scale is that of the text tower" (fun () ->
-                Expect.floatClose Accuracy.medium (ClipText.scale (frame ()).text) (1.0 / 0.07) "1 / 0.07")
+                let text = clip 8L
+
+                let warmer =
+                    { text with
+                        logit_scale = torch.tensor (log 20.0f)
+                    }
+
+                Expect.floatClose Accuracy.medium (TextTower.scale (TextTower.Clip warmer)) 20.0 "CLIP's own")
         ]

@@ -13,14 +13,14 @@ let private normal shape seed =
 let private all = [ Prompting.Cocoop; Prompting.Stylip; Prompting.Biomedcoop ]
 
 /// A rival whose every layer says something, its learner's leaves asking for gradients.
-let rivalOf (d: int64) prompting : Rival =
+let private rivalBy reader (d: int64) prompting : Rival =
     let ensemble =
         if prompting = Prompting.Biomedcoop then
             Some(normal [ 2L; 6L; d ] 4UL)
         else
             None
 
-    Rival.create prompting (frameOf d) ensemble [ 24L; d ] (Filling.Drawn(Seed.create 6UL))
+    Rival.create prompting (frameBy reader d) ensemble [ 24L; d ] (Filling.Drawn(Seed.create 6UL))
     |> Tree.mapi (fun path leaf ->
         if Rival.isTrained path then
             let noise =
@@ -29,6 +29,9 @@ let rivalOf (d: int64) prompting : Rival =
             leaf.add(noise.mul (scalar 0.1), unity).detach().requires_grad_ true
         else
             leaf)
+
+/// That of a CLIP.
+let rivalOf d prompting = rivalBy ClipReader d prompting
 
 let private rival prompting = rivalOf 64L prompting
 
@@ -48,13 +51,32 @@ let private texts () : Texts =
         log_prior = Backdoor.logPrior [ 1.0; 1.0; 1.0 ]
     }
 
+/// A network for 64 joint dimensions and a tower of this width, 64 being that of one which shares them.
+let private networkFor (width: int64) : Network =
+    let settings =
+        Config.ofPreset "paper" [ "method.refinements=0"; "method.layers=1"; "method.head_width=8" ]
+        |> Result.defaultWith (McdrlError.describe >> failtest)
+
+    NetworkTemplate.create
+        settings.Method
+        {
+            IsAligned = (width = 64L)
+            Width = width
+            SkipChannels = []
+        }
+        (texts ())
+        (Filling.Drawn(Seed.create 8UL))
+    |> Tree.map (fun leaf -> leaf.detach().requires_grad_ true)
+
 let private lossOf (rival: Rival) =
     let features = features ()
     Rival.loss rival (Rival.classTexts rival features) (torch.tensor [| 1L; -1L; 0L |]) features.Image
 
-let private isOf (prompting: Prompting) =
+let private isOf reader (prompting: Prompting) =
+    let rival = rivalBy reader 64L
+
     testList
-        $"{prompting}"
+        $"{prompting}, {reader}"
         [
             inScope "its loss reaches every leaf of the learner and no other" (fun () ->
                 let rival = rival prompting
@@ -99,8 +121,33 @@ let private isOf (prompting: Prompting) =
 
                 Expect.isNone (rest |> Option.bind _.ensemble) "no ensemble"
 
-                (Rival.texts rest features settled).classes
+                (Rival.texts rest (networkFor 64L) features settled).classes
                 |> Law.same "texts" (Rival.classTexts rival features))
+
+            inScope
+                "for a tower that never saw text F_vis comes from the learned projection, which learns too"
+                (fun () ->
+                    let rival, network = rival prompting, networkFor 2048L
+
+                    let features =
+                        { features () with
+                            Image = normal [ 3L; 2048L ] 2UL
+                        }
+
+                    let image = Network.aligned network features.Image
+                    let worded = (Rival.texts (Some rival) network features (texts ())).classes
+
+                    worded
+                    |> Law.same "texts" (Rival.classTexts rival { features with Image = image })
+
+                    (Rival.loss rival worded (torch.tensor [| 1L; -1L; 0L |]) image).backward()
+
+                    for path, leaf in
+                        Tree.leaves network.projection
+                        @ List.filter (fst >> Rival.isTrained) (Tree.leaves rival) do
+                        match leaf.grad with
+                        | null -> failtest $"{path}: no gradient"
+                        | grad -> Expect.isGreaterThan (grad.abs().max().item<float32>()) 0.0f path)
         ]
 
 let private shared =
@@ -109,13 +156,16 @@ let private shared =
         [
             inScope "without a rival texts stay as they are" (fun () ->
                 let texts = texts ()
-                Expect.isTrue (obj.ReferenceEquals((Rival.texts None (features ()) texts), texts)) "the same")
+
+                Expect.isTrue
+                    (obj.ReferenceEquals((Rival.texts None (networkFor 64L) (features ()) texts), texts))
+                    "the same")
 
             inScope "cross-entropy over s·cos of images that show a class, by their own texts" (fun () ->
                 let rival = rival Prompting.Cocoop
                 let features = features ()
                 let texts = Rival.classTexts rival features
-                let scale = ClipText.scale rival.frame.text
+                let scale = TextTower.scale rival.frame.text
 
                 let cost (image: int64) (label: int64) =
                     let cosines = (unit texts[image]).matmul(unit features.Image[image])
@@ -136,7 +186,7 @@ let private shared =
                 let features, ensemble = features (), Option.get rival.ensemble
                 let texts = Rival.classTexts rival features
                 let shared = texts.squeeze 0L
-                let scale = ClipText.scale rival.frame.text
+                let scale = TextTower.scale rival.frame.text
                 let value (x: Tensor) = float (x.item<float32>())
 
                 let expected =
@@ -147,4 +197,13 @@ let private shared =
                 Expect.floatClose Accuracy.medium (value (lossOf rival)) expected "sum")
         ]
 
-let tests = testSequenced (testList "Rival" (List.map isOf all @ [ shared ]))
+let tests =
+    testSequenced (
+        testList
+            "Rival"
+            ([
+                for reader in readers do
+                    yield! List.map (isOf reader) all
+             ]
+             @ [ shared ])
+    )

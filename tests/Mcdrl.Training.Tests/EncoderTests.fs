@@ -213,4 +213,60 @@ let private images =
                     Expect.isError (encode (request absent folder)) "absent")
         ]
 
-let tests = testSequenced (testList "Encoder" [ tensors; images ])
+let private texts =
+    let within (lines: string) work =
+        use _scope = torch.NewDisposeScope()
+
+        Folder.temporary (fun folder ->
+            let file = Path.Combine(folder, "prompts.txt")
+            File.WriteAllText(file, lines)
+            let encoder = Path.Combine(folder, "sentences")
+            World.writeSentenceEncoder encoder
+
+            work
+                { request (EncodeSource.Prompts file) folder with
+                    Weights = encoder
+                })
+
+    testList
+        "prompts"
+        [
+            testCase "a table: each line once, rows of length 1 as the encoder gives them"
+            <| fun () ->
+                within "\uFEFFulcer\r\nA polyp with blur\n\n  ulcer \n日本" (fun request ->
+                    let before = LiveTensors.count ()
+                    let report = ok (encode request)
+                    Expect.equal torch.Tensor.TotalCount before "nothing is left behind"
+                    Expect.equal report.Tower "BERT 2x8" "which"
+                    Expect.equal report.Written [ "embeddings", [ 3L; 8L ] ] "written"
+                    let prompts = [ "日本"; "ulcer"; "A polyp with blur" ]
+                    let found = ok (PromptTable.ofFile request.Out prompts)
+
+                    let expected =
+                        ok (
+                            TextEncoder.features
+                                (TextEncoder.Bert(ok (SentenceEncoder.load request.Weights)))
+                                prompts
+                        )
+
+                    Expect.isTrue (found.allclose (expected, 1e-5, 1e-6)) "rows")
+
+            testCase "no prompt, no file and weights that are no sentence encoder's"
+            <| fun () ->
+                within "\n \n" (fun request -> encode request |> Outcome.refusedWith 4 [ "no prompt" ])
+
+                within "ulcer" (fun request ->
+                    { request with
+                        Source = EncodeSource.Prompts "/nowhere/prompts.txt"
+                    }
+                    |> encode
+                    |> Outcome.refusedWith 4 [ "/nowhere/prompts.txt" ]
+
+                    { request with Weights = weights () }
+                    |> encode
+                    |> Outcome.refusedWith 3 [ "config.json" ]
+
+                    Expect.isFalse (File.Exists request.Out) "nothing written")
+        ]
+
+let tests = testSequenced (testList "Encoder" [ tensors; images; texts ])

@@ -12,7 +12,9 @@ let private tests () =
         PhantomDatasetTests.tests
         VocabularyTests.tests
         ClipTokenizerTests.tests
+        BertTokenizerTests.tests
         WeightsTests.tests
+        SentenceEncoderTests.tests
         PromptTableTests.tests
         RivalSourceTests.tests
         EncoderTests.tests

@@ -123,7 +123,7 @@ let private towers =
                         "Polyp's 12mm, 2nd   SIZE!"
                     ]
 
-                let found = ok (PromptTable.resolve weights None prompts)
+                let found = ok (PromptTable.resolve weights TextSource.Own prompts)
                 let wanted = expected.Tensors["text_features"]
 
                 Expect.isLessThan
@@ -142,19 +142,25 @@ let private towers =
 
                 let prompts = [ for index in 1..35 -> $"polyp {index}" ]
                 let before = LiveTensors.count ()
-                let found = ok (PromptTable.resolve weights None prompts)
+                let found = ok (PromptTable.resolve weights TextSource.Own prompts)
                 Expect.equal torch.Tensor.TotalCount (before + 1L) "one tensor"
-                let alone = ok (PromptTable.resolve weights None [ prompts[33] ])
+                let alone = ok (PromptTable.resolve weights TextSource.Own [ prompts[33] ])
                 Expect.isLessThan (found.narrow(0L, 33L, 1L).sub(alone).abs().max().ToDouble()) 1e-5 "row 33"
 
             testCase "a tower without text needs a table"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 let weights = ok (Weights.load (Shared.path "weights/resnet50-imagenet"))
-                let error = Expect.wantError (PromptTable.resolve weights None [ "a" ]) "refused"
+
+                let error =
+                    Expect.wantError (PromptTable.resolve weights TextSource.Own [ "a" ]) "refused"
+
                 Expect.equal (McdrlError.exitCode error) 2 "usage"
                 Expect.stringContains (McdrlError.describe error) "“text”" "says how"
-                Expect.isOk (PromptTable.resolve weights (Some(table ())) [ "A polyp with blur" ]) "with one"
+
+                Expect.isOk
+                    (PromptTable.resolve weights (TextSource.Table(table ())) [ "A polyp with blur" ])
+                    "with one"
         ]
 
 let tests = testSequenced (testList "PromptTable" [ lookups; towers ])

@@ -39,6 +39,18 @@ let private within work =
         withCysts (Path.Combine(folder, "data"))
         work folder)
 
+/// By whom prompts are read, and the image tower that goes with it.
+type private Reader =
+    /// CLIP's own text tower.
+    | Own
+    /// A sentence encoder beside a tower that never saw text.
+    | Sentences
+
+let private sideOf reader =
+    match reader with
+    | Own -> 32
+    | Sentences -> 64
+
 let private settings prompting =
     let plain = World.settings
 
@@ -53,12 +65,36 @@ let private settings prompting =
         Optimiser = { plain.Optimiser with Averaging = 0.5 }
     }
 
-let private request folder out prompting =
-    { World.request folder out with
-        Weights = Path.Combine(folder, "clip")
-        Text = None
-        Settings = settings prompting
-    }
+let private request reader folder out prompting =
+    let plain =
+        { World.request folder out with
+            Text = None
+            Settings = settings prompting
+        }
+
+    match reader with
+    | Own ->
+        { plain with
+            Weights = Path.Combine(folder, "clip")
+        }
+    | Sentences ->
+        let encoder = Path.Combine(folder, "sentences")
+        World.writeSentenceEncoder encoder
+
+        { plain with
+            Weights = Shared.path "weights/resnet50-imagenet"
+            TextWeights = Some encoder
+            Settings =
+                { plain.Settings with
+                    Method =
+                        { plain.Settings.Method with
+                            InputSize = sideOf reader
+                        }
+                }
+        }
+
+let private sourceOf (request: TrainRequest) =
+    Outcome.ok (TextSource.choose request.Text request.TextWeights)
 
 /// Mean Dice of a model on the frames that were held back, as training measures it.
 let private heldBackDice folder (request: TrainRequest) =
@@ -67,7 +103,15 @@ let private heldBackDice folder (request: TrainRequest) =
     let prepared = Path.Combine(folder, "held-back.bin")
 
     let frames =
-        Outcome.ok (Frames.prepare prepared "" 32 dataset (Array.ofList held) Progress.none)
+        Outcome.ok (
+            Frames.prepare
+                prepared
+                ""
+                request.Settings.Method.InputSize
+                dataset
+                (Array.ofList held)
+                Progress.none
+        )
 
     use _store: System.IDisposable = frames.Store
     let seen, labels = List.init held.Length (Frames.read frames) |> List.unzip
@@ -91,17 +135,17 @@ let private interrupted steps (request: TrainRequest) =
 
     Trainer.train request { Tell = tell; Cancel = stop.Token }
 
-let private trained prompting =
+let private trained reader prompting =
     testCase
-        $"{prompting}: the bundle answers as in training; a stopped run ends with the same bytes; the prompts are learned"
+        $"{prompting}, {reader}: the bundle answers as in training; a stopped run ends with the same bytes; the prompts are learned"
     <| fun () ->
         within (fun folder ->
-            let whole = request folder "whole" (Some prompting)
+            let whole = request reader folder "whole" (Some prompting)
             let report = Outcome.ok (World.train whole)
 
             World.sameScoreButForTies (heldBackDice folder whole) report.ValidationDice "the same answers"
 
-            let cut = request folder "cut" (Some prompting)
+            let cut = request reader folder "cut" (Some prompting)
             Expect.equal (interrupted 4 cut) (Error McdrlError.Cancelled) "stopped"
             Outcome.ok (World.train { cut with Resume = true }) |> ignore
             Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes"
@@ -114,6 +158,7 @@ let private trained prompting =
                 RivalSource.create
                     whole.Settings.Method
                     weights
+                    (sourceOf whole)
                     classes
                     (Seed.create whole.Seed |> Seed.named "prompts")
                 |> Outcome.ok
@@ -139,11 +184,11 @@ let private trained prompting =
                     1e-3f
                     "its texts have changed")
 
-let private answers prompting =
-    testCase $"{prompting}: every way to ask the segmenter, and no tensor is left behind"
+let private answers reader prompting =
+    testCase $"{prompting}, {reader}: every way to ask the segmenter, and no tensor is left behind"
     <| fun () ->
         within (fun folder ->
-            let request = request folder "run" (Some prompting)
+            let request = request reader folder "run" (Some prompting)
             Outcome.ok (World.train request) |> ignore
             let empty = LiveTensors.count ()
             let segmenter = Outcome.ok (Segmenter.load (Bundle.ofRun request.Out) "cpu")
@@ -155,7 +200,7 @@ let private answers prompting =
                 let explained = Segmenter.explain segmenter None picture
                 Expect.equal explained.Segmentation found "explained"
                 Expect.equal explained.Regions.Similarity.Length 2 "a map for each class"
-                use frame = Preprocessing.frame 32 picture
+                use frame = Preprocessing.frame (sideOf reader) picture
 
                 let probabilities, _ =
                     Segmenter.underConditions segmenter None frame [ "blur", frame ]
@@ -209,6 +254,7 @@ let private sources =
                         RivalSource.create
                             (settings (Some Prompting.Biomedcoop)).Method
                             weights
+                            TextSource.Own
                             classes
                             (Seed.create 1UL)
 
@@ -219,7 +265,9 @@ let private sources =
 
                     let expected =
                         Outcome.ok (
-                            PromptTable.ofTower (Option.get weights.Text) tokenizer [ snd usable[1] ]
+                            TextEncoder.features
+                                (TextEncoder.Clip(Option.get weights.Text, tokenizer))
+                                [ snd usable[1] ]
                         )
 
                     Expect.isTrue (ensemble[1L, 1L].allclose(expected[0L], 1e-4, 1e-5)) "class by class")
@@ -238,17 +286,120 @@ let private sources =
                         }
 
                     let rival =
-                        RivalSource.create m weights classes (Seed.create 1UL)
+                        RivalSource.create m weights TextSource.Own classes (Seed.create 1UL)
                         |> Outcome.ok
                         |> Option.get
 
                     let expected =
                         [ "endoscopic image of a polyp"; "endoscopic image of a mucus" ]
-                        |> PromptTable.ofTower (Option.get weights.Text) tokenizer
+                        |> TextEncoder.features (TextEncoder.Clip(Option.get weights.Text, tokenizer))
                         |> Outcome.ok
 
                     let found = PromptFrame.features rival.frame (rival.frame.context.unsqueeze 0L)
                     Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the plain prompts")
+
+            testCase
+                "prompts of a sentence encoder: [CLS], context, class words, [SEP]; its tower keeps their tokens alone"
+            <| fun () ->
+                within (fun folder ->
+                    use _scope = torch.NewDisposeScope()
+                    let request = request Sentences folder "run" (Some Prompting.Biomedcoop)
+                    let weights = Outcome.ok (Weights.load request.Weights)
+
+                    let m =
+                        { request.Settings.Method with
+                            ClassWords = Some(Map [ "cyst", "normal mucosa" ])
+                        }
+
+                    let rival =
+                        RivalSource.create m weights (sourceOf request) classes (Seed.create 1UL)
+                        |> Outcome.ok
+                        |> Option.get
+
+                    let encoder = Outcome.ok (TextEncoder.find weights (sourceOf request)) |> Option.get
+
+                    let expected =
+                        [ "endoscopic image of a polyp"; "endoscopic image of a normal mucosa" ]
+                        |> TextEncoder.features encoder
+                        |> Outcome.ok
+
+                    let found = PromptFrame.features rival.frame (rival.frame.context.unsqueeze 0L)
+                    Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the plain prompts"
+
+                    match rival.frame.text with
+                    | TextTower.Bert text ->
+                        Expect.equal (BertText.vocabulary text) 9L "4 + 3 words and 2 ends"
+                    | TextTower.Clip _ -> failtest "another tower"
+
+                    let ensemble = Option.get rival.ensemble
+                    Expect.equal ensemble.shape[2] 8L "descriptive prompts by the same encoder")
+
+            testCase
+                "refused: a bundle's sentence encoder without its number of heads, or with one that can't be"
+            <| fun () ->
+                within (fun folder ->
+                    use _scope = torch.NewDisposeScope()
+                    let request = request Sentences folder "run" (Some Prompting.Cocoop)
+                    let weights = Outcome.ok (Weights.load request.Weights)
+                    let m = request.Settings.Method
+
+                    let rival =
+                        RivalSource.create m weights (sourceOf request) classes (Seed.create 1UL)
+                        |> Outcome.ok
+                        |> Option.get
+
+                    let leaves = Map.ofList (Tree.leaves rival)
+
+                    let load tensors =
+                        RivalTensors.load "here" m weights.Tower classes tensors
+
+                    Expect.isSome (Outcome.ok (load leaves)) "whole"
+
+                    for spoilt in
+                        [
+                            leaves.Remove "frame.text.heads"
+                            leaves.Add("frame.text.heads", torch.tensor 3L)
+                            leaves.Add("frame.text.heads", torch.tensor 0L)
+                            leaves.Add("frame.text.heads", torch.tensor 2.0f)
+                        ] do
+                        load spoilt |> Outcome.refusedWith 3 [ "prompts.frame.text.heads" ])
+
+            testCase "refused: a sentence encoder for a tower with texts of its own, and beside a table"
+            <| fun () ->
+                within (fun folder ->
+                    let own = request Own folder "run" None
+                    let encoder = Path.Combine(folder, "sentences")
+                    World.writeSentenceEncoder encoder
+
+                    { own with TextWeights = Some encoder }
+                    |> World.train
+                    |> Outcome.refusedWith 2 [ "“text_weights”"; "Leave" ]
+
+                    { World.request folder "run" with
+                        TextWeights = Some encoder
+                    }
+                    |> World.train
+                    |> Outcome.refusedWith 2 [ "“text” and “text_weights”" ])
+
+            testCase "the digest of a sentence encoder's weights is the run's of its texts"
+            <| fun () ->
+                within (fun folder ->
+                    let request = request Sentences folder "run" None
+                    let file = Path.Combine(folder, "sentences", "model.safetensors")
+
+                    Expect.equal
+                        (TextSource.sha256 (sourceOf request))
+                        (Ok(Some(Outcome.ok (Files.sha256 file))))
+                        "weights"
+
+                    Outcome.ok (World.train request) |> ignore
+                    let identity = File.ReadAllText(Run.identityFile request.Out)
+                    Expect.stringContains identity (Outcome.ok (Files.sha256 file)) "kept"
+
+                    use _scope = torch.NewDisposeScope()
+                    let texts = (Outcome.ok (Bundle.load request.Out)).Texts
+                    let lengths = texts.class_conditions.norm 2
+                    Expect.isTrue (lengths.allclose (torch.ones_like lengths, 1e-5, 1e-6)) "rows of length 1")
 
             for prompting in all do
                 testCase $"refused: {prompting} without a text tower"
@@ -268,7 +419,11 @@ let private sources =
                     let m = (settings (Some Prompting.Cocoop)).Method
 
                     let rival =
-                        Option.get (Outcome.ok (RivalSource.create m weights classes (Seed.create 1UL)))
+                        Option.get (
+                            Outcome.ok (
+                                RivalSource.create m weights TextSource.Own classes (Seed.create 1UL)
+                            )
+                        )
 
                     let leaves = Map.ofList (Tree.leaves rival)
 
@@ -289,4 +444,13 @@ let private sources =
         ]
 
 let tests =
-    testSequenced (testList "RivalSource" (sources :: List.map trained all @ List.map answers all))
+    testSequenced (
+        testList
+            "RivalSource"
+            (sources
+             :: [
+                 for reader in [ Own; Sentences ] do
+                     yield! List.map (trained reader) all
+                     yield! List.map (answers reader) all
+             ])
+    )

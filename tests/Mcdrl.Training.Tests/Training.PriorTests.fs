@@ -42,7 +42,8 @@ let private expected (request: TrainRequest) =
     let rows (x: Tensor) =
         [ for row in 0L .. x.shape[0] - 1L -> x[row].data<float32>().ToArray() ]
 
-    let conditions = rows (Outcome.ok (PromptTable.resolve weights None prompts))
+    let conditions =
+        rows (Outcome.ok (PromptTable.resolve weights TextSource.Own prompts))
 
     let images =
         Outcome.ok (

@@ -151,6 +151,20 @@ let writeClip folder classes =
     File.WriteAllText(inside "vocab.json", JsonSerializer.Serialize ids)
     File.WriteAllText(inside "merges.txt", Vocabulary.mergesText vocabulary)
 
+/// The folder of a sentence encoder as Hugging Face publishes it: `TinyBert`.
+let writeSentenceEncoder folder =
+    use _scope = torch.NewDisposeScope()
+    let inside name = Path.Combine(folder, name)
+    Directory.CreateDirectory folder |> ignore
+
+    Tree.leaves (TinyBert.create ())
+    |> List.filter (fun (name, _) -> name <> "heads")
+    |> Safetensors.write (inside "model.safetensors") Map.empty
+    |> Outcome.ok
+
+    File.WriteAllText(inside "config.json", TinyBert.config)
+    File.WriteAllText(inside "vocab.txt", String.concat "\n" TinyBert.tokens + "\n")
+
 /// Embeddings of every prompt that a model of one class needs; `change` may spoil them.
 let writeTable path (change: Tensor -> Tensor) =
     use _scope = torch.NewDisposeScope()
@@ -200,6 +214,7 @@ let request folder out : TrainRequest =
         Tower = None
         Weights = Path.Combine(folder, "tower.safetensors")
         Text = Some(Path.Combine(folder, "text.safetensors"))
+        TextWeights = None
         Settings = settings
         Out = Path.Combine(folder, out)
         Resume = false
