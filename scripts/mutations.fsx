@@ -200,7 +200,8 @@ let page (laws: (string * string) list) outcomes =
         [
             "# Laws"
             ""
-            "The causal core obeys these laws: the invariants I-1 to I-33 of the method. Each is a test of the product's own"
+            "The causal core obeys these laws: the invariants I-1 to I-33 of the method, and I-34 and I-35, which make"
+            "an intervention one. Each is a test of the product's own"
             "functions over random shapes, dictionaries, priors, networks and logits, in float64 within 1e-10 unless it says"
             "otherwise; a law that is one calculation is an example. They are in `tests/Mcdrl.Model.Tests/Laws.*.fs`. A law that"
             "fails prints the world that broke it and the line that repeats it. This page is written by"
@@ -218,7 +219,7 @@ let page (laws: (string * string) list) outcomes =
             ""
             "## Mutations"
             ""
-            "Each of these makes the method wrong in one place of `Mcdrl.Model.fs`. The laws that then fail:"
+            "Each of these makes the method wrong in one place. The laws that then fail:"
             ""
         ]
 

@@ -19,6 +19,7 @@ type ExperimentArgument =
     | Seeds of count: int
     | Methods of keys: string
     | Protocol of name: string
+    | Conditions of frames: int
     | Out of folder: string
     | Report_Only
     | Device of name: string
@@ -47,6 +48,8 @@ type ExperimentArgument =
             | Seeds _ -> "seeds 1 to this many. Default 3."
             | Methods _ -> "only these methods, their keys with commas, e.g. baseline,mcdrl. Default: all."
             | Protocol _ -> "imagewise (the default), micro, pranet256 or bgfg."
+            | Conditions _ ->
+                "judges this many frames of each unseen site, evenly spaced, under every imaging condition that can be done to pixels, too: Dice as it is, robust Dice (the mean over the frame as it is and the conditions) and Dice under each."
             | Out _ ->
                 "where runs and reports go. Runs that are done are kept and shared by all experiments there; several processes may work there together. Default: out/experiments."
             | Report_Only -> "does no run; writes the report from those that are done."
@@ -202,6 +205,19 @@ module ExperimentVerb =
                 else
                     Error(McdrlError.usage "must be at least 1" "--seeds" "Give the number of seeds")
 
+            let conditioned = arguments.TryGetResult Conditions
+
+            do!
+                if conditioned |> Option.forall (fun frames -> frames >= 1) then
+                    Ok()
+                else
+                    Error(
+                        McdrlError.usage
+                            "must be at least 1"
+                            "--conditions"
+                            "Give the number of frames of each site, or leave it out"
+                    )
+
             let request: ExperimentRequest =
                 {
                     Design = design
@@ -215,6 +231,7 @@ module ExperimentVerb =
                     SettingsWith = settings
                     Seeds = seeds
                     Protocol = protocol
+                    Conditioned = conditioned
                     Out =
                         Path.GetFullPath(
                             arguments.GetResult(Out, defaultValue = Path.Combine("out", "experiments"))

@@ -12,6 +12,8 @@ type ExperimentPage =
         ClassAware: ExperimentReport option
         /// The runs that the report is of.
         Methods: MethodRuns list
+        /// Frames as they are and under conditions, where runs were judged under them.
+        Conditioned: ConditionedFigures list
         /// Dice over a condition's strength, where the design draws it.
         Curves: RobustnessCurve list
         /// Frames by their features, where the design draws them.
@@ -151,6 +153,30 @@ module ExperimentPage =
                     ]
             ]
 
+    let private conditioned (page: ExperimentPage) =
+        if page.Conditioned.IsEmpty then
+            []
+        else
+            let frames =
+                page.Conditioned.Head.Report.Methods
+                |> List.collect _.Sites
+                |> List.map _.Images
+                |> List.max
+
+            [
+                Page.section
+                    "Under imaging conditions"
+                    [
+                        Page.paragraph
+                            $"Up to {frames} frames of each unseen site, evenly spaced, as they are and with each condition done to their pixels at strength {Conditions.typical}, that of training's pairs. Robust Dice is a frame's mean over itself and all of them. Foreground Dice at the network's input size."
+                        Page.figure "Mean Dice in %." [ ExperimentTables.conditioned page.Conditioned ]
+                        if not page.Report.Rivals.IsEmpty then
+                            Page.figure
+                                "The reference's mean Dice minus each other method's, in percentage points, with its 95 % interval over frames; in the last column under the condition where the other is worst. Bold: the interval excludes 0."
+                                [ ExperimentTables.conditionedDifferences page.Conditioned ]
+                    ]
+            ]
+
     let private maps (page: ExperimentPage) =
         if page.Maps.IsEmpty then
             []
@@ -275,6 +301,7 @@ module ExperimentPage =
                 scores report
                 yield! images page
                 yield! classes report
+                yield! conditioned page
                 yield! robustness page
                 yield! maps page
                 yield! sheet page

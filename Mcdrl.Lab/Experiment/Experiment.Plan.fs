@@ -33,6 +33,8 @@ type ExperimentRequest =
         Seeds: int
         /// How runs are judged.
         Protocol: Protocol
+        /// How many frames of each unseen site are judged under imaging conditions, too; none for `None`.
+        Conditioned: int option
         /// Where runs and reports go; experiments that share it share their runs.
         Out: string
         /// `cpu`, `cuda`, `cuda:N` or `auto`.
@@ -73,6 +75,8 @@ type JudgingIdentity =
         Site: string
         /// How they are judged, by name.
         Protocol: string
+        /// How many of them are judged under imaging conditions.
+        Conditioned: int option
     }
 
 /// A run that an experiment needs.
@@ -176,6 +180,7 @@ module internal ExperimentPlan =
                                     TestSha256 = testSha256
                                     Site = site
                                     Protocol = Protocol.name request.Protocol
+                                    Conditioned = request.Conditioned
                                 }
 
                         {

@@ -47,6 +47,23 @@ module ExperimentReport =
                 })
         )
 
+    /// The same runs with what `read` says of each frame that was judged under conditions in place of its Dice.
+    let conditionedRuns (read: ConditionedScore -> float) (methods: MethodRuns list) : MethodRuns list =
+        let judged (run: RunResult) (frame: ConditionedScore) : ImageScore =
+            let image = run.Images |> List.find (fun image -> image.Stem = frame.Stem)
+
+            { image with
+                Score = { image.Score with Dice = read frame }
+            }
+
+        methods
+        |> List.map (
+            MethodRuns.mapRuns (fun run ->
+                { run with
+                    Images = run.Conditioned |> Option.defaultValue [] |> List.map (judged run)
+                })
+        )
+
     /// What the runs come to, in the methods' order. Runs of sites or seeds outside the plan are left out; of a run
     /// given twice the later counts.
     let create (facts: ExperimentFacts) (methods: MethodRuns list) : ExperimentReport =

@@ -10,6 +10,7 @@ module ExperimentReportFiles =
     let pageName = "report.html"
     let internal reportName = "report.json"
     let internal classAwareName = "report-class-aware.json"
+    let internal conditionedName = "report-conditions.json"
     let internal summaryName = "summary.csv"
     let internal imagesName = "images.csv"
 
@@ -26,6 +27,9 @@ module ExperimentReportFiles =
 
             for report in Option.toList page.ClassAware do
                 do! file classAwareName (RecordJson.render report)
+
+            if not page.Conditioned.IsEmpty then
+                do! file conditionedName (RecordJson.render {| Figures = page.Conditioned |})
 
             do! file pageName (ExperimentPage.render page)
         }

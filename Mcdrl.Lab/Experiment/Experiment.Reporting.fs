@@ -42,6 +42,7 @@ module ExperimentReporting =
                             |> Some
                         else
                             None
+                    Conditioned = ExperimentConditioned.figures state.Facts state.Methods
                     Methods = state.Methods
                     Curves = curves
                     Maps = maps

@@ -1,5 +1,16 @@
 namespace Mcdrl
 
+/// Foreground Dice of one model on an unseen frame, as it is and under imaging conditions, at the network's input size.
+type ConditionedScore =
+    {
+        /// The name that frame and mask share.
+        Stem: string
+        /// Of the frame as it is.
+        AsItIs: float
+        /// Under each condition that can be done to pixels, at the strength of training's pairs.
+        Under: Map<string, float>
+    }
+
 /// What one run of an experiment came to: a method trained without one site, with one seed, and judged on that site.
 type RunResult =
     {
@@ -25,6 +36,8 @@ type RunResult =
         Version: string
         /// Scores of the unseen site's frames.
         Images: ImageScore list
+        /// Of evenly spaced frames of the unseen site under conditions, where the experiment asks for them.
+        Conditioned: ConditionedScore list option
     }
 
 /// A method of an experiment, and its runs so far.

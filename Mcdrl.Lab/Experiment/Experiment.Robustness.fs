@@ -34,8 +34,8 @@ module internal ExperimentRobustness =
                 |> Metrics.dice EmptyTruth.Counted
         ]
 
-    /// Dice of a frame as it is, and under every condition at every other strength.
-    let private ofItem (segmenter: Segmenter) (seed: Seed) (dataset: Dataset) (item: DatasetItem) =
+    /// Dice of a frame as it is, and under every condition at these strengths.
+    let private ofItem (segmenter: Segmenter) (seed: Seed) (dataset: Dataset) strengths (item: DatasetItem) =
         Dataset.read dataset item
         |> Result.map (fun (picture, truth) ->
             use _scope = torch.NewDisposeScope()
@@ -46,25 +46,45 @@ module internal ExperimentRobustness =
                 (RasterTensors.toLabels (Resize.nearest side side (RasterTensors.ofLabels truth))).Labels
 
             let seed = seed |> Seed.named item.Site |> Seed.named item.Stem
-            let plain = dices segmenter truth (frame.unsqueeze 0L)
 
+            List.exactlyOne (dices segmenter truth (frame.unsqueeze 0L)),
             [
                 for name, operation in Conditions.byName do
                     let under strength =
                         operation strength (Seed.named name seed) frame
 
                     let changed =
-                        scoped (fun () -> strengths.Tail |> Seq.map under |> Array.ofSeq |> torch.stack)
+                        scoped (fun () -> strengths |> Seq.map under |> Array.ofSeq |> torch.stack)
 
-                    use _changed = changed
-
-                    for strength, dice in List.zip strengths (plain @ dices segmenter truth changed) do
-                        {
-                            Condition = name
-                            Strength = strength
-                            Dice = dice
-                        }
+                    name, dices segmenter truth changed
             ])
+
+    let private sweptAt
+        strengths
+        (segmenter: Segmenter)
+        (dataset: Dataset)
+        site
+        frames
+        (seed: Seed)
+        progress
+        =
+        result {
+            do! Evaluator.requireClasses segmenter dataset
+            let! chosen = Evaluator.sitesOf dataset [ site ]
+            let items = chosen |> Seq.collect _.Items |> Array.ofSeq |> spaced frames
+
+            do!
+                items.Length > 0
+                |> Result.requireTrue (
+                    McdrlError.data "there is no frame to sweep" site "Ask for one frame or more"
+                )
+
+            let! swept =
+                TorchThreads.run "conditions" (ofItem segmenter seed dataset strengths) items progress
+
+            let! swept = McdrlError.complete swept
+            return List.zip (List.ofArray items) swept
+        }
 
     /// Mean over the frames, condition by condition and by strength.
     let private meanOver (frames: ConditionDice list list) =
@@ -89,23 +109,44 @@ module internal ExperimentRobustness =
         (seed: Seed)
         (progress: Progress)
         : Result<ConditionDice list, McdrlError> =
-        result {
-            do! Evaluator.requireClasses segmenter dataset
-            let! chosen = Evaluator.sitesOf dataset [ site ]
-            let items = chosen |> Seq.collect _.Items |> Array.ofSeq |> spaced frames
+        sweptAt strengths.Tail segmenter dataset site frames seed progress
+        |> Result.map (fun swept ->
+            [
+                for _, (plain, under) in swept ->
+                    [
+                        for name, dices in under do
+                            for strength, dice in List.zip strengths (plain :: dices) do
+                                {
+                                    Condition = name
+                                    Strength = strength
+                                    Dice = dice
+                                }
+                    ]
+            ]
+            |> meanOver)
 
-            do!
-                items.Length > 0
-                |> Result.requireTrue (
-                    McdrlError.data "there is no frame to sweep" site "Ask for one frame or more"
-                )
-
-            let! swept =
-                TorchThreads.run "conditions" (ofItem segmenter seed dataset) items progress
-
-            let! swept = McdrlError.complete swept
-            return meanOver swept
-        }
+    /// The same, frame by frame, for each condition at the strength that pairs of views have in training.
+    let scores
+        (segmenter: Segmenter)
+        (dataset: Dataset)
+        (site: string)
+        (frames: int)
+        (seed: Seed)
+        (progress: Progress)
+        : Result<ConditionedScore list, McdrlError> =
+        sweptAt [ Conditions.typical ] segmenter dataset site frames seed progress
+        |> Result.map (fun swept ->
+            [
+                for item, (plain, under) in swept ->
+                    {
+                        Stem = item.Stem
+                        AsItIs = plain
+                        Under =
+                            under
+                            |> List.map (fun (name, dices) -> name, List.exactlyOne dices)
+                            |> Map.ofList
+                    }
+            ])
 
     /// The curves of a method from the sweeps of its models, one a seed: the spread at each point is over the models that
     /// were swept there. Conditions in the order in which they first occur, points by strength.

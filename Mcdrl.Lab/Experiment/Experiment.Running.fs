@@ -83,6 +83,9 @@ module internal ExperimentRunning =
 
         (Array.sort times[1..])[repetitions / 2]
 
+    /// Every run is shown the same pixels.
+    let private conditionsSeed = Seed.create 1UL |> Seed.named "conditions"
+
     let private judge (request: ExperimentRequest) (run: PlannedRun) (trained: TrainReport) progress =
         result {
             use _scope = torch.NewDisposeScope()
@@ -90,14 +93,24 @@ module internal ExperimentRunning =
             let! device = Device.parse request.Device
             use segmenter = Segmenter.ofModel device Precision.Fp32 model
 
+            let judgedOn = request.Test |> Option.defaultValue request.Data
+
             let! found =
-                Evaluator.evaluate
-                    segmenter
-                    None
-                    request.Protocol
-                    (request.Test |> Option.defaultValue request.Data)
-                    [ run.Site ]
-                    progress
+                Evaluator.evaluate segmenter None request.Protocol judgedOn [ run.Site ] progress
+
+            let! conditioned =
+                request.Conditioned
+                |> Option.map (fun frames ->
+                    Dataset.load judgedOn
+                    |> Result.bind (fun dataset ->
+                        ExperimentRobustness.scores
+                            segmenter
+                            dataset
+                            run.Site
+                            frames
+                            conditionsSeed
+                            progress))
+                |> Option.sequenceResult
 
             return
                 {
@@ -115,6 +128,7 @@ module internal ExperimentRunning =
                     Milliseconds = answerTime segmenter
                     Version = Product.version
                     Images = found.Images
+                    Conditioned = conditioned
                 }
         }
 

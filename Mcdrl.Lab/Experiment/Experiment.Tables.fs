@@ -175,6 +175,66 @@ module internal ExperimentTables =
                     ]
             ]
 
+    let private columnsOf (figures: ConditionedFigures list) =
+        [
+            "method", ""
+            for seen in figures do
+                seen.Seen, ""
+            "worst condition", "its own"
+        ]
+
+    /// Dice of every method as the frames are, under each condition, and where it is worst.
+    let conditioned (figures: ConditionedFigures list) =
+        let facts = figures.Head.Report.Facts
+
+        let cell (seen: ConditionedFigures) key =
+            match seen.Report.Methods |> List.tryFind (fun method -> method.Key = key) with
+            | Some method -> spreadCell facts method.Average.Dice
+            | None -> PageCell.text "–"
+
+        PageTable.sortable
+            (columnsOf figures)
+            (marked
+                [
+                    for method in figures.Head.Report.Methods ->
+                        method.Label,
+                        [
+                            for seen in figures do
+                                cell seen method.Key
+
+                            match ExperimentConditioned.worst method.Key figures with
+                            | Some worst ->
+                                { cell worst method.Key with
+                                    Note = worst.Seen
+                                }
+                            | None -> PageCell.text "–"
+                        ]
+                ]
+                [ 0 .. figures.Length ])
+
+    /// The reference minus each other method, as the frames are, under each condition, and where the other is worst.
+    let conditionedDifferences (figures: ConditionedFigures list) =
+        let cell (seen: ConditionedFigures) key =
+            seen.Report.Rivals
+            |> List.tryFind (fun rival -> rival.Key = key)
+            |> Option.bind _.Overall
+            |> differenceCell
+
+        PageTable.sortable
+            (("reference minus", "") :: List.tail (columnsOf figures))
+            [
+                for rival in figures.Head.Report.Rivals ->
+                    rival.Label,
+                    [
+                        for seen in figures do
+                            cell seen rival.Key
+
+                        match ExperimentConditioned.worst rival.Key figures with
+                        | Some worst -> cell worst rival.Key
+                        | None -> PageCell.text "–"
+                    ]
+            ]
+
     let classes (report: ExperimentReport) =
         let rows =
             [

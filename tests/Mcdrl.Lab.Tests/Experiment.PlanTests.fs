@@ -40,6 +40,7 @@ let private request design : ExperimentRequest =
         SettingsWith = Config.ofPreset "demo"
         Seeds = 2
         Protocol = Protocol.Imagewise
+        Conditioned = None
         Out = "out"
         Device = "cpu"
         Command = ""

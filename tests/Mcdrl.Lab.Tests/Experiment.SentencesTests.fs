@@ -47,6 +47,7 @@ let private request folder weights : ExperimentRequest =
         SettingsWith = Config.ofFile shared
         Seeds = 1
         Protocol = Protocol.Imagewise
+        Conditioned = None
         Out = Path.Combine(folder, "out")
         Device = "cpu"
         Command = "mcdrl experiment tiny"

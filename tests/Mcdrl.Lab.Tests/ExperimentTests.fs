@@ -82,6 +82,7 @@ let private request folder out methods : ExperimentRequest =
         SettingsWith = Config.ofFile shared
         Seeds = 1
         Protocol = Protocol.Imagewise
+        Conditioned = None
         Out = Path.Combine(folder, out)
         Device = "cpu"
         Command = "mcdrl experiment tiny"

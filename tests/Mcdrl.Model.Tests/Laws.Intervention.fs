@@ -65,7 +65,7 @@ let private training (world: World) mode =
 let private coverage =
     Law.forAll
         30
-        "every weight that an answer reads has a gradient in every training that intervenes"
+        "I-34 every weight that an answer reads has a gradient in every training that intervenes"
         (fun world ->
             // Of two cells and two images or more: a norm over channels alone would hide a weight from some gradients.
             let world =
@@ -99,7 +99,7 @@ let private coverage =
 let private belonging =
     Law.forAll
         100
-        "what the head reads under do(z) is what A made of it: the frame's own F, F_vis and style have no other way in"
+        "I-35 what the head reads under do(z) is what A made of it: the frame's own F, F_vis and style have no other way in"
         (fun world ->
             let world = { world with Background = true }
             let problem = World.problem world

@@ -51,6 +51,7 @@ let run key site seed (dice: float list) : RunResult =
         Images =
             dice
             |> List.mapi (fun index dice -> image site (string (char (int 'a' + index))) dice)
+        Conditioned = None
     }
 
 let runs key label (runs: RunResult list) : MethodRuns =
@@ -128,6 +129,7 @@ let page methods : ExperimentPage =
         Report = ExperimentReport.create facts methods
         Methods = methods
         ClassAware = None
+        Conditioned = []
         Curves = []
         Maps = []
         Sheet = []
