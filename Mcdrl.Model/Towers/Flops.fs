@@ -162,6 +162,7 @@ module Flops =
             | Marginalisation.FeatureMean
             | Marginalisation.Nwgm -> feedForward (conditions * regions) layer
             | Marginalisation.Sampled -> feedForward regions layer
+            | Marginalisation.Rendered
             | Marginalisation.Never -> 0L
 
         List.sumBy layer network.layers
@@ -189,7 +190,8 @@ module Flops =
             ]
         | Tower.ResNet50 _ -> [ side / 4L; side / 8L; side / 16L ]
 
-    /// All that MCDRL adds to the tower: alignment, regions, intervention, head.
+    /// All that MCDRL adds to one pass of the tower: alignment, regions, intervention, head; in mode `rendered`
+    /// the further passes of the tower, too.
     let method
         (settings: MethodSettings)
         mode
@@ -209,6 +211,7 @@ module Flops =
             | Marginalisation.FeatureMean
             | Marginalisation.Attention
             | Marginalisation.Sampled
+            | Marginalisation.Rendered
             | Marginalisation.Never -> 1L
 
         let alignment =
@@ -219,8 +222,17 @@ module Flops =
             |> Option.map (fun _ -> similarity (copies * cells + 1L) texts.classes)
             |> Option.defaultValue 0L
 
-        alignment
-        + similarity cells texts.classes
-        + intervention network.intervention mode (Regions.count settings.Alpha cells) conditions
-        + head network.head copies across (skipSides visual side)
+        let once =
+            alignment
+            + similarity cells texts.classes
+            + intervention network.intervention mode (Regions.count settings.Alpha cells) conditions
+            + head network.head copies across (skipSides visual side)
+
+        if mode = Marginalisation.Rendered then
+            let frames =
+                settings.Conditions |> List.filter Rendered.isPossible |> List.length |> int64
+
+            frames * once + (frames - 1L) * tower settings.DenseMode visual side
+        else
+            once
         + classes

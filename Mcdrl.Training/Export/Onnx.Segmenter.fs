@@ -120,6 +120,7 @@ module internal OnnxSegmenter =
             }
 
         match Gate.through model.Manifest.Active mode with
+        | Marginalisation.Rendered
         | Marginalisation.Never -> without (once observation.Regions)
         | Marginalisation.Attention ->
             OnnxIntervention.byAttention graph network texts.log_prior texts.conditions observation.Regions
