@@ -30,6 +30,8 @@ let private tests () =
         PraNetTests.tests
         SummaryTests.tests
         BootstrapTests.tests
+        AurocTests.tests
+        WarningTests.tests
         EvaluatorTests.tests
         InterventionalTests.tests
         InterventionsTests.tests
