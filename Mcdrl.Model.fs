@@ -164,11 +164,12 @@ module Backdoor =
         scoped (fun () -> (expectation logPrior logits).softmax 1L)
 
     /// F_ca, the invariant feature E_z[A(F, z)] (Eq. 5, 7) or what stands for it (Eq. 8). [B, N, d] → [B, N, d].
-    /// `drawn` is one confounder for each image, int64 [B], which `Sampled` takes; without it, their mean.
+    /// `drawn` is one confounder for each image, int64 [B], which `Sampled` takes; without it, their mean. `Rendered` has
+    /// intervened on the pixels (Rendered.fs), and leaves F as it is.
     let invariant mode (drawn: Tensor option) intervene (texts: Texts) (regions: Tensor) : Tensor =
         scoped (fun () ->
             match mode, drawn with
-            | Marginalisation.Never, _ -> regions.alias ()
+            | (Marginalisation.Never | Marginalisation.Rendered), _ -> regions.alias ()
             | Marginalisation.Attention, _ ->
                 let whole = texts.conditions.unsqueeze 0L // [1, M, d]
                 intervene texts.log_prior whole regions
@@ -190,6 +191,7 @@ module Backdoor =
             | Marginalisation.FeatureMean
             | Marginalisation.Attention
             | Marginalisation.Sampled
+            | Marginalisation.Rendered
             | Marginalisation.Never -> (logits (invariant mode None intervene texts regions)).softmax 1L)
 
 /// The segmentation head H: logits of each pixel.

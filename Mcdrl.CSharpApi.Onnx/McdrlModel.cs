@@ -286,6 +286,7 @@ public sealed class McdrlModel : IDisposable
         AdjustmentMode.FeatureMean => FSharpOption<Marginalisation>.Some(Marginalisation.FeatureMean),
         AdjustmentMode.Nwgm => FSharpOption<Marginalisation>.Some(Marginalisation.Nwgm),
         AdjustmentMode.Attention => FSharpOption<Marginalisation>.Some(Marginalisation.Attention),
+        AdjustmentMode.Rendered => FSharpOption<Marginalisation>.Some(Marginalisation.Rendered),
         _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode."),
     };
 

@@ -17,6 +17,13 @@ public enum AdjustmentMode
 
     /// <summary>Attention over the conditions, as the paper implements it (Eq. 8).</summary>
     Attention,
+
+    /// <summary>
+    /// The mean of the answers, without intervention, to the image rendered under each condition that can be done to its pixels:
+    /// a pass through the encoder for each, for research. Needs a model's folder; one without such a condition, or an exported
+    /// file, throws <see cref="McdrlUsageException"/>.
+    /// </summary>
+    Rendered,
 }
 
 /// <summary>Options of one call.</summary>

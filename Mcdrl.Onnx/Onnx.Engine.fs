@@ -80,6 +80,12 @@ module OnnxEngine =
                     Marginalisation.parse >> Result.mapError (McdrlError.describe >> foreign path)
                 )
 
+            do!
+                List.contains mode Marginalisation.inFeatures
+                |> Result.requireTrue (
+                    foreign path $"no file can answer in its mode, {Marginalisation.name mode}"
+                )
+
             let! side = stated "input_size"
 
             match Int32.TryParse side with
@@ -181,6 +187,13 @@ module OnnxEngine =
             Segment =
                 fun mode picture ->
                     match mode with
+                    | Some Marginalisation.Rendered ->
+                        Error(
+                            McdrlError.usage
+                                "an exported model sees a frame once and can't render it under conditions"
+                                "“mode” rendered"
+                                "Load the model's folder instead, which libtorch computes"
+                        )
                     | Some asked when asked <> stated.Mode ->
                         Error(
                             McdrlError.usage

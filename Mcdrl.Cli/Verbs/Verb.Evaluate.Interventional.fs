@@ -49,6 +49,7 @@ module InterventionalOutput =
 
             ""
             always "mean Dice" _.Dice
+            always "robust Dice" _.Robust
             always "lesion Dice" _.LesionDice
             each "worst condition" (fun report -> report.Worst |> Option.map _.Dice)
             always "invariance" _.Invariance
@@ -81,6 +82,56 @@ module InterventionalOutput =
             ]
         | _ -> []
 
+    let private interval (interval: Interval) =
+        let percent value =
+            if Double.IsNaN value then
+                "-"
+            else
+                $"{100.0 * value:``+0.0;-0.0;0.0``}"
+
+        $"{percent interval.Estimate} ({percent interval.Low} to {percent interval.High})"
+
+    /// Whether the masks that A foretells are those of the frames under the condition, more than the unchanged masks are.
+    let private doMasks (found: InterventionalEvaluation) =
+        [
+            for model in found.Models do
+                let known =
+                    model.Report.Conditions
+                    |> List.choose (fun score ->
+                        Option.map (fun masks -> score.Condition, masks) score.DoMasks)
+
+                if not known.IsEmpty then
+                    let title, foretold, unchanged = "masks under do(c), %", "foretold", "no change"
+                    ""
+                    $"{title, -24}{foretold, 10}{unchanged, 12}   difference and 95 %% interval, {model.Model}"
+
+                    for condition, masks in known do
+                        $"{condition, -24}{percent masks.Foretold.Mean, 10}{percent masks.Unchanged.Mean, 12}   {interval masks.Difference}"
+
+                    let better = known |> List.filter (fun (_, masks) -> masks.Difference.Low > 0.0)
+
+                    $"A foretells {better.Length} of {known.Length} conditions: the interval lies above 0."
+        ]
+
+    /// What the models after the first are ahead by.
+    let private differences (found: InterventionalEvaluation) =
+        [
+            for model in found.Models do
+                match model.Difference with
+                | None -> ()
+                | Some difference ->
+                    ""
+                    $"{model.Model} minus {found.Models.Head.Model}, and 95 %% interval over frames"
+
+                    for name, part in
+                        [
+                            "reference", difference.Reference
+                            "robust Dice", difference.Robust
+                            "worst condition", difference.Worst
+                        ] do
+                        $"{name, -24}{interval part}"
+        ]
+
     /// For people.
     let show session (found: InterventionalEvaluation) =
         let say = Session.say session
@@ -98,7 +149,7 @@ module InterventionalOutput =
 
         for model in found.Models do
             let how =
-                if model.Active then
+                if model.Active || model.Mode = Marginalisation.Rendered then
                     $"marginalisation {Marginalisation.name model.Mode}"
                 else
                     "without intervention"
@@ -118,7 +169,9 @@ module InterventionalOutput =
         let difference = if found.Models.Length = 2 then "difference" else ""
         let title = "in %"
         say $"{title, -24}{heads}{difference, 12}"
-        rows found @ groundings found |> List.iter say
+
+        rows found @ groundings found @ doMasks found @ differences found
+        |> List.iter say
 
     let private optional (value: 'value option) (write: 'value -> JsonNode | null) : JsonNode | null =
         match value with
@@ -126,6 +179,14 @@ module InterventionalOutput =
         | None -> null
 
     let private mean (value: Spread) = Json.number value.Mean
+
+    let private bounds (interval: Interval) =
+        Json.object
+            [
+                "mean", Json.number interval.Estimate
+                "low", Json.number interval.Low
+                "high", Json.number interval.High
+            ]
 
     let private condition (score: ConditionScore) : JsonNode | null =
         Json.object
@@ -139,6 +200,10 @@ module InterventionalOutput =
                 "grounding",
                 optional score.Grounding (fun (predicted, unchanged) ->
                     Json.object [ "predicted", mean predicted; "unchanged", mean unchanged ])
+
+                "do_dice", optional score.DoMasks (fun masks -> mean masks.Foretold)
+                "unchanged_dice", optional score.DoMasks (fun masks -> mean masks.Unchanged)
+                "do_difference", optional score.DoMasks (fun masks -> bounds masks.Difference)
             ]
 
     let private fields (found: InterventionalFindings) =
@@ -152,6 +217,7 @@ module InterventionalOutput =
             "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
             "mean_dice", mean report.Dice
             "lesion_dice", mean report.LesionDice
+            "robust_dice", mean report.Robust
 
             "worst_condition",
             optional report.Worst (fun worst ->
@@ -168,11 +234,21 @@ module InterventionalOutput =
                 [
                     "mean_dice", deviation report.Dice
                     "lesion_dice", deviation report.LesionDice
+                    "robust_dice", deviation report.Robust
                     "invariance", deviation report.Invariance
                     "confounding_gap", optional report.ConfoundingGap deviation
                     "adjusted_gap", optional report.AdjustedGap deviation
                     "probability_gap", optional report.ProbabilityGap deviation
                 ]
+
+            "difference",
+            optional found.Difference (fun difference ->
+                Json.object
+                    [
+                        "reference", bounds difference.Reference
+                        "robust_dice", bounds difference.Robust
+                        "worst_condition", bounds difference.Worst
+                    ])
 
             "reference", condition report.Reference
 

@@ -27,15 +27,16 @@ type EvaluateArgument =
             | Data _ -> "the dataset's folder, with a dataset.json."
             | Site _ -> "a site to evaluate on; may be repeated. Default: all."
             | Protocol _ -> "imagewise (default), micro, pranet256 or bgfg."
-            | Mode _ -> "exact, feature-mean, nwgm or attention. Default: the model's own."
+            | Mode _ ->
+                "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
             | Per_Image -> "also print the scores of every frame."
             | Interventional ->
-                "show the model each scene under every imaging condition: Dice per condition, invariance, confounding gap."
+                "show the model each scene or recorded frame under every imaging condition: Dice per condition and robust Dice, masks foretold against masks under the condition, invariance, confounding gap."
             | Against _ -> "with --interventional: another model, on the very same frames."
             | Strength _ ->
-                "with --interventional: strength of the conditions, above 0, at most 1. Default 0.7."
+                "with --interventional: strength of the conditions, above 0, at most 1. Default: 0.6 on recorded frames, 0.7 in phantom scenes."
             | Images _ -> "with --interventional: at most so many scenes of each site. Default: all."
             | Seed _ -> "with --interventional: places what a condition leaves open. Default 1."
 
@@ -56,6 +57,11 @@ module EvaluateVerb =
 
     let private line name (site: SiteSummary) =
         $"{name, -20}{site.Site, -12}{site.Images, 6}  {spread site.Dice, 14}{spread site.Iou, 15}{spread site.Accuracy, 15}"
+
+    let private areaText (area: Interval option) =
+        match area with
+        | Some area -> $"{area.Estimate:F3} ({area.Low:F3} to {area.High:F3})"
+        | None -> "-"
 
     let private show session perImage (found: Evaluation) =
         let say = Session.say session
@@ -90,6 +96,16 @@ module EvaluateVerb =
             for lesion, dice in found.Classes do
                 say $"{lesion, -20}Dice {spread dice} on {dice.Count} frames"
 
+        if found.Warning |> List.exists (fun site -> site.Low > 0) then
+            say ""
+            say $"Does uncertainty warn? AUROC for “Dice below {Warning.threshold}”, 95 %% interval"
+
+            for site in found.Warning do
+                say $"  {site.Site}: {site.Low} of {site.Images} frames"
+
+                for name, area in site.Areas do
+                    say $"    {name.Replace('_', ' '), -26}{areaText area}"
+
         if perImage then
             say ""
 
@@ -113,6 +129,26 @@ module EvaluateVerb =
                 "dice", spreadJson site.Dice
                 "iou", spreadJson site.Iou
                 "accuracy", spreadJson site.Accuracy
+            ]
+
+    let private warningJson (warning: SiteWarning) : JsonNode | null =
+        Json.object
+            [
+                "site", Json.text warning.Site
+                "images", Json.whole (int64 warning.Images)
+                "below", Json.number Warning.threshold
+                "low_images", Json.whole (int64 warning.Low)
+                for name, area in warning.Areas do
+                    name,
+                    (match area with
+                     | None -> null
+                     | Some area ->
+                         Json.object
+                             [
+                                 "auroc", Json.number area.Estimate
+                                 "low", Json.number area.Low
+                                 "high", Json.number area.High
+                             ])
             ]
 
     let private json perImage (found: Evaluation) =
@@ -148,11 +184,13 @@ module EvaluateVerb =
                             Json.object [ "class", Json.text lesion; "dice", spreadJson dice ] :> _
                     ]
 
+                "warning", found.Warning |> Seq.map warningJson |> Json.array
+
                 if perImage then
                     "images",
                     Json.array
                         [
-                            for image in found.Images ->
+                            for image, uncertainty in List.zip found.Images found.Uncertainty ->
                                 Json.object
                                     [
                                         "site", Json.text image.Site
@@ -161,6 +199,8 @@ module EvaluateVerb =
                                         "iou", Json.number image.Score.Iou
                                         "accuracy", Json.number image.Score.Accuracy
                                         "class_dice", image.ClassDice |> Seq.map Json.number |> Json.array
+                                        for name, kind in FrameUncertainty.kinds do
+                                            name, Json.number (kind uncertainty)
                                     ]
                                 :> _
                         ]
@@ -196,7 +236,7 @@ module EvaluateVerb =
             {
                 Data = arguments.GetResult Data
                 Sites = arguments.GetResults Site
-                Strength = arguments.GetResult(Strength, defaultValue = 0.7)
+                Strength = arguments.TryGetResult Strength
                 Images = arguments.TryGetResult Images
                 Seed = arguments.GetResult(Seed, defaultValue = 1UL)
             }

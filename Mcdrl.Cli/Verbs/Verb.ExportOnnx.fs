@@ -14,7 +14,7 @@ type ExportOnnxArgument =
             | Model _ ->
                 "the model's folder (RUN/model of a training run). Default: a small embedded model, for a first look."
             | Mode _ ->
-                "exact, feature-mean, nwgm or attention: what the file's probabilities are. Default: the model's own."
+                "exact, feature-mean, nwgm or attention: what the file's probabilities are; not rendered, which takes several passes. Default: the model's own."
             | Out _ -> "ONNX file to write, weights inside, smaller than 2 GiB. Default: mcdrl.onnx."
 
 /// `mcdrl export onnx`

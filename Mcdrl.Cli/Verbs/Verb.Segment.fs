@@ -26,7 +26,8 @@ type SegmentArgument =
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
-            | Mode _ -> "exact, feature-mean, nwgm or attention. Default: the model's own."
+            | Mode _ ->
+                "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels, one pass through the tower each; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ ->
                 "auto, fp32 or bf16 (half the memory, faster where the processor has instructions for it; auto: there only). Default: what the model records."
@@ -98,13 +99,18 @@ module SegmentVerb =
                     "Export the mode that you want, or segment with --model"
             )
 
-    let private byTorch session (asked: Asked) =
+    let private byTorch session mode (asked: Asked) =
         result {
             let device = Option.defaultValue "cpu" asked.Device
             let! folder = ModelFolder.orEmbedded session asked.Model
             let! precision = PrecisionName.parse device asked.Precision
             let! segmenter = Segmenter.loadIn precision folder device
-            return Segmenter.engine segmenter
+
+            match Segmenter.requireMode segmenter mode with
+            | Ok() -> return Segmenter.engine segmenter
+            | Error fault ->
+                (segmenter :> System.IDisposable).Dispose()
+                return! Error fault
         }
 
     let private run session (arguments: ParseResults<SegmentArgument>) =
@@ -117,7 +123,7 @@ module SegmentVerb =
             let engine images =
                 match asked.Onnx with
                 | Some file -> SegmentImages.byOnnx file images
-                | None -> byTorch session asked
+                | None -> byTorch session mode asked
 
             return! SegmentImages.run session engine mode asked.Explain targets asked.Out
         }

@@ -23,6 +23,8 @@ module Sheet =
 
     let private meaningOf (explanation: ExplanationResult) =
         match explanation.Active, explanation.Segmentation.Mode with
+        | _, Marginalisation.Rendered ->
+            "The outline is the model's answer for this frame, averaged over the imaging conditions done to its pixels."
         | false, _
         | true, Marginalisation.Never -> "The outline is the model's answer for this frame."
         | true, Marginalisation.Exact ->

@@ -1,7 +1,7 @@
 namespace Mcdrl
 
-/// How a model intervenes, do(F). Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it, and `Never`
-/// leaves it out.
+/// How a model intervenes, do(F). Only `Exact` is backdoor adjustment (Eq. 1-4); the others approximate it, `Rendered` does
+/// to pixels what it does to features, and `Never` leaves it out.
 [<RequireQualifiedAccess>]
 type Marginalisation =
     /// Σ_m π_m softmax(H(A(F, z_m))): Eq. 2.
@@ -12,6 +12,9 @@ type Marginalisation =
     | Nwgm
     /// softmax(H(A(F, Z))): Eq. 8, weights that depend on F, as the paper implements it.
     | Attention
+    /// Σ_m π_m softmax(H(F(T_m(x)))): each condition done to the frame's pixels, for those that can be; A takes no part. One
+    /// pass through the tower for each.
+    | Rendered
     /// softmax(H(A(F, z_m))) with m drawn from π for each image: the unbiased estimate of Eq. 3, to train with.
     | Sampled
     /// softmax(H(F)): A is the identity, whatever Z is. The baseline, and every model before its gate opens.
@@ -20,14 +23,17 @@ type Marginalisation =
 /// The modes by name, and which of them may answer and which may train.
 [<RequireQualifiedAccess>]
 module Marginalisation =
-    /// Those that may answer.
-    let answering =
+    /// Those that answer from one look at the frame, by intervening on its features: what an exported file can do.
+    let inFeatures =
         [
             Marginalisation.Exact
             Marginalisation.FeatureMean
             Marginalisation.Nwgm
             Marginalisation.Attention
         ]
+
+    /// Those that may answer.
+    let answering = inFeatures @ [ Marginalisation.Rendered ]
 
     /// Those that may train.
     let training =
@@ -45,6 +51,7 @@ module Marginalisation =
         | Marginalisation.FeatureMean -> "feature-mean"
         | Marginalisation.Nwgm -> "nwgm"
         | Marginalisation.Attention -> "attention"
+        | Marginalisation.Rendered -> "rendered"
         | Marginalisation.Sampled -> "sampled"
         | Marginalisation.Never -> "never"
 

@@ -78,7 +78,7 @@ module BenchRequest =
     let internal scopes = [ BenchScope.Tower; BenchScope.Segmenter ]
 
     /// Modes that a segmenter can be timed in.
-    let modes = Marginalisation.answering
+    let modes = Marginalisation.inFeatures
 
     /// The values of these names, which must be among those that are known.
     let private named option (name: 'value -> string) (known: 'value list) (names: string list) =

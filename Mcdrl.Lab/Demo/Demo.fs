@@ -155,7 +155,7 @@ module Demo =
                     {
                         Data = data
                         Sites = [ plan.LeftOut ]
-                        Strength = plan.Strength
+                        Strength = Some plan.Strength
                         Images = Some plan.Scenes
                         Seed = plan.Seed
                     }

@@ -198,7 +198,7 @@ module internal ExperimentAblations =
                     [ $"method.training_mode={mode}"; $"method.marginalisation={mode}" ])
 
         let asked =
-            [ "attention"; "feature-mean"; "nwgm" ]
+            [ "attention"; "feature-mean"; "nwgm"; "rendered" ]
             |> List.map (fun mode ->
                 ExperimentMethod.create
                     $"asked-{mode}"

@@ -5,12 +5,13 @@ open TorchSharp
 /// How far the answers under single conditions are from one another. log π is [M] float64, logits are `Backdoor.logitsUnderEach`'s.
 [<RequireQualifiedAccess>]
 module Disagreement =
+    /// H(p) in nats over the classes, which lie along `axis` of probabilities; 0 where one class is certain.
+    let entropy (axis: int64) (p: Tensor) =
+        scoped (fun () -> p.mul(p.maximum(scalar 1e-12).log()).sum(axis).neg())
+
     /// How far the conditions disagree about each pixel: I(Y; Z | F) = H(Σ π_m p_m) − Σ π_m H(p_m) in nats.
     /// Logits [M, B, K + 1, h, w] → [B, h, w] in [0, min(log M, log(K + 1))].
     let mutualInformation (logPrior: Tensor) (logits: Tensor) =
-        let entropy (axis: int64) (p: Tensor) =
-            p.mul(p.maximum(scalar 1e-12).log()).sum(axis).neg()
-
         scoped (fun () ->
             let each = logits.softmax 2L
             let mixed = Backdoor.expectation logPrior each

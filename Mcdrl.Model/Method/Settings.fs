@@ -199,6 +199,11 @@ module Settings =
                 oneOf "method.training_mode" Marginalisation.training m.TrainingMode
                 oneOf "method.marginalisation" Marginalisation.answering m.Marginalisation
                 check
+                    "method.marginalisation"
+                    (m.Marginalisation <> Marginalisation.Rendered
+                     || List.exists Rendered.isPossible m.Conditions)
+                    $"rendered needs a condition that can be done to pixels: one of {Rendered.possible}"
+                check
                     "method.prior"
                     (m.Prior.IsEmpty
                      || m.Prior.Length = m.Conditions.Length

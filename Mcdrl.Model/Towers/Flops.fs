@@ -165,6 +165,7 @@ module Flops =
             | Marginalisation.FeatureMean
             | Marginalisation.Nwgm -> asking (conditions * rows) 1L
             | Marginalisation.Sampled -> asking rows 1L
+            | Marginalisation.Rendered
             | Marginalisation.Never -> 0L
 
         List.sumBy layer network.layers
@@ -193,7 +194,8 @@ module Flops =
             ]
         | Tower.ResNet50 _ -> [ side / 4L; side / 8L; side / 16L ]
 
-    /// All that MCDRL adds to the tower: alignment, regions, intervention, head.
+    /// All that MCDRL adds to one pass of the tower: alignment, regions, intervention, head; in mode `rendered`
+    /// the further passes of the tower, too.
     let method
         (settings: MethodSettings)
         mode
@@ -213,6 +215,7 @@ module Flops =
             | Marginalisation.FeatureMean
             | Marginalisation.Attention
             | Marginalisation.Sampled
+            | Marginalisation.Rendered
             | Marginalisation.Never -> 1L
 
         let alignment =
@@ -229,9 +232,18 @@ module Flops =
 
         let style = network.style |> Option.map (linear 1L) |> Option.defaultValue 0L
 
-        alignment
-        + style
-        + similarity cells texts.classes
-        + intervention network.intervention mode rows conditions
-        + head network.head copies across (skipSides visual side)
-        + classes
+        let once =
+            alignment
+            + style
+            + similarity cells texts.classes
+            + intervention network.intervention mode rows conditions
+            + head network.head copies across (skipSides visual side)
+            + classes
+
+        if mode = Marginalisation.Rendered then
+            let frames =
+                settings.Conditions |> List.filter Rendered.isPossible |> List.length |> int64
+
+            frames * once + (frames - 1L) * tower settings.DenseMode visual side
+        else
+            once

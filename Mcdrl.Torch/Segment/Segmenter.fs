@@ -25,6 +25,21 @@ type Segmenter =
             for tensor in this.Owned do
                 tensor.Dispose()
 
+[<NoComparison; NoEquality>]
+type Foretold =
+    {
+        Probabilities: Tensor
+        Grounding: GroundingScore
+    }
+
+[<NoComparison; NoEquality>]
+type SceneAnswers =
+    {
+        Answers: Tensor list
+        Plain: Tensor list
+        Foretold: (string * Foretold) list
+    }
+
 [<RequireQualifiedAccess>]
 module Segmenter =
     /// Linear layers of this many weights in all are worth measuring which library is faster.
@@ -134,13 +149,16 @@ module Segmenter =
         let texts = Rival.texts model.Rival model.Network seen model.Texts
         Network.observe model.Network texts model.Manifest.Settings.Method.Alpha seen
 
-    let private observe (segmenter: Segmenter) picture =
+    /// A picture as the only frame of a batch, [1, 3, S, S].
+    let private frameOf (segmenter: Segmenter) picture =
         (Preprocessing.frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
-        |> observeFrames segmenter
 
-    /// How the model intervenes where it is asked for `mode`: not at all if its gate never opened.
+    /// How the model intervenes where it is asked for `mode`: not at all if its gate never opened, but on pixels, which needs
+    /// no A.
     let private gated (segmenter: Segmenter) mode =
-        Gate.through segmenter.Model.Manifest.Active mode
+        match mode with
+        | Marginalisation.Rendered -> mode
+        | _ -> Gate.through segmenter.Model.Manifest.Active mode
 
     let intervenedMap (segmenter: Segmenter) (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
@@ -170,6 +188,27 @@ module Segmenter =
 
         Network.probabilities model.Network model.Texts (gated segmenter mode) (sideOf segmenter) observation
 
+    /// The dictionary's conditions that can be done to pixels.
+    let private rendering (segmenter: Segmenter) =
+        Rendered.ofDictionary
+            segmenter.Model.Manifest.Settings.Method.Conditions
+            (Prior.weights segmenter.Model.Texts)
+
+    let requireMode (segmenter: Segmenter) (mode: Marginalisation option) : Result<unit, McdrlError> =
+        match modeOf segmenter mode with
+        | Marginalisation.Rendered -> rendering segmenter |> Result.map ignore
+        | _ -> Ok()
+
+    /// Σ_m π_m P(Y | F(T_m(x))), whose frames are made on the CPU.
+    let private rendered (segmenter: Segmenter) (frames: Tensor) =
+        match rendering segmenter with
+        | Error fault -> invalidArg "mode" (McdrlError.describe fault)
+        | Ok conditions ->
+            frames.cpu ()
+            |> Rendered.answer
+                conditions
+                (observeFrames segmenter >> probabilitiesOf segmenter Marginalisation.Never)
+
     /// The answer, and what comparing the conditions tells: I(Y; Z | F) [B, S, S] and influence [B, M]. `each` are the logits
     /// under each condition.
     let private compared (segmenter: Segmenter) mode (each: Tensor) =
@@ -180,33 +219,64 @@ module Segmenter =
         | Marginalisation.Nwgm -> Backdoor.nwgm prior each, Some(information, influence)
         | _ -> mixed, Some(information, influence)
 
-    /// The answer, and the comparison where the mode looks at the conditions one by one.
-    let private answer (segmenter: Segmenter) mode observation : Tensor * (Tensor * Tensor) option =
+    /// The answer about frames, and the comparison where the mode looks at the conditions of the dictionary one by one in
+    /// features. `observe` gives what the tower sees in the frames, `each` the logits under each condition.
+    let private answer (segmenter: Segmenter) mode frames observe each : Tensor * (Tensor * Tensor) option =
         match gated segmenter mode with
         | Marginalisation.Exact
-        | Marginalisation.Nwgm -> underEach segmenter observation |> compared segmenter mode
+        | Marginalisation.Nwgm -> each () |> compared segmenter mode
+        | Marginalisation.Rendered -> rendered segmenter frames, None
         | Marginalisation.FeatureMean
         | Marginalisation.Attention
         | Marginalisation.Sampled
-        | Marginalisation.Never -> probabilitiesOf segmenter mode observation, None
+        | Marginalisation.Never -> observe () |> probabilitiesOf segmenter mode, None
 
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
 
         scoped (fun () ->
-            observeFrames segmenter frames
-            |> probabilitiesOf segmenter (modeOf segmenter mode))
+            match modeOf segmenter mode with
+            | Marginalisation.Rendered -> rendered segmenter frames
+            | mode -> observeFrames segmenter frames |> probabilitiesOf segmenter mode)
 
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
         scoped (fun () ->
-            let side = segmenter.Model.Manifest.Preprocessing.InputSize
-            let frames = (Preprocessing.frame side picture).unsqueeze 0L
-            (probabilitiesOfFrames segmenter mode frames).squeeze(0L).cpu())
+            (probabilitiesOfFrames segmenter mode (frameOf segmenter picture)).squeeze(0L).cpu())
+
+    let probabilitiesAndDisagreement (segmenter: Segmenter) mode (picture: Picture) : Tensor * Tensor option =
+        use _inference = torch.inference_mode ()
+
+        let kept (probabilities, disagreement) =
+            probabilities :: Option.toList disagreement
+
+        scopedWith (kept >> Seq.ofList) (fun () ->
+            let mode = modeOf segmenter mode
+            let frames = frameOf segmenter picture
+            let observation = observeFrames segmenter frames
+            let observed () = observation
+
+            if segmenter.Model.Manifest.Active then
+                let each = underEach segmenter observation
+
+                let probabilities, comparison =
+                    answer segmenter mode frames observed (fun () -> each)
+
+                let information =
+                    match comparison with
+                    | Some(information, _) -> information
+                    | None -> Disagreement.mutualInformation segmenter.Model.Texts.log_prior each
+
+                probabilities.squeeze(0L).cpu(), Some(information.squeeze(0L).cpu())
+            else
+                let none () = underEach segmenter observation
+                let probabilities, _ = answer segmenter mode frames observed none
+                probabilities.squeeze(0L).cpu(), None)
 
     /// How many frames go through the network at once.
     let private together = 4
 
-    /// A(F, z_m) for every condition of the dictionary, [M, N, d], if the model intervenes at all.
+    /// What A foretells of every condition of the dictionary, if the model intervenes at all: its regions A(F, z_m), [M, N, d],
+    /// and its answers, [M, K + 1, S, S] on the CPU.
     let private foretold (segmenter: Segmenter) (reference: Observation) =
         let model = segmenter.Model
         let settings = model.Manifest.Settings.Method
@@ -215,11 +285,12 @@ module Segmenter =
             None
         else
             let apply = Intervention.apply model.Network.intervention
+            let regions = Backdoor.underEach apply model.Texts.conditions reference.Regions
+            let answers = (underEach segmenter reference).softmax 2L
+            Some(regions.squeeze 1L, answers.squeeze(1L).cpu())
 
-            Some((Backdoor.underEach apply model.Texts.conditions reference.Regions).squeeze 1L)
-
-    /// How well A foretells the conditions that some frames show, at the reference's own cells.
-    let private grounding
+    /// What A foretells of the conditions that some frames show, and how well it does, at the reference's own cells.
+    let private foretelling
         (segmenter: Segmenter)
         (reference: Observation)
         foretold
@@ -230,7 +301,7 @@ module Segmenter =
 
         match foretold with
         | None -> []
-        | Some(foretold: Tensor) ->
+        | Some(foretold: Tensor, answers: Tensor) ->
             [
                 for row, name in List.indexed names do
                     match List.tryFindIndex ((=) name) dictionary with
@@ -244,8 +315,12 @@ module Segmenter =
 
                         name,
                         {
-                            Predicted = agreement (foretold.narrow (0L, int64 m, 1L))
-                            Unchanged = agreement reference.Regions
+                            Probabilities = answers.select(0L, int64 m).clone()
+                            Grounding =
+                                {
+                                    Predicted = agreement (foretold.narrow (0L, int64 m, 1L))
+                                    Unchanged = agreement reference.Regions
+                                }
                         }
             ]
 
@@ -254,29 +329,53 @@ module Segmenter =
         mode
         (reference: Tensor)
         (conditions: (string * Tensor) list)
-        : Tensor list * (string * GroundingScore) list =
+        : SceneAnswers =
         use _inference = torch.inference_mode ()
         let mode = modeOf segmenter mode
-        let kept (probabilities, _) : Tensor seq = probabilities
 
-        let probabilities observation =
-            (probabilitiesOf segmenter mode observation).cpu().unbind() |> List.ofArray
+        let kept (answers: SceneAnswers) : Tensor seq =
+            answers.Answers
+            @ answers.Plain
+            @ (answers.Foretold |> List.map (fun (_, foretold) -> foretold.Probabilities))
+
+        let rows (probabilities: Tensor) =
+            [ for row in probabilities.cpu().unbind() -> row.clone () ]
+
+        let answers frames observation foretold : SceneAnswers =
+            let probabilities =
+                if mode = Marginalisation.Rendered then
+                    rendered segmenter frames
+                else
+                    probabilitiesOf segmenter mode observation
+
+            {
+                Answers = rows probabilities
+                Plain = probabilitiesOf segmenter Marginalisation.Never observation |> rows
+                Foretold = foretold
+            }
 
         scopedWith kept (fun () ->
-            let observed = observeFrames segmenter (reference.unsqueeze 0L)
+            let frames = reference.unsqueeze 0L
+            let observed = observeFrames segmenter frames
             let foretold = foretold segmenter observed
 
-            let rest, groundings =
+            let shown =
                 conditions
                 |> List.chunkBySize together
                 |> List.map (fun chunk ->
                     scopedWith kept (fun () ->
                         let names, frames = List.unzip chunk
-                        let shown = observeFrames segmenter (torch.stack (List.toArray frames))
-                        probabilities shown, grounding segmenter observed foretold names shown))
-                |> List.unzip
+                        let frames = torch.stack (List.toArray frames)
+                        let shown = observeFrames segmenter frames
+                        foretelling segmenter observed foretold names shown |> answers frames shown))
 
-            probabilities observed @ List.concat rest, List.concat groundings)
+            answers frames observed [] :: shown
+            |> List.reduce (fun first next ->
+                {
+                    Answers = first.Answers @ next.Answers
+                    Plain = first.Plain @ next.Plain
+                    Foretold = first.Foretold @ next.Foretold
+                }))
 
     let private result (segmenter: Segmenter) mode (picture: Picture) (probabilities: Tensor) comparison =
         let upright =
@@ -305,27 +404,26 @@ module Segmenter =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let mode = modeOf segmenter mode
-        let probabilities, comparison = answer segmenter mode (observe segmenter picture)
+        let frames = frameOf segmenter picture
+        let observe () = observeFrames segmenter frames
+        let each () = observe () |> underEach segmenter
+        let probabilities, comparison = answer segmenter mode frames observe each
         result segmenter mode picture probabilities comparison
 
     let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let mode = modeOf segmenter mode
-        let observation = observe segmenter picture
+        let frames = frameOf segmenter picture
+        let observation = observeFrames segmenter frames
+        let observed () = observation
         let regions = Explained.regionsSeen observation
 
         if segmenter.Model.Manifest.Active then
             let each = underEach segmenter observation
 
             let probabilities, comparison =
-                match mode with
-                | Marginalisation.Exact
-                | Marginalisation.Nwgm -> compared segmenter mode each
-                | Marginalisation.FeatureMean
-                | Marginalisation.Attention
-                | Marginalisation.Sampled
-                | Marginalisation.Never -> answer segmenter mode observation
+                answer segmenter mode frames observed (fun () -> each)
 
             let segmentation = result segmenter mode picture probabilities comparison
 
@@ -340,15 +438,22 @@ module Segmenter =
                 each
                 (attention.squeeze 0L)
         else
-            let probabilities, comparison = answer segmenter mode observation
+            let none () = underEach segmenter observation
+            let probabilities, comparison = answer segmenter mode frames observed none
             let segmentation = result segmenter mode picture probabilities comparison
             Explained.unconditional picture segmentation regions
 
     let engine (segmenter: Segmenter) : Engine =
         {
             Classes = segmenter.Manifest.Classes
-            Segment = fun mode picture -> Ok(segment segmenter mode picture)
-            Explain = Some(fun mode picture -> Ok(explain segmenter mode picture))
+            Segment =
+                fun mode picture ->
+                    requireMode segmenter mode
+                    |> Result.map (fun () -> segment segmenter mode picture)
+            Explain =
+                Some(fun mode picture ->
+                    requireMode segmenter mode
+                    |> Result.map (fun () -> explain segmenter mode picture))
             Share = TorchThreads.share
             Free = (segmenter :> IDisposable).Dispose
         }

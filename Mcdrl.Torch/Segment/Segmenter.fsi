@@ -14,8 +14,32 @@ type Segmenter =
 
     interface IDisposable
 
+/// What a model foretells of a condition from a frame that doesn't show it.
+[<NoComparison; NoEquality>]
+type Foretold =
+    {
+        /// P(Y | do(F), do(condition)), [K + 1, S, S] on the CPU.
+        Probabilities: Tensor
+        /// How well A(F, z) foretells what the tower sees under the condition.
+        Grounding: GroundingScore
+    }
+
+/// What a model says of one scene, the reference first, then under each condition. Tensors are [K + 1, S, S] on the CPU.
+[<NoComparison; NoEquality>]
+type SceneAnswers =
+    {
+        /// P(Y | do(F)) of each frame.
+        Answers: Tensor list
+        /// The same without intervention.
+        Plain: Tensor list
+        /// For the conditions that are in the model's dictionary, what A foretells of them from the reference alone; empty for
+        /// a model that doesn't intervene.
+        Foretold: (string * Foretold) list
+    }
+
 /// Segments and explains pictures with libtorch. `mode` overrides the model's own marginalisation; a model whose
-/// intervention never became active doesn't intervene in any. Frames are [B, 3, S, S] in [0, 1] as `Preprocessing.frame`
+/// intervention never became active doesn't intervene in any but `Rendered`, which needs no A. In a mode that `requireMode`
+/// refuses, the others throw `ArgumentException`. Frames are [B, 3, S, S] in [0, 1] as `Preprocessing.frame`
 /// makes them, S the model's input size. Tensors that are handed out belong to the caller.
 [<RequireQualifiedAccess>]
 module Segmenter =
@@ -29,6 +53,10 @@ module Segmenter =
     /// Prepares a model that is already in memory, which stays as it is.
     val ofModel: device: torch.Device -> precision: Precision -> model: Model -> Segmenter
 
+    /// A `Usage` error where the model can't answer in the mode: `Rendered` needs a condition of weight that can be done to
+    /// pixels.
+    val requireMode: segmenter: Segmenter -> mode: Marginalisation option -> Result<unit, McdrlError>
+
     /// Segments a picture of any size.
     val segment:
         segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> SegmentationResult
@@ -38,6 +66,11 @@ module Segmenter =
 
     /// P(Y | do(F)) of a picture at the network's input size, [K + 1, S, S] on the CPU.
     val probabilities: segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> Tensor
+
+    /// `probabilities`, and how far the conditions disagree about each pixel, I(Y; Z | F) in nats, [S, S] on the CPU, whatever
+    /// the mode; `None` for a model that doesn't intervene.
+    val probabilitiesAndDisagreement:
+        segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> Tensor * Tensor option
 
     /// P(Y | do(F)) of frames, [B, K + 1, S, S] on the segmenter's device.
     val probabilitiesOfFrames:
@@ -50,15 +83,13 @@ module Segmenter =
     /// for a model that doesn't intervene its aligned features there. [B, H, W, d], at least fp32, on the segmenter's device.
     val intervenedMap: segmenter: Segmenter -> frames: Tensor -> Tensor
 
-    /// One scene under no condition and under some, frames [3, S, S]. P(Y | do(F)) of the reference and of each condition,
-    /// [K + 1, S, S] on the CPU; and for the conditions that are in the model's dictionary how well A foretells them from
-    /// the reference alone.
+    /// One scene under no condition and under some, frames [3, S, S].
     val underConditions:
         segmenter: Segmenter ->
         mode: Marginalisation option ->
         reference: Tensor ->
         conditions: (string * Tensor) list ->
-            Tensor list * (string * GroundingScore) list
+            SceneAnswers
 
     /// The segmenter as an engine, which disposes it.
     val engine: segmenter: Segmenter -> Engine

@@ -11,8 +11,8 @@ type InterventionalRequest =
         Data: string
         /// All sites when empty.
         Sites: string list
-        /// Strength of every condition, (0, 1].
-        Strength: float
+        /// Strength of every condition, (0, 1]. `None`: 0.6, `Conditions.typical`, on recorded frames, 0.7 in phantom scenes.
+        Strength: float option
         /// At most so many scenes of each site, drawn with the seed; all for `None`.
         Images: int option
         /// What scenes and conditions are drawn from.
@@ -32,6 +32,8 @@ type InterventionalFindings =
         Seen: string list
         /// What came of it.
         Report: InterventionalReport
+        /// Its figures minus those of the first model; `None` for the first.
+        Difference: InterventionalDifference option
     }
 
 /// What `evaluate --interventional` found.
@@ -79,36 +81,50 @@ module InterventionalEvaluator =
         let frame (shown: ShownScene) =
             shown.Frame manifest.Preprocessing.InputSize
 
-        let probabilities, groundings =
+        let answers =
             Segmenter.underConditions
                 segmenter
                 mode
                 (frame reference)
                 (shown |> List.map (fun (name, shown) -> name, frame shown))
 
-        let view condition (shown: ShownScene) (probabilities: Tensor) : InterventionalView =
-            let marked = Upsampling.labels shown.Truth.Height shown.Truth.Width probabilities
+        let marked (shown: ShownScene) (probabilities: Tensor) =
+            Upsampling.labels shown.Truth.Height shown.Truth.Width probabilities
+
+        let unchanged = (marked reference answers.Plain.Head).Labels
+
+        let view condition (shown: ShownScene) (probabilities, plain) : InterventionalView =
+            let predicted = marked shown probabilities
+
+            let foretold =
+                condition
+                |> Option.filter (fun _ -> shown.Still)
+                |> Option.bind (fun name -> List.tryFind (fst >> (=) name) answers.Foretold)
+                |> Option.map snd
 
             {
-                Predicted = marked.Labels
+                Predicted = predicted.Labels
                 Truth = shown.Truth.Labels
-                InReference = shown.InReference marked
+                InReference = shown.InReference predicted
                 TruthProbability = truthProbability shown.Truth probabilities
                 Usual = condition |> Option.bind scene.Usual
-                Grounding =
-                    condition
-                    |> Option.filter (fun _ -> shown.Still)
-                    |> Option.bind (fun name -> List.tryFind (fst >> (=) name) groundings)
-                    |> Option.map snd
+                Grounding = foretold |> Option.map _.Grounding
+                DoMasks =
+                    foretold
+                    |> Option.map (fun foretold ->
+                        {
+                            Foretold = (marked reference foretold.Probabilities).Labels
+                            Unchanged = unchanged
+                            Shown = (marked shown plain).Labels
+                        })
             }
+
+        let each = List.zip answers.Answers answers.Plain
 
         Interventional.scene
             manifest.Classes.Length
-            (view None reference probabilities.Head)
-            (List.map2
-                (fun (name, shown) probabilities -> name, view (Some name) shown probabilities)
-                shown
-                probabilities.Tail)
+            (view None reference each.Head)
+            (List.map2 (fun (name, shown) answer -> name, view (Some name) shown answer) shown each.Tail)
 
     let private ofScene segmenters mode (interventions: Interventions) (scene: IntervenedScene) =
         scene.Open()
@@ -129,17 +145,17 @@ module InterventionalEvaluator =
         | _ -> site.Items
 
     let private checkedRequest (request: InterventionalRequest) =
-        if not (request.Strength > 0.0 && request.Strength <= 1.0) then
+        match request.Strength with
+        | Some strength when not (strength > 0.0 && strength <= 1.0) ->
             Error(
                 McdrlError.usage
                     "a condition's strength lies above 0 and is at most 1"
-                    $"“strength” {request.Strength}"
-                    "0.7 is the default"
+                    $"“strength” {strength}"
+                    "Leave it out for 0.6 on recorded frames, 0.7 in phantom scenes"
             )
-        elif request.Images |> Option.exists (fun images -> images < 1) then
+        | _ when request.Images |> Option.exists (fun images -> images < 1) ->
             Error(McdrlError.usage "no image to evaluate on" "“images”" "Give a number of at least 1")
-        else
-            Ok()
+        | _ -> Ok()
 
     /// The report for each of the models, given with their names. `mode` overrides their own marginalisation.
     let evaluate
@@ -155,6 +171,7 @@ module InterventionalEvaluator =
 
             for _, segmenter in models do
                 do! Evaluator.requireClasses segmenter dataset
+                do! Segmenter.requireMode segmenter mode
 
             let! chosen = Evaluator.sitesOf dataset request.Sites
             let seed = Seed.create request.Seed
@@ -175,11 +192,13 @@ module InterventionalEvaluator =
                     progress
 
             let! scored = McdrlError.complete scored
+            let resampled = Seed.named "bootstrap" seed
+            let ofModel index = scored |> List.map (List.item index)
 
             return
                 {
                     Protocol = interventions.Description
-                    Strength = request.Strength
+                    Strength = interventions.Strength
                     Seed = request.Seed
                     Sites = chosen |> List.map _.Name
                     Images = scored.Length
@@ -198,7 +217,12 @@ module InterventionalEvaluator =
                                     |> List.map _.Name
                                     |> List.filter (fun site ->
                                         List.contains site manifest.Provenance.TrainedOn)
-                                Report = scored |> List.map (List.item index) |> Interventional.report
+                                Report = ofModel index |> Interventional.report resampled
+                                Difference =
+                                    if index = 0 then
+                                        None
+                                    else
+                                        Some(Interventional.difference resampled (ofModel index) (ofModel 0))
                             })
                     Seconds = clock.Elapsed.TotalSeconds
                 }

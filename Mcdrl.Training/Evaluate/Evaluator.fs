@@ -43,6 +43,10 @@ type Evaluation =
         Classes: (string * Spread) list
         /// The model's scores, frame by frame.
         Images: ImageScore list
+        /// How unsure the model was of each of these frames.
+        Uncertainty: FrameUncertainty list
+        /// How well that warns of frames of low Dice, whatever the protocol: of each site, and of all where there are several.
+        Warning: SiteWarning list
         /// Sites of this evaluation that the model was trained on.
         Seen: string list
         /// Wall-clock time.
@@ -155,7 +159,10 @@ module Evaluator =
         Dataset.read dataset item
         |> Result.map (fun (picture, truth) ->
             use _scope = torch.NewDisposeScope()
-            let probabilities = Segmenter.probabilities segmenter mode picture
+
+            let probabilities, disagreement =
+                Segmenter.probabilitiesAndDisagreement segmenter mode picture
+
             let marked = (Upsampling.labels picture.Height picture.Width probabilities).Labels
             let lesion = probabilities.narrow(0L, 1L, probabilities.shape[0] - 1L).sum 0L
             let nothing = Array.zeroCreate<byte> truth.Labels.Length
@@ -180,7 +187,25 @@ module Evaluator =
                             (Counts.ofLabel (byte label) marked truth.Labels)
                 ]
 
-            item, answers, classDice)
+            item, answers, classDice, FrameUncertainty.ofAnswer probabilities disagreement)
+
+    /// How well uncertainty warns, of each site and, where there are several, of all.
+    let private warnings (judged: (string * Judged * FrameUncertainty) list) : SiteWarning list =
+        let ofSome site some =
+            [
+                for _, judged, uncertainty in some -> Metrics.dice rule judged.Counts, uncertainty
+            ]
+            |> Warning.ofSite site
+
+        let sites = judged |> List.groupBy (fun (site, _, _) -> site)
+
+        [
+            for site, some in sites do
+                ofSome site some
+
+            if sites.Length > 1 then
+                ofSome "all" judged
+        ]
 
     /// The sites of these names, all for none.
     let sitesOf (dataset: Dataset) (wanted: string list) =
@@ -224,6 +249,7 @@ module Evaluator =
             let clock = Diagnostics.Stopwatch.StartNew()
             let! dataset = Dataset.load data
             do! requireClasses segmenter dataset
+            do! Segmenter.requireMode segmenter mode
             let! chosen = sitesOf dataset sites
             let seenNames = segmenter.Manifest.Provenance.TrainedOn
             let isSeen (site: DatasetSite) = List.contains site.Name seenNames
@@ -245,7 +271,7 @@ module Evaluator =
 
             let names =
                 match judged with
-                | (_, answers, _) :: _ -> List.map fst answers
+                | (_, answers, _, _) :: _ -> List.map fst answers
                 | [] -> []
 
             return
@@ -256,17 +282,17 @@ module Evaluator =
                         [
                             for name in names ->
                                 judged
-                                |> List.map (fun (item, answers, _) ->
+                                |> List.map (fun (item, answers, _, _) ->
                                     item.Site, answers |> List.find (fst >> (=) name) |> snd)
                                 |> answerScores protocol name
                         ]
                     Classes =
                         dataset.Classes
                         |> List.mapi (fun index lesion ->
-                            lesion, judged |> List.map (fun (_, _, dice) -> dice[index]) |> Summary.spread)
+                            lesion, judged |> List.map (fun (_, _, dice, _) -> dice[index]) |> Summary.spread)
                     Images =
                         [
-                            for item, answers, classDice in judged ->
+                            for item, answers, classDice, _ in judged ->
                                 {
                                     Site = item.Site
                                     Stem = item.Stem
@@ -274,6 +300,13 @@ module Evaluator =
                                     ClassDice = classDice
                                 }
                         ]
+                    Uncertainty = judged |> List.map (fun (_, _, _, uncertainty) -> uncertainty)
+                    Warning =
+                        warnings
+                            [
+                                for item, answers, _, uncertainty in judged ->
+                                    item.Site, snd answers.Head, uncertainty
+                            ]
                     Seen = chosen |> List.filter isSeen |> List.map _.Name
                     Seconds = clock.Elapsed.TotalSeconds
                 }

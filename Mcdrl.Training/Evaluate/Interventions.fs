@@ -36,6 +36,8 @@ type internal Interventions =
         /// Conditions of the dictionary that can't be done to these scenes.
         LeftOut: string list
         Scenes: IntervenedScene array
+        /// Of every condition, (0, 1].
+        Strength: float
     }
 
 [<RequireQualifiedAccess>]
@@ -90,6 +92,7 @@ module internal Interventions =
             Conditions = possible
             LeftOut = List.except possible names
             Scenes = items |> Array.map (ofFrame strength seed dataset)
+            Strength = strength
         }
 
     /// A mask of a rendered frame at the pixels of the scene's reference frame.
@@ -136,22 +139,29 @@ module internal Interventions =
             Conditions = names
             LeftOut = []
             Scenes = scenes |> Array.map (ofScene strength seed side)
+            Strength = strength
         }
+
+    /// The strength of a rendered condition when none is asked for.
+    let private usualInScenes = 0.7
 
     /// Whether a dataset is of phantom scenes, which can be rendered again.
     let areScenes (dataset: Dataset) =
         File.Exists(Path.Combine(dataset.Folder, "scenes.json"))
 
-    /// The interventions that some frames of a dataset allow.
+    /// The interventions that some frames of a dataset allow. Without a strength it is `Conditions.typical` for recorded frames,
+    /// which is what grounding trains on, and 0.7 for scenes.
     let ofDataset
-        strength
+        (strength: float option)
         seed
         (dataset: Dataset)
         (items: DatasetItem array)
         : Result<Interventions, McdrlError> =
         if not (areScenes dataset) then
-            Ok(ofFrames strength seed dataset items)
+            Ok(ofFrames (Option.defaultValue Conditions.typical strength) seed dataset items)
         else
+            let strength = Option.defaultValue usualInScenes strength
+
             PhantomDataset.scenes dataset.Folder
             |> Result.bind (fun known ->
                 let byImage =

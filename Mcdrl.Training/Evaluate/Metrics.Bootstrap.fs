@@ -18,7 +18,7 @@ module Interval =
     let excludesZero (interval: Interval) =
         interval.Low > 0.0 || interval.High < 0.0
 
-/// Percentile bootstrap of paired differences (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+/// Percentile bootstrap, above all of paired differences (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
 /// Images are what is drawn again, so the interval speaks of other images of the same sites. It takes the images as
 /// independent, and knows nothing of other sites and other trainings. NaN differences are left out.
 [<RequireQualifiedAccess>]
@@ -39,6 +39,35 @@ module Bootstrap =
                 sum <- sum + values[draws |> Seed.split draw |> Seed.below values.Length]
 
             sum / float values.Length)
+
+    /// The interval of a statistic of some cases, which are drawn as many as there are, with replacement. Draws of which the
+    /// statistic is NaN are left out.
+    let ofStatistic (resamples: int) (seed: Seed) (statistic: 'case[] -> float) (cases: 'case[]) : Interval =
+        let drawn =
+            [|
+                if cases.Length > 0 then
+                    for resample in 0 .. resamples - 1 do
+                        let draws = Seed.split resample seed
+
+                        Array.init cases.Length (fun draw ->
+                            cases[draws |> Seed.split draw |> Seed.below cases.Length])
+                        |> statistic
+            |]
+            |> defined
+            |> Array.sort
+
+        if drawn.Length = 0 then
+            {
+                Estimate = nan
+                Low = nan
+                High = nan
+            }
+        else
+            {
+                Estimate = statistic cases
+                Low = Summary.quantile 0.025 drawn
+                High = Summary.quantile 0.975 drawn
+            }
 
     /// The interval of the mean over sites of each site's mean difference, every site with the same weight. Images are
     /// drawn within their site; the sites are fixed. A site without a defined difference is left out.

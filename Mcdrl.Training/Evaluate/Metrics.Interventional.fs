@@ -2,6 +2,17 @@ namespace Mcdrl
 
 open System
 
+/// Masks that a model gives of a frame and of what becomes of it under a condition, at the same pixels.
+type internal DoMasks =
+    {
+        /// What A foretells under do(condition) from the frame as it is.
+        Foretold: byte[]
+        /// The answer to the frame as it is, without intervention.
+        Unchanged: byte[]
+        /// The answer to the frame under the condition, without intervention: what there is to foretell.
+        Shown: byte[]
+    }
+
 /// What a model says about one scene under one imaging condition. All label arrays of a scene have the same number
 /// of pixels; label 0 is background, k the k-th class.
 type internal InterventionalView =
@@ -19,6 +30,18 @@ type internal InterventionalView =
         Usual: bool option
         /// `None` where the model has no such condition, or the condition moves what the regions show.
         Grounding: GroundingScore option
+        /// `None` where `Grounding` is.
+        DoMasks: DoMasks option
+    }
+
+/// Lesion Dice with the mask of the frame under a condition.
+[<Struct>]
+type internal DoDice =
+    {
+        /// Of the mask that A foretells.
+        Foretold: float
+        /// Of the mask of the frame as it is: what A must beat.
+        Unchanged: float
     }
 
 /// The scores of one view. Dice counts a pixel only with the right class and is the mean over the classes that either
@@ -33,6 +56,7 @@ type internal ViewScore =
         Kept: float
         Usual: bool option
         Grounding: GroundingScore option
+        DoDice: DoDice option
     }
 
 /// One scene under the reference and under every condition.
@@ -45,6 +69,18 @@ type internal SceneScore =
         Invariance: float
         /// The same for lesion against background.
         LesionInvariance: float
+    }
+
+/// Whether A foretells the masks of a condition: lesion Dice with the mask that the model gives, without intervention, of the
+/// frame under the condition. Spreads run over scenes.
+type DoMaskScore =
+    {
+        /// Of the mask that A foretells under do(condition) from the frame as it is.
+        Foretold: Spread
+        /// Of the mask of the frame as it is, without intervention.
+        Unchanged: Spread
+        /// The first minus the second, mean over scenes, with its 95 % interval by paired bootstrap.
+        Difference: Interval
     }
 
 /// One condition over all scenes.
@@ -62,6 +98,20 @@ type ConditionScore =
         Kept: Spread
         /// Cosine with the condition's features of what A foretells, and of no change. `None` where unknown.
         Grounding: (Spread * Spread) option
+        /// `None` where unknown, as `Grounding` is.
+        DoMasks: DoMaskScore option
+    }
+
+/// Figures of one model minus those of another on the same scenes, each with its 95 % interval by paired bootstrap over
+/// scenes.
+type InterventionalDifference =
+    {
+        /// Dice of the frames under no condition.
+        Reference: Interval
+        /// `InterventionalReport.Robust`.
+        Robust: Interval
+        /// Each model's own worst condition, which another draw of scenes may change.
+        Worst: Interval
     }
 
 /// How much of an answer is due to the imaging condition. Spreads run over scenes.
@@ -75,6 +125,8 @@ type InterventionalReport =
         Dice: Spread
         /// The same for lesion against background.
         LesionDice: Spread
+        /// Robust Dice: mean over scenes, and in each over the reference and all conditions, each weighing the same.
+        Robust: Spread
         /// The condition of the lowest mean Dice, the first of equals.
         Worst: ConditionScore option
         /// Mean Dice between the masks of every two conditions: 1 for an answer that no condition changes.
@@ -156,6 +208,16 @@ module Interventional =
                 Kept = kept
                 Usual = view.Usual
                 Grounding = view.Grounding
+                DoDice =
+                    view.DoMasks
+                    |> Option.map (fun masks ->
+                        let struct (_, foretold) = overlap classes masks.Foretold masks.Shown
+                        let struct (_, unchanged) = overlap classes masks.Unchanged masks.Shown
+
+                        {
+                            Foretold = foretold
+                            Unchanged = unchanged
+                        })
             }
 
         let masks = conditions |> List.map (fun (_, view) -> view.InReference)
@@ -174,7 +236,11 @@ module Interventional =
             LesionInvariance = mean (fun (struct (_, lesionDice)) -> lesionDice)
         }
 
-    let private conditionScore name (scores: ViewScore list) : ConditionScore =
+    /// The interval of a mean over scenes.
+    let private meanInterval seed (values: float list) =
+        Bootstrap.stratified Bootstrap.resamples seed [ values ]
+
+    let private conditionScore (seed: Seed) name (scores: ViewScore list) : ConditionScore =
         let spread (part: ViewScore -> float) =
             scores |> Seq.map part |> Summary.spread
 
@@ -192,7 +258,24 @@ module Interventional =
                         known |> Seq.map _.Predicted |> Summary.spread,
                         known |> Seq.map _.Unchanged |> Summary.spread
                     )
+            DoMasks =
+                match scores |> List.choose _.DoDice with
+                | [] -> None
+                | known ->
+                    Some
+                        {
+                            Foretold = known |> Seq.map _.Foretold |> Summary.spread
+                            Unchanged = known |> Seq.map _.Unchanged |> Summary.spread
+                            Difference =
+                                known
+                                |> List.map (fun dice -> dice.Foretold - dice.Unchanged)
+                                |> meanInterval (Seed.named name seed)
+                        }
         }
+
+    /// Mean Dice of a scene over the reference and all conditions.
+    let private robust (scene: SceneScore) =
+        scene.Reference :: List.map snd scene.Conditions |> List.averageBy _.Dice
 
     /// Mean of `value` under usual conditions minus under unusual ones, for each scene that has both.
     let private gap (value: string * ViewScore -> float) (scenes: SceneScore list) =
@@ -208,8 +291,41 @@ module Interventional =
         let spread = Summary.spread gaps
         if spread.Count = 0 then None else Some spread
 
-    /// The report on scenes that were all seen under the same conditions. The order of the scenes doesn't matter.
-    let internal report (scenes: SceneScore list) : InterventionalReport =
+    /// The figures of one model's scenes minus those of another's, the same scenes in the same order; resamples are drawn
+    /// with the seed.
+    let internal difference
+        (seed: Seed)
+        (minuend: SceneScore list)
+        (subtrahend: SceneScore list)
+        : InterventionalDifference =
+        let mean (figure: SceneScore -> float) =
+            List.map2 (fun one other -> figure one - figure other) minuend subtrahend
+            |> meanInterval seed
+
+        let dices (scene: SceneScore) =
+            scene.Conditions |> Seq.map (fun (_, score) -> score.Dice) |> Array.ofSeq
+
+        let worst (scenes: float[] array) =
+            if scenes.Length = 0 || scenes[0].Length = 0 then
+                nan
+            else
+                Seq.init scenes[0].Length (fun m -> scenes |> Array.averageBy (fun dices -> dices[m]))
+                |> Seq.min
+
+        {
+            Reference = mean _.Reference.Dice
+            Robust = mean robust
+            Worst =
+                List.map2 (fun one other -> struct (dices one, dices other)) minuend subtrahend
+                |> Array.ofList
+                |> Bootstrap.ofStatistic Bootstrap.resamples seed (fun pairs ->
+                    worst (pairs |> Array.map (fun struct (one, _) -> one))
+                    - worst (pairs |> Array.map (fun struct (_, other) -> other)))
+        }
+
+    /// The report on scenes that were all seen under the same conditions. The order of the scenes doesn't matter but to
+    /// intervals, whose resamples are drawn with the seed.
+    let internal report (seed: Seed) (scenes: SceneScore list) : InterventionalReport =
         let perCondition =
             match scenes with
             | [] -> []
@@ -218,7 +334,7 @@ module Interventional =
                 |> List.mapi (fun index (name, _) ->
                     scenes
                     |> List.map (fun scene -> snd scene.Conditions[index])
-                    |> conditionScore name)
+                    |> conditionScore seed name)
 
         let overScenes (part: SceneScore -> float) =
             scenes |> Seq.map part |> Summary.spread
@@ -230,10 +346,11 @@ module Interventional =
             perCondition |> List.map (fun c -> c.Condition, c.Dice.Mean) |> Map.ofList
 
         {
-            Reference = scenes |> List.map _.Reference |> conditionScore "reference"
+            Reference = scenes |> List.map _.Reference |> conditionScore seed "reference"
             Conditions = perCondition
             Dice = meanOf _.Dice
             LesionDice = meanOf _.LesionDice
+            Robust = overScenes robust
             Worst =
                 match perCondition with
                 | [] -> None

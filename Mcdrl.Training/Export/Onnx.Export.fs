@@ -114,11 +114,18 @@ module OnnxExport =
                     "method.prompting of the model"
                     "Export a model of fixed prompts or of method.prompting biomedcoop"
             )
+        elif mode = Marginalisation.Rendered then
+            Error(
+                McdrlError.usage
+                    "an exported model sees a frame once and can't render it under conditions"
+                    "“mode” rendered"
+                    $"Export one of {Marginalisation.names Marginalisation.inFeatures}, or segment with the model's folder, which libtorch computes"
+            )
         else
             assemble compared model mode |> OnnxModel.write path
 
     /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device. A
-    /// model with a rival is refused.
+    /// model with a rival is refused, and so is `Rendered`.
     let write (path: string) (model: Model) mode : Result<int64, McdrlError> =
         writeCompared true path model mode
 

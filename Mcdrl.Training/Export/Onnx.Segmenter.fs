@@ -151,6 +151,7 @@ module internal OnnxSegmenter =
             }
 
         match Gate.through model.Manifest.Active mode with
+        | Marginalisation.Rendered
         | Marginalisation.Never -> without (once observation.Rows)
         | Marginalisation.Attention ->
             OnnxIntervention.byAttention graph network texts.log_prior texts.conditions observation.Rows

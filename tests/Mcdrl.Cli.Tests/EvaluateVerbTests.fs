@@ -26,6 +26,25 @@ let tests =
 
                     Expect.equal (found.GetProperty("images").GetArrayLength()) 6 "each frame"
                     Expect.equal (found.GetProperty("seen_sites").GetArrayLength()) 0 "c was not seen"
+                    let warning = found.GetProperty("warning").EnumerateArray() |> Seq.exactlyOne
+                    Expect.equal (warning.GetProperty("site").GetString()) "c" "the site's warning"
+                    Expect.equal (warning.GetProperty("below").GetDouble()) 0.7 "the Dice"
+                    let low = warning.GetProperty("low_images").GetInt32()
+                    let isSome = low > 0 && low < 6
+
+                    for kind in
+                        [ "disagreement"; "entropy"; "disagreement_near_lesion"; "entropy_near_lesion" ] do
+                        let area = warning.GetProperty kind
+                        Expect.equal (area.ValueKind = System.Text.Json.JsonValueKind.Object) isSome kind
+
+                        if isSome then
+                            Expect.isLessThanOrEqual
+                                (area.GetProperty("low").GetDouble())
+                                (area.GetProperty("high").GetDouble())
+                                kind
+
+                        for image in found.GetProperty("images").EnumerateArray() do
+                            Expect.isGreaterThanOrEqual (image.GetProperty(kind).GetDouble()) 0.0 kind
                 }
 
                 test "a site of the training is told" {
@@ -55,7 +74,7 @@ let tests =
                     let number (name: string) = found.GetProperty(name).GetDouble()
                     Expect.equal (found.GetProperty("protocol").GetString()) "interventional" "protocol"
                     Expect.equal (found.GetProperty("mode").GetString()) "attention" "mode"
-                    Expect.equal (number "strength", number "images") (0.7, 2.0) "what was done"
+                    Expect.equal (number "strength", number "images") (0.6, 2.0) "what was done"
                     let perCondition = found.GetProperty "per_condition"
 
                     let dices =
@@ -70,13 +89,29 @@ let tests =
                     Expect.equal (worst.GetProperty("name").GetString()) (fst lowest) "worst"
                     Expect.equal (worst.GetProperty("dice").GetDouble()) (snd lowest) "its Dice"
                     Expect.floatClose Accuracy.high (number "mean_dice") (List.averageBy snd dices) "mean"
+                    let reference = found.GetProperty("reference").GetProperty("dice").GetDouble()
+                    let nine = reference :: List.map snd dices
+                    Expect.floatClose Accuracy.high (number "robust_dice") (List.average nine) "robust"
+                    let blur = perCondition.GetProperty "blur"
+                    let figure (name: string) = blur.GetProperty(name).GetDouble()
+                    let difference = blur.GetProperty "do_difference"
+
+                    Expect.floatClose
+                        Accuracy.high
+                        (difference.GetProperty("mean").GetDouble())
+                        (figure "do_dice" - figure "unchanged_dice")
+                        "masks under do(blur)"
+
                     Expect.isTrue (0.0 <= number "invariance" && number "invariance" <= 1.0) "invariance"
                     let gap = found.GetProperty("confounding_gap").ValueKind
                     Expect.equal gap System.Text.Json.JsonValueKind.Null "no gap on recorded frames"
                     let other = found.GetProperty "against"
                     let same = other.GetProperty("mean_dice").GetDouble()
                     Expect.equal same (number "mean_dice") "the same model, the same figure"
+                    let none = other.GetProperty("difference").GetProperty("robust_dice")
+                    Expect.equal (none.GetProperty("high").GetDouble()) 0.0 "no difference"
                     Expect.stringContains outcome.Err "worst condition" "a table for people"
+                    Expect.stringContains outcome.Err "masks under do(c)" "and of masks"
                     Expect.stringContains outcome.Err "difference" "of the two"
                 }
 

@@ -62,6 +62,16 @@ let tests =
                     for arguments, code, named in
                         [
                             [ "--mode"; "sideways" ], 2, "--mode sideways"
+                            [
+                                "--mode"
+                                "rendered"
+                                "--model"
+                                World.bundle ()
+                                "--out"
+                                Path.Combine(World.trained (), "never.onnx")
+                            ],
+                            2,
+                            "--mode rendered"
                             [ "--out" ], 2, "--out"
                             [ "--model"; "/nonexistent/model"; "--out"; "/tmp/never.onnx" ],
                             3,

@@ -72,6 +72,44 @@ let tests =
                             Expect.isTrue (File.Exists(Path.Combine(out, mask))) mask)
                 }
 
+                test "--mode rendered: the conditions done to pixels; the explanation is of A's answers still" {
+                    withImages (fun images out ->
+                        let ask mode =
+                            let outcome =
+                                segment
+                                    [
+                                        Path.Combine(images, "good.png")
+                                        "--out"
+                                        out
+                                        "--mode"
+                                        mode
+                                        "--explain"
+                                        "--json"
+                                    ]
+
+                            Expect.equal outcome.Code 0 outcome.Err
+                            (objects outcome).[0]
+
+                        let rendered, exact = ask "rendered", ask "exact"
+                        Expect.equal (rendered.GetProperty("mode").GetString()) "rendered" "told"
+
+                        let influences (told: System.Text.Json.JsonElement) =
+                            [
+                                for each in
+                                    told
+                                        .GetProperty("explanation")
+                                        .GetProperty("conditions")
+                                        .EnumerateArray() ->
+                                    each.GetProperty("condition").GetString(),
+                                    each.GetProperty("influence").GetDouble()
+                            ]
+
+                        Expect.equal
+                            (influences rendered)
+                            (influences exact)
+                            "what A says of single conditions")
+                }
+
                 test "only good images: exit 0; the summary on stdout is for people" {
                     withImages (fun images out ->
                         let outcome = segment [ Path.Combine(images, "g*.png"); "--out"; out ]

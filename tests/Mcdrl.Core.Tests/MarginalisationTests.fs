@@ -11,7 +11,7 @@ let tests =
             <| fun () ->
                 Expect.equal
                     (Marginalisation.names Marginalisation.answering)
-                    "exact, feature-mean, nwgm, attention"
+                    "exact, feature-mean, nwgm, attention, rendered"
                     "in this order"
 
                 for mode in Marginalisation.answering do
@@ -27,7 +27,7 @@ let tests =
                     | Error problem ->
                         Expect.equal
                             (McdrlError.describe problem)
-                            $"{name}: there is no such mode. Choose one of exact, feature-mean, nwgm, attention."
+                            $"{name}: there is no such mode. Choose one of exact, feature-mean, nwgm, attention, rendered."
                             "words"
 
             testCase "training takes what may be taught through, and the baseline"
@@ -36,4 +36,11 @@ let tests =
                     (Marginalisation.names Marginalisation.training)
                     "attention, feature-mean, sampled, never"
                     "in this order"
+
+            testCase "all that answer but rendered do it from one look at the frame, as an exported file must"
+            <| fun () ->
+                Expect.equal
+                    (List.except Marginalisation.inFeatures Marginalisation.answering)
+                    [ Marginalisation.Rendered ]
+                    "the others"
         ]

@@ -148,4 +148,38 @@ let private heads =
                     "counted by hand"
         ]
 
-let tests = testList "Flops" [ published; towers; intervention; heads ]
+let private rendered =
+    testCase
+        "rendered: the method without intervention for each condition done to pixels, and the further passes"
+    <| fun () ->
+        use _scope = torch.NewDisposeScope()
+
+        named "resnet50" (fun tower ->
+            let settings =
+                { ObjectiveTests.settings.Method with
+                    Conditions = [ "blur"; "a close-up view"; "mucus"; "blood" ]
+                }
+
+            let texts: Texts =
+                {
+                    classes = torch.zeros (1L, 1L, 8L)
+                    conditions = torch.zeros (4L, 8L)
+                    class_conditions = torch.zeros (1L, 4L, 8L)
+                    normal = torch.zeros 8L
+                    log_prior = Backdoor.logPrior [ 1.0; 1.0; 1.0; 1.0 ]
+                }
+
+            let network =
+                NetworkTemplate.create settings (Tower.sizes tower) texts Filling.Shapes
+
+            let counted mode =
+                Flops.method settings mode tower network texts 64L
+
+            let pass = Flops.tower settings.DenseMode tower 64L
+
+            Expect.equal
+                (counted Marginalisation.Rendered)
+                (3L * counted Marginalisation.Never + 2L * pass)
+                "three of the four")
+
+let tests = testList "Flops" [ published; towers; intervention; heads; rendered ]

@@ -19,6 +19,7 @@ let private tests () =
         SoftDiceTests.tests
         AlignmentTests.tests
         ConditionsTests.tests
+        RenderedTests.tests
         GroundingTests.tests
         InvarianceTests.tests
         TextsTests.tests

@@ -52,6 +52,12 @@ let tests =
                     "method.alpha", m (fun m -> { m with Alpha = 1.01 })
                     "method.alpha", m (fun m -> { m with Alpha = nan })
                     "method.conditions", m (fun m -> { m with Conditions = [] })
+                    "method.marginalisation",
+                    m (fun m ->
+                        { m with
+                            Marginalisation = Marginalisation.Rendered
+                            Conditions = [ "a close-up view"; "fog" ]
+                        })
                     "method.prior", prior [ 1.0 ]
                     "method.prior", prior [ 0.0; 0.0 ]
                     "method.prior", prior [ -1.0; 2.0 ]

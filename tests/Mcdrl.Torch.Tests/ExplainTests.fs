@@ -109,13 +109,7 @@ let private explanations =
             <| fun () ->
                 use segmenter = changed contradicting
 
-                for mode in
-                    [
-                        Marginalisation.Exact
-                        Marginalisation.FeatureMean
-                        Marginalisation.Nwgm
-                        Marginalisation.Attention
-                    ] do
+                for mode in Marginalisation.answering do
                     let found = checkedExplain segmenter (Some mode) (frame "frame1.png")
                     Expect.isTrue found.Active "active"
 

@@ -139,6 +139,197 @@ let private answers =
                 Expect.equal found.Upright expected "the same labels"
         ]
 
+/// The world's model with these words in the places of its three conditions and with this prior.
+let private withConditions conditions weights (model: Model) =
+    { model with
+        Manifest =
+            { model.Manifest with
+                Settings =
+                    { model.Manifest.Settings with
+                        Method =
+                            { model.Manifest.Settings.Method with
+                                Conditions = conditions
+                            }
+                    }
+            }
+        Texts =
+            { model.Texts with
+                log_prior = Backdoor.logPrior weights
+            }
+    }
+
+let private off (model: Model) =
+    { model with
+        Manifest = { model.Manifest with Active = false }
+    }
+
+let private rendering =
+    let asked = Some Marginalisation.Rendered
+
+    /// What a changed model says.
+    let by change (ask: Segmenter -> 'a) =
+        use _scope = torch.NewDisposeScope()
+
+        use segmenter =
+            Segmenter.ofModel torch.CPU Precision.Fp32 (change (Outcome.ok (Bundle.load (World.bundle ()))))
+
+        ask segmenter
+
+    let valuesOf (probabilities: Tensor) =
+        probabilities.cpu().contiguous().data<float32>().ToArray()
+
+    let answered conditions weights frame =
+        by (withConditions conditions weights) (fun segmenter ->
+            Segmenter.probabilities segmenter asked frame |> valuesOf)
+
+    let apart (a: float32 array) (b: float32 array) =
+        Array.map2 (fun a b -> abs (a - b)) a b |> Array.max
+
+    testList
+        "rendered"
+        [
+            testCase
+                "one condition that can be done to pixels: the answer without intervention to the frame under it"
+            <| fun () ->
+                let frame = picture "frame2.png"
+
+                let alone, plain =
+                    by off (fun segmenter ->
+                        let x = Preprocessing.frame 32 frame
+
+                        let shown =
+                            match Rendered.ofDictionary [ "dim lighting" ] [ 1.0 ] with
+                            | Ok rendered -> rendered.Head.Render x
+                            | Error problem -> failtest (McdrlError.describe problem)
+
+                        let ask (frame: Tensor) =
+                            Segmenter.probabilitiesOfFrames segmenter None (frame.unsqueeze 0L) |> valuesOf
+
+                        ask shown, ask x)
+
+                let conditions = [ "a close-up view"; "dim lighting"; "a distant view" ]
+                let found = answered conditions [ 3.0; 1.0; 2.0 ] frame
+                Expect.isLessThan (apart found alone) 1e-5f "the same"
+                Expect.isGreaterThan (apart found plain) 1e-3f "the condition counts"
+
+            testCase "π weighs the conditions; their order, and what no pixel shows, change nothing"
+            <| fun () ->
+                let frame = picture "frame1.png"
+
+                let only condition =
+                    answered [ condition; "x"; "y" ] [ 1.0; 1.0; 1.0 ] frame
+
+                let expected =
+                    Array.map2 (fun a b -> 0.75f * a + 0.25f * b) (only "blur") (only "blood")
+
+                for conditions, weights in
+                    [
+                        [ "blur"; "blood"; "a distant view" ], [ 3.0; 1.0; 1.0 ]
+                        [ "a distant view"; "blood"; "blur" ], [ 9.0; 1.0; 3.0 ]
+                    ] do
+                    Expect.isLessThan
+                        (apart (answered conditions weights frame) expected)
+                        1e-5f
+                        $"{conditions}"
+
+                Expect.isGreaterThan (apart expected (only "blur")) 1e-3f "both count"
+
+            testCase
+                "it needs no A: with its gate closed a model answers alike, and it is no other mode's answer"
+            <| fun () ->
+                let frame = picture "frame1.png"
+
+                let ask mode segmenter =
+                    Segmenter.probabilities segmenter mode frame |> valuesOf
+
+                let found = by id (ask asked)
+                Expect.isLessThan (apart found (by off (ask asked))) 1e-6f "without A"
+
+                for mode in modes do
+                    Expect.isGreaterThan (apart found (by id (ask (Some mode)))) 1e-4f $"{mode}"
+
+                Expect.isGreaterThan (apart found (by off (ask None))) 1e-4f "nor that of the frame as it is"
+
+            testCase "frames of a batch get what each gets alone, again and again"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                use _scope = torch.NewDisposeScope()
+                let pictures = [ for number in 0..5 -> picture $"frame{number}.png" ]
+
+                let frames =
+                    torch.stack [| for picture in pictures -> Preprocessing.frame 32 picture |]
+
+                let together = Segmenter.probabilitiesOfFrames segmenter asked frames
+
+                for index, picture in List.indexed pictures do
+                    let alone = Segmenter.probabilities segmenter asked picture
+                    Expect.isLessThan (apart (valuesOf together[int64 index]) (valuesOf alone)) 1e-5f "alone"
+
+                let found = checkedSegment segmenter asked pictures.Head
+                Expect.equal found.Mode Marginalisation.Rendered "mode"
+                Expect.equal (found.Influence, found.Disagreement) ([], None) "A isn't asked"
+
+            testCase "a dictionary without such a condition is refused, one picture or the whole engine"
+            <| fun () ->
+                let views =
+                    withConditions [ "a close-up view"; "a distant view"; "fog" ] [ 1.0; 1.0; 1.0 ]
+
+                by views (fun segmenter ->
+                    Segmenter.requireMode segmenter asked
+                    |> Outcome.refusedWith 2 [ "a close-up view"; "fog"; "“mode” rendered"; "blur" ]
+
+                    let engine = Segmenter.engine segmenter
+                    let frame = picture "frame1.png"
+
+                    Engine.segment engine asked frame
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "fog" ]
+
+                    Engine.explain engine asked frame
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "fog" ]
+
+                    Expect.throwsT<System.ArgumentException>
+                        (fun () -> Segmenter.segment segmenter asked frame |> ignore)
+                        "who doesn't ask first"
+
+                    for mode in modes do
+                        Outcome.ok (Segmenter.requireMode segmenter (Some mode)))
+
+                by id (fun segmenter -> Outcome.ok (Segmenter.requireMode segmenter asked))
+        ]
+
+let private disagreements =
+    testCase
+        "I(Y; Z | F) beside the answer is that of `segment`, in every mode; without intervention there is none"
+    <| fun () ->
+        use segmenter = World.segmenter ()
+        use _scope = torch.NewDisposeScope()
+        let frame = picture "frame1.png"
+
+        let told =
+            (Segmenter.segment segmenter (Some Marginalisation.Exact) frame).Disagreement
+            |> Option.get
+
+        for mode in Marginalisation.answering do
+            let probabilities, disagreement =
+                Segmenter.probabilitiesAndDisagreement segmenter (Some mode) frame
+
+            let expected = Segmenter.probabilities segmenter (Some mode) frame
+            Expect.isLessThan (probabilities.sub(expected).abs().max().item<float32>()) 1e-5f $"{mode}"
+            let mean = (Option.get disagreement).mean().item<float32>() |> float
+            Expect.floatClose { absolute = 1e-6; relative = 1e-3 } mean told $"{mode}"
+
+        use baseline =
+            Segmenter.ofModel torch.CPU Precision.Fp32 (off (Outcome.ok (Bundle.load (World.bundle ()))))
+
+        let probabilities, disagreement =
+            Segmenter.probabilitiesAndDisagreement baseline None frame
+
+        Expect.isNone disagreement "no condition played a part"
+        let expected = Segmenter.probabilities baseline None frame
+        Expect.isLessThan (probabilities.sub(expected).abs().max().item<float32>()) 1e-6f "the answer"
+
 let private orientation =
     testCase "a turned JPEG gets a mask in the file's own orientation"
     <| fun () ->
@@ -217,6 +408,7 @@ let private resources =
 
                 for number in 0..19 do
                     Segmenter.segment segmenter (Some modes[number % 4]) frame |> ignore
+                    Segmenter.segment segmenter (Some Marginalisation.Rendered) frame |> ignore
 
                 Expect.equal torch.Tensor.TotalCount before "none left behind"
                 Expect.isGreaterThan before empty "the model's own are there"
@@ -255,4 +447,5 @@ let private resources =
                 |> Outcome.refusedWith 2 [ "toaster" ]
         ]
 
-let tests = testSequenced (testList "Segmenter" [ answers; orientation; resources ])
+let tests =
+    testSequenced (testList "Segmenter" [ answers; rendering; disagreements; orientation; resources ])

@@ -10,7 +10,7 @@ let private request: InterventionalRequest =
     {
         Data = World.data ()
         Sites = [ "c" ]
-        Strength = 0.7
+        Strength = Some 0.7
         Images = None
         Seed = 1UL
     }
@@ -60,10 +60,10 @@ let private frames =
                             let frame = Preprocessing.frame 32 picture
                             let dim = Conditions.dimLighting 0.7 (Seed.create 0UL) frame
 
-                            let answers, _ =
+                            let answers =
                                 Segmenter.underConditions segmenter None frame [ "dim lighting", dim ]
 
-                            let marked = Upsampling.labels truth.Height truth.Width answers[1]
+                            let marked = Upsampling.labels truth.Height truth.Width answers.Answers[1]
                             Metrics.dice EmptyTruth.Counted (Counts.ofForeground marked.Labels truth.Labels)
                     ]
 
@@ -100,12 +100,81 @@ let private frames =
                 Expect.isTrue (abs predicted.Mean <= 1.0 && abs unchanged.Mean < 1.0) "cosines"
                 Expect.notEqual predicted.Mean unchanged.Mean "A changes the features"
 
+            testCase
+                "masks under do(c) are A's, judged by the plain masks of frames that the condition was done to"
+            <| fun () ->
+                let model = Outcome.ok (Bundle.load (World.bundle ()))
+
+                let plain =
+                    { model with
+                        Manifest = { model.Manifest with Active = false }
+                    }
+
+                use _scope = torch.NewDisposeScope()
+                use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
+                use unmoved = Segmenter.ofModel torch.CPU Precision.Fp32 plain
+                let dataset = Outcome.ok (Dataset.load (World.data ()))
+                let site = dataset.Sites |> List.find (fun site -> site.Name = "c")
+
+                let dices =
+                    [
+                        for item in site.Items do
+                            let picture, truth = Outcome.ok (Dataset.read dataset item)
+                            let frame = Preprocessing.frame 32 picture
+
+                            let mask (probabilities: Tensor) =
+                                (Upsampling.labels truth.Height truth.Width probabilities).Labels
+
+                            let plainMask (frame: Tensor) =
+                                Segmenter.probabilitiesOfFrames unmoved None (frame.unsqueeze 0L)
+                                |> _.squeeze(0L)
+                                |> mask
+
+                            let foretold =
+                                (Segmenter.explain segmenter None picture).Conditions
+                                |> List.find (fun answer -> answer.Condition = "blur")
+                                |> _.Mask.Labels
+
+                            let shown = plainMask (Conditions.blur Conditions.typical (Seed.create 0UL) frame)
+
+                            let dice a b =
+                                Metrics.dice EmptyTruth.Counted (Counts.ofForeground a b)
+
+                            dice foretold shown, dice (plainMask frame) shown
+                    ]
+
+                let usual = Outcome.ok (evaluate { request with Strength = None })
+                Expect.equal usual.Strength Conditions.typical "the strength that grounding trains on"
+
+                let known =
+                    usual.Models.Head.Report.Conditions
+                    |> List.choose (fun row -> row.DoMasks |> Option.map (fun masks -> row.Condition, masks))
+
+                Expect.equal (List.map fst known) [ "blur" ] "conditions of the model's dictionary"
+                let masks = snd known.Head
+                World.sameScoreButForTies masks.Foretold.Mean (List.averageBy fst dices) "foretold"
+                World.sameScoreButForTies masks.Unchanged.Mean (List.averageBy snd dices) "unchanged"
+
+                close
+                    masks.Difference.Estimate
+                    (masks.Foretold.Mean - masks.Unchanged.Mean)
+                    "the interval is of the difference"
+
+                Expect.isTrue (masks.Difference.Low < masks.Difference.High) "frames differ"
+
+            testCase "robust Dice counts the frame as it is beside every condition"
+            <| fun () ->
+                let report = report.Value
+                let all = report.Reference :: report.Conditions |> List.map _.Dice.Mean
+                close report.Robust.Mean (List.average all) "nine figures"
+                Expect.notEqual report.Robust.Mean report.Dice.Mean "the mean over conditions is another"
+
             testCase "equal requests give equal figures, other seeds and strengths others"
             <| fun () ->
                 let again = Outcome.ok (evaluate request)
                 Expect.equal (figures again) (figures found.Value) "again"
 
-                for other in [ { request with Seed = 2UL }; { request with Strength = 0.3 } ] do
+                for other in [ { request with Seed = 2UL }; { request with Strength = Some 0.3 } ] do
                     Expect.notEqual (figures (Outcome.ok (evaluate other))) (figures found.Value) $"{other}"
 
             testCase "fewer images are some of each site's"
@@ -149,6 +218,74 @@ let private comparing =
                 Expect.equal (first.Model, second.Model) ("one", "two") "names"
                 Expect.equal first.Mode Marginalisation.Attention "the mode asked for"
                 Expect.equal $"%A{second.Report}" $"%A{first.Report}" "equal models, equal figures"
+                Expect.isNone first.Difference "from itself"
+
+                let none: Interval =
+                    {
+                        Estimate = 0.0
+                        Low = 0.0
+                        High = 0.0
+                    }
+
+                Expect.equal
+                    second.Difference
+                    (Some
+                        {
+                            Reference = none
+                            Robust = none
+                            Worst = none
+                        })
+                    "no difference in any draw"
+
+            testCase
+                "a model that doesn't intervene foretells nothing, and the difference is its figures minus the first's"
+            <| fun () ->
+                let model = Outcome.ok (Bundle.load (World.bundle ()))
+                use one = Segmenter.ofModel torch.CPU Precision.Fp32 model
+
+                use other =
+                    Segmenter.ofModel
+                        torch.CPU
+                        Precision.Fp32
+                        { model with
+                            Manifest = { model.Manifest with Active = false }
+                        }
+
+                let both =
+                    InterventionalEvaluator.evaluate [ "one", one; "other", other ] None request Progress.none
+                    |> Outcome.ok
+
+                let first, second = both.Models[0].Report, both.Models[1].Report
+                Expect.isEmpty (List.choose _.DoMasks second.Conditions) "nothing foretold"
+                let difference = Option.get both.Models[1].Difference
+                close difference.Robust.Estimate (second.Robust.Mean - first.Robust.Mean) "robust"
+
+                close
+                    difference.Reference.Estimate
+                    (second.Reference.Dice.Mean - first.Reference.Dice.Mean)
+                    "reference"
+
+                let worst (report: InterventionalReport) = (Option.get report.Worst).Dice.Mean
+                close difference.Worst.Estimate (worst second - worst first) "worst condition"
+
+            testCase "asked by rendered, every frame shown is rendered in its turn"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+
+                let mode = Some Marginalisation.Rendered
+
+                let found =
+                    InterventionalEvaluator.evaluate [ "world", segmenter ] mode request Progress.none
+                    |> Outcome.ok
+
+                let plain =
+                    Evaluator.evaluate segmenter mode Protocol.Imagewise (World.data ()) [ "c" ] Progress.none
+                    |> Outcome.ok
+
+                World.sameScoreButForTies
+                    found.Models.Head.Report.Reference.Dice.Mean
+                    plain.Answers.Head.All.Dice.Mean
+                    "the frame as it is"
 
             testCase "frames together are frames one by one"
             <| fun () ->
@@ -167,13 +304,14 @@ let private comparing =
 
                 let frames = pictures |> List.map (Preprocessing.frame 32)
 
-                for mode in [ Marginalisation.Exact; Marginalisation.Attention; Marginalisation.Nwgm ] do
-                    let together, _ =
-                        Segmenter.underConditions
+                for mode in Marginalisation.answering do
+                    let together =
+                        (Segmenter.underConditions
                             segmenter
                             (Some mode)
                             frames.Head
-                            (frames.Tail |> List.map (fun frame -> "other", frame))
+                            (frames.Tail |> List.map (fun frame -> "other", frame)))
+                            .Answers
 
                     Expect.equal together.Length 6 "one answer a frame"
 
@@ -190,7 +328,10 @@ let private refusals =
             testCase "strengths, numbers and sites that can't be"
             <| fun () ->
                 for strength in [ 0.0; -1.0; 1.01; nan ] do
-                    evaluate { request with Strength = strength }
+                    evaluate
+                        { request with
+                            Strength = Some strength
+                        }
                     |> Result.map ignore
                     |> Outcome.refusedWith 2 [ "“strength”" ]
 

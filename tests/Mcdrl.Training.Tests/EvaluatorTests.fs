@@ -63,6 +63,74 @@ let private scores =
 
                 Expect.isGreaterThan (List.distinct dices).Length 3 "the frames differ"
 
+            testCase
+                "uncertainty is that of the model's own answers, and warns site by site, whatever the protocol"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+
+                let evaluation =
+                    Evaluator.evaluate
+                        segmenter
+                        (Some Marginalisation.Exact)
+                        Protocol.Imagewise
+                        (World.data ())
+                        []
+                        Progress.none
+                    |> Outcome.ok
+
+                let dataset = Outcome.ok (Dataset.load (World.data ()))
+
+                let expected =
+                    [
+                        for site in dataset.Sites do
+                            for item in site.Items do
+                                let picture, _ = Outcome.ok (Dataset.read dataset item)
+
+                                Option.get
+                                    (Segmenter.segment segmenter (Some Marginalisation.Exact) picture)
+                                        .Disagreement
+                    ]
+
+                for found, expected in List.zip evaluation.Uncertainty expected do
+                    Expect.floatClose
+                        { absolute = 1e-6; relative = 1e-3 }
+                        found.Disagreement
+                        expected
+                        "I(Y; Z | F)"
+
+                    Expect.isTrue (found.Entropy >= found.Disagreement - 1e-6) "no more than the entropy"
+
+                Expect.equal
+                    (evaluation.Warning |> List.map (fun site -> site.Site, site.Images))
+                    [ "a", 6; "b", 6; "c", 6; "all", 18 ]
+                    "each site, and all"
+
+                let all = List.last evaluation.Warning
+
+                Expect.equal
+                    all
+                    (List.zip (evaluation.Images |> List.map _.Score.Dice) evaluation.Uncertainty
+                     |> Warning.ofSite "all")
+                    "from the frames' own Dice"
+
+                let micro =
+                    Evaluator.evaluate
+                        segmenter
+                        (Some Marginalisation.Exact)
+                        Protocol.BackgroundForeground
+                        (World.data ())
+                        []
+                        Progress.none
+                    |> Outcome.ok
+
+                Expect.equal
+                    (micro.Warning |> List.map _.Low)
+                    (evaluation.Warning |> List.map _.Low)
+                    "protocol"
+
+                let alone = Outcome.ok (evaluate Protocol.Imagewise [ "c" ])
+                Expect.equal (alone.Warning |> List.map _.Site) [ "c" ] "one site, one line"
+
             testCase "protocols: one image of all pixels; background and foreground; 256 thresholds"
             <| fun () ->
                 let micro = answer "model" (Outcome.ok (evaluate Protocol.Micro []))

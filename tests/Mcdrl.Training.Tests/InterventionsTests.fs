@@ -53,7 +53,7 @@ let private evaluate folder change =
         {
             Data = Path.Combine(folder, "data")
             Sites = [ "p2" ]
-            Strength = 0.7
+            Strength = None
             Images = None
             Seed = 1UL
         }
@@ -144,6 +144,7 @@ let private evaluating =
                     let found = Outcome.ok (evaluate folder id)
                     let report = found.Models.Head.Report
                     Expect.equal (found.Images, found.LeftOut) (8, []) "scenes"
+                    Expect.equal found.Strength 0.7 "of rendered conditions"
                     Expect.equal found.Models.Head.Seen [] "an unseen site"
                     Expect.equal (report.Conditions |> List.map _.Condition) Phantom.conditions "conditions"
 
@@ -162,6 +163,12 @@ let private evaluating =
                         report.Conditions |> List.filter _.Grounding.IsSome |> List.map _.Condition
 
                     Expect.equal grounded [ "blur"; "mucus"; "blood" ] "conditions of the model's dictionary"
+
+                    for row in report.Conditions do
+                        Expect.equal
+                            row.DoMasks.IsSome
+                            row.Grounding.IsSome
+                            $"{row.Condition}: its masks, too"
 
                     // The reference frames, one by one.
                     use segmenter =

@@ -93,6 +93,32 @@ let tests =
                 Expect.isFalse (Interval.excludesZero interval) "contains 0"
             }
 
+            test
+                "a statistic of cases: the mean's interval is that of one site, what is undefined is left out" {
+                let values = sample 0.3 40 (Seed.create 2UL)
+                let seed = Seed.create 8UL
+
+                let found = Bootstrap.ofStatistic 2000 seed Array.average (Array.ofList values)
+
+                let expected = Bootstrap.stratified 2000 seed [ values ]
+                near "estimate" expected.Estimate found.Estimate
+                Expect.isLessThan (abs (found.Low - expected.Low)) 0.05 "low"
+                Expect.isLessThan (abs (found.High - expected.High)) 0.05 "high"
+                Expect.isTrue (found.Low < found.Estimate && found.Estimate < found.High) "around it"
+
+                let positive cases =
+                    let mean = Array.average cases
+                    if mean > 0.5 then mean else nan
+
+                // Draws of two cases: (0, 0) is undefined, (0, 1) too, (1, 1) gives 1.
+                let some = Bootstrap.ofStatistic 400 seed positive [| 0.0; 1.0 |]
+                Expect.equal (some.Low, some.High) (1.0, 1.0) "defined draws"
+                let none = Bootstrap.ofStatistic 400 seed Array.average Array.empty
+                Expect.isTrue (System.Double.IsNaN none.Estimate) "of nothing nothing is known"
+                let never = Bootstrap.ofStatistic 400 seed (fun _ -> nan) [| 1.0 |]
+                Expect.isTrue (System.Double.IsNaN never.Low) "undefined"
+            }
+
             test "0 is excluded on either side, at an end it isn't" {
                 let excludes low high =
                     Interval.excludesZero

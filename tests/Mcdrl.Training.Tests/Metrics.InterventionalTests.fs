@@ -11,6 +11,9 @@ let private labels (values: int list) = values |> List.map byte |> Array.ofList
 let private close actual expected message =
     Expect.floatClose Accuracy.high actual expected message
 
+let private reportOf scenes =
+    Interventional.report (Seed.create 1UL) scenes
+
 let private overlap classes a b =
     let struct (dice, lesionDice) = Interventional.overlap classes (labels a) (labels b)
     dice, lesionDice
@@ -24,6 +27,7 @@ let private view usual predicted truth =
         TruthProbability = 0.5
         Usual = usual
         Grounding = None
+        DoMasks = None
     }
 
 let private overlaps =
@@ -110,7 +114,7 @@ let private reports =
                 let kept = first.Conditions |> List.map (fun (_, score) -> score.Kept)
                 Expect.equal kept [ 1.0; 1.0 / 3.0; 0.0 ] "against the reference"
 
-                let found = Interventional.report [ first; second ]
+                let found = reportOf [ first; second ]
                 close found.Dice.Mean 0.5 "mean over everything"
                 Expect.equal found.Dice.Count 2 "scenes"
 
@@ -134,7 +138,7 @@ let private reports =
 
             test "masks that don't depend on the condition are invariant, whatever they are" {
                 let scene = sceneOf [ 1; 2 ] [ 1; 2 ] [ 1; 2 ] [ 1; 2 ] [ 2; 0 ]
-                let found = Interventional.report [ scene ]
+                let found = reportOf [ scene ]
                 Expect.equal (found.Invariance.Mean, found.LesionInvariance.Mean) (1.0, 1.0) "invariant"
                 Expect.equal ((Option.get found.ConfoundingGap).Mean) 0.0 "no gap"
             }
@@ -151,8 +155,7 @@ let private reports =
                 let known = { Predicted = 0.9; Unchanged = 0.5 }
                 let better = { Predicted = 0.7; Unchanged = 0.4 }
 
-                let found =
-                    Interventional.report [ scene (Some known); scene None; scene (Some better) ]
+                let found = reportOf [ scene (Some known); scene None; scene (Some better) ]
 
                 let predicted, unchanged = Option.get found.Conditions[0].Grounding
                 close predicted.Mean 0.8 "predicted"
@@ -161,13 +164,70 @@ let private reports =
                 Expect.isNone found.Conditions[1].Grounding "unknown"
             }
 
+            test "masks under do(c), by hand: lesion Dice with the mask shown, and their difference" {
+                let plain = view None [ 1; 0; 0; 0 ] [ 1; 0; 0; 0 ]
+
+                let masked masks =
+                    { plain with
+                        DoMasks =
+                            masks
+                            |> Option.map (fun (foretold, unchanged, shown) ->
+                                {
+                                    Foretold = labels foretold
+                                    Unchanged = labels unchanged
+                                    Shown = labels shown
+                                })
+                    }
+
+                let scene masks =
+                    Interventional.scene 2 plain [ "blur", masked masks; "blood", plain ]
+
+                let found =
+                    reportOf
+                        [
+                            // 2·2/(2+2), the class doesn't matter; 2·1/(1+2).
+                            scene (Some([ 2; 1; 0; 0 ], [ 1; 0; 0; 0 ], [ 1; 1; 0; 0 ]))
+                            scene None
+                            // Nothing shown and nothing foretold; something unchanged.
+                            scene (Some([ 0; 0; 0; 0 ], [ 0; 0; 0; 1 ], [ 0; 0; 0; 0 ]))
+                        ]
+
+                let masks = Option.get found.Conditions[0].DoMasks
+                Expect.equal (masks.Foretold.Mean, masks.Foretold.Count) (1.0, 2) "foretold"
+                close masks.Unchanged.Mean (1.0 / 3.0) "unchanged"
+                // Of two scenes a draw in four is all the first, one in four all the second.
+                close masks.Difference.Estimate (2.0 / 3.0) "difference"
+                close masks.Difference.Low (1.0 / 3.0) "the first alone"
+                close masks.Difference.High 1.0 "the second alone"
+                Expect.isNone found.Conditions[1].DoMasks "unknown"
+            }
+
+            test "robust Dice and differences, by hand" {
+                let first, second = one.Value, two.Value
+                // (1 + 1 + 1/3 + 0)/4 and (2/3 + 2/3 + 0 + 1)/4.
+                close (reportOf [ first ]).Robust.Mean (7.0 / 12.0) "the first"
+                close (reportOf [ first; second ]).Robust.Mean (7.0 / 12.0) "both"
+
+                let found =
+                    Interventional.difference (Seed.create 1UL) [ first; first ] [ second; first ]
+
+                close found.Reference.Estimate (1.0 / 6.0) "reference: 1/3 and 0"
+                close found.Reference.High (1.0 / 3.0) "the first pair alone"
+                close found.Robust.Estimate 0.0 "robust"
+                // Worst: mucus 0 of the first's; blood (0 + 1/3)/2 of the others.
+                close found.Worst.Estimate (-1.0 / 6.0) "worst condition"
+                close found.Worst.Low (-1.0 / 6.0) "both pairs"
+                // Either pair alone: its own worst is 0 on both sides.
+                close found.Worst.High 0.0 "one of the pairs twice"
+            }
+
             test "without a bias, or without scenes, there is no gap" {
                 let plain = view None [ 1; 0 ] [ 1; 0 ]
                 let scene = Interventional.scene 1 plain [ "blur", plain; "blood", plain ]
-                let found = Interventional.report [ scene ]
+                let found = reportOf [ scene ]
                 Expect.equal (found.ConfoundingGap, found.AdjustedGap) (None, None) "no bias known"
                 Expect.equal found.Invariance.Mean 1.0 "invariance"
-                let nothing = Interventional.report []
+                let nothing = reportOf []
                 Expect.isTrue (System.Double.IsNaN nothing.Dice.Mean) "no scene, no mean"
                 Expect.equal (nothing.Worst, nothing.ConfoundingGap) (None, None) "nor worst nor gap"
             }
@@ -179,7 +239,7 @@ let private reports =
                     }
 
                 let found =
-                    Interventional.report
+                    reportOf
                         [
                             Interventional.scene
                                 1
@@ -207,6 +267,7 @@ let private scenes =
                     TruthProbability = float probability / 100.0
                     Usual = usual
                     Grounding = None
+                    DoMasks = None
                 })
             (Gen.choose (0, 100))
 
@@ -234,7 +295,7 @@ let private laws =
                 Check.One(
                     Config.QuickThrowOnFailure.WithMaxTest 200,
                     Prop.forAll scenes (fun scenes ->
-                        let found = Interventional.report scenes
+                        let found = reportOf scenes
 
                         let isShare x =
                             System.Double.IsNaN x || 0.0 <= x && x <= 1.0 + 1e-12
@@ -267,7 +328,7 @@ let private laws =
                 Check.One(
                     Config.QuickThrowOnFailure.WithMaxTest 100,
                     Prop.forAll scenes (fun scenes ->
-                        let a, b = Interventional.report scenes, Interventional.report (List.rev scenes)
+                        let a, b = reportOf scenes, reportOf (List.rev scenes)
 
                         let same (x: Spread) (y: Spread) =
                             x.Count = y.Count && (x.Count = 0 || abs (x.Mean - y.Mean) < 1e-12)
@@ -301,6 +362,7 @@ let private laws =
                                 Kept = 1.0
                                 Usual = usual
                                 Grounding = None
+                                DoDice = None
                             }
 
                         let scene index ease : SceneScore =
@@ -315,7 +377,7 @@ let private laws =
                                 LesionInvariance = 1.0
                             }
 
-                        let found = Interventional.report (List.mapi scene ease)
+                        let found = reportOf (List.mapi scene ease)
                         abs (Option.get found.AdjustedGap).Mean < 1e-9)
                 )
         ]

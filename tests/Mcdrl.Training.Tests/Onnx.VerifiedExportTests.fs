@@ -175,6 +175,32 @@ let private refused =
 
                     Expect.equal (File.ReadAllText file) "before" "untouched")
 
+            testCase
+                "rendered, which takes several passes: said before anything is written, and by a file that is asked"
+            <| fun () ->
+                withFile (fun file ->
+                    export
+                        { request file with
+                            Mode = Some Marginalisation.Rendered
+                        }
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "“mode” rendered"; "feature-mean"; "libtorch" ]
+
+                    Expect.isFalse (File.Exists file) "no file"
+                    Outcome.ok (export (request file)) |> ignore
+                    use engine = OnnxEngine.engine (Outcome.ok (OnnxEngine.load file 1))
+
+                    let picture =
+                        Outcome.ok (
+                            Images.read
+                                ImageLimits.standard
+                                (Path.Combine(World.data (), "c", "images", "frame1.png"))
+                        )
+
+                    Engine.segment engine (Some Marginalisation.Rendered) picture
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "“mode” rendered"; "libtorch" ])
+
             testCase "a folder in the place of the file"
             <| fun () ->
                 Folder.temporary (fun folder ->

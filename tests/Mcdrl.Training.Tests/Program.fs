@@ -32,6 +32,8 @@ let private tests () =
         PraNetTests.tests
         SummaryTests.tests
         BootstrapTests.tests
+        AurocTests.tests
+        WarningTests.tests
         EvaluatorTests.tests
         InterventionalTests.tests
         InterventionsTests.tests

@@ -202,12 +202,13 @@ let private answers reader prompting =
                 Expect.equal explained.Regions.Similarity.Length 2 "a map for each class"
                 use frame = Preprocessing.frame (sideOf reader) picture
 
-                let probabilities, _ =
-                    Segmenter.underConditions segmenter None frame [ "blur", frame ]
+                let answers = Segmenter.underConditions segmenter None frame [ "blur", frame ]
 
                 use expected = Segmenter.probabilities segmenter None picture
 
-                for found in probabilities do
+                Expect.isEmpty answers.Foretold "a rival foretells nothing"
+
+                for found in answers.Answers @ answers.Plain do
                     Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the same frame"
                     found.Dispose()
 
