@@ -198,12 +198,18 @@ module internal ExperimentAblations =
                     [ $"method.training_mode={mode}"; $"method.marginalisation={mode}" ])
 
         let asked =
-            [ "attention"; "feature-mean"; "nwgm"; "rendered" ]
-            |> List.map (fun mode ->
+            [
+                for mode in [ "attention"; "feature-mean"; "nwgm" ] do
+                    mode, $"MCDRL trained as it is, but validated and asked by {mode}."
+
+                "rendered",
+                "MCDRL trained as it is, but validated without intervention and asked by frames under conditions done to their pixels."
+            ]
+            |> List.map (fun (mode, note) ->
                 ExperimentMethod.create
                     $"asked-{mode}"
                     $"asked by {mode}"
-                    $"MCDRL trained as it is, but validated and asked by {mode}."
+                    note
                     [ $"method.marginalisation={mode}" ])
 
         [

@@ -69,3 +69,16 @@ module Manifest =
     /// The version that this release writes and reads. 1 was that of 0.1, whose networks attended to one confounder without
     /// asking, and read skip maps past the intervention.
     let format = 2
+
+    /// A `Usage` error where someone asks for a mode whose weights the model's training never reached: those that ask A, of a
+    /// model that never intervened. Any training that intervenes reaches all of them (law I-34), and `Rendered` asks none.
+    let requireTrained (manifest: Manifest) (asked: Marginalisation option) : Result<unit, McdrlError> =
+        match asked with
+        | Some mode when not manifest.Active && List.contains mode Marginalisation.inFeatures ->
+            Error(
+                McdrlError.usage
+                    "the model was trained without an intervention, so the weights that this mode asks were never trained"
+                    $"“mode” {Marginalisation.name mode}"
+                    "Leave “mode” out for the model's own answer, or train a model that intervenes (method.training_mode)"
+            )
+        | _ -> Ok()

@@ -195,9 +195,9 @@ module Segmenter =
             (Prior.weights segmenter.Model.Texts)
 
     let requireMode (segmenter: Segmenter) (mode: Marginalisation option) : Result<unit, McdrlError> =
-        match modeOf segmenter mode with
-        | Marginalisation.Rendered -> rendering segmenter |> Result.map ignore
-        | _ -> Ok()
+        match modeOf segmenter mode, mode with
+        | Marginalisation.Rendered, _ -> rendering segmenter |> Result.map ignore
+        | _ -> Manifest.requireTrained segmenter.Model.Manifest mode
 
     /// Σ_m π_m P(Y | F(T_m(x))), whose frames are made on the CPU.
     let private rendered (segmenter: Segmenter) (frames: Tensor) =

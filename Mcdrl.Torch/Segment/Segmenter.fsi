@@ -54,7 +54,7 @@ module Segmenter =
     val ofModel: device: torch.Device -> precision: Precision -> model: Model -> Segmenter
 
     /// A `Usage` error where the model can't answer in the mode: `Rendered` needs a condition of weight that can be done to
-    /// pixels.
+    /// pixels, and a mode asked for by name that its weights were trained for, see `Manifest.requireTrained`.
     val requireMode: segmenter: Segmenter -> mode: Marginalisation option -> Result<unit, McdrlError>
 
     /// Segments a picture of any size.

@@ -167,6 +167,7 @@ module VerifiedExport =
 
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.load request.Model
+            do! Manifest.requireTrained model.Manifest request.Mode
 
             let mode =
                 request.Mode
