@@ -1,6 +1,6 @@
 // Where a training step's time goes, and at what share of the machine's own rate it computes.
 //
-//   dotnet fsi scripts/training-profile.fsx DATA WEIGHTS [--text FILE] [--preset NAME] [--steps N] [KEY=VALUE…]
+//   dotnet fsi scripts/training-profile.fsx DATA WEIGHTS [--text FILE | --text-weights FOLDER] [--preset NAME] [--steps N] [KEY=VALUE…]
 //
 // Floating-point operations are counted (`Flops`): forward once, backward twice for what is trained. Rendered conditions,
 // norms, losses and the optimiser count as none.
@@ -22,6 +22,7 @@ type Asked =
     {
         Places: string list
         Text: string option
+        TextWeights: string option
         Preset: string
         Steps: int
         Assignments: string list
@@ -30,6 +31,7 @@ type Asked =
 let rec read (asked: Asked) (arguments: string list) : Asked =
     match arguments with
     | "--text" :: file :: rest -> read { asked with Text = Some file } rest
+    | "--text-weights" :: folder :: rest -> read { asked with TextWeights = Some folder } rest
     | "--preset" :: name :: rest -> read { asked with Preset = name } rest
     | "--steps" :: count :: rest -> read { asked with Steps = int count } rest
     | (assignment: string) :: rest when assignment.Contains '=' ->
@@ -51,6 +53,7 @@ let asked =
         {
             Places = []
             Text = None
+            TextWeights = None
             Preset = "best"
             Steps = 8
             Assignments = []
@@ -61,7 +64,9 @@ let data, weightsPath =
     match asked.Places with
     | [ data; weights ] -> data, weights
     | _ ->
-        eprintfn "Usage: dotnet fsi scripts/training-profile.fsx DATA WEIGHTS [--text FILE] [--preset NAME]"
+        eprintfn
+            "Usage: dotnet fsi scripts/training-profile.fsx DATA WEIGHTS [--text FILE | --text-weights FOLDER] [--preset NAME]"
+
         exit 2
 
 let settings = get (Config.ofPreset asked.Preset asked.Assignments)
@@ -79,7 +84,12 @@ let items =
     |> Array.ofSeq
 
 let texts =
-    get (PromptTable.resolve weights (get (TextSource.choose asked.Text None)) (Prompts.all dataset.Classes m.Conditions))
+    get (
+        PromptTable.resolve
+            weights
+            (get (TextSource.choose asked.Text asked.TextWeights))
+            (Prompts.all dataset.Classes m.Conditions)
+    )
     |> PromptTexts.ofEmbeddings dataset.Classes.Length m.Conditions.Length None
 
 let state =

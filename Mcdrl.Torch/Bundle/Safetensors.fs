@@ -145,6 +145,12 @@ module Safetensors =
     let read (path: string) : Result<SafetensorsContent, McdrlError> =
         readWith { Widen = false; RequireFinite = false } path
 
+    let shapes (path: string) : Result<Map<string, int64 list>, McdrlError> =
+        opened path (fun stream ->
+            readHeader path stream
+            |> Result.map (fun header ->
+                header.Entries |> List.map (fun entry -> entry.Name, entry.Shape) |> Map.ofList))
+
     let private describeTensors path (tensors: (string * Tensor) list) =
         let unsupported =
             [

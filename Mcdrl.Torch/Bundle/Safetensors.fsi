@@ -38,6 +38,9 @@ module Safetensors =
     val internal readDigested:
         options: SafetensorsOptions -> path: string -> Result<SafetensorsContent * string, McdrlError>
 
+    /// Names and shapes of a file's tensors by its checked header alone, before memory is given to any.
+    val shapes: path: string -> Result<Map<string, int64 list>, McdrlError>
+
     /// Writes a file atomically. Equal content gives equal bytes: tensors are laid out by element size, then by name. A
     /// name used twice or reserved, a text that is not Unicode, an element type that the format lacks, and a header beyond
     /// the format's limit are `Usage` errors.

@@ -24,7 +24,9 @@ type BertTokenizer =
 /// used: it drops characters that Hugging Face's makes [UNK], emoji for instance.
 [<RequireQualifiedAccess>]
 module BertTokenizer =
-    let private startText, endText, unknownText = "[CLS]", "[SEP]", "[UNK]"
+    let private startText = "[CLS]"
+    let private endText = "[SEP]"
+    let private unknownText = "[UNK]"
 
     let private damaged path what =
         McdrlError.model what path "Fetch the vocabulary that belongs to the weights again"

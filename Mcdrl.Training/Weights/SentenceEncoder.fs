@@ -197,6 +197,25 @@ module SentenceEncoder =
         | McdrlError.Model fault -> McdrlError.Model { fault with Fix = another }
         | other -> other
 
+    let private filled file (heads: int64) shape (tensors: Map<string, Tensor>) =
+        tensors.Add("heads", torch.tensor heads)
+        |> Tree.fill file (BertText.template shape)
+        |> Result.mapError adviseBert
+
+    /// The shape of the encoder by the file's header: another file is refused before memory is given to its tensors.
+    let private outline file heads : Result<BertTextShape, McdrlError> =
+        result {
+            use _scope = torch.NewDisposeScope()
+            let! sizes = Safetensors.shapes file
+            let tensors = sizes |> Map.map (fun _ size -> Template.tensor size) |> own
+
+            let! shape =
+                BertText.shape (Shapes.ofTensors file tensors) |> Result.mapError adviseBert
+
+            let! _ = filled file heads shape tensors
+            return shape
+        }
+
     /// Loads a folder, or the safetensors file in it, whole or not at all. F16 and BF16 are widened to F32; a NaN or an
     /// infinity is refused. The tensors belong to the caller's dispose scope.
     let load (path: string) : Result<BertText * BertTokenizer, McdrlError> =
@@ -214,12 +233,7 @@ module SentenceEncoder =
             let! tokenizer, tokens = tokenizerOf folder
 
             use scope = torch.NewDisposeScope()
-            let! content = Safetensors.readWith { Widen = true; RequireFinite = true } file
-            let tensors = own content.Tensors
-            do! WeightTensors.requireFloats file tensors
-
-            let! shape =
-                BertText.shape (Shapes.ofTensors file tensors) |> Result.mapError adviseBert
+            let! shape = outline file heads
 
             do!
                 if shape.Width % heads <> 0L then
@@ -239,10 +253,10 @@ module SentenceEncoder =
                 else
                     Ok()
 
-            let! tower =
-                tensors.Add("heads", torch.tensor heads)
-                |> Tree.fill file (BertText.template shape)
-                |> Result.mapError adviseBert
+            let! content = Safetensors.readWith { Widen = true; RequireFinite = true } file
+            let tensors = own content.Tensors
+            do! WeightTensors.requireFloats file tensors
+            let! tower = filled file heads shape tensors
 
             for tensor in Tree.tensors tower do
                 scope.MoveToOuter tensor |> ignore

@@ -52,6 +52,18 @@ let private headers =
     testList
         "refused headers"
         [
+            testCase "shapes are those of the header, which is checked as for reading"
+            <| fun () ->
+                let b, a = one "b" "F32" "[2,3]" 0 24, one "a" "I64" "[]" 24 32
+                let header = "{" + b + "," + a + "}"
+
+                inFile (withHeader header 32) (fun path ->
+                    let found = Expect.wantOk (Safetensors.shapes path) "read"
+                    Expect.equal found (Map [ "a", []; "b", [ 2L; 3L ] ]) "shapes")
+
+                inFile (withHeader header 31) (fun path ->
+                    Expect.isError (Safetensors.shapes path) "too short")
+
             refused "0 bytes" [||] [ "0 bytes are too few" ]
             refused "7 bytes" (Array.zeroCreate 7) [ "7 bytes are too few" ]
             for length in [ 1UL <<< 63; UInt64.MaxValue; 100_000_001UL ] do

@@ -272,6 +272,31 @@ let private refusals =
                         ]
                 ))
 
+            testCase "another model's 2 GiB are refused by the header, and none of them is read"
+            <| fun () ->
+                within (fun folder ->
+                    let header =
+                        """{"big":{"dtype":"F32","shape":[32768,16384],"data_offsets":[0,2147483648]}}"""
+
+                    let write () =
+                        use file = File.Create(Path.Combine(folder, "model.safetensors"))
+                        let length = BitConverter.GetBytes(uint64 header.Length)
+                        let start = Array.append length (Text.Encoding.UTF8.GetBytes header)
+                        file.Write(start, 0, start.Length)
+                        file.SetLength(8L + int64 header.Length + 2147483648L)
+
+                    let peak () =
+                        use here = Diagnostics.Process.GetCurrentProcess()
+                        here.PeakWorkingSet64
+
+                    write ()
+                    let before = peak ()
+
+                    SentenceEncoder.load folder
+                    |> Outcome.refusedWith 3 [ "embeddings.word_embeddings.weight is missing"; "MiniLM" ]
+
+                    Expect.isLessThan (peak () - before) 1073741824L "its memory was never taken")
+
             testCase "a text of more tokens than the encoder takes says how many, and what to do"
             <| fun () ->
                 within (fun folder ->
