@@ -66,7 +66,7 @@ public class LoadTests(TinyModel tiny)
 
     [Theory]
     [InlineData("{", "{{")]
-    [InlineData("\"format\": 1", "\"format\": 2")]
+    [InlineData("\"format\": 2", "\"format\": 1")]
     [InlineData("\"alpha\": 0.5", "\"alpha\": 7")]
     [InlineData("\"input_size\": 32", "\"input_size\": 33")]
     [InlineData("\"layers\": 1", "\"layers\": 2")]

@@ -113,7 +113,7 @@ public sealed class TinyModel : IDisposable
         Tower tower,
         FSharpList<double> mean,
         FSharpList<double> std) => new(
-            format: 1,
+            format: ManifestModule.format,
             classes: classes,
             tower: TowerModule.name(tower),
             towerFacts: TowerModule.facts(tower),

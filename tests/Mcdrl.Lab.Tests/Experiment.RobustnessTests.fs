@@ -83,6 +83,56 @@ let private sweeping =
 
                     World.sameScoreButForTies found.Dice (items |> Array.averageBy dice) $"{name} {strength}"
 
+            testCase "frame by frame, under every condition at the strength of training's pairs"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+
+                let scores =
+                    Outcome.ok (
+                        ExperimentRobustness.scores
+                            segmenter
+                            (dataset ())
+                            "c"
+                            4
+                            (Seed.create 5UL)
+                            Progress.none
+                    )
+
+                let items = ExperimentRobustness.spaced 4 (dataset ()).Sites[2].Items
+                Expect.equal (scores |> List.map _.Stem) (items |> List.ofArray |> List.map _.Stem) "frames"
+
+                let plain = swept.Value |> List.find (fun point -> point.Strength = 0.0) |> _.Dice
+
+                near plain (scores |> List.averageBy _.AsItIs) "as they are"
+
+                let item = items[1]
+                let picture, truth = Outcome.ok (Dataset.read (dataset ()) item)
+
+                let seed =
+                    Seed.create 5UL |> Seed.named "c" |> Seed.named item.Stem |> Seed.named "blood"
+
+                use _scope = torch.NewDisposeScope()
+
+                let changed =
+                    Conditions.blood Conditions.typical seed (Preprocessing.frame 32 picture)
+
+                let marked =
+                    (Segmenter.probabilitiesOfFrames segmenter None (changed.unsqueeze 0L))
+                        .squeeze(0L)
+                        .argmax(0L)
+                        .``to``
+                        torch.uint8
+
+                let truth = Resize.nearest 32 32 (RasterTensors.ofLabels truth)
+
+                let expected =
+                    Counts.ofForeground
+                        (RasterTensors.toLabels marked).Labels
+                        (RasterTensors.toLabels truth).Labels
+                    |> Metrics.dice EmptyTruth.Counted
+
+                near expected scores[1].Under["blood"] "one of them by hand"
+
             testCase "the same again, and another seed moves only what is drawn"
             <| fun () ->
                 Expect.equal (Outcome.ok (sweep id)) swept.Value "again"

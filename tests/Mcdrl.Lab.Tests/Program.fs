@@ -33,6 +33,7 @@ let private tests () =
         ExperimentMethodFiguresTests.tests
         ExperimentRivalryTests.tests
         ExperimentReportTests.tests
+        ExperimentConditionedTests.tests
         ExperimentCsvTests.tests
         ExperimentWordingTests.tests
         ExperimentPageTests.tests

@@ -299,6 +299,35 @@ let private rendering =
                 by id (fun segmenter -> Outcome.ok (Segmenter.requireMode segmenter asked))
         ]
 
+let private untrained =
+    testCase
+        "a model that never intervened answers as it does, and refuses modes whose weights were never trained"
+    <| fun () ->
+        use _scope = torch.NewDisposeScope()
+        let model = Outcome.ok (Bundle.load (World.bundle ()))
+
+        let never =
+            { model with
+                Manifest = { model.Manifest with Active = false }
+            }
+
+        use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 never
+        use trained = Segmenter.ofModel torch.CPU Precision.Fp32 model
+        let frame = picture "frame1.png"
+        Outcome.ok (Segmenter.requireMode segmenter None)
+        Outcome.ok (Segmenter.requireMode segmenter (Some Marginalisation.Rendered))
+        Outcome.ok (Engine.segment (Segmenter.engine segmenter) None frame) |> ignore
+
+        for mode in Marginalisation.inFeatures do
+            Outcome.ok (Segmenter.requireMode trained (Some mode))
+
+            Segmenter.requireMode segmenter (Some mode)
+            |> Outcome.refusedWith 2 [ "never trained"; $"“mode” {Marginalisation.name mode}"; "Leave" ]
+
+            Engine.segment (Segmenter.engine segmenter) (Some mode) frame
+            |> Result.map ignore
+            |> Outcome.refusedWith 2 [ "never trained" ]
+
 let private disagreements =
     testCase
         "I(Y; Z | F) beside the answer is that of `segment`, in every mode; without intervention there is none"
@@ -448,4 +477,6 @@ let private resources =
         ]
 
 let tests =
-    testSequenced (testList "Segmenter" [ answers; rendering; disagreements; orientation; resources ])
+    testSequenced (
+        testList "Segmenter" [ answers; rendering; untrained; disagreements; orientation; resources ]
+    )
