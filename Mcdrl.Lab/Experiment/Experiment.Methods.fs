@@ -86,4 +86,24 @@ module internal ExperimentMethods =
             "Our recommended settings: the shared preset itself, with exact backdoor adjustment (Eq. 2)."
             []
 
+    let private control source label note =
+        ExperimentMethod.create $"control-{source}" label note [ $"method.dictionary={source}" ]
+
+    /// MCDRL with a dictionary that says nothing about conditions.
+    let controls =
+        [
+            control
+                "random"
+                "random dictionary"
+                "MCDRL whose dictionary holds random vectors, each as long as the text in whose place it stands."
+            control
+                "shuffled"
+                "shuffled dictionary"
+                "MCDRL whose dictionary has the right texts under wrong names: no condition keeps its own."
+            control
+                "constant"
+                "constant dictionary"
+                "MCDRL whose dictionary holds the mean of its texts for every condition: z is taken away, the weights stay as many."
+        ]
+
     let compared = baseline :: fixedPrompts :: rivals @ [ asPublished; mcdrl ]

@@ -24,6 +24,19 @@ type PriorSource =
     /// Trained with the network, from uniform.
     | Learned
 
+/// What stands in the dictionary for a condition. All but the texts are controls: a gain that one of them shares does not
+/// come from what the conditions mean.
+[<RequireQualifiedAccess>]
+type DictionarySource =
+    /// The embedding of its prompt.
+    | Texts
+    /// A random direction, as long as the embedding.
+    | Random
+    /// The embedding of another condition's prompt.
+    | Shuffled
+    /// The mean of all embeddings: A has as many weights, but nothing to tell conditions by.
+    | Constant
+
 /// Who words the class texts in place of the fixed prompts: a rival of the paper.
 [<RequireQualifiedAccess>]
 type Prompting =
@@ -55,6 +68,8 @@ type MethodSettings =
         Alpha: float
         /// The dictionary: words that follow "An endoscopy image with".
         Conditions: string list
+        /// What stands in the dictionary for each of them.
+        Dictionary: DictionarySource
         /// Weight ≥ 0 of each condition; empty for uniform.
         Prior: float list
         /// What takes the place of weights in `Prior`.
@@ -196,6 +211,12 @@ module Settings =
                 check "method.input_size" (within 32 2048 m.InputSize) "must lie between 32 and 2048"
                 check "method.alpha" (m.Alpha > 0.0 && m.Alpha <= 1.0) "must lie in (0, 1]"
                 check "method.conditions" (not m.Conditions.IsEmpty) "must name at least one condition"
+                check
+                    "method.dictionary"
+                    (m.Conditions.Length > 1
+                     || m.Dictionary = DictionarySource.Texts
+                     || m.Dictionary = DictionarySource.Random)
+                    "shuffled and constant need at least two conditions"
                 oneOf "method.training_mode" Marginalisation.training m.TrainingMode
                 oneOf "method.marginalisation" Marginalisation.answering m.Marginalisation
                 check

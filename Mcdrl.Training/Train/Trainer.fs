@@ -264,6 +264,11 @@ module Trainer =
                                 progress
                     }
 
+            // After the estimate, which asks what frames show.
+            let texts =
+                texts
+                |> PromptTexts.withDictionary settings.Method.Dictionary (Seed.named "dictionary" seed)
+
             let! trainingViews =
                 views
                     settings.Augmentation

@@ -88,6 +88,13 @@ let tests =
                         { m with
                             Marginalisation = Marginalisation.Never
                         })
+                    for source in [ DictionarySource.Shuffled; DictionarySource.Constant ] do
+                        "method.dictionary",
+                        m (fun m ->
+                            { m with
+                                Conditions = [ "blur" ]
+                                Dictionary = source
+                            })
                     "method.class_words",
                     m (fun m ->
                         { m with
@@ -155,7 +162,21 @@ let tests =
                                 PriorSource = Some source
                             }))
 
-                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] @ sources do
+                let dictionaries =
+                    [
+                        [ "blur" ], DictionarySource.Texts
+                        [ "blur" ], DictionarySource.Random
+                        [ "blur"; "blood" ], DictionarySource.Shuffled
+                        [ "blur"; "blood" ], DictionarySource.Constant
+                    ]
+                    |> List.map (fun (conditions, source) ->
+                        m (fun m ->
+                            { m with
+                                Conditions = conditions
+                                Dictionary = source
+                            }))
+
+                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] @ sources @ dictionaries do
                     Expect.equal (Settings.validate settings) (Ok settings) "as they are"
 
             testCase "prompts call a class by its words, or by its name where it has none"
