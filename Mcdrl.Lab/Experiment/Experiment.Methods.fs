@@ -57,6 +57,11 @@ module internal ExperimentMethods =
                 "BiomedCoOp"
                 "Four learned context vectors, held to the mean of descriptive prompts (SCCM) and to the answers of those that are no outliers (KDSP) (Koleilat et al., CVPR 2025); its class texts enter the head as the fixed ones do."
                 (Some "BiomedCoOp")
+            ExperimentMethod.create
+                "medclipseg"
+                "MedCLIPSeg's attention"
+                "Probabilistic cross-attention between the dense map's cells and the fixed class texts, both ways, without its own loss (Koleilat et al., CVPR 2026)."
+                ("method.fusion=medclipseg" :: "loss.contrast=0" :: withoutMethod)
         ]
 
     /// The paper's method: Eq. 6 to 12 with its weights, within the shared head, budget and augmentation.

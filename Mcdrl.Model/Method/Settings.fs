@@ -47,6 +47,12 @@ type Prompting =
     /// BiomedCoOp: one context for all images, held to descriptive prompts.
     | Biomedcoop
 
+/// Who lets image and class texts attend to each other before they are compared: a rival that is younger than the paper.
+[<RequireQualifiedAccess>]
+type Fusion =
+    /// MedCLIPSeg: probabilistic cross-attention, both ways.
+    | Medclipseg
+
 /// How the dense map is read off a CLIP tower's last block.
 [<RequireQualifiedAccess>]
 type DenseMode =
@@ -90,6 +96,8 @@ type MethodSettings =
         Refinements: int
         /// The rival that learns the class texts; `None` for the fixed prompts.
         Prompting: Prompting option
+        /// The rival that lets the image and the fixed prompts attend to each other; `None` for none.
+        Fusion: Fusion option
         /// What prompts call a class, by its name in the dataset; a class that isn't here goes by its name.
         ClassWords: Map<string, string> option
     }
@@ -247,6 +255,10 @@ module Settings =
                     "method.prompting"
                     (m.Prompting.IsNone || m.TrainingMode = Marginalisation.Never)
                     "needs method.training_mode never: the rivals don't intervene"
+                check
+                    "method.fusion"
+                    (m.Fusion.IsNone || m.TrainingMode = Marginalisation.Never && m.Prompting.IsNone)
+                    "needs method.training_mode never and no method.prompting: it is a rival of its own"
                 check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"

@@ -131,7 +131,7 @@ module Segmenter =
     let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
         let model = segmenter.Model
         let seen = features segmenter frames
-        let texts = Rival.texts model.Rival seen model.Texts
+        let seen, texts = Rival.read model.Rival None seen model.Texts
         Network.observe model.Network texts model.Manifest.Settings.Method.Alpha seen
 
     let private observe (segmenter: Segmenter) picture =

@@ -107,15 +107,22 @@ module OnnxExport =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
 
-        if model.Rival.IsSome then
+        match model.Rival with
+        | Some(Rival.Prompts _) ->
             Error(
                 McdrlError.usage
                     "a text tower words this model's class texts for each image, and it can't be exported"
                     "method.prompting of the model"
                     "Export a model of fixed prompts or of method.prompting biomedcoop"
             )
-        else
-            assemble compared model mode |> OnnxModel.write path
+        | Some(Rival.Attention _) ->
+            Error(
+                McdrlError.usage
+                    "this model's image and texts attend to each other, which can't be exported"
+                    "method.fusion of the model"
+                    "Export a model without method.fusion"
+            )
+        | None -> assemble compared model mode |> OnnxModel.write path
 
     /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device. A
     /// model with a rival is refused.

@@ -228,7 +228,7 @@ module Trainer =
             let tower = weights.Tower
 
             let! rival =
-                RivalSource.create settings.Method weights dataset.Classes (Seed.named "prompts" seed)
+                RivalSource.create settings.Method weights texts dataset.Classes (Seed.named "prompts" seed)
 
             let! estimator = PriorEstimate.create settings.Method weights
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))

@@ -47,25 +47,31 @@ module internal RivalSource =
             |> Result.map (fun features ->
                 features.unflatten (0L, [| int64 classes.Length; int64 usable.Length |]))
 
-    /// The rival that the settings name, before training. It needs weights with a text tower.
+    /// The rival that the settings name, before training. One that words the class texts needs weights with a text tower.
     let create
         (settings: MethodSettings)
         (weights: Weights)
+        (texts: Texts)
         (classes: string list)
         seed
         : Result<Rival option, McdrlError> =
         let words = Settings.wordsOf settings classes
 
-        match settings.Prompting, weights.Text with
-        | None, _ -> Ok None
-        | Some _, None ->
+        match settings.Fusion, settings.Prompting, weights.Text with
+        | Some Fusion.Medclipseg, _, _ ->
+            MedClipSeg.create (Tower.width weights.Tower) texts.conditions.shape[1] (Filling.Drawn seed)
+            |> Rival.Attention
+            |> Some
+            |> Ok
+        | None, None, _ -> Ok None
+        | None, Some _, None ->
             Error(
                 McdrlError.usage
                     $"{Tower.name weights.Tower} has no text tower, without which prompts can't be learned"
                     "method.prompting"
                     "Use the weights of a CLIP, or leave method.prompting out"
             )
-        | Some prompting, Some text ->
+        | None, Some prompting, Some text ->
             result {
                 let! tokenizer = Weights.tokenizer weights
                 let! frame = frame text tokenizer words
@@ -77,5 +83,9 @@ module internal RivalSource =
                     | Prompting.Stylip -> Ok None
 
                 let channels = RivalTensors.channels weights.Tower
-                return Some(Rival.create prompting frame ensemble channels (Filling.Drawn seed))
+
+                return
+                    PromptRival.create prompting frame ensemble channels (Filling.Drawn seed)
+                    |> Rival.Prompts
+                    |> Some
             }

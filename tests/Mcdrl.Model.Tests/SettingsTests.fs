@@ -108,6 +108,18 @@ let tests =
                         { m with
                             Prompting = Some Prompting.Cocoop
                         })
+                    "method.fusion",
+                    m (fun m ->
+                        { m with
+                            Fusion = Some Fusion.Medclipseg
+                        })
+                    "method.fusion",
+                    m (fun m ->
+                        { m with
+                            Fusion = Some Fusion.Medclipseg
+                            Prompting = Some Prompting.Cocoop
+                            TrainingMode = Marginalisation.Never
+                        })
                     "loss.causal", l (fun l -> { l with Causal = -0.1 })
                     "loss.contrast", l (fun l -> { l with Contrast = nan })
                     "loss.tau", l (fun l -> { l with Tau = 0.0 })
@@ -149,6 +161,13 @@ let tests =
                             TrainingMode = Marginalisation.Never
                         })
 
+                let fusing =
+                    m (fun m ->
+                        { m with
+                            Fusion = Some Fusion.Medclipseg
+                            TrainingMode = Marginalisation.Never
+                        })
+
                 let sources =
                     [
                         Marginalisation.Sampled, PriorSource.Estimated
@@ -176,7 +195,7 @@ let tests =
                                 Dictionary = source
                             }))
 
-                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] @ sources @ dictionaries do
+                for settings in [ good; rival; fusing; prior [ 0.0; 3.0 ]; prior [] ] @ sources @ dictionaries do
                     Expect.equal (Settings.validate settings) (Ok settings) "as they are"
 
             testCase "prompts call a class by its words, or by its name where it has none"
