@@ -188,7 +188,7 @@ let private attention =
                         mean = identity
                         norm =
                             {
-                                weight = (torch.ones 2L).mul (scalar scale)
+                                weight = (torch.ones 2L).mul(scalar scale)
                                 bias = torch.zeros 2L
                             }
                         variance = identity
