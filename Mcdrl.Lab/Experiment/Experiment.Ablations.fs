@@ -35,6 +35,18 @@ module internal ExperimentAblations =
     let private named (condition: string list) =
         $"method.conditions=[{listed condition}]"
 
+    let private withoutIntervention =
+        ExperimentMethod.create
+            "without-cdrl"
+            "w/o CDRL"
+            "Regions are selected, but never intervened on."
+            ExperimentMethods.withoutIntervention
+
+    /// Whether a gain comes from what the dictionary says.
+    let controlled =
+        [ ExperimentMethods.baseline; withoutIntervention; ExperimentMethods.mcdrl ]
+        @ ExperimentMethods.controls
+
     /// Table 3.
     let parts =
         [
@@ -47,12 +59,7 @@ module internal ExperimentAblations =
                 "Every cell is intervened on (α = 1)."
                 [ "method.alpha=1" ]
             |> ExperimentMethod.published "w/o MTRS"
-            ExperimentMethod.create
-                "without-cdrl"
-                "w/o CDRL"
-                "Regions are selected, but never intervened on."
-                ExperimentMethods.withoutIntervention
-            |> ExperimentMethod.published "w/o CDRL"
+            withoutIntervention |> ExperimentMethod.published "w/o CDRL"
             ExperimentMethods.mcdrl |> ExperimentMethod.published "MCDRL"
         ]
 

@@ -52,6 +52,13 @@ module ExperimentCatalogue =
                 "l3"
                 []
             design
+                "controls"
+                "Controls: dictionaries that say nothing"
+                "Is the gain of MCDRL causal, or does a dictionary that says nothing about conditions share it?"
+                ExperimentAblations.controlled
+                "mcdrl"
+                []
+            design
                 "figure4"
                 "Figure 4: what the methods mark"
                 "How do the answers look where MCDRL does best, middling and worst?"

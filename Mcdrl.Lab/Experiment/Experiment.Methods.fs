@@ -57,6 +57,11 @@ module internal ExperimentMethods =
                 "BiomedCoOp"
                 "Four learned context vectors, held to the mean of descriptive prompts (SCCM) and to the answers of those that are no outliers (KDSP) (Koleilat et al., CVPR 2025); its class texts enter the head as the fixed ones do."
                 (Some "BiomedCoOp")
+            ExperimentMethod.create
+                "medclipseg"
+                "MedCLIPSeg's attention"
+                "Probabilistic cross-attention between the dense map's cells and the fixed class texts, both ways, without its own loss (Koleilat et al., CVPR 2026)."
+                ("method.fusion=medclipseg" :: "loss.contrast=0" :: withoutMethod)
         ]
 
     /// The paper's method: Eq. 6 to 12 with its weights, within the shared head, budget and augmentation.
@@ -85,5 +90,25 @@ module internal ExperimentMethods =
             "MCDRL"
             "Our recommended settings: the shared preset itself, with exact backdoor adjustment (Eq. 2)."
             []
+
+    let private control source label note =
+        ExperimentMethod.create $"control-{source}" label note [ $"method.dictionary={source}" ]
+
+    /// MCDRL with a dictionary that says nothing about conditions.
+    let controls =
+        [
+            control
+                "random"
+                "random dictionary"
+                "MCDRL whose dictionary holds random vectors, each as long as the text in whose place it stands."
+            control
+                "shuffled"
+                "shuffled dictionary"
+                "MCDRL whose dictionary has the right texts under wrong names: no condition keeps its own."
+            control
+                "constant"
+                "constant dictionary"
+                "MCDRL whose dictionary holds the mean of its texts for every condition: z is taken away, the weights stay as many."
+        ]
 
     let compared = baseline :: fixedPrompts :: rivals @ [ asPublished; mcdrl ]

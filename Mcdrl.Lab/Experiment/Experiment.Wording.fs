@@ -131,6 +131,58 @@ module ExperimentWording =
                 $"{name} can't be compared with {open' |> List.map _.Label |> listed} over all sites yet."
         ]
 
+    /// Whether a control shares MCDRL's gain over the baseline, where all three have been compared.
+    let private causal (report: ExperimentReport) =
+        let known =
+            [
+                if report.Facts.Reference = ExperimentMethods.mcdrl.Key then
+                    for rival in report.Rivals do
+                        match rival.Overall with
+                        | Some difference -> rival.Key, (rival.Label, difference)
+                        | None -> ()
+            ]
+
+        let baseline =
+            known |> List.tryFind (fun (key, _) -> key = ExperimentMethods.baseline.Key)
+
+        let controls =
+            known
+            |> List.filter (fun (key, _) ->
+                ExperimentMethods.controls |> List.exists (fun control -> control.Key = key))
+            |> List.map snd
+
+        let isBehind (difference: Difference) =
+            difference.ExcludesZero && difference.Mean > 0.0
+
+        match baseline, controls with
+        | None, _
+        | _, [] -> []
+        | Some(_, (label, gain)), _ when not (isBehind gain) ->
+            [
+                $"{labelOf report} has no clear gain over {label} that a control could share."
+            ]
+        | Some(_, (label, gain)), _ ->
+            let name = labelOf report
+
+            let gained =
+                $"The gain of {name} over {label}, {Page.signedPoints gain.Mean} points,"
+
+            let margins (controls: (string * Difference) list) =
+                controls
+                |> List.map (fun (label, difference) ->
+                    $"{label} ({Page.signedPoints difference.Mean} points, {interval difference})")
+                |> listed
+
+            match controls |> List.filter (fun (_, difference) -> not (isBehind difference)) with
+            | [] ->
+                [
+                    $"{gained} is shared by no control: {name} is clearly better than {margins controls} too."
+                ]
+            | shared ->
+                [
+                    $"{gained} is shared by {margins shared}: a gain that a control shares is not causal."
+                ]
+
     let private worst (report: ExperimentReport) =
         let known =
             report.Methods
@@ -154,7 +206,7 @@ module ExperimentWording =
 
     /// What came out, one sentence after the other.
     let lead (report: ExperimentReport) : string list =
-        highest report @ verdict report @ worst report
+        highest report @ verdict report @ causal report @ worst report
 
     /// What is missing; `None` once all is there.
     let unfinished (report: ExperimentReport) : string option =

@@ -125,25 +125,34 @@ module Objective =
     [<NoComparison; NoEquality>]
     type private Answer =
         {
+            Texts: Texts
             Observation: Observation
             Rows: Tensor
             Logits: Tensor
         }
 
-    let private answer (settings: Settings) network texts mode confounders side features =
+    let private answer (settings: Settings) network texts mode confounders side (features: TowerFeatures) =
         let observation = Network.observe network texts settings.Method.Alpha features
         let rows = Network.intervene network texts mode (Some confounders) observation.Rows
 
         {
+            Texts = texts
             Observation = observation
             Rows = rows
             Logits = Network.logits network side observation rows
         }
 
-    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment, grounding and invariance. `mode` is how
-    /// this step intervenes, `Never` before the gate opens, where the λ1 term is absent. T_m(x), where there is one, is
-    /// answered as it is: it shows what A foretells of x. Returns the logits of x [B, K + 1, S, S] too.
-    let evaluate (settings: Settings) (network: Network) (texts: Texts) mode (batch: Batch) =
+    /// `read` says what is read of a view, 0 for x and 1 for T_m(x); `contrast` is what stands for L_contrast, of class texts
+    /// [1 or B, K, d], classes [B] and F_vis [B, d], after its weight.
+    let private evaluateBy
+        (settings: Settings)
+        (network: Network)
+        (texts: Texts)
+        (read: int -> TowerFeatures -> Texts -> TowerFeatures * Texts)
+        (contrastWeight: float, contrast: Tensor -> Tensor -> Tensor -> Tensor)
+        mode
+        (batch: Batch)
+        =
         scopedWith kept (fun () ->
             let weights = settings.Loss
             let texts = Prior.inTexts network texts
@@ -151,14 +160,15 @@ module Objective =
             let zero () = zeros.squeeze ()
             let side = batch.Labels.shape[1]
 
-            let answer mode features =
+            let answer mode view features =
+                let features, texts = read view features texts
                 answer settings network texts mode batch.Confounders side features
 
-            let seen = answer mode batch.Features
+            let seen = answer mode 0 batch.Features
 
             let other =
                 batch.Transformed
-                |> Option.map (fun transformed -> answer Marginalisation.Never transformed.Features)
+                |> Option.map (fun transformed -> answer Marginalisation.Never 1 transformed.Features)
 
             let term weight compute =
                 if weight > 0.0 then compute () else zero ()
@@ -180,8 +190,8 @@ module Objective =
                     |> Loss.causal texts.class_conditions batch.Classes)
 
             let contrast =
-                term weights.Contrast (fun () ->
-                    Loss.contrast weights.Tau texts.classes batch.Classes seen.Observation.Image)
+                term contrastWeight (fun () ->
+                    contrast seen.Texts.classes batch.Classes seen.Observation.Image)
 
             let alignment =
                 term weights.Alignment (fun () ->
@@ -223,7 +233,7 @@ module Objective =
                 | None -> zero ()
 
             let total =
-                Loss.total weights.Causal weights.Contrast segmentation causal contrast
+                Loss.total weights.Causal contrastWeight segmentation causal contrast
                 |> Loss.plus weights.Dice dice
                 |> Loss.plus weights.Alignment alignment
                 |> Loss.plus weights.Grounding grounding
@@ -241,27 +251,32 @@ module Objective =
             },
             seen.Logits)
 
-    /// `evaluate` with class texts in a rival's words. Its own objective takes the place of Eq. 12, in `Contrast`.
-    let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) mode batch =
-        scopedWith kept (fun () ->
-            let texts = Rival.texts (Some rival) network batch.Features texts
+    /// L = L_seg + λ1 L_causal + λ2 L_contrast (Eq. 9), and ours: Dice, alignment, grounding and invariance. `mode` is how
+    /// this step intervenes, `Never` before the gate opens, where the λ1 term is absent. T_m(x), where there is one, is
+    /// answered as it is: it shows what A foretells of x. Returns the logits of x [B, K + 1, S, S] too.
+    let evaluate (settings: Settings) (network: Network) (texts: Texts) mode (batch: Batch) =
+        evaluateBy
+            settings
+            network
+            texts
+            (fun _ features texts -> features, texts)
+            (settings.Loss.Contrast, Loss.contrast settings.Loss.Tau)
+            mode
+            batch
 
-            let terms, logits =
-                evaluate
-                    { settings with
-                        Loss = { settings.Loss with Contrast = 0.0 }
-                    }
-                    network
-                    texts
-                    mode
-                    batch
+    /// `evaluate` with what a rival makes of features and texts, of each view by itself; what it draws is drawn by the seed.
+    /// Its own objective, if it has one, takes the place of Eq. 12, in `Contrast`.
+    let evaluateRival (settings: Settings) (network: Network) (rival: Rival) (texts: Texts) mode seed batch =
+        let own =
+            match rival with
+            | Rival.Prompts rival -> PromptRival.weight, PromptRival.loss rival
+            | Rival.Attention _ -> 0.0, Loss.contrast settings.Loss.Tau
 
-            let own =
-                Network.aligned network batch.Features.Image
-                |> Rival.loss rival texts.classes batch.Classes
-
-            { terms with
-                Total = terms.Total |> Loss.plus Rival.weight own
-                Contrast = own
-            },
-            logits)
+        evaluateBy
+            settings
+            network
+            texts
+            (fun view -> Rival.read (Some rival) network (Some(Seed.split view seed)))
+            own
+            mode
+            batch

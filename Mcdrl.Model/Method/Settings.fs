@@ -24,6 +24,17 @@ type PriorSource =
     /// Trained with the network, from uniform.
     | Learned
 
+/// What stands in the dictionary for a condition in place of the embedding of its prompt. All are controls: a gain that one
+/// of them shares does not come from what the conditions mean.
+[<RequireQualifiedAccess>]
+type DictionarySource =
+    /// A random direction, as long as the embedding.
+    | Random
+    /// The embedding of another condition's prompt.
+    | Shuffled
+    /// The mean of all embeddings: A has as many weights, but nothing to tell conditions by.
+    | Constant
+
 /// Who words the class texts in place of the fixed prompts: a rival of the paper.
 [<RequireQualifiedAccess>]
 type Prompting =
@@ -33,6 +44,12 @@ type Prompting =
     | Stylip
     /// BiomedCoOp: one context for all images, held to descriptive prompts.
     | Biomedcoop
+
+/// Who lets image and class texts attend to each other before they are compared: a rival that is younger than the paper.
+[<RequireQualifiedAccess>]
+type Fusion =
+    /// MedCLIPSeg: probabilistic cross-attention, both ways.
+    | Medclipseg
 
 /// How the dense map is read off a CLIP tower's last block.
 [<RequireQualifiedAccess>]
@@ -55,6 +72,8 @@ type MethodSettings =
         Alpha: float
         /// The dictionary: words that follow "An endoscopy image with".
         Conditions: string list
+        /// What stands in the dictionary for each of them; `None` for the embedding of its prompt.
+        Dictionary: DictionarySource option
         /// Weight ≥ 0 of each condition; empty for uniform.
         Prior: float list
         /// What takes the place of weights in `Prior`.
@@ -75,6 +94,8 @@ type MethodSettings =
         Refinements: int
         /// The rival that learns the class texts; `None` for the fixed prompts.
         Prompting: Prompting option
+        /// The rival that lets the image and the fixed prompts attend to each other; `None` for none.
+        Fusion: Fusion option
         /// What prompts call a class, by its name in the dataset; a class that isn't here goes by its name.
         ClassWords: Map<string, string> option
     }
@@ -196,6 +217,12 @@ module Settings =
                 check "method.input_size" (within 32 2048 m.InputSize) "must lie between 32 and 2048"
                 check "method.alpha" (m.Alpha > 0.0 && m.Alpha <= 1.0) "must lie in (0, 1]"
                 check "method.conditions" (not m.Conditions.IsEmpty) "must name at least one condition"
+                check
+                    "method.dictionary"
+                    (m.Conditions.Length > 1
+                     || m.Dictionary.IsNone
+                     || m.Dictionary = Some DictionarySource.Random)
+                    "shuffled and constant need at least two conditions"
                 oneOf "method.training_mode" Marginalisation.training m.TrainingMode
                 oneOf "method.marginalisation" Marginalisation.answering m.Marginalisation
                 check
@@ -231,6 +258,10 @@ module Settings =
                     "method.prompting"
                     (m.Prompting.IsNone || m.TrainingMode = Marginalisation.Never)
                     "needs method.training_mode never: the rivals don't intervene"
+                check
+                    "method.fusion"
+                    (m.Fusion.IsNone || m.TrainingMode = Marginalisation.Never && m.Prompting.IsNone)
+                    "needs method.training_mode never and no method.prompting: it is a rival of its own"
                 check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"

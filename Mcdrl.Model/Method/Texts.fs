@@ -12,7 +12,7 @@ type Texts =
         conditions: Tensor
         /// t_{k,m}, "A {class} with {condition}", [K, M, d].
         class_conditions: Tensor
-        /// "An endoscopic image of normal mucosa", [d].
+        /// "An endoscopic image of normal mucosa", [d]; [B, 1, d] where each image has its own.
         normal: Tensor
         /// log π, [M], float64; −∞ for a condition of no weight.
         log_prior: Tensor

@@ -282,6 +282,7 @@ module Bundle =
                     weightsPath
                     manifest.Settings.Method
                     tower
+                    texts
                     manifest.Classes
                     (withPrefix "prompts" weights.Tensors)
 

@@ -67,17 +67,23 @@ module RivalTensors =
         (origin: string)
         (settings: MethodSettings)
         (tower: Tower)
+        (texts: Texts)
         (classes: string list)
         (tensors: Map<string, Tensor>)
         : Result<Rival option, McdrlError> =
-        match settings.Prompting with
-        | None
-        | Some Prompting.Biomedcoop ->
+        match settings.Fusion, settings.Prompting with
+        | Some Fusion.Medclipseg, _ ->
+            let template =
+                MedClipSeg.create (Tower.width tower) texts.conditions.shape[1] Filling.Shapes
+
+            Tree.fill origin (Rival.Attention template) tensors |> Result.map Some
+        | None, None
+        | None, Some Prompting.Biomedcoop ->
             if tensors.IsEmpty then
                 Ok None
             else
                 refuse origin "it holds prompts that its settings don't have"
-        | Some prompting ->
+        | None, Some prompting ->
             result {
                 let! text, vocabulary = textTemplate origin tensors
                 let! tokens = tokensOf origin text vocabulary classes tensors
@@ -89,6 +95,9 @@ module RivalTensors =
                         context = Template.tensor [ PromptFrame.length; TextTower.width text ]
                     }
 
-                let template = Rival.create prompting frame None (channels tower) Filling.Shapes
+                let template =
+                    PromptRival.create prompting frame None (channels tower) Filling.Shapes
+                    |> Rival.Prompts
+
                 return! Tree.fill origin template tensors |> Result.map Some
             }

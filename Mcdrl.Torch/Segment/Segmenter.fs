@@ -146,7 +146,7 @@ module Segmenter =
     let private observeFrames (segmenter: Segmenter) (frames: Tensor) =
         let model = segmenter.Model
         let seen = features segmenter frames
-        let texts = Rival.texts model.Rival model.Network seen model.Texts
+        let seen, texts = Rival.read model.Rival model.Network None seen model.Texts
         Network.observe model.Network texts model.Manifest.Settings.Method.Alpha seen
 
     /// A picture as the only frame of a batch, [1, 3, S, S].

@@ -107,22 +107,29 @@ module OnnxExport =
         use _noGrad = torch.no_grad ()
         use _scope = torch.NewDisposeScope()
 
-        if model.Rival.IsSome then
+        match model.Rival with
+        | Some(Rival.Prompts _) ->
             Error(
                 McdrlError.usage
                     "a text tower words this model's class texts for each image, and it can't be exported"
                     "method.prompting of the model"
                     "Export a model of fixed prompts or of method.prompting biomedcoop"
             )
-        elif mode = Marginalisation.Rendered then
+        | Some(Rival.Attention _) ->
+            Error(
+                McdrlError.usage
+                    "this model's image and texts attend to each other, which can't be exported"
+                    "method.fusion of the model"
+                    "Export a model without method.fusion"
+            )
+        | None when mode = Marginalisation.Rendered ->
             Error(
                 McdrlError.usage
                     "an exported model sees a frame once and can't render it under conditions"
                     "“mode” rendered"
                     $"Export one of {Marginalisation.names Marginalisation.inFeatures}, or segment with the model's folder, which libtorch computes"
             )
-        else
-            assemble compared model mode |> OnnxModel.write path
+        | None -> assemble compared model mode |> OnnxModel.write path
 
     /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device. A
     /// model with a rival is refused, and so is `Rendered`.

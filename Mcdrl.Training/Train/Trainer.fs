@@ -229,7 +229,13 @@ module Trainer =
             let tower = weights.Tower
 
             let! rival =
-                RivalSource.create settings.Method weights source dataset.Classes (Seed.named "prompts" seed)
+                RivalSource.create
+                    settings.Method
+                    weights
+                    source
+                    texts
+                    dataset.Classes
+                    (Seed.named "prompts" seed)
 
             let! estimator = PriorEstimate.create settings.Method weights
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
@@ -264,6 +270,12 @@ module Trainer =
                                 texts
                                 progress
                     }
+
+            // After the estimate, which asks what frames show.
+            let texts =
+                match settings.Method.Dictionary with
+                | Some source -> texts |> PromptTexts.withDictionary source (Seed.named "dictionary" seed)
+                | None -> texts
 
             let! trainingViews =
                 views

@@ -28,8 +28,8 @@ module internal TrainingLoop =
         scoped (fun () ->
             let side = int64 settings.Method.InputSize
 
-            let texts =
-                loop.Texts |> Prior.inTexts network |> Rival.texts rival network features
+            let features, texts =
+                Rival.read rival network None features (Prior.inTexts network loop.Texts)
 
             let observation = Network.observe network texts settings.Method.Alpha features
 
@@ -126,7 +126,9 @@ module internal TrainingLoop =
 
         let terms, logits =
             match state.Rival with
-            | Some rival -> Objective.evaluateRival settings state.Network rival loop.Texts mode batch
+            | Some rival ->
+                let noise = loop.Seed |> Seed.named "noise" |> Seed.split state.Step
+                Objective.evaluateRival settings state.Network rival loop.Texts mode noise batch
             | None -> Objective.evaluate settings state.Network loop.Texts mode batch
 
         let loss = terms.Total.item<float32>() |> float

@@ -70,17 +70,24 @@ module internal RivalSource =
             |> Result.map (fun features ->
                 features.unflatten (0L, [| int64 classes.Length; int64 usable.Length |]))
 
-    /// The rival that the settings name, before training. It needs a text tower, of the weights or of the source.
+    /// The rival that the settings name, before training. One that words the class texts needs a text tower, of the weights
+    /// or of the source; one that attends to texts needs these, of a table or not.
     let create
         (settings: MethodSettings)
         (weights: Weights)
         (source: TextSource)
+        (texts: Texts)
         (classes: string list)
         seed
         : Result<Rival option, McdrlError> =
-        match settings.Prompting with
-        | None -> Ok None
-        | Some prompting ->
+        match settings.Fusion, settings.Prompting with
+        | Some Fusion.Medclipseg, _ ->
+            MedClipSeg.create (Tower.width weights.Tower) texts.conditions.shape[1] (Filling.Drawn seed)
+            |> Rival.Attention
+            |> Some
+            |> Ok
+        | None, None -> Ok None
+        | None, Some prompting ->
             result {
                 let words = Settings.wordsOf settings classes
 
@@ -103,5 +110,9 @@ module internal RivalSource =
 
                 let! frame = frame encoder words
                 let channels = RivalTensors.channels weights.Tower
-                return Some(Rival.create prompting frame ensemble channels (Filling.Drawn seed))
+
+                return
+                    PromptRival.create prompting frame ensemble channels (Filling.Drawn seed)
+                    |> Rival.Prompts
+                    |> Some
             }

@@ -10,10 +10,74 @@ let private lead methods =
 let private has sentence sentences =
     Expect.contains sentences sentence (String.concat " | " sentences)
 
+/// What is said of MCDRL beside the baseline and two controls.
+let private controlled baseline (random: MethodRuns) =
+    let methods =
+        [
+            whole "mcdrl" "MCDRL" 0.55
+            whole "baseline" "Baseline" baseline
+            random
+            whole "control-constant" "constant dictionary" 0.5
+        ]
+
+    ExperimentReport.create { facts with Reference = "mcdrl" } methods
+    |> ExperimentWording.lead
+
+let private control = "control-random", "random dictionary"
+
+let private controls =
+    [
+        test "a gain that no control shares" {
+            controlled 0.51 (control ||> whole <| 0.52)
+            |> has
+                "The gain of MCDRL over Baseline, +4.0 points, is shared by no control: MCDRL is clearly better than random dictionary (+3.0 points, 3.0 to 3.0) and constant dictionary (+5.0 points, 5.0 to 5.0) too."
+        }
+
+        test "a gain that a control shares is not causal, whether the control is as good or better" {
+            let said = controlled 0.51 (control ||> wavering <| 0.54)
+
+            Expect.exists
+                said
+                (fun sentence ->
+                    sentence.StartsWith
+                        "The gain of MCDRL over Baseline, +4.0 points, is shared by random dictionary (+1.0 points, "
+                    && sentence.EndsWith "): a gain that a control shares is not causal.")
+                (String.concat " | " said)
+
+            controlled 0.51 (control ||> whole <| 0.58)
+            |> has
+                "The gain of MCDRL over Baseline, +4.0 points, is shared by random dictionary (−3.0 points, −3.0 to −3.0): a gain that a control shares is not causal."
+        }
+
+        test "without a clear gain, without a control or under another reference there is nothing to share" {
+            controlled 0.56 (control ||> whole <| 0.5)
+            |> has "MCDRL has no clear gain over Baseline that a control could share."
+
+            for reference, methods in
+                [
+                    "mcdrl", [ whole "mcdrl" "MCDRL" 0.55; whole "baseline" "Baseline" 0.5 ]
+                    "mcdrl", [ whole "mcdrl" "MCDRL" 0.55; control ||> whole <| 0.5 ]
+                    "ours",
+                    [
+                        whole "ours" "Ours" 0.55
+                        whole "baseline" "Baseline" 0.5
+                        control ||> whole <| 0.5
+                    ]
+                ] do
+                let said =
+                    ExperimentReport.create { facts with Reference = reference } methods
+                    |> ExperimentWording.lead
+
+                Expect.isFalse (said |> List.exists (fun s -> s.Contains "share")) "nothing"
+        }
+    ]
+
 let tests =
     testList
         "Experiment.Wording"
         [
+            yield! controls
+
             test "who wins clearly, by how much and in how many seeds" {
                 let said = lead [ whole "ours" "Ours" 0.55; whole "rival" "Rival" 0.5 ]
                 said |> has "Ours has the highest mean Dice over 2 unseen sites, 65.5 ± 0.7 %."

@@ -372,18 +372,42 @@ let private ofRival =
                     }
             }
 
-        let network, texts, batch = problem settings
+        let network, texts, pair = problem settings
+        let batch = { pair with Transformed = None }
         let rival = RivalTests.rivalOf 8L Prompting.Cocoop
 
-        let evaluate () =
-            Objective.evaluateRival settings network rival texts Marginalisation.Never batch
+        let evaluate batch =
+            Objective.evaluateRival
+                settings
+                network
+                (Rival.Prompts rival)
+                texts
+                Marginalisation.Never
+                (Seed.create 1UL)
+                batch
 
-        evaluate () |> ignore
+        evaluate pair |> ignore
         let before = LiveTensors.count ()
-        let terms, logits = evaluate ()
+        let ofPair, _ = evaluate pair
         Expect.equal torch.Tensor.TotalCount (before + 9L) "eight terms and the logits"
-        let worded = Rival.texts (Some rival) network batch.Features texts
-        let own = Rival.loss rival worded.classes batch.Classes batch.Features.Image
+        let terms, logits = evaluate batch
+
+        let ofOther, _ =
+            evaluate
+                { batch with
+                    Features = (Option.get pair.Transformed).Features
+                }
+
+        Expect.floatClose
+            Accuracy.medium
+            (float (number ofPair.Segmentation))
+            (float (number terms.Segmentation + number ofOther.Segmentation) / 2.0)
+            "each view in words of its own"
+
+        let _, worded =
+            Rival.read (Some(Rival.Prompts rival)) network None batch.Features texts
+
+        let own = PromptRival.loss rival worded.classes batch.Classes batch.Features.Image
         Expect.equal (number terms.Contrast) (number own) "its own"
 
         let bare =

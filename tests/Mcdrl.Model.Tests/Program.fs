@@ -42,6 +42,7 @@ let private tests () =
         SplitsTests.tests
         AugmentationTests.tests
         ObjectiveTests.tests
+        RivalMedClipSegTests.tests
         NetworkTemplateTests.tests
         PriorTests.tests
         Laws.tests

@@ -4,9 +4,93 @@ open Expecto
 open TorchSharp
 open Mcdrl
 
-let tests =
+let private textsOf conditions seed =
+    SeedTensors.normal [ int64 (3 + 3 * conditions); 8L ] (Seed.create seed)
+    |> PromptTexts.ofEmbeddings 2 conditions (Some [ for m in 1..conditions -> float m ])
+
+let private drawn =
+    [
+        DictionarySource.Random
+        DictionarySource.Shuffled
+        DictionarySource.Constant
+    ]
+
+let private rows (x: Tensor) =
+    [ for row in 0L .. x.shape[0] - 1L -> x[row].data<float32>().ToArray() ]
+
+/// The dictionary of 2 to 13 conditions that `source` makes, beside the texts, for several seeds.
+let private dictionaries source check =
+    for conditions in [ 2; 3; 13 ] do
+        for seed in 1UL .. 12UL do
+            use _scope = torch.NewDisposeScope()
+            let texts = textsOf conditions seed
+            let made = PromptTexts.withDictionary source (Seed.create seed) texts
+            check (rows texts.conditions) (rows made.conditions)
+
+let private controls =
     testList
-        "PromptTexts"
+        "withDictionary"
+        [
+            testCase "random directions, each as long as the text in whose place it stands" (fun () ->
+                let norm (row: float32 array) =
+                    sqrt (Array.sumBy (fun x -> float x * float x) row)
+
+                dictionaries DictionarySource.Random (fun texts made ->
+                    for text, other in List.zip texts made do
+                        Expect.floatClose Accuracy.medium (norm other) (norm text) "norm"
+
+                        let cosine =
+                            (Array.map2 (fun a b -> float a * float b) text other |> Array.sum)
+                            / (norm text * norm other)
+
+                        Expect.isLessThan cosine 0.999 "another direction"))
+
+            testCase "shuffled: each text once, and none with its own condition" (fun () ->
+                dictionaries DictionarySource.Shuffled (fun texts made ->
+                    Expect.equal (List.sort made) (List.sort texts) "each once"
+
+                    for text, other in List.zip texts made do
+                        Expect.notEqual other text "not its own"))
+
+            testCase "constant: the mean of the texts for every condition" (fun () ->
+                dictionaries DictionarySource.Constant (fun texts made ->
+                    Expect.equal (List.distinct made).Length 1 "one row"
+
+                    let mean =
+                        [| for column in 0..7 -> texts |> List.averageBy (fun row -> row[column]) |]
+
+                    Array.iter2
+                        (fun a b -> Expect.floatClose Accuracy.medium (float a) (float b) "mean")
+                        made.Head
+                        mean))
+
+            testCase "nothing else changes; equal seeds give equal dictionaries, others others" (fun () ->
+                for source in drawn do
+                    use _scope = torch.NewDisposeScope()
+                    let texts = textsOf 12 3UL
+
+                    let from seed =
+                        PromptTexts.withDictionary source (Seed.create seed) texts
+
+                    let one = from 1UL
+
+                    let parts: (Texts -> Tensor) list =
+                        [ _.classes; _.class_conditions; _.normal; _.log_prior ]
+
+                    for part in parts do
+                        Expect.isTrue (obj.ReferenceEquals(part one, part texts)) $"{source}: the same"
+
+                    let same seed =
+                        rows (from seed).conditions = rows one.conditions
+
+                    Expect.isTrue (same 1UL) $"{source}: by the seed"
+
+                    Expect.equal (same 2UL) (source = DictionarySource.Constant) $"{source}: by another seed")
+        ]
+
+let private cut =
+    testList
+        "ofEmbeddings"
         [
             testCase "embeddings are cut in the order of the prompts"
             <| fun () ->
@@ -42,3 +126,5 @@ let tests =
                     ] do
                     Array.iter2 (fun a b -> Expect.floatClose Accuracy.high a b "π") found expected
         ]
+
+let tests = testList "PromptTexts" [ cut; controls ]

@@ -13,14 +13,14 @@ let private normal shape seed =
 let private all = [ Prompting.Cocoop; Prompting.Stylip; Prompting.Biomedcoop ]
 
 /// A rival whose every layer says something, its learner's leaves asking for gradients.
-let private rivalBy reader (d: int64) prompting : Rival =
+let private rivalBy reader (d: int64) prompting : PromptRival =
     let ensemble =
         if prompting = Prompting.Biomedcoop then
             Some(normal [ 2L; 6L; d ] 4UL)
         else
             None
 
-    Rival.create prompting (frameBy reader d) ensemble [ 24L; d ] (Filling.Drawn(Seed.create 6UL))
+    PromptRival.create prompting (frameBy reader d) ensemble [ 24L; d ] (Filling.Drawn(Seed.create 6UL))
     |> Tree.mapi (fun path leaf ->
         if Rival.isTrained path then
             let noise =
@@ -68,9 +68,14 @@ let private networkFor (width: int64) : Network =
         (Filling.Drawn(Seed.create 8UL))
     |> Tree.map (fun leaf -> leaf.detach().requires_grad_ true)
 
-let private lossOf (rival: Rival) =
+let private lossOf (rival: PromptRival) =
     let features = features ()
-    Rival.loss rival (Rival.classTexts rival features) (torch.tensor [| 1L; -1L; 0L |]) features.Image
+
+    PromptRival.loss
+        rival
+        (PromptRival.classTexts rival features)
+        (torch.tensor [| 1L; -1L; 0L |])
+        features.Image
 
 let private isOf reader (prompting: Prompting) =
     let rival = rivalBy reader 64L
@@ -101,8 +106,8 @@ let private isOf reader (prompting: Prompting) =
                     rival prompting, features (), torch.tensor [| 1L; -1L; 0L |]
 
                 let work () =
-                    let texts = Rival.classTexts rival features
-                    Rival.loss rival texts classes features.Image |> ignore
+                    let texts = PromptRival.classTexts rival features
+                    PromptRival.loss rival texts classes features.Image |> ignore
 
                 work ()
                 let before = LiveTensors.count ()
@@ -112,17 +117,20 @@ let private isOf reader (prompting: Prompting) =
             inScope "what inference needs answers as the rival does" (fun () ->
                 use _noGrad = torch.no_grad ()
                 let rival, features = rival prompting, features ()
-                let settled, rest = Rival.settled (Some rival) (texts ())
+                let settled, rest = Rival.settled (Some(Rival.Prompts rival)) (texts ())
 
                 Expect.equal
                     rest.IsNone
                     (prompting = Prompting.Biomedcoop)
                     "texts say it all for BiomedCoOp alone"
 
-                Expect.isNone (rest |> Option.bind _.ensemble) "no ensemble"
+                match rest with
+                | Some(Rival.Prompts rest) -> Expect.isNone rest.ensemble "no ensemble"
+                | Some(Rival.Attention _)
+                | None -> ()
 
-                (Rival.texts rest (networkFor 64L) features settled).classes
-                |> Law.same "texts" (Rival.classTexts rival features))
+                (snd (Rival.read rest (networkFor 64L) None features settled)).classes
+                |> Law.same "texts" (PromptRival.classTexts rival features))
 
             inScope
                 "for a tower that never saw text F_vis comes from the learned projection, which learns too"
@@ -135,12 +143,16 @@ let private isOf reader (prompting: Prompting) =
                         }
 
                     let image = Network.aligned network features.Image
-                    let worded = (Rival.texts (Some rival) network features (texts ())).classes
 
-                    worded
-                    |> Law.same "texts" (Rival.classTexts rival { features with Image = image })
+                    let seen, worded =
+                        Rival.read (Some(Rival.Prompts rival)) network None features (texts ())
 
-                    (Rival.loss rival worded (torch.tensor [| 1L; -1L; 0L |]) image).backward()
+                    Expect.isTrue (obj.ReferenceEquals(seen, features)) "features stay the tower's own"
+
+                    worded.classes
+                    |> Law.same "texts" (PromptRival.classTexts rival { features with Image = image })
+
+                    (PromptRival.loss rival worded.classes (torch.tensor [| 1L; -1L; 0L |]) image).backward()
 
                     for path, leaf in
                         Tree.leaves network.projection
@@ -154,17 +166,16 @@ let private shared =
     testList
         "all"
         [
-            inScope "without a rival texts stay as they are" (fun () ->
-                let texts = texts ()
-
-                Expect.isTrue
-                    (obj.ReferenceEquals((Rival.texts None (networkFor 64L) (features ()) texts), texts))
-                    "the same")
+            inScope "without a rival features and texts stay as they are" (fun () ->
+                let features, texts = features (), texts ()
+                let seen, read = Rival.read None (networkFor 64L) None features texts
+                Expect.isTrue (obj.ReferenceEquals(seen, features)) "features"
+                Expect.isTrue (obj.ReferenceEquals(read, texts)) "texts")
 
             inScope "cross-entropy over s·cos of images that show a class, by their own texts" (fun () ->
                 let rival = rival Prompting.Cocoop
                 let features = features ()
-                let texts = Rival.classTexts rival features
+                let texts = PromptRival.classTexts rival features
                 let scale = TextTower.scale rival.frame.text
 
                 let cost (image: int64) (label: int64) =
@@ -184,7 +195,7 @@ let private shared =
                 let rival = rival Prompting.Biomedcoop
                 let bare = { rival with ensemble = None }
                 let features, ensemble = features (), Option.get rival.ensemble
-                let texts = Rival.classTexts rival features
+                let texts = PromptRival.classTexts rival features
                 let shared = texts.squeeze 0L
                 let scale = TextTower.scale rival.frame.text
                 let value (x: Tensor) = float (x.item<float32>())

@@ -94,6 +94,13 @@ let tests =
                         { m with
                             Marginalisation = Marginalisation.Never
                         })
+                    for source in [ DictionarySource.Shuffled; DictionarySource.Constant ] do
+                        "method.dictionary",
+                        m (fun m ->
+                            { m with
+                                Conditions = [ "blur" ]
+                                Dictionary = Some source
+                            })
                     "method.class_words",
                     m (fun m ->
                         { m with
@@ -106,6 +113,18 @@ let tests =
                     m (fun m ->
                         { m with
                             Prompting = Some Prompting.Cocoop
+                        })
+                    "method.fusion",
+                    m (fun m ->
+                        { m with
+                            Fusion = Some Fusion.Medclipseg
+                        })
+                    "method.fusion",
+                    m (fun m ->
+                        { m with
+                            Fusion = Some Fusion.Medclipseg
+                            Prompting = Some Prompting.Cocoop
+                            TrainingMode = Marginalisation.Never
                         })
                     "loss.causal", l (fun l -> { l with Causal = -0.1 })
                     "loss.contrast", l (fun l -> { l with Contrast = nan })
@@ -148,6 +167,13 @@ let tests =
                             TrainingMode = Marginalisation.Never
                         })
 
+                let fusing =
+                    m (fun m ->
+                        { m with
+                            Fusion = Some Fusion.Medclipseg
+                            TrainingMode = Marginalisation.Never
+                        })
+
                 let sources =
                     [
                         Marginalisation.Sampled, PriorSource.Estimated
@@ -161,7 +187,21 @@ let tests =
                                 PriorSource = Some source
                             }))
 
-                for settings in [ good; rival; prior [ 0.0; 3.0 ]; prior [] ] @ sources do
+                let dictionaries =
+                    [
+                        [ "blur" ], None
+                        [ "blur" ], Some DictionarySource.Random
+                        [ "blur"; "blood" ], Some DictionarySource.Shuffled
+                        [ "blur"; "blood" ], Some DictionarySource.Constant
+                    ]
+                    |> List.map (fun (conditions, source) ->
+                        m (fun m ->
+                            { m with
+                                Conditions = conditions
+                                Dictionary = source
+                            }))
+
+                for settings in [ good; rival; fusing; prior [ 0.0; 3.0 ]; prior [] ] @ sources @ dictionaries do
                     Expect.equal (Settings.validate settings) (Ok settings) "as they are"
 
             testCase "prompts call a class by its words, or by its name where it has none"

@@ -120,7 +120,7 @@ let private heldBackDice folder (request: TrainRequest) =
     let found =
         (Segmenter.probabilitiesOfFrames segmenter None (torch.stack (Array.ofList seen))).argmax(1L)
 
-    Objective.meanDice 2 (found.``to`` torch.uint8) (torch.stack (Array.ofList labels))
+    Objective.meanDice dataset.Classes.Length (found.``to`` torch.uint8) (torch.stack (Array.ofList labels))
 
 let private weightsOf (request: TrainRequest) =
     File.ReadAllBytes(Path.Combine(Bundle.ofRun request.Out, "weights.safetensors")),
@@ -135,46 +135,62 @@ let private interrupted steps (request: TrainRequest) =
 
     Trainer.train request { Tell = tell; Cancel = stop.Token }
 
+/// Trains to the end, and in two parts, which must come to the same bytes; and compares the bundle's answers with training's.
+let private trainedTwice folder (whole: TrainRequest) =
+    let report = Outcome.ok (World.train whole)
+    World.sameScoreButForTies (heldBackDice folder whole) report.ValidationDice "the same answers"
+
+    let cut =
+        { whole with
+            Out = Path.Combine(folder, "cut")
+        }
+
+    Expect.equal (interrupted 4 cut) (Error McdrlError.Cancelled) "stopped"
+    Outcome.ok (World.train { cut with Resume = true }) |> ignore
+    Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes"
+
+/// The model and its rival before training.
+let private ends (request: TrainRequest) (classes: string list) =
+    let weights = Outcome.ok (Weights.load request.Weights)
+    let model = Outcome.ok (Bundle.load request.Out)
+
+    let start =
+        RivalSource.create
+            request.Settings.Method
+            weights
+            (sourceOf request)
+            model.Texts
+            classes
+            (Seed.create request.Seed |> Seed.named "prompts")
+        |> Outcome.ok
+        |> Option.get
+
+    model, start
+
+/// What is trained has changed, nothing else.
+let private changed before after =
+    for (path, first: Tensor), last in List.zip (Tree.leaves before) (Tree.tensors after) do
+        Expect.equal (first.equal(last).all().ToBoolean()) (not (Rival.isTrained path)) path
+
+let private wording (rival: Rival) : PromptRival =
+    match rival with
+    | Rival.Prompts rival -> rival
+    | Rival.Attention _ -> failtest "it words no prompts"
+
 let private trained reader prompting =
     testCase
         $"{prompting}, {reader}: the bundle answers as in training; a stopped run ends with the same bytes; the prompts are learned"
     <| fun () ->
         within (fun folder ->
             let whole = request reader folder "whole" (Some prompting)
-            let report = Outcome.ok (World.train whole)
-
-            World.sameScoreButForTies (heldBackDice folder whole) report.ValidationDice "the same answers"
-
-            let cut = request reader folder "cut" (Some prompting)
-            Expect.equal (interrupted 4 cut) (Error McdrlError.Cancelled) "stopped"
-            Outcome.ok (World.train { cut with Resume = true }) |> ignore
-            Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes"
-
+            trainedTwice folder whole
             use _scope = torch.NewDisposeScope()
-            let weights = Outcome.ok (Weights.load whole.Weights)
-            let model = Outcome.ok (Bundle.load whole.Out)
-
-            let start =
-                RivalSource.create
-                    whole.Settings.Method
-                    weights
-                    (sourceOf whole)
-                    classes
-                    (Seed.create whole.Seed |> Seed.named "prompts")
-                |> Outcome.ok
-                |> Option.get
+            let model, start = ends whole classes
 
             match model.Rival with
             | Some rival ->
                 Expect.notEqual prompting Prompting.Biomedcoop "its texts say it all"
-
-                let before = Tree.leaves { start with ensemble = None }
-
-                for (path, first), last in List.zip before (Tree.tensors rival) do
-                    Expect.equal
-                        (first.equal(last).all().ToBoolean())
-                        (not (Rival.isTrained path))
-                        $"{path}: what is trained has changed, nothing else"
+                changed { wording start with ensemble = None } (wording rival)
             | None ->
                 Expect.equal prompting Prompting.Biomedcoop "the others need the text tower"
                 let first = (fst (Rival.settled (Some start) model.Texts)).classes
@@ -184,54 +200,109 @@ let private trained reader prompting =
                     1e-3f
                     "its texts have changed")
 
+/// Every way to ask the segmenter of the model that `request` trains, and to export it.
+let private asked folder (request: TrainRequest) =
+    Outcome.ok (World.train request) |> ignore
+    let empty = LiveTensors.count ()
+    let segmenter = Outcome.ok (Segmenter.load (Bundle.ofRun request.Out) "cpu")
+    let path = Path.Combine(request.Data, "c", "images", "frame1.png")
+    let picture = Outcome.ok (Images.read ImageLimits.standard path)
+
+    let ask () =
+        let found = Segmenter.segment segmenter None picture
+        let explained = Segmenter.explain segmenter None picture
+        Expect.equal explained.Segmentation found "explained"
+
+        Expect.equal
+            explained.Regions.Similarity.Length
+            segmenter.Manifest.Classes.Length
+            "a map for each class"
+
+        use frame = Preprocessing.frame request.Settings.Method.InputSize picture
+        let answers = Segmenter.underConditions segmenter None frame [ "blur", frame ]
+        use expected = Segmenter.probabilities segmenter None picture
+        Expect.isEmpty answers.Foretold "a rival foretells nothing"
+
+        for found in answers.Answers @ answers.Plain do
+            Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the same frame"
+            found.Dispose()
+
+    ask ()
+    let before = LiveTensors.count ()
+    ask ()
+    Expect.equal (LiveTensors.count ()) before "none left behind"
+    (segmenter :> System.IDisposable).Dispose()
+    Expect.isLessThanOrEqual (LiveTensors.count ()) empty "none after closing"
+
+    VerifiedExport.run
+        {
+            Model = request.Out
+            Mode = None
+            Out = Path.Combine(folder, "model.onnx")
+        }
+        Progress.none
+
 let private answers reader prompting =
     testCase $"{prompting}, {reader}: every way to ask the segmenter, and no tensor is left behind"
     <| fun () ->
         within (fun folder ->
-            let request = request reader folder "run" (Some prompting)
-            Outcome.ok (World.train request) |> ignore
-            let empty = LiveTensors.count ()
-            let segmenter = Outcome.ok (Segmenter.load (Bundle.ofRun request.Out) "cpu")
-            let path = Path.Combine(request.Data, "c", "images", "frame1.png")
-            let picture = Outcome.ok (Images.read ImageLimits.standard path)
-
-            let ask () =
-                let found = Segmenter.segment segmenter None picture
-                let explained = Segmenter.explain segmenter None picture
-                Expect.equal explained.Segmentation found "explained"
-                Expect.equal explained.Regions.Similarity.Length 2 "a map for each class"
-                use frame = Preprocessing.frame (sideOf reader) picture
-
-                let answers = Segmenter.underConditions segmenter None frame [ "blur", frame ]
-
-                use expected = Segmenter.probabilities segmenter None picture
-
-                Expect.isEmpty answers.Foretold "a rival foretells nothing"
-
-                for found in answers.Answers @ answers.Plain do
-                    Expect.isTrue (found.allclose (expected.unsqueeze 0L, 1e-4, 1e-5)) "the same frame"
-                    found.Dispose()
-
-            ask ()
-            let before = LiveTensors.count ()
-            ask ()
-            Expect.equal (LiveTensors.count ()) before "none left behind"
-            (segmenter :> System.IDisposable).Dispose()
-            Expect.isLessThanOrEqual (LiveTensors.count ()) empty "none after closing"
-
-            let export =
-                VerifiedExport.run
-                    {
-                        Model = request.Out
-                        Mode = None
-                        Out = Path.Combine(folder, "model.onnx")
-                    }
-                    Progress.none
+            let export = asked folder (request reader folder "run" (Some prompting))
 
             if prompting = Prompting.Biomedcoop then
                 Outcome.ok export |> ignore
             else
                 export |> Outcome.refusedWith 2 [ "text tower"; "biomedcoop" ])
+
+/// MedCLIPSeg's attention, with a table of texts and no text tower.
+let private fusing folder out =
+    let plain = settings None
+
+    { World.request folder out with
+        Settings =
+            { plain with
+                Method =
+                    { plain.Method with
+                        Fusion = Some Fusion.Medclipseg
+                    }
+            }
+    }
+
+let private fusion =
+    testList
+        "fusion"
+        [
+            testCase
+                "by a table of texts: the bundle answers as in training; a stopped run ends with the same bytes; every leaf is learned"
+            <| fun () ->
+                World.within (fun folder ->
+                    let whole = fusing folder "whole"
+                    trainedTwice folder whole
+                    use _scope = torch.NewDisposeScope()
+                    let model, start = ends whole [ "polyp" ]
+                    changed start (Option.get model.Rival)
+
+                    let leaves = Map.ofList (Tree.leaves (Option.get model.Rival))
+
+                    let load settings tensors =
+                        RivalTensors.load "here" settings model.Tower model.Texts [ "polyp" ] tensors
+
+                    Expect.isSome (Outcome.ok (load whole.Settings.Method leaves)) "whole"
+
+                    load whole.Settings.Method (leaves.Remove "image.gate")
+                    |> Outcome.refusedWith 3 [ "image.gate" ]
+
+                    load (settings None).Method leaves
+                    |> Outcome.refusedWith 3 [ "prompts that its settings don't have" ])
+
+            testCase "every way to ask the segmenter; no tensor is left behind; not exported"
+            <| fun () ->
+                World.within (fun folder ->
+                    asked folder (fusing folder "run") |> Outcome.refusedWith 2 [ "method.fusion" ])
+        ]
+
+/// Texts that a rival which words its own doesn't read.
+let private unread () =
+    PromptTexts.ofEmbeddings 2 1 None (torch.zeros (6L, 32L))
 
 let private sources =
     testList
@@ -256,10 +327,11 @@ let private sources =
                             (settings (Some Prompting.Biomedcoop)).Method
                             weights
                             TextSource.Own
+                            (unread ())
                             classes
                             (Seed.create 1UL)
 
-                    let ensemble = (Option.get (Outcome.ok create)).ensemble |> Option.get
+                    let ensemble = (wording (Option.get (Outcome.ok create))).ensemble |> Option.get
                     Expect.isGreaterThanOrEqual usable.Length 12 "the sentences of captions fit"
                     Expect.isLessThan usable.Length 20 "others don't"
                     Expect.equal (List.ofArray ensemble.shape) [ 2L; int64 usable.Length; 32L ] "the rest"
@@ -287,9 +359,10 @@ let private sources =
                         }
 
                     let rival =
-                        RivalSource.create m weights TextSource.Own classes (Seed.create 1UL)
+                        RivalSource.create m weights TextSource.Own (unread ()) classes (Seed.create 1UL)
                         |> Outcome.ok
                         |> Option.get
+                        |> wording
 
                     let expected =
                         [ "endoscopic image of a polyp"; "endoscopic image of a mucus" ]
@@ -313,9 +386,10 @@ let private sources =
                         }
 
                     let rival =
-                        RivalSource.create m weights (sourceOf request) classes (Seed.create 1UL)
+                        RivalSource.create m weights (sourceOf request) (unread ()) classes (Seed.create 1UL)
                         |> Outcome.ok
                         |> Option.get
+                        |> wording
 
                     let encoder = Outcome.ok (TextEncoder.find weights (sourceOf request)) |> Option.get
 
@@ -345,14 +419,15 @@ let private sources =
                     let m = request.Settings.Method
 
                     let rival =
-                        RivalSource.create m weights (sourceOf request) classes (Seed.create 1UL)
+                        RivalSource.create m weights (sourceOf request) (unread ()) classes (Seed.create 1UL)
                         |> Outcome.ok
                         |> Option.get
+                        |> wording
 
                     let leaves = Map.ofList (Tree.leaves rival)
 
                     let load tensors =
-                        RivalTensors.load "here" m weights.Tower classes tensors
+                        RivalTensors.load "here" m weights.Tower (unread ()) classes tensors
 
                     Expect.isSome (Outcome.ok (load leaves)) "whole"
 
@@ -420,16 +495,15 @@ let private sources =
                     let m = (settings (Some Prompting.Cocoop)).Method
 
                     let rival =
-                        Option.get (
-                            Outcome.ok (
-                                RivalSource.create m weights TextSource.Own classes (Seed.create 1UL)
-                            )
-                        )
+                        RivalSource.create m weights TextSource.Own (unread ()) classes (Seed.create 1UL)
+                        |> Outcome.ok
+                        |> Option.get
+                        |> wording
 
                     let leaves = Map.ofList (Tree.leaves rival)
 
                     let load m tensors =
-                        RivalTensors.load "here" m weights.Tower classes tensors
+                        RivalTensors.load "here" m weights.Tower (unread ()) classes tensors
 
                     Expect.isSome (Outcome.ok (load m leaves)) "whole"
                     let unknown = rival.frame.tokens.add (torch.tensor 100000L)
@@ -449,6 +523,7 @@ let tests =
         testList
             "RivalSource"
             (sources
+             :: fusion
              :: [
                  for reader in [ Own; Sentences ] do
                      yield! List.map (trained reader) all

@@ -329,6 +329,45 @@ let private leftOut =
                 }
             |> Outcome.refusedWith 4 [ Path.Combine("b", "images") ])
 
+let private controls =
+    testCase "the bundle of a control keeps the dictionary that it was trained with"
+    <| fun () ->
+        World.within (fun folder ->
+            use _scope = torch.NewDisposeScope()
+            let plain = World.request folder "plain"
+
+            let control =
+                { World.request folder "control" with
+                    Settings =
+                        { plain.Settings with
+                            Method =
+                                { plain.Settings.Method with
+                                    Dictionary = Some DictionarySource.Shuffled
+                                }
+                        }
+                }
+
+            let textsOf request =
+                Outcome.ok (World.train request) |> ignore
+                (Outcome.ok (Bundle.load request.Out)).Texts
+
+            let texts, shuffled = textsOf plain, textsOf control
+
+            let expected =
+                texts
+                |> PromptTexts.withDictionary
+                    DictionarySource.Shuffled
+                    (Seed.create control.Seed |> Seed.named "dictionary")
+
+            for (path, found), expected in List.zip (Tree.leaves shuffled) (Tree.tensors expected) do
+                Expect.isTrue (found.equal(expected).all().item<bool>()) path
+
+            Expect.isFalse
+                (shuffled.conditions.equal(texts.conditions).all().item<bool>())
+                "another dictionary"
+
+            Expect.notEqual (weightsOf control) (weightsOf plain) "another model")
+
 let private learns =
     testCase "it learns: discs of a site that it never saw are found"
     <| fun () ->
@@ -346,4 +385,4 @@ let private learns =
         Expect.isGreaterThan (dice "model") (dice "mean training mask") "more than the best fixed answer"
 
 let tests =
-    testSequenced (testList "Trainer" [ resumed; refusals; leftOut; learns ])
+    testSequenced (testList "Trainer" [ resumed; refusals; leftOut; controls; learns ])
