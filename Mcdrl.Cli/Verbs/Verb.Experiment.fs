@@ -49,7 +49,7 @@ type ExperimentArgument =
             | Methods _ -> "only these methods, their keys with commas, e.g. baseline,mcdrl. Default: all."
             | Protocol _ -> "imagewise (the default), micro, pranet256 or bgfg."
             | Conditions _ ->
-                "judges this many frames of each unseen site, evenly spaced, under every imaging condition that can be done to pixels, too: Dice as it is, robust Dice (the mean over the frame as it is and the conditions) and Dice under each."
+                "judges this many frames of each unseen site, evenly spaced, under the eight imaging conditions that can be done to their pixels, too: Dice as it is, robust Dice (the mean over the frame as it is and the conditions) and Dice under each."
             | Out _ ->
                 "where runs and reports go. Runs that are done are kept and shared by all experiments there; several processes may work there together. Default: out/experiments."
             | Report_Only -> "does no run; writes the report from those that are done."

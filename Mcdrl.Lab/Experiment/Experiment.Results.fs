@@ -7,7 +7,7 @@ type ConditionedScore =
         Stem: string
         /// Of the frame as it is.
         AsItIs: float
-        /// Under each condition that can be done to pixels, at the strength of training's pairs.
+        /// Under each of `Conditions.onPixels`, at the strength of training's pairs.
         Under: Map<string, float>
     }
 

@@ -34,8 +34,15 @@ module internal ExperimentRobustness =
                 |> Metrics.dice EmptyTruth.Counted
         ]
 
-    /// Dice of a frame as it is, and under every condition at these strengths.
-    let private ofItem (segmenter: Segmenter) (seed: Seed) (dataset: Dataset) strengths (item: DatasetItem) =
+    /// Dice of a frame as it is, and after each of some operations at these strengths.
+    let private ofItem
+        (segmenter: Segmenter)
+        (seed: Seed)
+        (dataset: Dataset)
+        operations
+        strengths
+        (item: DatasetItem)
+        =
         Dataset.read dataset item
         |> Result.map (fun (picture, truth) ->
             use _scope = torch.NewDisposeScope()
@@ -49,7 +56,7 @@ module internal ExperimentRobustness =
 
             List.exactlyOne (dices segmenter truth (frame.unsqueeze 0L)),
             [
-                for name, operation in Conditions.byName do
+                for name, operation in operations do
                     let under strength =
                         operation strength (Seed.named name seed) frame
 
@@ -60,6 +67,7 @@ module internal ExperimentRobustness =
             ])
 
     let private sweptAt
+        operations
         strengths
         (segmenter: Segmenter)
         (dataset: Dataset)
@@ -80,7 +88,11 @@ module internal ExperimentRobustness =
                 )
 
             let! swept =
-                TorchThreads.run "conditions" (ofItem segmenter seed dataset strengths) items progress
+                TorchThreads.run
+                    "conditions"
+                    (ofItem segmenter seed dataset operations strengths)
+                    items
+                    progress
 
             let! swept = McdrlError.complete swept
             return List.zip (List.ofArray items) swept
@@ -109,7 +121,7 @@ module internal ExperimentRobustness =
         (seed: Seed)
         (progress: Progress)
         : Result<ConditionDice list, McdrlError> =
-        sweptAt strengths.Tail segmenter dataset site frames seed progress
+        sweptAt Conditions.byName strengths.Tail segmenter dataset site frames seed progress
         |> Result.map (fun swept ->
             [
                 for _, (plain, under) in swept ->
@@ -125,7 +137,7 @@ module internal ExperimentRobustness =
             ]
             |> meanOver)
 
-    /// The same, frame by frame, for each condition at the strength that pairs of views have in training.
+    /// The same, frame by frame, for each of `Conditions.onPixels` at the strength that pairs of views have in training.
     let scores
         (segmenter: Segmenter)
         (dataset: Dataset)
@@ -134,7 +146,7 @@ module internal ExperimentRobustness =
         (seed: Seed)
         (progress: Progress)
         : Result<ConditionedScore list, McdrlError> =
-        sweptAt [ Conditions.typical ] segmenter dataset site frames seed progress
+        sweptAt Conditions.onPixels [ Conditions.typical ] segmenter dataset site frames seed progress
         |> Result.map (fun swept ->
             [
                 for item, (plain, under) in swept ->

@@ -167,3 +167,8 @@ module Conditions =
             "blood", blood
             "reflection", reflection
         ]
+
+    /// Those of them that are what the condition does to a real frame, eight of the ten: a film of mucus or blood over a
+    /// frame is a drawing of one.
+    let onPixels =
+        byName |> List.filter (fun (name, _) -> name <> "mucus" && name <> "blood")

@@ -44,18 +44,15 @@ type internal Interventions =
 module internal Interventions =
     let private names = Prompts.conditions |> List.map _.Name
 
-    /// Operations on the pixels of a real frame that are what the condition does there. A film of mucus or blood over a
-    /// frame is a drawing of one, and a camera can't be moved afterwards.
-    let private onPixels =
-        Conditions.byName
-        |> List.filter (fun (name, _) -> name <> "mucus" && name <> "blood")
-
     let private ofFrame strength (seed: Seed) dataset (item: DatasetItem) : IntervenedScene =
         let seed = seed |> Seed.named item.Site |> Seed.named item.Stem
 
         let shown picture truth condition =
             let change side =
-                match condition |> Option.bind (fun name -> List.tryFind (fst >> (=) name) onPixels) with
+                match
+                    condition
+                    |> Option.bind (fun name -> List.tryFind (fst >> (=) name) Conditions.onPixels)
+                with
                 | None -> Preprocessing.frame side picture
                 | Some(name, operation) ->
                     scoped (fun () ->
@@ -84,7 +81,8 @@ module internal Interventions =
         (items: DatasetItem array)
         : Interventions =
         let possible =
-            names |> List.filter (fun name -> List.exists (fst >> (=) name) onPixels)
+            names
+            |> List.filter (fun name -> List.exists (fst >> (=) name) Conditions.onPixels)
 
         {
             Description =

@@ -108,7 +108,7 @@ let tests =
                         let model = Outcome.ok (Bundle.load (Path.Combine(folder, "run", "model")))
 
                         match model.Rival with
-                        | Some { frame = { text = TextTower.Bert _ } } -> ()
+                        | Some(Rival.Prompts { frame = { text = TextTower.Bert _ } }) -> ()
                         | _ -> failtest "the model reads its prompts by the sentence encoder"
 
                         let table = [ "--text"; Path.Combine(folder, "text.safetensors") ]

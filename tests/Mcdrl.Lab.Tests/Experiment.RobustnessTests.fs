@@ -109,12 +109,15 @@ let private sweeping =
                 let picture, truth = Outcome.ok (Dataset.read (dataset ()) item)
 
                 let seed =
-                    Seed.create 5UL |> Seed.named "c" |> Seed.named item.Stem |> Seed.named "blood"
+                    Seed.create 5UL
+                    |> Seed.named "c"
+                    |> Seed.named item.Stem
+                    |> Seed.named "reflection"
 
                 use _scope = torch.NewDisposeScope()
 
                 let changed =
-                    Conditions.blood Conditions.typical seed (Preprocessing.frame 32 picture)
+                    Conditions.reflection Conditions.typical seed (Preprocessing.frame 32 picture)
 
                 let marked =
                     (Segmenter.probabilitiesOfFrames segmenter None (changed.unsqueeze 0L))
@@ -131,7 +134,12 @@ let private sweeping =
                         (RasterTensors.toLabels truth).Labels
                     |> Metrics.dice EmptyTruth.Counted
 
-                near expected scores[1].Under["blood"] "one of them by hand"
+                Expect.equal
+                    (List.ofSeq scores[1].Under.Keys |> set)
+                    (set (Conditions.byName |> List.map fst) - set [ "mucus"; "blood" ])
+                    "eight: films are drawings"
+
+                near expected scores[1].Under["reflection"] "one of them by hand"
 
             testCase "the same again, and another seed moves only what is drawn"
             <| fun () ->
