@@ -36,7 +36,14 @@ let out, wanted =
 
         exit 2
 
-let without = [ "method.training_mode=never"; "method.alpha=1"; "loss.causal=0" ]
+let without =
+    [
+        "method.training_mode=never"
+        "method.alpha=1"
+        "loss.causal=0"
+        "loss.grounding=0"
+        "loss.invariance=0"
+    ]
 
 /// What a name stands for: changes to the preset `demo`. Tower, data, augmentation and budget are the same for all.
 let variants =

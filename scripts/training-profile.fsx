@@ -151,7 +151,7 @@ let advance (loss: Tensor) =
 let step (members: int array) =
     use _scope = torch.NewDisposeScope()
     let confounders = Objective.drawConfounders texts seed members.Length
-    let grounded = Objective.isGrounded settings
+    let paired = settings.Augmentation.Pairs
 
     let drawn =
         part "drawing" (fun () ->
@@ -160,7 +160,7 @@ let step (members: int array) =
                     let frame, labels = Frames.read frames index
                     let seed = Seed.split index seed
 
-                    if grounded then
+                    if paired then
                         let condition = settings.Method.Conditions[int m]
 
                         let seen, marked, other =
@@ -175,16 +175,12 @@ let step (members: int array) =
     let batchOf pick = drawn |> Array.map pick |> torch.stack
 
     let transformed =
-        if grounded then
+        if paired then
             part "tower, conditions" (fun () ->
-                use _noGrad = torch.no_grad ()
-
-                let seen =
-                    Views.throughTower views state.Running (batchOf (fun (_, _, other) -> other))
-
                 Some
                     {
-                        Dense = seen.Dense
+                        Features =
+                            Views.throughTower views state.Running (batchOf (fun (_, _, other) -> other))
                         Weight = torch.ones (int64 members.Length)
                     })
         else
@@ -251,7 +247,7 @@ let counted =
     let network =
         Flops.method m m.TrainingMode weights.Tower state.Network texts (int64 side)
 
-    let towers = if Objective.isGrounded settings then 2L else 1L
+    let towers = if settings.Augmentation.Pairs then 2L else 1L
 
     [
         "towers, forward", towers * visual

@@ -63,6 +63,7 @@ module internal DemoPlan =
                 { settings.Loss with
                     Causal = 0.0
                     Grounding = 0.0
+                    Invariance = 0.0
                 }
         }
 
