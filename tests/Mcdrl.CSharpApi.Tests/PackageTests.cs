@@ -8,22 +8,10 @@ namespace Mcdrl.CSharpApi.Tests;
 /// <summary>What <c>dotnet fsi build.fsx pack</c> makes, as its consumers get it.</summary>
 public class PackageTests
 {
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-
-        while (!File.Exists(Path.Combine(folder.FullName, "Mcdrl.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
-        }
-
-        return folder.FullName;
-    }
-
     private static IReadOnlyList<string> Dependencies(string project, string folder)
     {
         string[] arguments = ["pack", project, "-c", "Release", "--no-build", "-o", folder, "-nologo", "-tl:off", "-nodeReuse:false"];
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = Root(), RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = Repository.Root, RedirectStandardOutput = true };
         using var pack = Process.Start(start)!;
         var said = pack.StandardOutput.ReadToEnd();
         pack.WaitForExit();

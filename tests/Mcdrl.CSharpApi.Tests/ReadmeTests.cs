@@ -23,23 +23,11 @@ public partial class ReadmeTests(TinyModel tiny)
     [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex Code();
 
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-
-        while (!File.Exists(Path.Combine(folder.FullName, "Mcdrl.sln")))
-        {
-            folder = folder.Parent ?? throw new DirectoryNotFoundException("no Mcdrl.sln above the tests");
-        }
-
-        return folder.FullName;
-    }
-
     [Fact]
     public void Its_program_is_the_example()
     {
-        var code = Code().Match(File.ReadAllText(Path.Combine(Root(), "README.md"))).Groups[1].Value;
-        var source = File.ReadAllText(Path.Combine(Root(), "tests", "Mcdrl.CSharpApi.Tests", "ReadmeTests.cs"));
+        var code = Code().Match(File.ReadAllText(Path.Combine(Repository.Root, "README.md"))).Groups[1].Value;
+        var source = File.ReadAllText(Path.Combine(Repository.Root, "tests", "Mcdrl.CSharpApi.Tests", "ReadmeTests.cs"));
         Assert.Contains("SaveMask", code);
         Assert.Contains(string.Join("\n", code.Split('\n').Select(line => line == "" ? "" : "        " + line)), source);
     }

@@ -3,7 +3,7 @@ module Mcdrl.Tests.DocumentsTests
 open System.IO
 open Expecto
 
-let private at (path: string) = Path.Combine(House.root.Value, path)
+let private at (path: string) = Path.Combine(Repository.root, path)
 
 let private text path = File.ReadAllText(at path)
 
@@ -18,14 +18,14 @@ let private pages =
     [
         for folder in [ ""; "docs" ] do
             for path in Directory.GetFiles(at folder, "*.md") do
-                Path.GetRelativePath(House.root.Value, path)
+                Path.GetRelativePath(Repository.root, path)
     ]
 
 let private references =
     lazy
         (Set
             [
-                for project in (House.read House.root.Value).Projects do
+                for project in (House.read Repository.root).Projects do
                     for other in project.References -> project.Name, other
             ])
 

@@ -44,16 +44,6 @@ type Arrow =
 
 [<RequireQualifiedAccess>]
 module House =
-    /// The folder of `Mcdrl.sln`.
-    let root =
-        let rec climb (folder: DirectoryInfo | null) =
-            match folder with
-            | null -> invalidOp "There is no Mcdrl.sln above the tests."
-            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) -> found.FullName
-            | inner -> climb inner.Parent
-
-        lazy climb (DirectoryInfo AppContext.BaseDirectory)
-
     /// A source file's path and text.
     let source (path: string) (text: string) : Source =
         let code = SourceNames.codeOf text

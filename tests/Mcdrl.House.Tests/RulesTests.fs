@@ -34,7 +34,7 @@ let private complains what rule (parts: (Project * Source list) list) (expected:
     testCase what
     <| fun () -> Expect.equal (rule (house parts)) expected "the complaints"
 
-let private real = lazy House.read House.root.Value
+let private real = lazy House.read Repository.root
 
 let private broken =
     [

@@ -49,7 +49,12 @@ let tests =
                 let other = DemoPlan.baseline own
                 Expect.equal other.Method.TrainingMode Marginalisation.Never "no intervention"
                 Expect.equal other.Method.Alpha 1.0 "no regions"
-                Expect.equal (other.Loss.Causal, other.Loss.Grounding) (0.0, 0.0) "no losses of theirs"
+
+                Expect.equal
+                    (other.Loss.Causal, other.Loss.Grounding, other.Loss.Invariance)
+                    (0.0, 0.0, 0.0)
+                    "no losses of theirs"
+
                 Expect.equal other.Optimiser own.Optimiser "the same budget"
                 Expect.equal other.Augmentation own.Augmentation "the same augmentation"
                 Expect.equal other.Method.InputSize own.Method.InputSize "the same input"

@@ -85,8 +85,8 @@ let tests =
 
                         if settings.Method.TrainingMode = Marginalisation.Never then
                             Expect.equal
-                                (settings.Loss.Causal, settings.Loss.Grounding)
-                                (0.0, 0.0)
+                                (settings.Loss.Causal, settings.Loss.Grounding, settings.Loss.Invariance)
+                                (0.0, 0.0, 0.0)
                                 $"{design.Name}, {method.Key}"
 
             testCase "an experiment is found by its name; for another, all names are listed"

@@ -86,16 +86,7 @@ let private pretrain request =
     Pretrainer.pretrain world request Progress.none
 
 /// The model that comes with the product.
-let private shipped =
-    lazy
-        (let rec climb (folder: DirectoryInfo | null) =
-            match folder with
-            | null -> failtest "no Mcdrl.sln above the tests"
-            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) ->
-                Path.Combine(found.FullName, "models", "mini")
-            | inner -> climb inner.Parent
-
-         climb (DirectoryInfo System.AppContext.BaseDirectory))
+let private shipped = Path.Combine(Repository.root, "models", "mini")
 
 let private vocabulary =
     Captions.all Phantom.classes Phantom.conditions
@@ -217,21 +208,21 @@ let tests =
 
             testCase "models/mini: the card's digests are the files', and it is small"
             <| fun () ->
-                let card = File.ReadAllText(Path.Combine(shipped.Value, PretrainingFolder.cardName))
+                let card = File.ReadAllText(Path.Combine(shipped, PretrainingFolder.cardName))
 
                 for name in [ "model.safetensors"; "vocab.json"; "merges.txt"; "recipe.json" ] do
-                    let path = Path.Combine(shipped.Value, name)
+                    let path = Path.Combine(shipped, name)
                     Expect.stringContains card $"| {name} | {get (Files.sha256 path)} |" name
 
                 let bytes =
-                    Directory.GetFiles shipped.Value
+                    Directory.GetFiles shipped
                     |> Array.sumBy (fun path -> FileInfo(path).Length)
 
                 Expect.isLessThanOrEqual bytes (16L * 1024L * 1024L) "at most 16 MiB"
 
             testCase "models/mini tells the classes of unseen frames, and its prompts point at their lesions"
             <| fun () ->
-                let weights = get (Weights.load shipped.Value)
+                let weights = get (Weights.load shipped)
                 use _scope = torch.NewDisposeScope()
                 let settings = get (PretrainingConfig.recipeWith [])
 

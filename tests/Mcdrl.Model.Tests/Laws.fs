@@ -39,15 +39,7 @@ let private complete =
 let private documented =
     testCase "docs/laws.md lists every law with its cases"
     <| fun () ->
-        let rec repository (folder: DirectoryInfo | null) =
-            match folder with
-            | null -> skiptest "skipped, not in a source tree"
-            | found when File.Exists(Path.Combine(found.FullName, "Mcdrl.sln")) -> found.FullName
-            | inner -> repository inner.Parent
-
-        let page =
-            Path.Combine(repository (DirectoryInfo AppContext.BaseDirectory), "docs", "laws.md")
-            |> File.ReadAllText
+        let page = File.ReadAllText(Path.Combine(Repository.root, "docs", "laws.md"))
 
         for name in names do
             Expect.stringContains page name "run scripts/mutations.fsx --record"
