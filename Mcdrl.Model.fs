@@ -331,7 +331,8 @@ module Network =
             match model.text_classes with
             | None -> read
             | Some weights ->
-                let image = rows.narrow(1L, observation.Cells.shape[1], 1L).unsqueeze 1L // [B', 1, 1, d]
+                // What z does to F_vis is learned from grounding alone: the labels of confounded sites would teach it the confounding.
+                let image = rows.narrow(1L, observation.Cells.shape[1], 1L).detach().unsqueeze 1L // [B', 1, 1, d]
 
                 let told x =
                     Regions.similarity x observation.Prompts // [B', h, w, K + 1]
