@@ -215,8 +215,7 @@ let tests =
                     Expect.stringContains card $"| {name} | {get (Files.sha256 path)} |" name
 
                 let bytes =
-                    Directory.GetFiles shipped
-                    |> Array.sumBy (fun path -> FileInfo(path).Length)
+                    Directory.GetFiles shipped |> Array.sumBy (fun path -> FileInfo(path).Length)
 
                 Expect.isLessThanOrEqual bytes (16L * 1024L * 1024L) "at most 16 MiB"
 
