@@ -76,8 +76,7 @@ module MedClipSeg =
         }
 
     let private silent (inputs: int64) (outputs: int64) filling : Linear =
-        {
-            weight = Filling.fill (fun shape _ -> Init.zeros shape) [ outputs; inputs ] filling
+        { Init.silent inputs outputs filling with
             bias = None
         }
 

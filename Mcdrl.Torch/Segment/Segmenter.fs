@@ -243,6 +243,28 @@ module Segmenter =
         scoped (fun () ->
             (probabilitiesOfFrames segmenter mode (frameOf segmenter picture)).squeeze(0L).cpu())
 
+    /// The answer about a picture with what it comes from, each computed once.
+    let private answerAndSources (segmenter: Segmenter) mode picture =
+        let frames = frameOf segmenter picture
+        let observation = observeFrames segmenter frames
+
+        let each =
+            if segmenter.Model.Manifest.Active then
+                Some(underEach segmenter observation)
+            else
+                None
+
+        let probabilities, comparison =
+            answer segmenter mode frames (fun () -> observation) (fun () ->
+                each |> Option.defaultWith (fun () -> underEach segmenter observation))
+
+        {|
+            Observation = observation
+            Each = each
+            Probabilities = probabilities
+            Comparison = comparison
+        |}
+
     let probabilitiesAndDisagreement (segmenter: Segmenter) mode (picture: Picture) : Tensor * Tensor option =
         use _inference = torch.inference_mode ()
 
@@ -250,27 +272,16 @@ module Segmenter =
             probabilities :: Option.toList disagreement
 
         scopedWith (kept >> Seq.ofList) (fun () ->
-            let mode = modeOf segmenter mode
-            let frames = frameOf segmenter picture
-            let observation = observeFrames segmenter frames
-            let observed () = observation
+            let answer = answerAndSources segmenter (modeOf segmenter mode) picture
 
-            if segmenter.Model.Manifest.Active then
-                let each = underEach segmenter observation
-
-                let probabilities, comparison =
-                    answer segmenter mode frames observed (fun () -> each)
-
-                let information =
-                    match comparison with
+            let information =
+                answer.Each
+                |> Option.map (fun each ->
+                    match answer.Comparison with
                     | Some(information, _) -> information
-                    | None -> Disagreement.mutualInformation segmenter.Model.Texts.log_prior each
+                    | None -> Disagreement.mutualInformation segmenter.Model.Texts.log_prior each)
 
-                probabilities.squeeze(0L).cpu(), Some(information.squeeze(0L).cpu())
-            else
-                let none () = underEach segmenter observation
-                let probabilities, _ = answer segmenter mode frames observed none
-                probabilities.squeeze(0L).cpu(), None)
+            answer.Probabilities.squeeze(0L).cpu(), information |> Option.map (_.squeeze(0L).cpu()))
 
     /// How many frames go through the network at once.
     let private together = 4
@@ -414,20 +425,16 @@ module Segmenter =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let mode = modeOf segmenter mode
-        let frames = frameOf segmenter picture
-        let observation = observeFrames segmenter frames
-        let observed () = observation
-        let regions = Explained.regionsSeen observation
+        let answer = answerAndSources segmenter mode picture
+        let regions = Explained.regionsSeen answer.Observation
 
-        if segmenter.Model.Manifest.Active then
-            let each = underEach segmenter observation
+        let segmentation =
+            result segmenter mode picture answer.Probabilities answer.Comparison
 
-            let probabilities, comparison =
-                answer segmenter mode frames observed (fun () -> each)
-
-            let segmentation = result segmenter mode picture probabilities comparison
-
-            let attention = probabilitiesOf segmenter Marginalisation.Attention observation
+        match answer.Each with
+        | Some each ->
+            let attention =
+                probabilitiesOf segmenter Marginalisation.Attention answer.Observation
 
             Explained.active
                 segmenter.Manifest.Settings.Method.Conditions
@@ -437,11 +444,7 @@ module Segmenter =
                 regions
                 each
                 (attention.squeeze 0L)
-        else
-            let none () = underEach segmenter observation
-            let probabilities, comparison = answer segmenter mode frames observed none
-            let segmentation = result segmenter mode picture probabilities comparison
-            Explained.unconditional picture segmentation regions
+        | None -> Explained.unconditional picture segmentation regions
 
     let engine (segmenter: Segmenter) : Engine =
         {

@@ -56,7 +56,7 @@ module internal OnnxTransformer =
     /// softmax(q qᵀ/√d) + softmax(k kᵀ/√d). Both [B, heads, n, d] → [B, heads, n, n]
     let sclipWeights graph (queries: OnnxValue) (keys: OnnxValue) =
         let correlation x =
-            OnnxLayers.weights graph None x (OnnxLayers.turned graph x)
+            OnnxLayers.weights graph x (OnnxLayers.turned graph x)
 
         OnnxOp.add graph (correlation queries) (correlation keys)
 

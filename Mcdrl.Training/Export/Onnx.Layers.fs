@@ -110,16 +110,11 @@ module internal OnnxLayers =
         |> OnnxOp.permute graph [ 0; 2; 1; 3 ]
         |> OnnxOp.reshape graph [ x.Shape[0]; x.Shape[2]; x.Shape[1] * x.Shape[3] ]
 
-    /// softmax(q kᵀ / √d + bias). q [B, heads, n, d], kᵀ [B, heads, d, m] → [B, heads, n, m]
-    let weights graph (bias: OnnxValue option) (queries: OnnxValue) (keysTransposed: OnnxValue) =
+    /// softmax(q kᵀ / √d). q [B, heads, n, d], kᵀ [B, heads, d, m] → [B, heads, n, m]
+    let weights graph (queries: OnnxValue) (keysTransposed: OnnxValue) =
         let scale = 1.0 / sqrt (float queries.Shape[3])
 
-        let scores =
-            OnnxOp.mul graph (OnnxOp.matmul graph queries keysTransposed) (OnnxGraph.number graph scale)
-
-        bias
-        |> Option.map (OnnxOp.add graph scores)
-        |> Option.defaultValue scores
+        OnnxOp.mul graph (OnnxOp.matmul graph queries keysTransposed) (OnnxGraph.number graph scale)
         |> OnnxOp.softmax graph -1L
 
     /// [B, heads, m, d] → [B, heads, d, m]
@@ -130,7 +125,7 @@ module internal OnnxLayers =
         let part number x =
             projected graph number layer x |> splitHeads graph heads
 
-        let attention = weights graph None (part 0L queries) (turned graph (part 1L memory))
+        let attention = weights graph (part 0L queries) (turned graph (part 1L memory))
 
         OnnxOp.matmul graph attention (part 2L memory)
         |> mergeHeads graph

@@ -63,7 +63,6 @@ module internal OnnxModifiedResNet =
         let attention =
             OnnxLayers.weights
                 graph
-                None
                 (split graph pool.q_proj queries)
                 (OnnxLayers.turned graph (split graph pool.k_proj tokens))
 
