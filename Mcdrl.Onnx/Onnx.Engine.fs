@@ -197,8 +197,8 @@ module OnnxEngine =
                     | Some asked when asked <> stated.Mode ->
                         Error(
                             McdrlError.usage
-                                $"the file was exported for the mode {stated.Mode}, not {asked}"
-                                "mode"
+                                $"the file was exported for the mode {Marginalisation.name stated.Mode}"
+                                $"“mode” {Marginalisation.name asked}"
                                 "Leave the mode to the model, or export the one that you want"
                         )
                     | _ -> segment exported picture

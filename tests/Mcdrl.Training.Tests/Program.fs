@@ -17,6 +17,7 @@ let private tests () =
         SentenceEncoderTests.tests
         PromptTableTests.tests
         RivalSourceTests.tests
+        TrainerRivalsTests.tests
         EncoderTests.tests
         ParityTests.tests
         ConfigTests.tests
