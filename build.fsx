@@ -26,10 +26,14 @@ let bench () =
             "*"
         ]
 
-/// What an earlier demo with the same arguments finished is kept.
 let demo () =
     build ()
-    run (Path.Combine(root, "bin", "mcdrl")) [ "demo"; "--out"; "out/demo"; "--replace" ]
+    run (Path.Combine(root, "bin", "mcdrl")) [ "demo"; "--out"; "out/demo" ]
+
+/// What an earlier study with the same arguments finished is kept.
+let study () =
+    build ()
+    run (Path.Combine(root, "bin", "mcdrl")) [ "study"; "--out"; "out/study"; "--replace" ]
 
 /// Replaces models/mini; half an hour on two cores.
 let pretrain () =
@@ -156,7 +160,8 @@ let targets =
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
         "bench", "build and time the parts of a segmentation; `bin/mcdrl bench` times the whole", bench
-        "demo", "build, train on four simulated hospitals, judge on a fifth, and write a page about it", demo
+        "demo", "build, segment frames of a hospital that the model has never seen, and show them on a page", demo
+        "study", "build, train on four simulated hospitals, judge on a fifth, and write a page about it", study
         "pretrain",
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain

@@ -6,84 +6,49 @@ open Mcdrl
 
 type DemoArgument =
     | Out of folder: string
-    | Seed of number: uint64
-    | Left_Out of site: string
-    | Weights of path: string
-    | Quick
-    | Replace
+    | Model of folder: string
+    | Data of folder: string
+    | Device of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Out _ ->
-                "where everything goes; what an earlier run with the same arguments finished there is kept. Default: out/demo."
-            | Seed _ -> "decides every random choice. Default 1."
-            | Left_Out _ -> "the site that neither model is trained on, p1 to p5. Default p5."
-            | Weights _ ->
-                "a CLIP's weights, a file or a folder. Default: the small one that comes with Mcdrl."
-            | Quick -> "few frames and epochs: a minute, and numbers that mean nothing."
-            | Replace -> "starts over where the folder holds a demo made with other arguments."
+            | Out _ -> "where the page and all results go. Default: out/demo."
+            | Model _ -> "the model's folder. Default: the model that comes with Mcdrl."
+            | Data _ ->
+                "a dataset, every frame of which is shown beside its truth. Default: the frames that come with Mcdrl, of a hospital that the model has never seen."
+            | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
 
 /// `mcdrl demo`
 [<RequireQualifiedAccess>]
 module DemoVerb =
-    let private table session (found: DemoReport) =
-        let say = Session.say session
-        let models = [ found.Mcdrl; found.Baseline ]
-
-        let row (label: string) (figure: DemoScores -> Measured option) =
-            let cells =
-                models
-                |> List.map (fun model ->
-                    match figure model with
-                    | Some value -> $"{Page.number value.Mean} ± {Page.number value.Error}"
-                    | None -> "-")
-                |> List.map (fun cell -> $"{cell, 18}")
-                |> String.concat ""
-
-            say $"{label, -18}{cells}"
-
-        say
-            $"{found.Scenes} scenes of {found.LeftOut}, which neither model was trained on, each under every condition."
-
-        let names =
-            models |> List.map (fun model -> $"{model.Name, 18}") |> String.concat ""
-
-        let nothing = ""
-        say $"{nothing, -18}{names}"
-        row "mean Dice" (fun model -> Some model.Dice)
-        row "worst condition" (DemoScores.worst >> Option.map _.Dice)
-        row "invariance" (fun model -> Some model.Invariance)
-        row "confounding gap" _.ConfoundingGap
-        say "± one standard error over scenes. One seed and one unseen site: no proof."
-        say ""
-
-        for stage in found.Stages do
-            say $"{stage.Stage, -40}{stage.Seconds, 5:F0} s"
-
-        say $"All told {found.Stages |> List.sumBy _.Seconds:F0} s, {found.Seconds:F0} s of them in this run."
-        say ""
-        say $"Open {found.Page}"
-
     let private run session (arguments: ParseResults<DemoArgument>) =
-        let request: DemoRequest =
-            {
-                Out = Path.GetFullPath(arguments.GetResult(Out, defaultValue = Path.Combine("out", "demo")))
-                Seed = arguments.GetResult(Seed, defaultValue = 1UL)
-                LeftOut = arguments.TryGetResult Left_Out
-                Weights = arguments.TryGetResult Weights
-                Quick = arguments.Contains Quick
-                Replace = arguments.Contains Replace
-            }
+        ModelFolder.orEmbedded session (arguments.TryGetResult Model)
+        |> Result.bind (fun model ->
+            let request: DemoRequest =
+                {
+                    Out = Path.GetFullPath(arguments.GetResult(Out, defaultValue = Path.Combine("out", "demo")))
+                    Model = model
+                    Data = arguments.TryGetResult Data
+                    Device = arguments.GetResult(Device, defaultValue = "cpu")
+                }
 
-        ProgressBar.during session (Demo.run request)
+            ProgressBar.during session (Demo.run request))
         |> Result.map (fun found ->
-            table session found
+            let say = Session.say session
+            say found.Dataset
+
+            for frame in found.Frames do
+                say $"  {frame.Name, -28}{DemoFrame.said frame}"
+
+            say $"{found.Frames.Length} frames in {found.Seconds:F0} s."
+            say ""
+            say $"Open {found.Page}"
             Session.emit session (RecordJson.toObject found)
             0)
 
     let verb =
         Verb.create<DemoArgument>
             "demo"
-            "trains on simulated hospitals, judges on one never seen, and tells it on a page"
+            "segments and explains frames whose truth is known, and shows them on a page beside it"
             run

@@ -15,6 +15,7 @@ module Verbs =
             PhantomVerb.verb
             PretrainVerb.verb
             DemoVerb.verb
+            StudyVerb.verb
             ExperimentVerb.verb
             DataImportVerb.verb
             DataCheckVerb.verb

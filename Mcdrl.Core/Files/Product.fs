@@ -1,5 +1,7 @@
 namespace Mcdrl
 
+open System
+open System.IO
 open System.Reflection
 
 /// Which Mcdrl this is.
@@ -17,3 +19,18 @@ module Product =
 
     /// The release alone, recorded with everything that is written.
     let release = version.Split('+')[0]
+
+    /// A folder that comes with the product, such as `models/mini`: beside the program or in a folder above it.
+    let folder (relative: string) : string option =
+        let rec climb (folder: DirectoryInfo | null) =
+            match folder with
+            | null -> None
+            | folder ->
+                let candidate = Path.Combine(folder.FullName, relative)
+
+                if Directory.Exists candidate then
+                    Some candidate
+                else
+                    climb folder.Parent
+
+        climb (DirectoryInfo AppContext.BaseDirectory)

@@ -1,98 +1,80 @@
 namespace Mcdrl
 
-/// Mean Dice under one condition.
-type DemoCondition =
-    {
-        /// Its words in the dictionary.
-        Condition: string
-        /// Mean over scenes.
-        Dice: Measured
-    }
-
-/// What is told about one of the two models, JSON through `RecordJson`. Means run over scenes.
-type DemoScores =
-    {
-        /// How the page calls the model.
-        Name: string
-        /// Mean Dice over scenes and conditions.
-        Dice: Measured
-        /// Mean Dice of the frames under no condition.
-        Reference: Measured
-        /// Mean Dice between masks of the same scene under different conditions.
-        Invariance: Measured
-        /// Dice under conditions usual for the class at the training sites minus Dice under those usual for others.
-        ConfoundingGap: Measured option
-        /// Mean Dice under each condition, in the dictionary's order.
-        Conditions: DemoCondition list
-        /// Frames that it was trained on.
-        TrainingFrames: int
-        /// Those that training took.
-        Epochs: int
-        /// The epoch whose weights were kept, from 1.
-        BestEpoch: int
-        /// Mean Dice on held-back frames of the training sites.
-        ValidationDice: float
-        /// Seconds that training took.
-        Seconds: float
-    }
-
-/// Makes scores of reports, and finds the condition a model does worst under.
+/// What a model marked on a frame whose truth is known, in a word.
 [<RequireQualifiedAccess>]
-module DemoScores =
-    /// The scores of a report, and how the model came to be.
-    let ofReport name (report: InterventionalReport) (training: TrainReport) : DemoScores =
+type DemoVerdict =
+    /// Dice of `Warning.threshold` or more.
+    | Found
+    /// Something of it is marked, with a lower Dice.
+    | Partly
+    /// A lesion is there and nothing of it is marked.
+    | Missed
+    /// No lesion is there and nothing is marked.
+    | RightlyEmpty
+    /// No lesion is there and something is marked.
+    | FalseAlarm
+
+/// A frame of the demo, JSON through `RecordJson`.
+type DemoFrame =
+    {
+        /// The name of its file, without ending.
+        Name: string
+        /// What is to be said of the answer.
+        Verdict: DemoVerdict
+        /// Of the answer and the truth, all lesion classes together, [0, 1]; 1 where both are empty.
+        Dice: float
+        /// Share of the frame that the truth marks, [0, 1].
+        TrueShare: float
+        /// Share of the frame that the answer marks, [0, 1].
+        MarkedShare: float
+        /// I(Y; Z | F), mean over pixels in nats; absent where the mode looks at no single condition.
+        Disagreement: float option
+    }
+
+/// Judges an answer about a frame.
+[<RequireQualifiedAccess>]
+module DemoFrame =
+    /// Label maps of one size: what is marked, and the truth.
+    let judge name (marked: LabelMap) disagreement (truth: LabelMap) : DemoFrame =
+        let counts = Counts.ofForeground marked.Labels truth.Labels
+        let dice = (Metrics.score EmptyTruth.Counted counts).Dice
+        let share (map: LabelMap) = LabelMap.shares map |> List.sumBy snd
+        let real, found = share truth, share marked
+
         {
             Name = name
-            Dice = Measured.ofSpread report.Dice
-            Reference = Measured.ofSpread report.Reference.Dice
-            Invariance = Measured.ofSpread report.Invariance
-            ConfoundingGap = report.ConfoundingGap |> Option.map Measured.ofSpread
-            Conditions =
-                report.Conditions
-                |> List.map (fun condition ->
-                    {
-                        Condition = condition.Condition
-                        Dice = Measured.ofSpread condition.Dice
-                    })
-            TrainingFrames = training.TrainingFrames
-            Epochs = training.Epochs
-            BestEpoch = training.BestEpoch
-            ValidationDice = training.ValidationDice
-            Seconds = training.Seconds
+            Verdict =
+                match real > 0.0, found > 0.0 with
+                | false, false -> DemoVerdict.RightlyEmpty
+                | false, true -> DemoVerdict.FalseAlarm
+                | true, _ when dice >= Warning.threshold -> DemoVerdict.Found
+                | true, _ when dice > 0.0 -> DemoVerdict.Partly
+                | true, _ -> DemoVerdict.Missed
+            Dice = dice
+            TrueShare = real
+            MarkedShare = found
+            Disagreement = disagreement
         }
 
-    /// The condition with the lowest mean Dice, the first of equals.
-    let worst (scores: DemoScores) : DemoCondition option =
-        match scores.Conditions with
-        | [] -> None
-        | some -> Some(some |> List.minBy _.Dice.Mean)
+    /// What there is to say of an answer, in a sentence.
+    let said (frame: DemoFrame) =
+        match frame.Verdict with
+        | DemoVerdict.Found -> $"Found, Dice {Page.short frame.Dice}."
+        | DemoVerdict.Partly -> $"Found badly, Dice {Page.short frame.Dice}."
+        | DemoVerdict.Missed -> "Missed: nothing of the lesion is marked."
+        | DemoVerdict.RightlyEmpty -> "No lesion, and nothing marked."
+        | DemoVerdict.FalseAlarm ->
+            $"False alarm: no lesion, and {Page.percent frame.MarkedShare} of the frame marked."
 
-/// What one model marks on a frame.
-type internal DemoAnswer =
+/// A frame as the page shows it.
+type internal DemoPicture =
     {
-        Mask: LabelMap
-        /// The class that covers most of the mask; `None` where nothing is marked.
-        Class: string option
-        Dice: float
-    }
-
-/// A scene under one condition, and what the two models make of it.
-type internal DemoView =
-    {
-        Condition: string
+        Frame: DemoFrame
         Image: PageImage
         Truth: LabelMap
-        Mcdrl: DemoAnswer
-        Baseline: DemoAnswer
-    }
-
-/// A part of the demo and how long it took.
-type DemoStage =
-    {
-        /// What was done, in a few words.
-        Stage: string
-        /// Wall-clock time.
-        Seconds: float
+        Marked: LabelMap
+        /// The explanation sheet, and what it says in words.
+        Sheet: PageImage * string
     }
 
 /// All that the demo's page tells.
@@ -100,27 +82,16 @@ type internal DemoResults =
     {
         /// Version of Mcdrl.
         Version: string
+        /// The model's own word on itself.
+        Manifest: Manifest
+        /// Figures that others published for the hospital shown: who, Dice in percent, and what is known of it.
+        Published: (string * float * string) list
         /// Where the demo was asked to put everything.
         Folder: string
-        Seed: uint64
-        Classes: string list
-        /// The site that neither model was trained on.
-        LeftOut: string
-        Sites: string list
-        /// For each condition, the share of each class's training frames that was taken under it; a column sums to 1.
-        Habits: (string * float list) list
-        /// For each site, frames with what they show in a word or two.
-        Contact: (string * (string * PageImage) list) list
-        /// Scenes of the left-out site, each seen under every condition.
-        Scenes: int
-        /// Strength of the conditions that the models are judged under, (0, 1].
-        Strength: float
-        Mcdrl: DemoScores
-        Baseline: DemoScores
-        /// What the scene below shows, e.g. `a tumor`.
-        Scene: string
-        Views: DemoView list
-        /// Explanation sheets with a caption each.
-        Sheets: (PageImage * string) list
-        Stages: DemoStage list
+        /// As its makers call it.
+        Dataset: string
+        Licence: string option
+        Citation: string option
+        Pictures: DemoPicture list
+        Seconds: float
     }

@@ -4,288 +4,138 @@ open System.Diagnostics
 open System.IO
 open FsToolkit.ErrorHandling
 
-/// What the models came to, kept in `scores.json`.
-type internal DemoJudgement =
+/// What `mcdrl demo` is asked to do.
+type DemoRequest =
     {
-        Scenes: int
-        Mcdrl: DemoScores
-        Baseline: DemoScores
+        /// The folder that everything goes to; what it holds under the same names is replaced.
+        Out: string
+        /// The model's folder.
+        Model: string
+        /// A dataset, every frame of which is shown; the frames that come with the product for `None`.
+        Data: string option
+        Device: string
     }
-
-/// What the stages took, kept in `stages.json`.
-type internal DemoStages = { Stages: DemoStage list }
 
 /// What `mcdrl demo` came to.
 type DemoReport =
     {
         /// The page's file, absolute.
         Page: string
-        /// The site that neither model was trained on.
-        LeftOut: string
-        /// Scenes of that site, each seen under every condition.
-        Scenes: int
-        /// The model that intervenes.
-        Mcdrl: DemoScores
-        /// The same network, trained without intervention.
-        Baseline: DemoScores
-        /// In the order in which they were done.
-        Stages: DemoStage list
-        /// Wall-clock time of this call.
+        /// The data set's name.
+        Dataset: string
+        /// In the order of the data set.
+        Frames: DemoFrame list
+        /// Wall-clock time.
         Seconds: float
     }
 
-/// Renders hospitals, trains MCDRL and its baseline on all but one, judges both there, and tells it on a page.
+/// Segments and explains recorded frames whose truth is known, and shows them on a page beside it.
 [<RequireQualifiedAccess>]
 module Demo =
-    let private stages =
+    /// The frames that come with the product: some of a hospital that no shipped model was trained on.
+    let internal frames () : Result<string, McdrlError> =
+        Product.folder "examples/polypgen-c6"
+        |> Result.requireSome (
+            McdrlError.resource
+                "the frames that come with Mcdrl are not there"
+                "examples/polypgen-c6"
+                "Name a dataset with “data”"
+        )
+
+    /// Dice on PolypGen's c6, 88 frames, of networks trained on c1 to c5 (Ali et al., Scientific Data 10, 75, 2023).
+    let private published =
         [
-            "rendering five sites"
-            "training MCDRL"
-            "training the baseline"
-            "judging both under every condition"
-            "segmenting and explaining frames"
+            "DeepLabV3+, ResNet-101", 82.0, "512 px, about 500 epochs"
+            "DeepLabV3+, ResNet-50", 81.0, "512 px, about 500 epochs"
+            "ResNetUNet, ResNet-34", 79.0, "512 px, about 500 epochs"
+            "U-Net", 63.0, "512 px, about 500 epochs"
         ]
 
-    /// How long each stage took, over all runs on this folder.
-    let private timesOf folder =
-        let path = Path.Combine(folder, "stages.json")
+    let private attribution (dataset: Dataset) =
+        match DatasetDescription.load dataset.Folder with
+        | Ok description -> Ok(description.Licence, description.Citation)
+        | Error faults -> Error(McdrlError.Several(faults.Head, faults.Tail))
 
-        if File.Exists path then
-            RecordJson.ofFile<DemoStages> path |> Result.map _.Stages
-        else
-            Ok []
+    /// Pixels of a frame's longer side on the page.
+    let private side = 420
 
-    /// Runs a stage, or reads what an earlier run kept of it.
-    let private stage folder number kept (work: Progress -> Result<'T, McdrlError>) (progress: Progress) =
-        let name: string = List.item number stages
-        let title = $"{number + 1}/{stages.Length} {name}"
+    /// Pixels of a sheet's.
+    let private sheetSide = 1680
 
-        let told (step: ProgressStep) =
-            let note = [ step.Stage; step.Note ] |> List.filter ((<>) "") |> String.concat ", "
-
-            progress.Tell { step with Stage = title; Note = note }
-
-        match kept with
-        | Some reading ->
-            progress.Tell
-                {
-                    Stage = title
-                    Done = 1
-                    Total = 1
-                    Note = "kept from an earlier run"
-                }
-
-            reading ()
-        | None ->
-            result {
-                let clock = Stopwatch.StartNew()
-                let! found = work { progress with Tell = told }
-                let! times = timesOf folder
-
-                let others = times |> List.filter (fun time -> time.Stage <> name)
-
-                do!
-                    Files.writeText
-                        (Path.Combine(folder, "stages.json"))
-                        (RecordJson.render
-                            {
-                                Stages =
-                                    others
-                                    @ [
-                                        {
-                                            Stage = name
-                                            Seconds = clock.Elapsed.TotalSeconds
-                                        }
-                                    ]
-                            })
-
-                return found
-            }
-
-    /// What is left of a stage that was done: how to read it.
-    let private keptAt path (reading: unit -> 'T) =
-        if File.Exists path then Some reading else None
-
-    let private render (plan: DemoPlan) data progress =
-        PhantomDataset.write
-            {
-                Out = data
-                Sites = Phantom.sites.Length
-                Images = plan.Images
-                Seed = plan.Seed
-                Side = plan.Side
-                Confounded = true
-                Force = true
-            }
-            progress
-
-    /// Trains one model; its report beside it says that it is whole.
-    let private train (plan: DemoPlan) data weights settings folder progress =
+    /// A frame whose results are written, with its pictures for the page.
+    let private picture (dataset: Dataset) (item: DatasetItem) (target: SegmentTarget) (report: ImageReport) =
         result {
-            let! found =
-                Trainer.train
-                    {
-                        Data = data
-                        LeaveOut = Some plan.LeftOut
-                        Tower = None
-                        Weights = weights
-                        Text = None
-                        TextWeights = None
-                        Settings = settings
-                        Out = folder
-                        Resume = File.Exists(Run.identityFile folder)
-                        Seed = plan.Seed
-                        Device = "cpu"
-                        Precision = Precision.Fp32
-                        Prepared = None
-                        CheckpointMinutes = 1.0
-                    }
-                    progress
-
-            do! Files.writeText (Path.Combine(folder, "report.json")) (RecordJson.render found)
-            return found
-        }
-
-    let private judge (plan: DemoPlan) data (mcdrl, mcdrlReport) (baseline, baselineReport) out progress =
-        result {
-            let! found =
-                InterventionalEvaluator.evaluate
-                    [ "MCDRL", mcdrl; "baseline", baseline ]
-                    None
-                    {
-                        Data = data
-                        Sites = [ plan.LeftOut ]
-                        Strength = Some plan.Strength
-                        Images = Some plan.Scenes
-                        Seed = plan.Seed
-                    }
-                    progress
-
-            let scores training (findings: InterventionalFindings) =
-                DemoScores.ofReport findings.Model findings.Report training
-
-            let judgement: DemoJudgement =
-                {
-                    Scenes = found.Images
-                    Mcdrl = scores mcdrlReport found.Models[0]
-                    Baseline = scores baselineReport found.Models[1]
-                }
-
-            do! Files.writeText out (RecordJson.render judgement)
-            return judgement
-        }
-
-    /// For each condition, the share of each class's frames at the training sites that was taken under it.
-    let internal habits (leftOut: string) (frames: PhantomFrame list) =
-        let training = frames |> List.filter (fun frame -> frame.Site <> leftOut)
-
-        let count lesion condition =
-            training
-            |> List.filter (fun frame -> frame.Lesion = Some lesion && condition frame)
-            |> List.length
-
-        Phantom.conditions
-        |> List.map (fun condition ->
-            condition,
-            [
-                for lesion in Phantom.classes ->
-                    float (count lesion (fun frame -> frame.Condition = condition))
-                    / float (max 1 (count lesion (fun _ -> true)))
-            ])
-
-    let private show
-        plan
-        folder
-        data
-        out
-        (scenes: PhantomScenes)
-        mcdrl
-        baseline
-        (judgement: DemoJudgement)
-        page
-        progress
-        =
-        result {
-            let! contact = DemoPictures.contact plan
-            let! scene, views = DemoPictures.views plan scenes mcdrl baseline progress
-            let! sheets = DemoPictures.sheets plan scenes data out mcdrl progress
+            let! picture, truth = Dataset.read dataset item
+            let! mask = Masks.read ImageLimits.standard target.Mask
+            let marked = LabelMap.upright picture.Orientation mask
+            let frame = DemoFrame.judge item.Stem marked report.Disagreement truth
+            let! image = PagePictures.jpeg side $"Frame {frame.Name}: {DemoFrame.said frame}" picture
+            let words = report.Explanation |> Option.map _.Summary |> Option.defaultValue ""
+            let! sheet = Images.read ImageLimits.standard target.Sheet
+            let! sheet = PagePictures.jpeg sheetSide $"Explanation sheet of {frame.Name}. {words}" sheet
 
             return
-                fun times ->
-                    {
-                        Version = plan.Version
-                        Folder = folder
-                        Seed = plan.Seed
-                        Classes = Phantom.classes
-                        LeftOut = plan.LeftOut
-                        Sites = Phantom.sites |> List.map _.Name
-                        Habits = habits plan.LeftOut scenes.Frames
-                        Contact = contact
-                        Scenes = judgement.Scenes
-                        Strength = plan.Strength
-                        Mcdrl = judgement.Mcdrl
-                        Baseline = judgement.Baseline
-                        Scene = scene
-                        Views = views
-                        Sheets = sheets
-                        Stages = times
-                    }
-                    |> DemoPage.render
-                    |> Files.writeText page
+                {
+                    Frame = frame
+                    Image = image
+                    Truth = truth
+                    Marked = marked
+                    Sheet = sheet, words
+                }
         }
 
-    /// The whole demo. What an earlier run with the same arguments finished in the folder is kept; a model that was being
-    /// trained is trained on.
+    /// Segments and explains the frames as `mcdrl segment --explain` does, and writes the page.
     let run (request: DemoRequest) (progress: Progress) : Result<DemoReport, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
-            let at (name: string) = Path.Combine(request.Out, name)
-            let data, page = at "data", at "index.html"
-            let! plan = DemoPlan.create request
-            let! weights = DemoPlan.weights request
-            do! DemoPlan.enter request.Out request.Replace plan
+            let! data = request.Data |> Option.map Ok |> Option.defaultWith frames
+            let! dataset = Dataset.load data
+            let! licence, citation = attribution dataset
+            let items = dataset.Sites |> List.collect (fun site -> List.ofArray site.Items)
+            let out = Path.Combine(request.Out, "segmented")
+            let! targets = SegmentFiles.plan (items |> List.map _.Image) out
+            let outcomes = ResizeArray()
 
-            let stage number kept work =
-                stage request.Out number kept work progress
+            use! segmenter = Segmenter.load request.Model request.Device
 
-            let! scenes =
-                stage
-                    0
-                    (keptAt (Path.Combine(data, "dataset.json")) (fun () -> PhantomDataset.scenes data))
-                    (fun progress -> render plan data progress)
+            do!
+                SegmentFiles.run
+                    (Segmenter.engine segmenter)
+                    None
+                    true
+                    ImageLimits.standard
+                    targets
+                    (fun _ outcome -> outcomes.Add outcome)
+                    progress
 
-            let training number name settings =
-                let folder = at name
-                let kept = Path.Combine(folder, "report.json")
+            let! reports = McdrlError.complete (outcomes.ToArray())
 
-                stage number (keptAt kept (fun () -> RecordJson.ofFile<TrainReport> kept)) (fun progress ->
-                    train plan data weights settings folder progress)
+            let! pictures =
+                List.zip3 items targets reports
+                |> List.traverseResultM (fun (item, target, report) -> picture dataset item target report)
 
-            let! mcdrlReport = training 1 "mcdrl" plan.Mcdrl
-            let! baselineReport = training 2 "baseline" plan.Baseline
-            use! mcdrl = Segmenter.load (Bundle.ofRun (at "mcdrl")) "cpu"
-            use! baseline = Segmenter.load (Bundle.ofRun (at "baseline")) "cpu"
-            let kept = at "scores.json"
+            let page = Path.Combine(request.Out, "index.html")
 
-            let! judgement =
-                stage 3 (keptAt kept (fun () -> RecordJson.ofFile<DemoJudgement> kept)) (fun progress ->
-                    judge plan data (mcdrl, mcdrlReport) (baseline, baselineReport) kept progress)
-
-            let! write =
-                stage 4 None (fun progress ->
-                    show plan request.Out data (at "segmented") scenes mcdrl baseline judgement page progress)
-
-            let! times = timesOf request.Out
-            do! write times
+            do!
+                {
+                    Version = Product.release
+                    Manifest = segmenter.Manifest
+                    Published = if request.Data.IsNone then published else []
+                    Folder = request.Out
+                    Dataset = dataset.Name
+                    Licence = licence
+                    Citation = citation
+                    Pictures = pictures
+                    Seconds = clock.Elapsed.TotalSeconds
+                }
+                |> DemoPage.render
+                |> Files.writeText page
 
             return
                 {
                     Page = Path.GetFullPath page
-                    LeftOut = plan.LeftOut
-                    Scenes = judgement.Scenes
-                    Mcdrl = judgement.Mcdrl
-                    Baseline = judgement.Baseline
-                    Stages = times
+                    Dataset = dataset.Name
+                    Frames = pictures |> List.map _.Frame
                     Seconds = clock.Elapsed.TotalSeconds
                 }
         }

@@ -44,6 +44,8 @@ tbody th { font-weight: 400; }
 .heat td { border: 2px solid var(--page); border-radius: .3rem; min-width: 3.2rem; }
 .heat tbody th { text-align: left; } .heat tbody th, .heat td { white-space: nowrap; }
 .better { font-weight: 700; }
+.right::before { content: "✓ "; } .wrong::before { content: "✗ "; } .wrong { font-weight: 600; }
+details { margin: .6rem 0; } summary { cursor: pointer; }
 .scroll { overflow-x: auto; } .scroll img { min-width: 52rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .8rem; margin: 1.4rem 0; }
 .card { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
@@ -57,6 +59,7 @@ tbody th { font-weight: 400; }
 .key svg { display: inline-block; width: 1.8rem; height: .8rem; vertical-align: baseline; margin-right: .4rem; }
 .grid { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); }
 .grid.two { grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
+.grid.gallery { grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
 .grid > div { break-inside: avoid; }
 .grid p { margin: .25rem 0 0; font-size: .85rem; line-height: 1.35; }
 .grid svg, .grid img { border-radius: .3rem; }

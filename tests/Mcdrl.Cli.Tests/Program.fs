@@ -25,7 +25,7 @@ let main argv =
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests
-                    DemoVerbTests.tests
+                    StudyVerbTests.tests
                     DataImportVerbTests.tests
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests

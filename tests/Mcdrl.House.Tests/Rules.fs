@@ -100,7 +100,8 @@ module Rules =
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
             "Mcdrl.Lab/Experiment", pages :: below
-            "Mcdrl.Lab/Demo", "Mcdrl.Lab/Pretrain" :: pages :: below
+            "Mcdrl.Lab/Demo", pages :: below
+            "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
             "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: below

@@ -38,8 +38,8 @@ let private tests () =
         ExperimentWordingTests.tests
         ExperimentPageTests.tests
         ExperimentReportFilesTests.tests
-        DemoPageTests.tests
-        DemoPlanTests.tests
+        StudyPageTests.tests
+        StudyPlanTests.tests
     ]
 
 [<EntryPoint>]

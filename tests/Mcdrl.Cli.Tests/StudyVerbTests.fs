@@ -1,4 +1,4 @@
-module Mcdrl.Cli.Tests.DemoVerbTests
+module Mcdrl.Cli.Tests.StudyVerbTests
 
 open System.IO
 open Expecto
@@ -9,12 +9,12 @@ open Mcdrl.Tests
 let tests =
     testSequenced (
         testList
-            "demo"
+            "study"
             [
                 test "a quick one: the page tells what stdout tells; again, nothing is done twice" {
                     Folder.temporary (fun folder ->
-                        let out = Path.Combine(folder, "demo")
-                        let arguments = [ "demo"; "--quick"; "--out"; out; "--json" ]
+                        let out = Path.Combine(folder, "study")
+                        let arguments = [ "study"; "--quick"; "--out"; out; "--json" ]
                         let outcome = mcdrl arguments
                         Expect.equal outcome.Code 0 outcome.Err
                         let report = objects outcome |> Array.exactlyOne
@@ -53,7 +53,7 @@ let tests =
 
                 test "wrong usage is refused before any work" {
                     Folder.temporary (fun folder ->
-                        let out = Path.Combine(folder, "demo")
+                        let out = Path.Combine(folder, "study")
 
                         for arguments, named in
                             [
@@ -61,7 +61,7 @@ let tests =
                                 [ "--weights"; "/nonexistent/w" ], "/nonexistent/w"
                                 [ "--seed"; "one" ], "seed"
                             ] do
-                            let outcome = mcdrl ("demo" :: "--out" :: out :: arguments)
+                            let outcome = mcdrl ("study" :: "--out" :: out :: arguments)
                             Expect.isTrue (outcome.Code = 2 || outcome.Code = 3) outcome.Err
                             Expect.equal outcome.Out "" "nothing on stdout"
                             Expect.stringContains outcome.Err named "named"

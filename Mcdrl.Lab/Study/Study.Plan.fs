@@ -4,8 +4,8 @@ open System
 open System.IO
 open FsToolkit.ErrorHandling
 
-/// What `mcdrl demo` is asked to do.
-type DemoRequest =
+/// What `mcdrl study` is asked to do.
+type StudyRequest =
     {
         /// The folder that everything goes to.
         Out: string
@@ -17,12 +17,12 @@ type DemoRequest =
         Weights: string option
         /// Few frames and epochs: everything runs, and the numbers mean nothing.
         Quick: bool
-        /// Start over where the folder holds a demo made with other arguments.
+        /// Start over where the folder holds a study made with other arguments.
         Replace: bool
     }
 
-/// All that decides what the demo shows. Kept in its folder: results are gone on with only if it is the same.
-type internal DemoPlan =
+/// All that decides what the study shows. Kept in its folder: results are gone on with only if it is the same.
+type internal StudyPlan =
     {
         Version: string
         Seed: uint64
@@ -41,11 +41,11 @@ type internal DemoPlan =
     }
 
 [<RequireQualifiedAccess>]
-module internal DemoPlan =
+module internal StudyPlan =
     let private sites = Phantom.sites |> List.map _.Name
 
     /// The folder or file of the tower's weights.
-    let weights (request: DemoRequest) =
+    let weights (request: StudyRequest) =
         match request.Weights with
         | Some path -> Ok path
         | None -> MiniWeights.folder ()
@@ -77,7 +77,7 @@ module internal DemoPlan =
                 }
         }
 
-    let private siteOf (request: DemoRequest) =
+    let private siteOf (request: StudyRequest) =
         match request.LeftOut with
         | None -> Ok(List.last sites)
         | Some site when List.contains site sites -> Ok site
@@ -86,7 +86,7 @@ module internal DemoPlan =
             Error(McdrlError.usage "there is no such site" $"“left_out” {site}" $"Choose one of {listed}")
 
     /// What the request comes to.
-    let create (request: DemoRequest) : Result<DemoPlan, McdrlError> =
+    let create (request: StudyRequest) : Result<StudyPlan, McdrlError> =
         result {
             let! leftOut = siteOf request
 
@@ -111,7 +111,7 @@ module internal DemoPlan =
                 }
         }
 
-    /// All that a demo leaves in its folder, besides the plan.
+    /// All that a study leaves in its folder, besides the plan.
     let private leavings =
         [
             "data"
@@ -138,8 +138,8 @@ module internal DemoPlan =
         && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries folder))
 
     /// Makes the folder this plan's, or checks that it is. `replace` clears a folder that is another plan's.
-    let enter (folder: string) (replace: bool) (plan: DemoPlan) : Result<unit, McdrlError> =
-        let path = Path.Combine(folder, "demo.json")
+    let enter (folder: string) (replace: bool) (plan: StudyPlan) : Result<unit, McdrlError> =
+        let path = Path.Combine(folder, "study.json")
         let text = RecordJson.render plan
 
         result {
@@ -159,7 +159,7 @@ module internal DemoPlan =
                 return!
                     Error(
                         McdrlError.usage
-                            "the folder holds a demo made with other arguments or another version"
+                            "the folder holds a study made with other arguments or another version"
                             folder
                             "Choose another “out”, or add “replace” to start over"
                     )
@@ -167,7 +167,7 @@ module internal DemoPlan =
                 return!
                     Error(
                         McdrlError.usage
-                            "the folder is not empty, and holds no demo"
+                            "the folder is not empty, and holds no study"
                             folder
                             "Choose another “out”"
                     )

@@ -1,18 +1,18 @@
-module Mcdrl.Tests.DemoPlanTests
+module Mcdrl.Tests.StudyPlanTests
 
 open System.IO
 open Expecto
 open Mcdrl
 open Mcdrl.Tests.Outcome
 
-let private request (folder: string) : DemoRequest =
+let private request (folder: string) : StudyRequest =
     let weights = Path.Combine(folder, "tower.safetensors")
 
     if not (File.Exists weights) then
         File.WriteAllText(weights, "weights")
 
     {
-        Out = Path.Combine(folder, "demo")
+        Out = Path.Combine(folder, "study")
         Seed = 1UL
         LeftOut = None
         Weights = Some weights
@@ -20,9 +20,9 @@ let private request (folder: string) : DemoRequest =
         Replace = false
     }
 
-let private enter (request: DemoRequest) =
-    DemoPlan.create request
-    |> Result.bind (DemoPlan.enter request.Out request.Replace)
+let private enter (request: StudyRequest) =
+    StudyPlan.create request
+    |> Result.bind (StudyPlan.enter request.Out request.Replace)
 
 let private frame site lesion condition : PhantomFrame =
     {
@@ -42,11 +42,11 @@ let private frame site lesion condition : PhantomFrame =
 
 let tests =
     testList
-        "demo plan"
+        "study plan"
         [
             test "the baseline is the same model and budget without regions, intervention and their losses" {
                 let own = ok (Config.ofPreset "demo" [])
-                let other = DemoPlan.baseline own
+                let other = StudyPlan.baseline own
                 Expect.equal other.Method.TrainingMode Marginalisation.Never "no intervention"
                 Expect.equal other.Method.Alpha 1.0 "no regions"
 
@@ -64,14 +64,14 @@ let tests =
             test "the last site is left out unless told otherwise; one that is not there is refused" {
                 Folder.temporary (fun folder ->
                     let request = request folder
-                    Expect.equal (ok (DemoPlan.create request)).LeftOut "p5" "the last"
+                    Expect.equal (ok (StudyPlan.create request)).LeftOut "p5" "the last"
 
                     Expect.equal
-                        (ok (DemoPlan.create { request with LeftOut = Some "p2" })).LeftOut
+                        (ok (StudyPlan.create { request with LeftOut = Some "p2" })).LeftOut
                         "p2"
                         "as told"
 
-                    DemoPlan.create { request with LeftOut = Some "p9" }
+                    StudyPlan.create { request with LeftOut = Some "p9" }
                     |> refusedWith 2 [ "p9"; "p1, p2, p3, p4, p5" ])
             }
 
@@ -114,8 +114,8 @@ let tests =
                             Replace = true
                         }
 
-                    enter request |> refusedWith 2 [ "holds no demo" ]
-                    Expect.isFalse (File.Exists(Path.Combine(folder, "demo.json"))) "nothing written")
+                    enter request |> refusedWith 2 [ "holds no study" ]
+                    Expect.isFalse (File.Exists(Path.Combine(folder, "study.json"))) "nothing written")
             }
 
             test "habits are those of the training sites, class by class" {
@@ -130,8 +130,8 @@ let tests =
                         frame "p5" (Some "polyp") "mucus"
                     ]
 
-                let habits = Demo.habits "p5" frames |> Map.ofList
-                Expect.equal (List.length (Demo.habits "p5" frames)) 12 "every condition"
+                let habits = Study.habits "p5" frames |> Map.ofList
+                Expect.equal (List.length (Study.habits "p5" frames)) 12 "every condition"
                 Expect.equal habits["blood"] [ 0.75; 0.0; 0.0; 0.0; 0.0 ] "polyps under blood"
                 Expect.equal habits["blur"] [ 0.25; 0.0; 0.0; 0.0; 1.0 ] "normal mucosa is no class"
                 Expect.equal habits["mucus"] [ 0.0; 0.0; 0.0; 0.0; 0.0 ] "the left-out site doesn't count"

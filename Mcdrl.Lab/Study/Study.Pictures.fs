@@ -3,13 +3,13 @@ namespace Mcdrl
 open System.IO
 open FsToolkit.ErrorHandling
 
-/// The pictures of the demo's page, drawn and segmented for it.
+/// The pictures of the study's page, drawn and segmented for it.
 [<RequireQualifiedAccess>]
-module internal DemoPictures =
+module internal StudyPictures =
     let private articled (noun: string) = $"a {noun}"
 
     /// A frame of every class at every site, as the site's habit has it.
-    let contact (plan: DemoPlan) : Result<(string * (string * PageImage) list) list, McdrlError> =
+    let contact (plan: StudyPlan) : Result<(string * (string * PageImage) list) list, McdrlError> =
         let seed = Seed.create plan.Seed |> Seed.named "contact"
 
         let frame (site: PhantomSite) kind =
@@ -37,7 +37,7 @@ module internal DemoPictures =
         | [] -> None
         | marked -> Some Phantom.classes[fst (List.maxBy snd marked) - 1]
 
-    let private answer segmenter (picture: Picture) (truth: LabelMap) : DemoAnswer =
+    let private answer segmenter (picture: Picture) (truth: LabelMap) : StudyAnswer =
         let mask = (Segmenter.segment segmenter None picture).Upright
 
         let struct (dice, _) =
@@ -51,12 +51,12 @@ module internal DemoPictures =
 
     /// The first lesion of the left-out site as it is and under every condition, with what both models make of it.
     let views
-        (plan: DemoPlan)
+        (plan: StudyPlan)
         (scenes: PhantomScenes)
         (mcdrl: Segmenter)
         (baseline: Segmenter)
         (progress: Progress)
-        : Result<string * DemoView list, McdrlError> =
+        : Result<string * StudyView list, McdrlError> =
         result {
             let! frame =
                 scenes.Frames
@@ -74,7 +74,7 @@ module internal DemoPictures =
                 let name = condition |> Option.defaultValue "no condition"
                 let a, b = answer mcdrl picture truth, answer baseline picture truth
 
-                let called (answer: DemoAnswer) =
+                let called (answer: StudyAnswer) =
                     answer.Class |> Option.defaultValue "nothing"
 
                 PagePictures.jpeg
@@ -102,7 +102,7 @@ module internal DemoPictures =
         }
 
     /// Three frames of the left-out site, each of another class, the classes in the order in which they occur.
-    let private explained (plan: DemoPlan) (scenes: PhantomScenes) =
+    let private explained (plan: StudyPlan) (scenes: PhantomScenes) =
         scenes.Frames
         |> List.filter (fun frame -> frame.Site = plan.LeftOut && frame.Lesion.IsSome)
         |> List.distinctBy _.Lesion
@@ -110,7 +110,7 @@ module internal DemoPictures =
 
     /// Segments three frames as `mcdrl segment --explain` does, into a folder, and shows the sheets.
     let sheets
-        (plan: DemoPlan)
+        (plan: StudyPlan)
         (scenes: PhantomScenes)
         (data: string)
         (out: string)

@@ -1,4 +1,4 @@
-module Mcdrl.Tests.DemoPageTests
+module Mcdrl.Tests.StudyPageTests
 
 open System
 open System.Text.RegularExpressions
@@ -32,7 +32,7 @@ let private square label : LabelMap =
 
 let private conditions = [ "blur"; "mucus <&> \"blood\"" ]
 
-let private scores name (offset: float) : DemoScores =
+let private scores name (offset: float) : StudyScores =
     {
         Name = name
         Dice = measured (0.7 + offset)
@@ -53,17 +53,17 @@ let private scores name (offset: float) : DemoScores =
         Seconds = 70.0
     }
 
-let private answer label found dice : DemoAnswer =
+let private answer label found dice : StudyAnswer =
     {
         Mask = square label
         Class = found
         Dice = dice
     }
 
-let private results: DemoResults =
+let private results: StudyResults =
     {
         Version = "0.1"
-        Folder = "elsewhere/demo"
+        Folder = "elsewhere/study"
         Seed = 1UL
         Classes = [ "polyp"; "<script>alert(1)</script>" ]
         LeftOut = "p5"
@@ -104,10 +104,10 @@ let private count pattern (text: string) =
 
 let tests =
     testList
-        "demo page"
+        "study page"
         [
             test "the numbers on it are those put in" {
-                let page = DemoPage.render results
+                let page = StudyPage.render results
 
                 for number in
                     [
@@ -125,14 +125,14 @@ let tests =
             }
 
             test "words are escaped, whatever they hold" {
-                let page = DemoPage.render results
+                let page = StudyPage.render results
                 Expect.isFalse (page.Contains "<script") "no markup out of a name"
                 Expect.isTrue (page.Contains "&lt;script&gt;alert(1)&lt;/script&gt;") "shown as text"
                 Expect.isTrue (page.Contains "mucus &lt;&amp;&gt; &quot;blood&quot;") "in text and attributes"
             }
 
             test "it loads nothing and links nowhere" {
-                let page = DemoPage.render results
+                let page = StudyPage.render results
 
                 for address in Regex.Matches(page, "(?:src|href)=\"([^\"]*)\"") do
                     Expect.stringStarts address.Groups[1].Value "data:image/png;base64," "within the page"
@@ -141,7 +141,7 @@ let tests =
             }
 
             test "whoever can't see it is told what it shows" {
-                let page = DemoPage.render results
+                let page = StudyPage.render results
                 let images = Regex.Matches(page, "<img[^>]*>")
                 Expect.isGreaterThan images.Count 0 "images"
 
@@ -155,7 +155,7 @@ let tests =
             }
 
             test "every tag is closed" {
-                let page = DemoPage.render results
+                let page = StudyPage.render results
 
                 for tag in [ "svg"; "path"; "figure"; "div"; "section"; "table"; "tr"; "td"; "p"; "span" ] do
                     Expect.equal (count $"<{tag}[ >]" page) (count $"</{tag}>" page) tag
@@ -163,7 +163,7 @@ let tests =
 
             test "whoever is ahead is said to be, and nobody where the errors allow no answer" {
                 let dice a b =
-                    DemoPage.render
+                    StudyPage.render
                         { results with
                             Mcdrl = { results.Mcdrl with Dice = measured a }
                             Baseline =
@@ -179,7 +179,7 @@ let tests =
 
             test "a gap counts by its size: far below 0 is no better than far above" {
                 let gaps a b =
-                    DemoPage.render
+                    StudyPage.render
                         { results with
                             Mcdrl =
                                 { results.Mcdrl with
