@@ -2,12 +2,14 @@ namespace Mcdrl.Cli
 
 open System.IO
 open Argu
+open FsToolkit.ErrorHandling
 open Mcdrl
 
 type DemoArgument =
     | Out of folder: string
     | Model of folder: string
     | Data of folder: string
+    | Frames of count: int
     | Device of name: string
 
     interface IArgParserTemplate with
@@ -16,25 +18,34 @@ type DemoArgument =
             | Out _ -> "where the page and all results go. Default: out/demo."
             | Model _ -> "the model's folder. Default: the model that comes with Mcdrl."
             | Data _ ->
-                "a dataset, every frame of which is shown beside its truth. Default: the frames that come with Mcdrl, of a hospital that the model has never seen."
+                "a dataset whose frames are shown beside their truth. Default: the frames that come with Mcdrl, of a hospital that the model has never seen."
+            | Frames _ -> "how many frames of each site, evenly spaced. Default 24."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
 
 /// `mcdrl demo`
 [<RequireQualifiedAccess>]
 module DemoVerb =
     let private run session (arguments: ParseResults<DemoArgument>) =
-        ModelFolder.orEmbedded session (arguments.TryGetResult Model)
-        |> Result.bind (fun model ->
+        result {
+            let! frames =
+                match arguments.GetResult(Frames, defaultValue = 24) with
+                | frames when frames > 0 -> Ok frames
+                | frames ->
+                    Error(McdrlError.usage "no frame would be shown" $"--frames {frames}" "Give 1 or more")
+
+            let! model = ModelFolder.orEmbedded session (arguments.TryGetResult Model)
+
             let request: DemoRequest =
                 {
-                    Out = Path.GetFullPath(arguments.GetResult(Out, defaultValue = Path.Combine("out", "demo")))
+                    Out =
+                        Path.GetFullPath(arguments.GetResult(Out, defaultValue = Path.Combine("out", "demo")))
                     Model = model
                     Data = arguments.TryGetResult Data
+                    Frames = frames
                     Device = arguments.GetResult(Device, defaultValue = "cpu")
                 }
 
-            ProgressBar.during session (Demo.run request))
-        |> Result.map (fun found ->
+            let! found = ProgressBar.during session (Demo.run request)
             let say = Session.say session
             say found.Dataset
 
@@ -45,7 +56,8 @@ module DemoVerb =
             say ""
             say $"Open {found.Page}"
             Session.emit session (RecordJson.toObject found)
-            0)
+            return 0
+        }
 
     let verb =
         Verb.create<DemoArgument>

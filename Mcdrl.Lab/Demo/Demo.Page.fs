@@ -29,7 +29,7 @@ module internal DemoPage =
         let silent = counted [ DemoVerdict.RightlyEmpty ] results
 
         Page.paragraph
-            $"Of {lesions} frames with a lesion the model outlines {found} with a Dice of {Page.short Warning.threshold} or more; of {empty} without one it leaves {silent} unmarked. Frames on which it fails are among them on purpose: look at these first."
+            $"Of {lesions} frames with a lesion the model outlines {found} with a Dice of {Page.short Warning.threshold} or more; of {empty} without one it leaves {silent} unmarked."
 
     let private frame (picture: DemoPicture) =
         div
@@ -81,7 +81,7 @@ module internal DemoPage =
     let private listed (names: string list) = String.Join(", ", names)
 
     let private model (results: DemoResults) =
-        let provenance = results.Manifest.Provenance
+        let provenance = results.Provenance
         let trained = listed provenance.TrainedOn
 
         let unseen =
@@ -91,7 +91,7 @@ module internal DemoPage =
 
         let rows =
             [
-                for metric in results.Manifest.Metrics do
+                for metric in results.Metrics do
                     metric.Name, Page.number metric.Value, metric.Protocol
                 for name, dice, known in results.Published do
                     $"{name} (published)", Page.short (dice / 100.0), known
@@ -142,7 +142,12 @@ module internal DemoPage =
                 Page.commands [ "bin/mcdrl segment my-frames --out segmented --explain" ]
                 h3 [] [ str "Put your own frames and masks on a page like this" ]
                 Page.commands [ "bin/mcdrl demo --data my-data --out out/my-page" ]
-                h3 [] [ str "See the method judged where every frame can be taken again under another condition" ]
+                h3
+                    []
+                    [
+                        str
+                            "See the method judged where every frame can be taken again under another condition"
+                    ]
                 Page.commands [ "dotnet fsi build.fsx study" ]
             ]
 
@@ -150,14 +155,18 @@ module internal DemoPage =
         Page.section
             "Sources"
             [
-                Page.paragraph
-                    (String.concat
+                Page.paragraph (
+                    String.concat
                         " "
                         [
                             $"Frames and outlines: {results.Dataset}."
                             yield! results.Citation |> Option.map (fun text -> $"{text}.") |> Option.toList
-                            yield! results.Licence |> Option.map (fun text -> $"Licence: {text}.") |> Option.toList
-                        ])
+                            yield!
+                                results.Licence
+                                |> Option.map (fun text -> $"Licence: {text}.")
+                                |> Option.toList
+                        ]
+                )
                 Page.paragraph
                     $"Made by Mcdrl {results.Version} in {results.Seconds:F0} s; masks, overlays and reports lie in {results.Folder}/segmented."
             ]

@@ -64,7 +64,7 @@ module DemoFrame =
         | DemoVerdict.Missed -> "Missed: nothing of the lesion is marked."
         | DemoVerdict.RightlyEmpty -> "No lesion, and nothing marked."
         | DemoVerdict.FalseAlarm ->
-            $"False alarm: no lesion, and {Page.percent frame.MarkedShare} of the frame marked."
+            $"False alarm: no lesion, and {Page.points frame.MarkedShare} %% of the frame marked."
 
 /// A frame as the page shows it.
 type internal DemoPicture =
@@ -82,8 +82,10 @@ type internal DemoResults =
     {
         /// Version of Mcdrl.
         Version: string
-        /// The model's own word on itself.
-        Manifest: Manifest
+        /// What the model was trained on.
+        Provenance: Provenance
+        /// What was measured of it when it was written.
+        Metrics: ReportedMetric list
         /// Figures that others published for the hospital shown: who, Dice in percent, and what is known of it.
         Published: (string * float * string) list
         /// Where the demo was asked to put everything.

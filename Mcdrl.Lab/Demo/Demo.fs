@@ -11,8 +11,10 @@ type DemoRequest =
         Out: string
         /// The model's folder.
         Model: string
-        /// A dataset, every frame of which is shown; the frames that come with the product for `None`.
+        /// A dataset; the frames that come with the product for `None`.
         Data: string option
+        /// How many frames of each site are shown, evenly spaced.
+        Frames: int
         Device: string
     }
 
@@ -62,6 +64,13 @@ module Demo =
     /// Pixels of a sheet's.
     let private sheetSide = 1680
 
+    /// Some frames of a site, and where their results go.
+    let private chosen (request: DemoRequest) (site: DatasetSite) =
+        let items = Dataset.spaced request.Frames site.Items |> List.ofArray
+
+        SegmentFiles.plan (items |> List.map _.Image) (Path.Combine(request.Out, "segmented", site.Name))
+        |> Result.map (List.zip items)
+
     /// A frame whose results are written, with its pictures for the page.
     let private picture (dataset: Dataset) (item: DatasetItem) (target: SegmentTarget) (report: ImageReport) =
         result {
@@ -69,10 +78,15 @@ module Demo =
             let! mask = Masks.read ImageLimits.standard target.Mask
             let marked = LabelMap.upright picture.Orientation mask
             let frame = DemoFrame.judge item.Stem marked report.Disagreement truth
-            let! image = PagePictures.jpeg side $"Frame {frame.Name}: {DemoFrame.said frame}" picture
+
+            let! image =
+                PagePictures.jpeg side $"Frame {frame.Name}: {DemoFrame.said frame}" picture
+
             let words = report.Explanation |> Option.map _.Summary |> Option.defaultValue ""
             let! sheet = Images.read ImageLimits.standard target.Sheet
-            let! sheet = PagePictures.jpeg sheetSide $"Explanation sheet of {frame.Name}. {words}" sheet
+
+            let! sheet =
+                PagePictures.jpeg sheetSide $"Explanation sheet of {frame.Name}. {words}" sheet
 
             return
                 {
@@ -84,18 +98,16 @@ module Demo =
                 }
         }
 
-    /// Segments and explains the frames as `mcdrl segment --explain` does, and writes the page.
+    /// Segments and explains frames as `mcdrl segment --explain` does, and writes the page.
     let run (request: DemoRequest) (progress: Progress) : Result<DemoReport, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
             let! data = request.Data |> Option.map Ok |> Option.defaultWith frames
             let! dataset = Dataset.load data
             let! licence, citation = attribution dataset
-            let items = dataset.Sites |> List.collect (fun site -> List.ofArray site.Items)
-            let out = Path.Combine(request.Out, "segmented")
-            let! targets = SegmentFiles.plan (items |> List.map _.Image) out
+            let! shown = dataset.Sites |> List.traverseResultM (chosen request)
+            let items, targets = List.unzip (List.concat shown)
             let outcomes = ResizeArray()
-
             use! segmenter = Segmenter.load request.Model request.Device
 
             do!
@@ -119,7 +131,8 @@ module Demo =
             do!
                 {
                     Version = Product.release
-                    Manifest = segmenter.Manifest
+                    Provenance = segmenter.Manifest.Provenance
+                    Metrics = segmenter.Manifest.Metrics
                     Published = if request.Data.IsNone then published else []
                     Folder = request.Out
                     Dataset = dataset.Name

@@ -17,11 +17,6 @@ type internal ConditionDice =
 module internal ExperimentRobustness =
     let strengths = [ 0.0; 0.25; 0.5; 0.75; 1.0 ]
 
-    /// So many of some frames, evenly spaced from the first on; all if there are no more.
-    let spaced (count: int) (items: 'item array) : 'item array =
-        let count = min count items.Length
-        Array.init count (fun index -> items[int (int64 index * int64 items.Length / int64 count)])
-
     /// Foreground Dice of each of some frames [B, 3, S, S] against one truth, row by row; empty-empty 1.
     let private dices (segmenter: Segmenter) (truth: byte[]) (frames: Tensor) =
         use _scope = torch.NewDisposeScope()
@@ -79,7 +74,7 @@ module internal ExperimentRobustness =
         result {
             do! Evaluator.requireClasses segmenter dataset
             let! chosen = Evaluator.sitesOf dataset [ site ]
-            let items = chosen |> Seq.collect _.Items |> Array.ofSeq |> spaced frames
+            let items = chosen |> Seq.collect _.Items |> Array.ofSeq |> Dataset.spaced frames
 
             do!
                 items.Length > 0

@@ -223,3 +223,8 @@ module Dataset =
         | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
         | Error error, Ok _
         | Ok _, Error error -> Error error
+
+    /// So many of some frames, evenly spaced from the first on; all if there are no more.
+    let spaced (count: int) (items: 'item array) : 'item array =
+        let count = min count items.Length
+        Array.init count (fun index -> items[int (int64 index * int64 items.Length / int64 count)])

@@ -45,7 +45,7 @@ let private sweeping =
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 use segmenter = World.segmenter ()
-                let items = ExperimentRobustness.spaced 4 (dataset ()).Sites[2].Items
+                let items = Dataset.spaced 4 (dataset ()).Sites[2].Items
 
                 for name, strength in [ "blur", 0.0; "blur", 1.0; "blood", 0.75; "artifacts", 0.5 ] do
                     let dice (item: DatasetItem) =
@@ -98,7 +98,7 @@ let private sweeping =
                             Progress.none
                     )
 
-                let items = ExperimentRobustness.spaced 4 (dataset ()).Sites[2].Items
+                let items = Dataset.spaced 4 (dataset ()).Sites[2].Items
                 Expect.equal (scores |> List.map _.Stem) (items |> List.ofArray |> List.map _.Stem) "frames"
 
                 let plain = swept.Value |> List.find (fun point -> point.Strength = 0.0) |> _.Dice
@@ -171,23 +171,8 @@ let private sweeping =
 
 let private plain =
     testList
-        "frames and curves"
+        "curves"
         [
-            testCase "frames are evenly spaced from the first on"
-            <| fun () ->
-                let spaced count =
-                    ExperimentRobustness.spaced count [| 0..9 |]
-
-                Expect.equal (spaced 4) [| 0; 2; 5; 7 |] "four of ten"
-                Expect.equal (spaced 10) [| 0..9 |] "all"
-                Expect.equal (spaced 99) [| 0..9 |] "no more than there are"
-                Expect.equal (spaced 0) [||] "none"
-
-            testProperty "as many different ones as asked for"
-            <| fun (count: uint8) (all: uint8) ->
-                let chosen = ExperimentRobustness.spaced (int count) [| 1 .. int all |]
-                chosen.Length = min (int count) (int all) && Array.distinct chosen = chosen
-
             testCase "curves spread over the models of a method"
             <| fun () ->
                 let sweep dices =

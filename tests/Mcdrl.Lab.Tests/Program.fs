@@ -38,6 +38,8 @@ let private tests () =
         ExperimentWordingTests.tests
         ExperimentPageTests.tests
         ExperimentReportFilesTests.tests
+        DemoResultsTests.tests
+        DemoPageTests.tests
         StudyPageTests.tests
         StudyPlanTests.tests
     ]

@@ -498,4 +498,23 @@ let private real =
             }
         ]
 
-let tests = testList "Dataset" [ description; pairs; content; real ]
+let private choosing =
+    testList
+        "choosing"
+        [
+            testCase "frames are evenly spaced from the first on"
+            <| fun () ->
+                let spaced count = Dataset.spaced count [| 0..9 |]
+
+                Expect.equal (spaced 4) [| 0; 2; 5; 7 |] "four of ten"
+                Expect.equal (spaced 10) [| 0..9 |] "all"
+                Expect.equal (spaced 99) [| 0..9 |] "no more than there are"
+                Expect.equal (spaced 0) [||] "none"
+
+            testProperty "as many different ones as asked for"
+            <| fun (count: uint8) (all: uint8) ->
+                let chosen = Dataset.spaced (int count) [| 1 .. int all |]
+                chosen.Length = min (int count) (int all) && Array.distinct chosen = chosen
+        ]
+
+let tests = testList "Dataset" [ description; pairs; content; choosing; real ]
