@@ -9,7 +9,7 @@ open System.Text.Json.Nodes
 [<RequireQualifiedAccess>]
 module Config =
     /// The presets that come with the product: `paper` (as published, gaps filled), `best` (what we recommend) and
-    /// `demo` (small and quick, what `mcdrl demo` trains with).
+    /// `demo` (small and quick, what `mcdrl study` trains with).
     let presets = [ "paper"; "best"; "demo" ]
 
     let private presetText (name: string) =
