@@ -91,7 +91,11 @@ let private scores =
                                         .Disagreement
                     ]
 
-                for found, expected in List.zip evaluation.Uncertainty expected do
+                let uncertainties =
+                    evaluation.Images
+                    |> List.map (fun image -> (Option.get image.Findings).Uncertainty)
+
+                for found, expected in List.zip uncertainties expected do
                     Expect.floatClose
                         { absolute = 1e-6; relative = 1e-3 }
                         found.Disagreement
@@ -109,8 +113,14 @@ let private scores =
 
                 Expect.equal
                     all
-                    (List.zip (evaluation.Images |> List.map _.Score.Dice) evaluation.Uncertainty
-                     |> Warning.ofSite "all")
+                    (List.zip3
+                        (evaluation.Images |> List.map _.Site)
+                        (evaluation.Images |> List.map _.Score.Dice)
+                        uncertainties
+                     |> List.groupBy (fun (site, _, _) -> site)
+                     |> List.map (fun (_, frames) ->
+                         [| for _, dice, unsure in frames -> [| dice, unsure |] |])
+                     |> Warning.ofSites "all")
                     "from the frames' own Dice"
 
                 let micro =
