@@ -31,7 +31,7 @@ type EvaluateArgument =
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
-            | Per_Image -> "also print the scores of every frame."
+            | Per_Image -> "also print the scores of every frame, with --json all that was measured of it."
             | Interventional ->
                 "show the model each scene or recorded frame under every imaging condition: Dice per condition and robust Dice, masks foretold against masks under the condition, invariance, confounding gap."
             | Against _ -> "with --interventional: another model, on the very same frames."
@@ -96,13 +96,16 @@ module EvaluateVerb =
             for lesion, dice in found.Classes do
                 say $"{lesion, -20}Dice {spread dice} on {dice.Count} frames"
 
-        say ""
+        for findings in List.tryLast found.Findings |> Option.toList do
+            let more =
+                if found.Findings.Length > 1 then
+                    "; site by site in --json"
+                else
+                    ""
 
-        say
-            "What else the model's answers come to, of the foreground at its own threshold, with 95 % intervals"
-
-        for site in found.Findings do
-            FindingsText.lines site |> List.iter (fun line -> say $"  {line}")
+            say ""
+            say $"The model's answers in more detail (foreground, 95 %% intervals{more})"
+            FindingsText.lines findings |> List.iter (fun line -> say $"  {line}")
 
         if found.Warning |> List.exists (fun site -> site.Low > 0) then
             say ""

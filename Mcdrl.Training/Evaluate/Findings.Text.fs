@@ -95,6 +95,11 @@ module FindingsText =
                 LesionSize.Large, Finding.LargeSensitivity
             ]
 
+        let byUncertainty everywhere near =
+            match known everywhere, known near with
+            | Some everywhere, Some near -> Some $"{everywhere}; near the lesion {near}"
+            | everywhere, near -> Option.orElse near everywhere
+
         let chance = 1.0 - (SiteFindings.figure Finding.Dice site).Estimate
 
         [
@@ -117,8 +122,8 @@ module FindingsText =
             known Finding.Brier
             |> Option.map (fun text ->
                 $"{text}; of the prevalence {invariant 3 (Calibration.referenceBrier site.Calibration)}")
-            "AURC by disagreement", known Finding.AurcDisagreement
-            "AURC by entropy", known Finding.AurcEntropy
+            "AURC by disagreement", byUncertainty Finding.AurcDisagreement Finding.AurcDisagreementNearLesion
+            "AURC by entropy", byUncertainty Finding.AurcEntropy Finding.AurcEntropyNearLesion
             "AURC at best, by chance", Some $"{figure Finding.AurcBest}, {invariant 3 chance}"
         ]
 
