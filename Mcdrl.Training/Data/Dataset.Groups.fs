@@ -21,6 +21,24 @@ module FrameGroup =
         | GroupKind.Patients -> "patient"
         | GroupKind.Sequences -> "sequence"
 
+    /// What is drawn for an interval, in words, e.g. `12 patients and 40 images`: the group of each, `None` for an image alone.
+    let describe (drawn: FrameGroup option seq) : string =
+        let kinds = drawn |> Seq.map (Option.map _.Kind) |> List.ofSeq
+
+        [
+            for kind, noun in
+                [
+                    Some GroupKind.Patients, noun GroupKind.Patients
+                    Some GroupKind.Sequences, noun GroupKind.Sequences
+                    None, "image"
+                ] do
+                match kinds |> List.filter ((=) kind) |> List.length with
+                | 0 -> ()
+                | 1 -> $"1 {noun}"
+                | count -> $"{count} {noun}s"
+        ]
+        |> String.concat " and "
+
     let private holds (entry: string) (stem: string) =
         if entry.EndsWith '*' then
             stem.StartsWith(entry.TrimEnd '*', StringComparison.Ordinal)

@@ -75,8 +75,8 @@ module FrameFindings =
         | lesions -> lesions |> List.maxBy _.Area |> sizeOf frame |> Some
 
     /// Frames as what is drawn again for an interval: groups of those of the same patient or sequence, a frame that has none alone.
-    /// `group` is of one site.
-    let drawnTogether (group: 'frame -> FrameGroup option) (frames: 'frame seq) : 'frame[][] =
+    /// `group` is unique among them.
+    let drawnTogether (group: 'frame -> 'group option) (frames: 'frame seq) : 'frame[][] =
         frames
         |> Seq.indexed
         |> Seq.groupBy (fun (index, frame) ->

@@ -95,29 +95,6 @@ module SiteFindings =
             $"95 %%, percentile bootstrap of {Bootstrap.resamples} resamples within sites, of patients or sequences where dataset.json names them, of images where it doesn't; Wilson's where a share is 0 or 1"
         ]
 
-    let private counted count (noun: string) =
-        if count = 1 then $"1 {noun}" else $"{count} {noun}s"
-
-    /// What is drawn: groups by kind, and images that have none.
-    let private drawn (sites: FrameFindings[][] list) =
-        let kinds =
-            sites
-            |> List.collect List.ofArray
-            |> List.map (fun group -> group[0].Group |> Option.map _.Kind)
-
-        [
-            for kind, noun in
-                [
-                    Some GroupKind.Patients, FrameGroup.noun GroupKind.Patients
-                    Some GroupKind.Sequences, FrameGroup.noun GroupKind.Sequences
-                    None, "image"
-                ] do
-                match kinds |> List.filter ((=) kind) |> List.length with
-                | 0 -> ()
-                | count -> counted count noun
-        ]
-        |> String.concat " and "
-
     let private curve (frames: FrameFindings[]) (name, uncertainty) : RiskCurve =
         let risks = RiskCoverage.curve (Finding.cases uncertainty frames)
 
@@ -177,7 +154,11 @@ module SiteFindings =
                             Found = (found sized).Length
                         }
                 ]
-            Drawn = drawn sites
+            Drawn =
+                sites
+                |> Seq.collect id
+                |> Seq.map (fun drawn -> drawn[0].Group)
+                |> FrameGroup.describe
             Figures =
                 [
                     for finding, interval in Finding.intervals Bootstrap.resamples seed sites ->

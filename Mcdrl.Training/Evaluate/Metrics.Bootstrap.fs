@@ -61,18 +61,9 @@ module Bootstrap =
                 High = Summary.quantile 0.975 sorted
             }
 
-    /// The interval of a statistic of some cases, which are drawn as many as there are, with replacement. Draws of which the
-    /// statistic is NaN are left out.
-    let ofStatistic (resamples: int) (seed: Seed) (statistic: 'case[] -> float) (cases: 'case[]) : Interval =
-        if cases.Length = 0 then
-            ofDrawn nan []
-        else
-            Seq.init resamples (fun resample ->
-                draws cases.Length seed resample |> Array.map (Array.get cases) |> statistic)
-            |> ofDrawn (statistic cases)
-
     /// The intervals of several statistics of the same cases, given site by site and in each by what is drawn: as many groups of a site
-    /// as it has, with replacement; the sites are fixed. Draws of which a statistic is NaN are left out of its interval.
+    /// as it has, with replacement; the sites are fixed. Draws of which a statistic is NaN are left out of its interval; of no case it
+    /// must be NaN.
     let grouped
         (resamples: int)
         (seed: Seed)

@@ -25,6 +25,11 @@ let private sample (centre: float) count seed =
             + List.sum [ for k in 0..11 -> own |> Seed.split k |> Seed.uniform ]
     ]
 
+/// The interval of one statistic of cases that are each drawn by itself.
+let private ofStatistic resamples seed statistic (cases: float[]) =
+    Bootstrap.grouped resamples seed (statistic >> Array.singleton) [ cases |> Array.map Array.singleton ]
+    |> Array.head
+
 let tests =
     testList
         "Bootstrap"
@@ -98,7 +103,7 @@ let tests =
                 let values = sample 0.3 40 (Seed.create 2UL)
                 let seed = Seed.create 8UL
 
-                let found = Bootstrap.ofStatistic 2000 seed Array.average (Array.ofList values)
+                let found = ofStatistic 2000 seed Array.average (Array.ofList values)
 
                 let expected = Bootstrap.stratified 2000 seed [ values ]
                 near "estimate" expected.Estimate found.Estimate
@@ -111,11 +116,11 @@ let tests =
                     if mean > 0.5 then mean else nan
 
                 // Draws of two cases: (0, 0) is undefined, (0, 1) too, (1, 1) gives 1.
-                let some = Bootstrap.ofStatistic 400 seed positive [| 0.0; 1.0 |]
+                let some = ofStatistic 400 seed positive [| 0.0; 1.0 |]
                 Expect.equal (some.Low, some.High) (1.0, 1.0) "defined draws"
-                let none = Bootstrap.ofStatistic 400 seed Array.average Array.empty
+                let none = ofStatistic 400 seed (Seq.ofArray >> Metrics.mean) Array.empty
                 Expect.isTrue (System.Double.IsNaN none.Estimate) "of nothing nothing is known"
-                let never = Bootstrap.ofStatistic 400 seed (fun _ -> nan) [| 1.0 |]
+                let never = ofStatistic 400 seed (fun _ -> nan) [| 1.0 |]
                 Expect.isTrue (System.Double.IsNaN never.Low) "undefined"
             }
 
