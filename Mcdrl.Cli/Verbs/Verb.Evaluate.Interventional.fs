@@ -138,7 +138,7 @@ module InterventionalOutput =
         let sites = String.concat ", " found.Sites
 
         say
-            $"{found.Images} scenes of {sites}: {found.Protocol}. Strength {found.Strength}, seed {found.Seed}."
+            $"{found.Images} scenes of {sites}: {found.Protocol}. Strength {found.Strength}, seed {found.Seed}. Intervals of {found.Drawn}."
 
         if not found.LeftOut.IsEmpty then
             let listed = String.concat ", " found.LeftOut
@@ -265,6 +265,7 @@ module InterventionalOutput =
                 "strength", Json.number found.Strength
                 "seed", Json.whole (int64 found.Seed)
                 "images", Json.whole (int64 found.Images)
+                "intervals_of", Json.text found.Drawn
                 "sites", found.Sites |> Seq.map Json.text |> Json.array
                 "left_out", found.LeftOut |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds

@@ -31,7 +31,7 @@ type EvaluateArgument =
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
-            | Per_Image -> "also print the scores of every frame."
+            | Per_Image -> "also print the scores of every frame, with --json all that was measured of it."
             | Interventional ->
                 "show the model each scene or recorded frame under every imaging condition: Dice per condition and robust Dice, masks foretold against masks under the condition, invariance, confounding gap."
             | Against _ -> "with --interventional: another model, on the very same frames."
@@ -56,7 +56,7 @@ module EvaluateVerb =
             percent s.Mean
 
     let private line name (site: SiteSummary) =
-        $"{name, -20}{site.Site, -12}{site.Images, 6}  {spread site.Dice, 14}{spread site.Iou, 15}{spread site.Accuracy, 15}"
+        $"{name, -20}{site.Site, -12}{site.Images, 6}  {spread site.Dice, 14}{spread site.Iou, 15}{spread site.Nsd, 15}"
 
     let private areaText (area: Interval option) =
         match area with
@@ -75,10 +75,10 @@ module EvaluateVerb =
 
         say ""
 
-        let answer, site, images, dice, iou, accuracy =
-            "answer", "site", "frames", "Dice %", "IoU %", "Acc %"
+        let answer, site, images, dice, iou, nsd =
+            "answer", "site", "frames", "Dice %", "IoU %", "NSD %"
 
-        say $"{answer, -20}{site, -12}{images, 6}  {dice, 14}{iou, 15}{accuracy, 15}"
+        say $"{answer, -20}{site, -12}{images, 6}  {dice, 14}{iou, 15}{nsd, 15}"
 
         for answer in found.Answers do
             for site in answer.Sites do
@@ -96,6 +96,17 @@ module EvaluateVerb =
             for lesion, dice in found.Classes do
                 say $"{lesion, -20}Dice {spread dice} on {dice.Count} frames"
 
+        for findings in List.tryLast found.Findings |> Option.toList do
+            let more =
+                if found.Findings.Length > 1 then
+                    "; site by site in --json"
+                else
+                    ""
+
+            say ""
+            say $"The model's answers in more detail (foreground, 95 %% intervals{more})"
+            FindingsText.lines findings |> List.iter (fun line -> say $"  {line}")
+
         if found.Warning |> List.exists (fun site -> site.Low > 0) then
             say ""
             say $"Does uncertainty warn? AUROC for “Dice below {Warning.threshold}”, 95 %% interval"
@@ -110,8 +121,10 @@ module EvaluateVerb =
             say ""
 
             for image in found.Images do
+                let nsd = image.Findings |> Option.map _.Nsd |> Option.defaultValue nan |> percent
+
                 say
-                    $"{image.Site}/{image.Stem}  Dice {percent image.Score.Dice}  IoU {percent image.Score.Iou}"
+                    $"{image.Site}/{image.Stem}  Dice {percent image.Score.Dice}  IoU {percent image.Score.Iou}  NSD {nsd}"
 
     let private spreadJson (s: Spread) =
         Json.object
@@ -128,6 +141,7 @@ module EvaluateVerb =
                 "images", Json.whole (int64 site.Images)
                 "dice", spreadJson site.Dice
                 "iou", spreadJson site.Iou
+                "nsd", spreadJson site.Nsd
                 "accuracy", spreadJson site.Accuracy
             ]
 
@@ -185,12 +199,14 @@ module EvaluateVerb =
                     ]
 
                 "warning", found.Warning |> Seq.map warningJson |> Json.array
+                "definitions", FindingsJson.definitions ()
+                "findings", found.Findings |> Seq.map FindingsJson.ofSite |> Json.array
 
                 if perImage then
                     "images",
                     Json.array
                         [
-                            for image, uncertainty in List.zip found.Images found.Uncertainty ->
+                            for image in found.Images ->
                                 Json.object
                                     [
                                         "site", Json.text image.Site
@@ -199,8 +215,8 @@ module EvaluateVerb =
                                         "iou", Json.number image.Score.Iou
                                         "accuracy", Json.number image.Score.Accuracy
                                         "class_dice", image.ClassDice |> Seq.map Json.number |> Json.array
-                                        for name, kind in FrameUncertainty.kinds do
-                                            name, Json.number (kind uncertainty)
+                                        for findings in Option.toList image.Findings do
+                                            yield! FindingsJson.ofFrame findings
                                     ]
                                 :> _
                         ]

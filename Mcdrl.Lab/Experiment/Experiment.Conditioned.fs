@@ -40,7 +40,9 @@ module ExperimentConditioned =
         let seen name read =
             {
                 Seen = name
-                Report = ExperimentReport.conditionedRuns read judged |> ExperimentReport.create facts
+                Report =
+                    ExperimentReport.conditionedRuns read judged
+                    |> ExperimentReport.ofReplacedDice facts
             }
 
         match names with

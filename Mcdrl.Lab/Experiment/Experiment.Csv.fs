@@ -29,12 +29,37 @@ module internal ExperimentCsv =
         |> List.map (fun line -> line + "\r\n")
         |> String.concat ""
 
-    /// One line an image of a run: method, site, seed, stem, scores, and the Dice of each class.
+    /// What a frame's findings come to, by column; empty fields in results from before there were any.
+    let private findings: (string * (FrameFindings -> string)) list =
+        let count (value: int) = string value
+
+        let share (area: int64) (frame: FrameFindings) =
+            number (float area / float frame.Pixels)
+
+        [
+            "foreground dice", _.Dice >> number
+            "nsd", _.Nsd >> number
+            "nsd tolerance in pixels", _.TolerancePixels >> number
+            "lesions", _.Lesions.Length >> count
+            "lesions found", _.Lesions >> List.filter _.Found >> List.length >> count
+            "false positives", _.FalsePositives >> count
+            "lesion area", (fun frame -> share (frame.Lesions |> List.sumBy _.Area) frame)
+            "marked area", (fun frame -> share frame.MarkedArea frame)
+            "size", FrameFindings.size >> Option.map LesionSize.name >> Option.defaultValue "none"
+            "ece", _.Ece >> number
+            "brier", _.Brier >> number
+            for name, kind in FrameUncertainty.kinds do
+                name.Replace('_', ' '), _.Uncertainty >> kind >> number
+            "group", _.Group >> Option.map _.Name >> Option.defaultValue ""
+        ]
+
+    /// One line an image of a run: method, site, seed, stem, scores, the Dice of each class, and the frame's findings.
     let images (classes: string list) (methods: MethodRuns list) : string =
         lines
             [
                 [ "method"; "site"; "seed"; "stem"; "dice"; "iou"; "accuracy" ]
                 @ (classes |> List.map (fun name -> "dice " + name))
+                @ List.map fst findings
 
                 for runs in methods do
                     for run in runs.Runs do
@@ -50,6 +75,9 @@ module internal ExperimentCsv =
                             ]
                             @ (classes
                                |> List.mapi (fun index _ -> image.ClassDice |> List.tryItem index |> optional))
+                            @ (findings
+                               |> List.map (fun (_, read) ->
+                                   image.Findings |> Option.map read |> Option.defaultValue ""))
             ]
 
     /// One line a method and site, and one a method for all sites together (`all`), which is of complete seeds alone.

@@ -57,6 +57,15 @@ type WorstSite =
         Dice: SeedSpread
     }
 
+/// A figure of what the mean Dice hides, over the frames of all sites together, spread over seeds.
+type FindingFigures =
+    {
+        /// Which one.
+        Finding: Finding
+        /// In the finding's own unit.
+        Score: SeedSpread
+    }
+
 /// What a method's runs come to.
 type MethodFigures =
     {
@@ -82,6 +91,8 @@ type MethodFigures =
         Worst: WorstSite option
         /// Over the frames of all sites together, of the complete seeds.
         Classes: ClassFigures list
+        /// Every figure of `Finding.all`, of the complete seeds whose runs have findings; empty where none has.
+        Findings: FindingFigures list
         /// Of one run, in seconds; mean over all runs there are.
         TrainSeconds: float option
         /// Weights that answer: tower, network and whatever a rival needs besides.
@@ -153,6 +164,45 @@ module internal MethodFigures =
             Dice = defined |> List.map Metrics.mean |> overSeeds
         }
 
+    /// The findings of a run's frames; `None` if a frame has none.
+    let private findingsOf (run: RunResult) : FrameFindings list option =
+        let findings = run.Images |> List.choose _.Findings
+
+        if findings.Length = run.Images.Length then
+            Some findings
+        else
+            None
+
+    let private findingFigures
+        (facts: ExperimentFacts)
+        (cells: Map<_, RunResult>)
+        seeds
+        : FindingFigures list =
+        let found =
+            [
+                for seed in seeds do
+                    let runs = facts.Sites |> List.map (fun site -> cells[site, seed])
+                    let frames = runs |> List.choose findingsOf
+
+                    if frames.Length = runs.Length then
+                        let calibration = runs |> Seq.choose _.Calibration |> Calibration.sum
+                        Array.ofList (List.concat frames), calibration
+            ]
+
+        let value finding (frames, calibration) =
+            match finding with
+            | Finding.Ece -> Calibration.expectedError calibration
+            | other -> Finding.value other frames
+
+        [
+            if not found.IsEmpty then
+                for finding in Finding.all ->
+                    {
+                        Finding = finding
+                        Score = found |> List.map (value finding) |> overSeeds
+                    }
+        ]
+
     let private median (values: float list) =
         match List.sort values with
         | [] -> None
@@ -200,6 +250,7 @@ module internal MethodFigures =
                     | [] -> None
                     | sites -> sites |> List.minBy fst |> snd |> Some
             Classes = facts.Classes |> List.mapi (classFigures facts cells complete)
+            Findings = findingFigures facts cells complete
             TrainSeconds =
                 match there with
                 | [] -> None

@@ -45,7 +45,7 @@ module ExperimentPage =
             [
                 if not report.Rivals.IsEmpty then
                     Page.figure
-                        $"The mean Dice of {name} minus each other method's, in percentage points, on the same images; right of 0 {name} is better. Lines are 95 %% intervals: bootstrap over images within each site, {report.Resamples} resamples, sites with equal weight, each image a mean over the seeds that both have."
+                        $"The mean Dice of {name} minus each other method's, in percentage points, on the same images; right of 0 {name} is better. Lines are 95 %% intervals: bootstrap over images (patients or sequences where they are known) within each site, {report.Resamples} resamples, sites with equal weight, each image a mean over the seeds that both have."
                         [ ExperimentFigures.differences report ]
 
                 Page.figure
@@ -86,9 +86,38 @@ module ExperimentPage =
                         [ ExperimentTables.differences report ]
 
                 Page.figure "Mean IoU in %." [ ExperimentTables.score report _.Iou ]
-                Page.figure
-                    "Mean accuracy in %: the share of pixels."
-                    [ ExperimentTables.score report _.Accuracy ]
+            ]
+
+    let private findings (report: ExperimentReport) =
+        if report.Methods |> List.forall _.Findings.IsEmpty then
+            []
+        else
+            let chance =
+                "A method whose Dice is higher has less risk to begin with: compare AURC with its value by chance, 1 − mean Dice, and with the best order there is."
+
+            [
+                Page.section
+                    "What the mean hides"
+                    [
+                        Page.paragraph
+                            "Over the frames of all sites together, each frame with the same weight; ±: standard deviation over seeds. Of the foreground, all classes together. Bold: best of the column."
+                        Page.figure
+                            "Dice in %: mean, median, the decile below which a tenth of the frames lies, frames with a lesion, and frames by the size of their largest lesion; normalised surface distance in %."
+                            [ ExperimentFindings.dice report ]
+                        Page.figure
+                            "Lesions found in %, all and by size; components a frame that are no lesion; of the frames without a lesion, % on which anything is marked, and % of their area that is."
+                            [ ExperimentFindings.lesions report ]
+                        Page.figure
+                            $"Calibration of P(lesion) over pixels, and the mean risk, 1 − Dice, when the most certain frames are kept (AURC), by disagreement and by entropy; lower is better. {chance}"
+                            [ ExperimentFindings.certainty report ]
+                        dl
+                            [ _class "facts" ]
+                            [
+                                for name, words in SiteFindings.definitions do
+                                    dt [] [ str (name.Replace('_', ' ')) ]
+                                    dd [] [ str words ]
+                            ]
+                    ]
             ]
 
     let private images (page: ExperimentPage) =
@@ -268,7 +297,7 @@ module ExperimentPage =
                 ul [] [ for line in facts.Budget -> li [] [ str line ] ]
                 h3 [] [ str "How to read the intervals" ]
                 Page.paragraph
-                    "They say how far a difference could move with other images of the same sites. They take images as independent: where frames come from the same patient or video, they are too narrow. They know nothing of other sites, and of the chance in training only what the mean over seeds leaves. They are not adjusted for the number of comparisons."
+                    "They say how far a difference could move with other images of the same sites. What is drawn again is patients or sequences where dataset.json names them; elsewhere images are taken as independent, and where frames come from the same patient or video, the intervals are too narrow. They know nothing of other sites, and of the chance in training only what the mean over seeds leaves. They are not adjusted for the number of comparisons."
                 h3 [] [ str "To repeat it" ]
                 Page.commands [ facts.Command ]
             ]
@@ -299,6 +328,7 @@ module ExperimentPage =
                 yield! classAware page
                 yield! sweep report
                 scores report
+                yield! findings report
                 yield! images page
                 yield! classes report
                 yield! conditioned page

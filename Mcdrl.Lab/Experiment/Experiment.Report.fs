@@ -86,3 +86,11 @@ module ExperimentReport =
                     |> List.map (Rivalry.create facts reference)
             Resamples = Bootstrap.resamples
         }
+
+    /// The report of runs whose Dice was put in place of the frames' own, which their findings don't speak of.
+    let ofReplacedDice (facts: ExperimentFacts) (methods: MethodRuns list) : ExperimentReport =
+        let report = create facts methods
+
+        { report with
+            Methods = report.Methods |> List.map (fun figures -> { figures with Findings = [] })
+        }

@@ -38,7 +38,7 @@ module ExperimentReporting =
                     ClassAware =
                         if state.Facts.Classes.Length > 1 then
                             ExperimentReport.classAwareRuns state.Methods
-                            |> ExperimentReport.create state.Facts
+                            |> ExperimentReport.ofReplacedDice state.Facts
                             |> Some
                         else
                             None

@@ -34,8 +34,10 @@ type RunResult =
         Milliseconds: float
         /// Version of the product that trained and judged it.
         Version: string
-        /// Scores of the unseen site's frames.
+        /// Scores of the unseen site's frames, each with its findings but for its bins of calibration.
         Images: ImageScore list
+        /// P(lesion) against truth, summed over these frames; `None` in results from before it was measured.
+        Calibration: Calibration option
         /// Of evenly spaced frames of the unseen site under conditions, where the experiment asks for them.
         Conditioned: ConditionedScore list option
     }

@@ -3,7 +3,7 @@ namespace Mcdrl
 open System
 
 /// The reference's Dice minus another method's on the same images, each image's Dice a mean over the seeds that both
-/// have; with the 95 % bootstrap interval over images.
+/// have; with the 95 % bootstrap interval over images, or over patients or sequences where the dataset names them.
 type Difference =
     {
         /// In Dice; above 0 the reference is better.
@@ -55,6 +55,8 @@ type ImagePair =
         Reference: float
         /// Dice of the other.
         Rival: float
+        /// The patient or sequence that it is of, where the dataset names one.
+        Group: FrameGroup option
     }
 
 [<RequireQualifiedAccess>]
@@ -73,6 +75,16 @@ module internal Rivalry =
             ]
 
         let ours, theirs = byStem one, byStem other
+
+        let groups =
+            seeds
+            |> Seq.collect (fun seed -> one[site, seed].Images @ other[site, seed].Images)
+            |> Seq.choose (fun image ->
+                image.Findings
+                |> Option.bind _.Group
+                |> Option.map (fun group -> image.Stem, group))
+            |> Map.ofSeq
+
         let mean (seeds: Map<string, float> list) stem = seeds |> List.averageBy (Map.find stem)
 
         match ours with
@@ -86,6 +98,7 @@ module internal Rivalry =
                             Stem = stem
                             Reference = mean ours stem
                             Rival = mean theirs stem
+                            Group = groups.TryFind stem
                         }
             ]
 
@@ -97,8 +110,8 @@ module internal Rivalry =
 
         let interval =
             pairs
-            |> List.map (Seq.map gap)
-            |> Bootstrap.stratified Bootstrap.resamples drawing
+            |> List.map (FrameFindings.drawnTogether _.Group >> Array.map (Array.map gap))
+            |> Bootstrap.stratifiedGroups Bootstrap.resamples drawing
 
         if List.exists List.isEmpty pairs || Double.IsNaN interval.Estimate then
             None

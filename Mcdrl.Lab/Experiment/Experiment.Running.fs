@@ -86,6 +86,14 @@ module internal ExperimentRunning =
     /// Every run is shown the same pixels.
     let private conditionsSeed = Seed.create 1UL |> Seed.named "conditions"
 
+    /// A result keeps the sum of its frames' bins, not those of each.
+    let private withoutBins (image: ImageScore) =
+        { image with
+            Findings =
+                image.Findings
+                |> Option.map (fun findings -> { findings with Calibration = None })
+        }
+
     let private judge (request: ExperimentRequest) (run: PlannedRun) (trained: TrainReport) progress =
         result {
             use _scope = torch.NewDisposeScope()
@@ -127,7 +135,13 @@ module internal ExperimentRunning =
                     CausalParameters = Tree.count model.Network.intervention
                     Milliseconds = answerTime segmenter
                     Version = Product.version
-                    Images = found.Images
+                    Images = found.Images |> List.map withoutBins
+                    Calibration =
+                        found.Images
+                        |> Seq.choose _.Findings
+                        |> Seq.choose _.Calibration
+                        |> Calibration.sum
+                        |> Some
                     Conditioned = conditioned
                 }
         }

@@ -3,6 +3,23 @@ namespace Mcdrl
 open System.IO
 open System.Text.Json
 
+/// What frames of a site that aren't independent of each other have in common.
+[<RequireQualifiedAccess>]
+type GroupKind =
+    /// They show the same patient.
+    | Patients
+    /// They are from the same video.
+    | Sequences
+
+/// Which frames of a site belong together, as `dataset.json` declares it.
+type GroupsDescription =
+    {
+        /// What a group is.
+        Kind: GroupKind
+        /// Each group's name and its frames: names without ending, or the beginning of names followed by `*`.
+        Frames: (string * string list) list
+    }
+
 /// A site as `dataset.json` declares it; nothing has been looked at on the disk.
 type SiteDescription =
     {
@@ -16,6 +33,8 @@ type SiteDescription =
         Class: string option
         /// Only files whose name starts so belong to the site.
         Prefix: string
+        /// Which of its frames are of the same patient or sequence, where declared.
+        Groups: GroupsDescription option
     }
 
 /// What a `dataset.json` says, well-formed but not yet compared with the files.
@@ -165,6 +184,65 @@ module DatasetDescription =
                 reading.Fault("threshold", "the threshold must be a whole number from 0 to 254", "Correct it")
                 None
 
+    let private groupKeys =
+        [ GroupKind.Patients, "patients"; GroupKind.Sequences, "sequences" ]
+
+    /// The frames that a group lists.
+    let private readMembers (reading: Reading) key (members: JsonElement) =
+        if members.ValueKind <> JsonValueKind.Array then
+            reading.Fault(key, "the frames are not a list", "Give a list of frame names, without ending")
+            []
+        else
+            let names =
+                [
+                    for item in members.EnumerateArray() do
+                        match
+                            item.ValueKind, item.ValueKind = JsonValueKind.String && item.GetString() <> ""
+                        with
+                        | JsonValueKind.String, true -> yield! Option.toList (Option.ofObj (item.GetString()))
+                        | _ ->
+                            reading.Fault(
+                                key,
+                                "a frame is not a name",
+                                "Give each frame's name, without ending"
+                            )
+                ]
+
+            if members.GetArrayLength() = 0 then
+                reading.Fault(key, "it has no frame", "List its frames, or leave it out")
+
+            names
+
+    let private readGroups (reading: Reading) site key : GroupsDescription option =
+        let found =
+            [
+                for kind, name in groupKeys do
+                    match reading.Find(site, key, name, JsonValueKind.Object, false) with
+                    | None -> ()
+                    | Some groups ->
+                        {
+                            Kind = kind
+                            Frames =
+                                [
+                                    for group in groups.EnumerateObject() ->
+                                        group.Name,
+                                        readMembers reading $"{key}{name}.{group.Name}" group.Value
+                                ]
+                        }
+            ]
+
+        match found with
+        | [] -> None
+        | [ groups ] -> Some groups
+        | groups :: _ ->
+            reading.Fault(
+                $"{key}sequences",
+                "frames are grouped twice, by patients and by sequences",
+                "Keep patients where they are known: sequences of one patient belong together"
+            )
+
+            Some groups
+
     let private readSite (reading: Reading) classes (property: JsonProperty) =
         let key = $"sites.{property.Name}."
 
@@ -173,13 +251,15 @@ module DatasetDescription =
             None
         else
             let site = property.Value
-            reading.Keys(site, key, [ "images"; "masks"; "class"; "prefix" ])
+            reading.Keys(site, key, [ "images"; "masks"; "class"; "prefix" ] @ List.map snd groupKeys)
             let ``class`` = reading.Text(site, key, "class", false)
 
             match ``class`` with
             | Some name when not (List.contains name classes) ->
                 reading.Fault($"{key}class", $"the class {name} is not declared", "Add it to classes")
             | _ -> ()
+
+            let groups = readGroups reading site key
 
             match reading.Text(site, key, "images", true), reading.Text(site, key, "masks", true) with
             | Some images, Some masks ->
@@ -190,6 +270,7 @@ module DatasetDescription =
                         Masks = masks
                         Class = ``class``
                         Prefix = reading.Text(site, key, "prefix", false) |> Option.defaultValue ""
+                        Groups = groups
                     }
             | _ -> None
 
@@ -280,6 +361,7 @@ module DatasetDescription =
                                 | [ only ] -> Some only
                                 | _ -> None
                             Prefix = ""
+                            Groups = None
                         }
                 ]
         }
@@ -334,6 +416,16 @@ module DatasetDescription =
 
                 if site.Prefix <> "" then
                     text "prefix" (Some site.Prefix)
+
+                for groups in Option.toList site.Groups do
+                    json.WriteStartObject(groupKeys |> List.find (fst >> (=) groups.Kind) |> snd)
+
+                    for name, frames in groups.Frames do
+                        json.WriteStartArray name
+                        frames |> List.iter json.WriteStringValue
+                        json.WriteEndArray()
+
+                    json.WriteEndObject()
 
                 json.WriteEndObject()
 

@@ -12,6 +12,8 @@ type DatasetSite =
         Class: int option
         /// Its frames that have a mask, in the order of their names.
         Items: DatasetItem[]
+        /// The patient or the sequence of each of its frames, by stem; empty where the dataset doesn't say.
+        Groups: Map<string, FrameGroup>
     }
 
 /// A dataset whose description is valid and whose frames all have exactly one mask.
@@ -76,6 +78,7 @@ module Dataset =
                     description.Sites
                     |> List.map (fun site ->
                         let items, faults = DatasetPairs.find folder site
+                        let groups, groupFaults = FrameGroup.ofSite folder site (items |> List.map _.Stem)
 
                         let label =
                             site.Class
@@ -86,8 +89,9 @@ module Dataset =
                             Name = site.Site
                             Class = label
                             Items = Array.ofList items
+                            Groups = groups
                         },
-                        faults)
+                        faults @ groupFaults)
 
                 let sites = List.map fst found
 

@@ -49,6 +49,8 @@ type InterventionalEvaluation =
         Sites: string list
         /// Scenes.
         Images: int
+        /// What intervals draw again, e.g. `12 patients`.
+        Drawn: string
         /// Conditions of the dictionary that can't be done to these frames.
         LeftOut: string list
         /// The models in the order asked for, all on the very same frames.
@@ -192,6 +194,21 @@ module InterventionalEvaluator =
                     progress
 
             let! scored = McdrlError.complete scored
+
+            let groups =
+                let known = chosen |> List.map (fun site -> site.Name, site.Groups) |> Map.ofList
+
+                [
+                    for item in items ->
+                        known[item.Site].TryFind item.Stem |> Option.map (fun group -> item.Site, group)
+                ]
+
+            let scored =
+                List.map2
+                    (fun group -> List.map (fun (scene: SceneScore) -> { scene with Group = group }))
+                    groups
+                    scored
+
             let resampled = Seed.named "bootstrap" seed
             let ofModel index = scored |> List.map (List.item index)
 
@@ -202,6 +219,11 @@ module InterventionalEvaluator =
                     Seed = request.Seed
                     Sites = chosen |> List.map _.Name
                     Images = scored.Length
+                    Drawn =
+                        groups
+                        |> FrameFindings.drawnTogether id
+                        |> Seq.map (fun together -> together[0] |> Option.map snd)
+                        |> FrameGroup.describe
                     LeftOut = interventions.LeftOut
                     Models =
                         models

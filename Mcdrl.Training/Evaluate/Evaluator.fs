@@ -15,6 +15,8 @@ type ImageScore =
         Score: Score
         /// Dice of each lesion class, NaN where neither mask shows it.
         ClassDice: float list
+        /// What else there is to say of the answer; `None` in results of experiments that were judged before it was measured.
+        Findings: FrameFindings option
     }
 
 /// One way of answering, over all sites: the model, or a trivial answer to compare with.
@@ -43,8 +45,9 @@ type Evaluation =
         Classes: (string * Spread) list
         /// The model's scores, frame by frame.
         Images: ImageScore list
-        /// How unsure the model was of each of these frames.
-        Uncertainty: FrameUncertainty list
+        /// What a reader needs besides: of each site, and of all where there are several. Of the model's foreground at its own
+        /// threshold, whatever the protocol.
+        Findings: SiteFindings list
         /// How well that warns of frames of low Dice, whatever the protocol: of each site, and of all where there are several.
         Warning: SiteWarning list
         /// Sites of this evaluation that the model was trained on.
@@ -57,17 +60,23 @@ type Evaluation =
 [<RequireQualifiedAccess>]
 module Evaluator =
     /// What is known about one frame under one answer.
-    type private Judged = { Counts: Counts; Score: Score }
+    type private Judged =
+        {
+            Counts: Counts
+            Score: Score
+            Nsd: float
+        }
 
     let private rule = EmptyTruth.Counted
 
     /// The score of a label map (and, where the protocol asks for it, its soft map) against the truth.
-    let private judge protocol (marked: byte[]) (soft: float32[]) (truth: byte[]) =
+    let private judge protocol nsd (marked: byte[]) (soft: float32[]) (truth: byte[]) =
         let counts = Counts.ofForeground marked truth
         let score = Metrics.score rule counts
 
         {
             Counts = counts
+            Nsd = nsd
             Score =
                 match protocol with
                 | Protocol.Imagewise
@@ -87,12 +96,13 @@ module Evaluator =
         | Protocol.Micro ->
             let together = judged |> List.map _.Counts |> List.fold (+) Counts.zero
 
-            { Summary.ofSite site [ Metrics.score rule together ] with
+            { Summary.ofSite site [ Metrics.score rule together ] (judged |> List.map _.Nsd) with
                 Images = judged.Length
             }
         | Protocol.Imagewise
         | Protocol.PraNet256
-        | Protocol.BackgroundForeground -> judged |> List.map _.Score |> Summary.ofSite site
+        | Protocol.BackgroundForeground ->
+            Summary.ofSite site (judged |> List.map _.Score) (judged |> List.map _.Nsd)
 
     let private answerScores protocol name (judged: (string * Judged) list) : AnswerScores =
         let sites =
@@ -145,6 +155,10 @@ module Evaluator =
         | Protocol.Micro
         | Protocol.BackgroundForeground -> [||]
 
+    let private nsdOf (truth: LabelMap) marked =
+        let tolerance = SurfaceDistance.tolerancePixels truth.Width truth.Height
+        SurfaceDistance.normalised tolerance truth.Width marked truth.Labels
+
     let private judgeMean protocol (mean: float32 array, threshold: float32) (truth: LabelMap) =
         use _scope = torch.NewDisposeScope()
         let map = torch.tensor(mean).view(int64 meanSide, int64 meanSide)
@@ -153,9 +167,26 @@ module Evaluator =
         let marked =
             shares |> Array.map (fun share -> if share >= threshold then 1uy else 0uy)
 
-        judge protocol marked shares truth.Labels
+        judge protocol (nsdOf truth marked) marked shares truth.Labels
 
-    let private judgeItem protocol segmenter mode (dataset: Dataset) mean (item: DatasetItem) =
+    /// P(lesion) of every pixel of the frame against its truth. Map [S, S]; enlarged band by band, and no pixel is kept.
+    let private calibrationOf (truth: LabelMap) (lesion: Tensor) =
+        Calibration.ofFrame (fun tell ->
+            Upsampling.overBands truth.Height truth.Width (lesion.unsqueeze 0L) (fun first values ->
+                let band = values.cpu().contiguous().data<float32>().ToArray()
+
+                for pixel in 0 .. band.Length - 1 do
+                    tell band[pixel] (truth.Labels[first * truth.Width + pixel] > 0uy)))
+
+    let private judgeItem
+        protocol
+        segmenter
+        mode
+        (dataset: Dataset)
+        mean
+        (groups: Map<_, FrameGroup>)
+        (item: DatasetItem)
+        =
         Dataset.read dataset item
         |> Result.map (fun (picture, truth) ->
             use _scope = torch.NewDisposeScope()
@@ -167,12 +198,31 @@ module Evaluator =
             let lesion = probabilities.narrow(0L, 1L, probabilities.shape[0] - 1L).sum 0L
             let nothing = Array.zeroCreate<byte> truth.Labels.Length
 
+            let findings =
+                FrameFindings.create
+                    truth.Width
+                    marked
+                    truth.Labels
+                    (calibrationOf truth lesion)
+                    (FrameUncertainty.ofAnswer probabilities disagreement)
+                    (groups.TryFind item.Stem)
+
             let answers =
                 [
                     "model",
-                    judge protocol marked (soft protocol truth.Height truth.Width lesion) truth.Labels
+                    judge
+                        protocol
+                        findings.Nsd
+                        marked
+                        (soft protocol truth.Height truth.Width lesion)
+                        truth.Labels
                     "nothing marked",
-                    judge protocol nothing (Array.zeroCreate truth.Labels.Length) truth.Labels
+                    judge
+                        protocol
+                        (nsdOf truth nothing)
+                        nothing
+                        (Array.zeroCreate truth.Labels.Length)
+                        truth.Labels
 
                     match mean with
                     | Some mean -> "mean training mask", judgeMean protocol mean truth
@@ -187,25 +237,36 @@ module Evaluator =
                             (Counts.ofLabel (byte label) marked truth.Labels)
                 ]
 
-            item, answers, classDice, FrameUncertainty.ofAnswer probabilities disagreement)
+            item, answers, classDice, findings)
 
-    /// How well uncertainty warns, of each site and, where there are several, of all.
-    let private warnings (judged: (string * Judged * FrameUncertainty) list) : SiteWarning list =
-        let ofSome site some =
-            [
-                for _, judged, uncertainty in some -> Metrics.dice rule judged.Counts, uncertainty
-            ]
-            |> Warning.ofSite site
-
-        let sites = judged |> List.groupBy (fun (site, _, _) -> site)
+    /// What `make` says of each site and, where there are several, of all.
+    let private siteBySite
+        (frames: (string * FrameFindings) list)
+        (make: string -> FrameFindings list list -> 'summary)
+        : 'summary list =
+        let sites =
+            frames
+            |> List.groupBy fst
+            |> List.map (fun (site, frames) -> site, List.map snd frames)
 
         [
-            for site, some in sites do
-                ofSome site some
+            for site, frames in sites do
+                make site [ frames ]
 
             if sites.Length > 1 then
-                ofSome "all" judged
+                make "all" (List.map snd sites)
         ]
+
+    let private findings site (frames: FrameFindings list list) =
+        SiteFindings.create site (frames |> List.map Seq.ofList)
+
+    let private warning site (frames: FrameFindings list list) =
+        frames
+        |> List.map (
+            FrameFindings.drawnTogether _.Group
+            >> Array.map (Array.map (fun frame -> frame.Dice, frame.Uncertainty))
+        )
+        |> Warning.ofSites site
 
     /// The sites of these names, all for none.
     let sitesOf (dataset: Dataset) (wanted: string list) =
@@ -264,8 +325,12 @@ module Evaluator =
                 else
                     meanMask dataset training progress |> Result.map Some
 
-            let! judged =
-                TorchThreads.run "evaluating" (judgeItem protocol segmenter mode dataset mean) items progress
+            let groupsOf = chosen |> List.map (fun site -> site.Name, site.Groups) |> Map.ofList
+
+            let judgeOne (item: DatasetItem) =
+                judgeItem protocol segmenter mode dataset mean groupsOf[item.Site] item
+
+            let! judged = TorchThreads.run "evaluating" judgeOne items progress
 
             let! judged = McdrlError.complete judged
 
@@ -273,6 +338,8 @@ module Evaluator =
                 match judged with
                 | (_, answers, _, _) :: _ -> List.map fst answers
                 | [] -> []
+
+            let frames = [ for item, _, _, findings in judged -> item.Site, findings ]
 
             return
                 {
@@ -292,21 +359,17 @@ module Evaluator =
                             lesion, judged |> List.map (fun (_, _, dice, _) -> dice[index]) |> Summary.spread)
                     Images =
                         [
-                            for item, answers, classDice, _ in judged ->
+                            for item, answers, classDice, findings in judged ->
                                 {
                                     Site = item.Site
                                     Stem = item.Stem
                                     Score = (snd answers.Head).Score
                                     ClassDice = classDice
+                                    Findings = Some findings
                                 }
                         ]
-                    Uncertainty = judged |> List.map (fun (_, _, _, uncertainty) -> uncertainty)
-                    Warning =
-                        warnings
-                            [
-                                for item, answers, _, uncertainty in judged ->
-                                    item.Site, snd answers.Head, uncertainty
-                            ]
+                    Findings = siteBySite frames findings
+                    Warning = siteBySite frames warning
                     Seen = chosen |> List.filter isSeen |> List.map _.Name
                     Seconds = clock.Elapsed.TotalSeconds
                 }

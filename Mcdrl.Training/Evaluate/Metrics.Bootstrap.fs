@@ -19,8 +19,9 @@ module Interval =
         interval.Low > 0.0 || interval.High < 0.0
 
 /// Percentile bootstrap, above all of paired differences (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
-/// Images are what is drawn again, so the interval speaks of other images of the same sites. It takes the images as
-/// independent, and knows nothing of other sites and other trainings. NaN differences are left out.
+/// What is drawn again is images, or the patients or sequences that they come from where the dataset names them, so the interval
+/// speaks of others of the same sites. It takes what is drawn as independent, and knows nothing of other sites and other trainings.
+/// NaN differences are left out.
 [<RequireQualifiedAccess>]
 module Bootstrap =
     /// Enough that the ends of a 95 % interval move by a few per cent of its width between seeds.
@@ -29,34 +30,25 @@ module Bootstrap =
     let private defined (differences: float seq) =
         differences |> Seq.filter (System.Double.IsNaN >> not) |> Array.ofSeq
 
-    /// The mean of each resample: as many draws as there are numbers, with replacement.
-    let private means resamples seed (values: float[]) =
+    /// As many numbers below `count` as that, drawn with replacement by one resample.
+    let private draws count seed resample =
+        let draws = Seed.split resample seed
+        Array.init count (fun draw -> draws |> Seed.split draw |> Seed.below count)
+
+    /// The mean of each resample of some groups of numbers, as many groups as there are.
+    let private means resamples seed (groups: float[][]) =
+        let sums, counts = groups |> Array.map Array.sum, groups |> Array.map Array.length
+
         Array.init resamples (fun resample ->
-            let draws = Seed.split resample seed
-            let mutable sum = 0.0
+            let drawn = draws groups.Length seed resample
 
-            for draw in 0 .. values.Length - 1 do
-                sum <- sum + values[draws |> Seed.split draw |> Seed.below values.Length]
+            (drawn |> Array.sumBy (Array.get sums))
+            / float (drawn |> Array.sumBy (Array.get counts)))
 
-            sum / float values.Length)
+    let private ofDrawn estimate (drawn: float seq) =
+        let sorted = drawn |> defined |> Array.sort
 
-    /// The interval of a statistic of some cases, which are drawn as many as there are, with replacement. Draws of which the
-    /// statistic is NaN are left out.
-    let ofStatistic (resamples: int) (seed: Seed) (statistic: 'case[] -> float) (cases: 'case[]) : Interval =
-        let drawn =
-            [|
-                if cases.Length > 0 then
-                    for resample in 0 .. resamples - 1 do
-                        let draws = Seed.split resample seed
-
-                        Array.init cases.Length (fun draw ->
-                            cases[draws |> Seed.split draw |> Seed.below cases.Length])
-                        |> statistic
-            |]
-            |> defined
-            |> Array.sort
-
-        if drawn.Length = 0 then
+        if sorted.Length = 0 then
             {
                 Estimate = nan
                 Low = nan
@@ -64,32 +56,59 @@ module Bootstrap =
             }
         else
             {
-                Estimate = statistic cases
-                Low = Summary.quantile 0.025 drawn
-                High = Summary.quantile 0.975 drawn
-            }
-
-    /// The interval of the mean over sites of each site's mean difference, every site with the same weight. Images are
-    /// drawn within their site; the sites are fixed. A site without a defined difference is left out.
-    let stratified (resamples: int) (seed: Seed) (sites: float seq list) : Interval =
-        match sites |> List.map defined |> List.filter (Array.isEmpty >> not) with
-        | [] ->
-            {
-                Estimate = nan
-                Low = nan
-                High = nan
-            }
-        | sites ->
-            let drawn =
-                sites
-                |> List.mapi (fun index values -> means resamples (Seed.split index seed) values)
-
-            let sorted =
-                Array.init resamples (fun resample -> drawn |> List.averageBy (fun site -> site[resample]))
-                |> Array.sort
-
-            {
-                Estimate = sites |> List.averageBy Array.average
+                Estimate = estimate
                 Low = Summary.quantile 0.025 sorted
                 High = Summary.quantile 0.975 sorted
             }
+
+    /// The intervals of several statistics of the same cases, given site by site and in each by what is drawn: as many groups of a site
+    /// as it has, with replacement; the sites are fixed. Draws of which a statistic is NaN are left out of its interval; of no case it
+    /// must be NaN.
+    let grouped
+        (resamples: int)
+        (seed: Seed)
+        (statistics: 'case[] -> float[])
+        (sites: 'case[][] list)
+        : Interval[] =
+        let sites = sites |> List.filter (Array.isEmpty >> not)
+
+        let drawn =
+            Array.init resamples (fun resample ->
+                sites
+                |> Seq.mapi (fun index groups ->
+                    draws groups.Length (Seed.split index seed) resample
+                    |> Array.collect (Array.get groups))
+                |> Array.concat
+                |> statistics)
+
+        sites
+        |> Seq.collect Array.concat
+        |> Array.ofSeq
+        |> statistics
+        |> Array.mapi (fun index estimate ->
+            drawn |> Seq.map (fun values -> values[index]) |> ofDrawn estimate)
+
+    /// The interval of the mean over sites of each site's mean difference, every site with the same weight. What is drawn within a
+    /// site is groups of differences, an image alone being a group of one; the sites are fixed. A site without a defined difference is
+    /// left out.
+    let stratifiedGroups (resamples: int) (seed: Seed) (sites: float[][] list) : Interval =
+        let sites =
+            sites
+            |> List.map (Array.map defined >> Array.filter (Array.isEmpty >> not))
+            |> List.filter (Array.isEmpty >> not)
+
+        if sites.IsEmpty then
+            ofDrawn nan []
+        else
+            let drawn =
+                sites
+                |> List.mapi (fun index groups -> means resamples (Seed.split index seed) groups)
+
+            Seq.init resamples (fun resample -> drawn |> List.averageBy (fun site -> site[resample]))
+            |> ofDrawn (sites |> List.averageBy (Array.concat >> Array.average))
+
+    /// `stratifiedGroups` where each difference is drawn by itself.
+    let stratified (resamples: int) (seed: Seed) (sites: float seq list) : Interval =
+        sites
+        |> List.map (Seq.map Array.singleton >> Array.ofSeq)
+        |> stratifiedGroups resamples seed

@@ -69,6 +69,8 @@ type internal SceneScore =
         Invariance: float
         /// The same for lesion against background.
         LesionInvariance: float
+        /// Its site with the patient or sequence that it is of, where the dataset names one.
+        Group: (string * FrameGroup) option
     }
 
 /// Whether A foretells the masks of a condition: lesion Dice with the mask that the model gives, without intervention, of the
@@ -234,13 +236,18 @@ module Interventional =
             Conditions = conditions |> List.map (fun (name, view) -> name, score view)
             Invariance = mean (fun (struct (dice, _)) -> dice)
             LesionInvariance = mean (fun (struct (_, lesionDice)) -> lesionDice)
+            Group = None
         }
 
-    /// The interval of a mean over scenes.
-    let private meanInterval seed (values: float list) =
-        Bootstrap.stratified Bootstrap.resamples seed [ values ]
+    /// The interval of the mean over scenes of a number of each, given with the group that it is drawn with.
+    let private meanInterval seed (values: ((string * FrameGroup) option * float) list) =
+        let groups = values |> FrameFindings.drawnTogether fst |> Array.map (Array.map snd)
 
-    let private conditionScore (seed: Seed) name (scores: ViewScore list) : ConditionScore =
+        Bootstrap.stratifiedGroups Bootstrap.resamples seed [ groups ]
+
+    let private conditionScore (seed: Seed) name (views: (SceneScore * ViewScore) list) : ConditionScore =
+        let scores = List.map snd views
+
         let spread (part: ViewScore -> float) =
             scores |> Seq.map part |> Summary.spread
 
@@ -259,16 +266,20 @@ module Interventional =
                         known |> Seq.map _.Unchanged |> Summary.spread
                     )
             DoMasks =
-                match scores |> List.choose _.DoDice with
+                match
+                    views
+                    |> List.choose (fun (scene, view) ->
+                        view.DoDice |> Option.map (fun dice -> scene.Group, dice))
+                with
                 | [] -> None
                 | known ->
                     Some
                         {
-                            Foretold = known |> Seq.map _.Foretold |> Summary.spread
-                            Unchanged = known |> Seq.map _.Unchanged |> Summary.spread
+                            Foretold = known |> Seq.map (fun (_, dice) -> dice.Foretold) |> Summary.spread
+                            Unchanged = known |> Seq.map (fun (_, dice) -> dice.Unchanged) |> Summary.spread
                             Difference =
                                 known
-                                |> List.map (fun dice -> dice.Foretold - dice.Unchanged)
+                                |> List.map (fun (group, dice) -> group, dice.Foretold - dice.Unchanged)
                                 |> meanInterval (Seed.named name seed)
                         }
         }
@@ -299,7 +310,7 @@ module Interventional =
         (subtrahend: SceneScore list)
         : InterventionalDifference =
         let mean (figure: SceneScore -> float) =
-            List.map2 (fun one other -> figure one - figure other) minuend subtrahend
+            List.map2 (fun (one: SceneScore) other -> one.Group, figure one - figure other) minuend subtrahend
             |> meanInterval seed
 
         let dices (scene: SceneScore) =
@@ -316,11 +327,16 @@ module Interventional =
             Reference = mean _.Reference.Dice
             Robust = mean robust
             Worst =
-                List.map2 (fun one other -> struct (dices one, dices other)) minuend subtrahend
-                |> Array.ofList
-                |> Bootstrap.ofStatistic Bootstrap.resamples seed (fun pairs ->
-                    worst (pairs |> Array.map (fun struct (one, _) -> one))
-                    - worst (pairs |> Array.map (fun struct (_, other) -> other)))
+                List.zip minuend subtrahend
+                |> FrameFindings.drawnTogether (fun (one, _) -> one.Group)
+                |> Array.map (Array.map (fun (one, other) -> struct (dices one, dices other)))
+                |> List.singleton
+                |> Bootstrap.grouped Bootstrap.resamples seed (fun pairs ->
+                    [|
+                        worst (pairs |> Array.map (fun struct (one, _) -> one))
+                        - worst (pairs |> Array.map (fun struct (_, other) -> other))
+                    |])
+                |> Array.head
         }
 
     /// The report on scenes that were all seen under the same conditions. The order of the scenes doesn't matter but to
@@ -333,7 +349,7 @@ module Interventional =
                 first.Conditions
                 |> List.mapi (fun index (name, _) ->
                     scenes
-                    |> List.map (fun scene -> snd scene.Conditions[index])
+                    |> List.map (fun scene -> scene, snd scene.Conditions[index])
                     |> conditionScore seed name)
 
         let overScenes (part: SceneScore -> float) =
@@ -346,7 +362,10 @@ module Interventional =
             perCondition |> List.map (fun c -> c.Condition, c.Dice.Mean) |> Map.ofList
 
         {
-            Reference = scenes |> List.map _.Reference |> conditionScore seed "reference"
+            Reference =
+                scenes
+                |> List.map (fun scene -> scene, scene.Reference)
+                |> conditionScore seed "reference"
             Conditions = perCondition
             Dice = meanOf _.Dice
             LesionDice = meanOf _.LesionDice

@@ -22,7 +22,9 @@ type SiteSummary =
         Dice: Spread
         /// Over the frames, 0 to 1.
         Iou: Spread
-        /// Share of pixels that agree, over the frames.
+        /// Normalised surface distance, see `SurfaceDistance`; over the frames whatever the protocol, 0 to 1.
+        Nsd: Spread
+        /// Share of pixels that agree, over the frames. No headline: background decides it.
         Accuracy: Spread
     }
 
@@ -107,8 +109,8 @@ module Summary =
             Count = defined.Length
         }
 
-    /// The summary of a site from the scores of its images.
-    let ofSite site (scores: Score seq) : SiteSummary =
+    /// The summary of a site from the scores and the normalised surface distances of its images.
+    let ofSite site (scores: Score seq) (distances: float seq) : SiteSummary =
         let scores = Array.ofSeq scores
 
         {
@@ -116,6 +118,7 @@ module Summary =
             Images = scores.Length
             Dice = scores |> Seq.map _.Dice |> spread
             Iou = scores |> Seq.map _.Iou |> spread
+            Nsd = spread distances
             Accuracy = scores |> Seq.map _.Accuracy |> spread
         }
 

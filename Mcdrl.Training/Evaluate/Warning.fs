@@ -84,7 +84,7 @@ type SiteWarning =
         /// Those whose Dice is below `Warning.threshold`.
         Low: int
         /// For each of `FrameUncertainty.kinds` the AUROC for "this frame's Dice is below the threshold" and its 95 % interval
-        /// over frames; `None` where all frames are below it or none is, or the model has no such uncertainty.
+        /// over frames, or over patients or sequences where the dataset names them; `None` where all frames are below it or none is, or the model has no such uncertainty.
         Areas: (string * Interval option) list
     }
 
@@ -94,24 +94,28 @@ module Warning =
     /// The Dice below which an answer should have come with a warning.
     let threshold = 0.7
 
-    /// Of frames with their foreground Dice, under the site's name.
-    let ofSite (site: string) (frames: (float * FrameUncertainty) list) : SiteWarning =
-        let seed = Seed.create 1UL |> Seed.named "warning" |> Seed.named site
+    /// Of frames with their foreground Dice, site by site and in each by what intervals draw together, under a name.
+    let ofSites (name: string) (sites: (float * FrameUncertainty)[][] list) : SiteWarning =
+        let seed = Seed.create 1UL |> Seed.named "warning" |> Seed.named name
+        let frames = sites |> Seq.collect Array.concat |> Array.ofSeq
 
-        let area (kind: FrameUncertainty -> float) =
-            let cases =
-                [|
-                    for dice, uncertainty in frames -> struct (kind uncertainty, dice < threshold)
-                |]
+        let cases (kind: FrameUncertainty -> float) frames =
+            frames
+            |> Array.map (fun (dice, uncertainty) -> struct (kind uncertainty, dice < threshold))
 
-            if Double.IsNaN(Auroc.ofCases cases) then
-                None
-            else
-                Some(Bootstrap.ofStatistic Bootstrap.resamples seed Auroc.ofCases cases)
+        let areas frames =
+            [| for _, kind in FrameUncertainty.kinds -> Auroc.ofCases (cases kind frames) |]
 
         {
-            Site = site
+            Site = name
             Images = frames.Length
-            Low = frames |> List.filter (fun (dice, _) -> dice < threshold) |> List.length
-            Areas = [ for name, kind in FrameUncertainty.kinds -> name, area kind ]
+            Low = frames |> Array.filter (fun (dice, _) -> dice < threshold) |> Array.length
+            Areas =
+                [
+                    for (name, _), area in
+                        Bootstrap.grouped Bootstrap.resamples seed areas sites
+                        |> List.ofArray
+                        |> List.zip FrameUncertainty.kinds ->
+                        name, (if Double.IsNaN area.Estimate then None else Some area)
+                ]
         }

@@ -25,6 +25,54 @@ let tests =
                         Expect.equal (site.GetProperty("images").GetInt32()) 6 "its frames"
 
                     Expect.equal (found.GetProperty("images").GetArrayLength()) 6 "each frame"
+                    let findings = found.GetProperty("findings").EnumerateArray() |> Seq.exactlyOne
+                    Expect.equal (findings.GetProperty("site").GetString()) "c" "findings of the site"
+                    Expect.equal (findings.GetProperty("intervals_of").GetString()) "6 images" "what is drawn"
+
+                    Expect.equal
+                        (findings.GetProperty("tolerance_percent_of_diagonal").GetDouble())
+                        1.0
+                        "tolerance"
+
+                    Expect.equal (findings.GetProperty("reliability").GetArrayLength()) 15 "bins"
+
+                    for key in
+                        [
+                            "dice"
+                            "nsd"
+                            "sensitivity"
+                            "false_positives"
+                            "empty_marked"
+                            "ece"
+                            "brier"
+                            "aurc_entropy"
+                        ] do
+                        let figure = findings.GetProperty key
+                        let number (name: string) = figure.GetProperty(name).GetDouble()
+
+                        Expect.isTrue
+                            (number "low" <= number "estimate" && number "estimate" <= number "high")
+                            key
+
+                    let curve = findings.GetProperty("risk_coverage").GetProperty("entropy")
+                    Expect.equal (curve.GetArrayLength()) 10 "tenths of the frames"
+
+                    Expect.stringContains
+                        (found.GetProperty("definitions").GetProperty("lesions").GetRawText())
+                        "IoU above 0.5"
+                        "the matching rule"
+
+                    let lesions =
+                        [
+                            for image in found.GetProperty("images").EnumerateArray() ->
+                                Expect.isTrue (image.GetProperty("nsd").GetDouble() <= 1.0) "NSD of the frame"
+                                image.GetProperty("lesions").GetArrayLength()
+                        ]
+
+                    Expect.equal (List.sum lesions) (findings.GetProperty("lesions").GetInt32()) "lesions"
+                    Expect.stringContains outcome.Err "NSD %" "in the table for people"
+                    Expect.isFalse (outcome.Err.Contains "Acc") "accuracy isn't"
+                    Expect.stringContains outcome.Err "lesions found %" "and in more detail"
                     Expect.equal (found.GetProperty("seen_sites").GetArrayLength()) 0 "c was not seen"
                     let warning = found.GetProperty("warning").EnumerateArray() |> Seq.exactlyOne
                     Expect.equal (warning.GetProperty("site").GetString()) "c" "the site's warning"

@@ -10,6 +10,11 @@ let private tests () =
         PromptsTests.tests
         ContoursTests.tests
         MetricsTests.tests
+        MetricsSurfaceTests.tests
+        MetricsLesionsTests.tests
+        MetricsStrataTests.tests
+        MetricsCalibrationTests.tests
+        MetricsRiskCoverageTests.tests
         RecordJsonTests.tests
         FileLockTests.tests
         ParallelTests.tests

@@ -28,19 +28,33 @@ let tests =
             test "one line an image, exactly" {
                 let methods = [ runs "ours" "Ours" [ run "ours" "east" 2UL [ 0.5; nan ] ] ]
 
+                let further =
+                    "foreground dice,nsd,nsd tolerance in pixels,lesions,lesions found,false positives,lesion area,marked area,size,ece,brier,disagreement,entropy,disagreement near lesion,entropy near lesion,group"
+
                 Expect.equal
                     (ExperimentCsv.images [ "polyp"; "cyst" ] methods)
-                    ("method,site,seed,stem,dice,iou,accuracy,dice polyp,dice cyst\r\n"
-                     + "ours,east,2,a,0.5,0.3333333333333333,0.9,0.5,\r\n"
-                     + "ours,east,2,b,,,0.9,,\r\n")
-                    ""
+                    ("method,site,seed,stem,dice,iou,accuracy,dice polyp,dice cyst,"
+                     + further
+                     + "\r\n"
+                     + "ours,east,2,a,0.5,0.3333333333333333,0.9,0.5,,,,,,,,,,,,,,,,,\r\n"
+                     + "ours,east,2,b,,,0.9,,,,,,,,,,,,,,,,,,\r\n")
+                    "of results without findings"
+
+                let found =
+                    runs "ours" "Ours" [ run "ours" "east" 2UL [ 0.5 ] |> withFindings [ 0.25 ] ]
+
+                Expect.equal
+                    (ExperimentCsv.images [] [ found ]
+                     |> fun text -> text.Split "\r\n" |> Array.item 1)
+                    "ours,east,2,a,0.5,0.3333333333333333,0.9,0.25,0.75,2.5,1,1,2,0.04,0.05,large,0.1,0.2,0.25,0.5,,0.125,p1"
+                    "with findings"
             }
 
             testProperty "whatever names hold, they are read back"
             <| fun (FsCheck.NonEmptyString name) (FsCheck.NonEmptyString site) ->
                 let methods = [ runs name "Ours" [ run name site 1UL [ 0.5 ] ] ]
                 let lines = read (ExperimentCsv.images [ "a,b"; "say \"c\"" ] methods)
-                Expect.equal (lines[0][7..]) [ "dice a,b"; "dice say \"c\"" ] "header"
+                Expect.equal (lines[0][7..8]) [ "dice a,b"; "dice say \"c\"" ] "header"
                 Expect.equal (lines[1][0..3]) [ name; site; "1"; "a" ] "fields"
 
             test "the summary has a line a method and site and one for all, each of the header's width" {

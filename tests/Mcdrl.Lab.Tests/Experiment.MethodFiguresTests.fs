@@ -33,6 +33,44 @@ let tests =
                     "weights"
             }
 
+            test "findings are over the frames of all sites, of the complete seeds whose runs have them" {
+                let score finding (found: MethodFigures) =
+                    (found.Findings |> List.find (fun figure -> figure.Finding = finding)).Score
+
+                let all =
+                    runs
+                        "ours"
+                        "Ours"
+                        [
+                            run "ours" "east" 1UL [ 0.8; 0.6 ] |> withFindings [ 0.2; 0.6 ]
+                            run "ours" "west" 1UL [ 0.5 ] |> withFindings [ 0.4 ]
+                            run "ours" "east" 2UL [ 0.9; 0.7 ] |> withFindings [ 0.8; 1.0 ]
+                            run "ours" "west" 2UL [ 0.3 ] |> withFindings [ 0.0 ]
+                        ]
+
+                let found = figures all
+                near "seeds 0.4 and 0.8" 0.6 (score Finding.MedianDice found).Mean
+                near "both found, of three" (2.0 / 3.0) (score Finding.Sensitivity found).Mean
+                near "NSD" (1.0 - (1.2 + 1.8) / 6.0) (score Finding.Nsd found).Mean
+                near "from the runs' own sums" 0.125 (score Finding.Ece found).Mean
+                Expect.equal (score Finding.SmallDice found).Mean None "no small lesion"
+                Expect.equal (score Finding.Dice found).Seeds 2 "both seeds"
+
+                let some =
+                    { all with
+                        Runs =
+                            all.Runs
+                            |> List.map (fun run ->
+                                if run.Seed = 2UL then
+                                    Experiments.run "ours" run.Site 2UL [ 0.5 ]
+                                else
+                                    run)
+                    }
+
+                near "the first seed alone" 0.4 (score Finding.MedianDice (figures some)).Mean
+                Expect.isEmpty (figures ours).Findings "results from before there were findings"
+            }
+
             test "classes are over the frames that show them; one that none shows has no number" {
                 let found = (figures ours).Classes
                 Expect.equal (found |> List.map _.Class) [ "polyp"; "cyst" ] "both"

@@ -217,6 +217,36 @@ let tests =
                 Expect.equal (count "<figure" html) (count "<figcaption" html) "captions"
             }
 
+            test "what the mean hides has a part of its own, where it was measured; accuracy is no headline" {
+                let title = "What the mean hides"
+                let html = ExperimentPage.render full
+                Expect.isFalse (html.Contains title) "results from before"
+                Expect.isFalse (html.Contains "accuracy in %") "no accuracy"
+
+                let found =
+                    both
+                    |> List.map (
+                        MethodRuns.mapRuns (fun run -> withFindings (run.Images |> List.map _.Score.Dice) run)
+                    )
+
+                let html = ExperimentPage.render (page found)
+
+                for words in
+                    [
+                        title
+                        "lowest decile"
+                        "at 1 % of the diagonal"
+                        "without a lesion"
+                        "by disagreement"
+                        "IoU above 0.5"
+                        // ECE of 0.125 in both seeds.
+                        "0.125 "
+                    ] do
+                    Expect.stringContains html words words
+
+                Expect.equal (count "<td[ >]" html) (count "</td>" html) "closed"
+            }
+
             test "what there is nothing of doesn't appear" {
                 let part = ExperimentPage.render (page both)
 

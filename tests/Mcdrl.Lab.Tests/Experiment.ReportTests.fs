@@ -75,6 +75,37 @@ let tests =
                     "east is known, west not"
             }
 
+            test "results from before there were findings can be read, and new ones come back as they were" {
+                let old =
+                    """{ "method": "ours", "site": "east", "seed": 1, "epoch": 5, "validation_dice": 0.9, "train_seconds": 60,
+                         "parameters": 7, "causal_parameters": 3, "milliseconds": 10, "version": "0.1.0",
+                         "images": [ { "site": "east", "stem": "a", "score": { "dice": 0.8, "iou": 0.7, "accuracy": 0.9 },
+                                       "class_dice": [ 0.8, null ] } ] }"""
+
+                let read = RecordJson.parse<RunResult> "result.json" old |> Outcome.ok
+                Expect.isNone read.Images.Head.Findings "no findings"
+                Expect.isNone read.Calibration "no calibration"
+                Expect.equal read.Images.Head.Score.Dice 0.8 "the score"
+                let given = run "ours" "east" 1UL [ 0.8; 0.6 ] |> withFindings [ 0.8; 0.6 ]
+                let text = RecordJson.render given
+                let again = RecordJson.parse<RunResult> "result.json" text |> Outcome.ok
+                Expect.equal (RecordJson.render again) text "all of it"
+                Expect.equal again.Calibration given.Calibration "calibration"
+            }
+
+            test "Dice put in place of the frames' own leaves their findings out" {
+                let given =
+                    runs
+                        "ours"
+                        "Ours"
+                        [
+                            for run in ours.Runs -> withFindings (run.Images |> List.map _.Score.Dice) run
+                        ]
+
+                Expect.isNonEmpty (ExperimentReport.create facts [ given ]).Methods.Head.Findings "findings"
+                Expect.isEmpty (ExperimentReport.ofReplacedDice facts [ given ]).Methods.Head.Findings "none"
+            }
+
             test "it can be written as JSON, with null for what isn't known" {
                 let json =
                     ExperimentReport.create facts [ ours |> without "west" 2UL; rival ]

@@ -43,6 +43,37 @@ let tests =
                 Expect.floatClose Accuracy.high pairs[0].Reference 0.65 "mean over seeds"
             }
 
+            test "where frames are of one patient, the interval resamples patients" {
+                // All frames of a site are of one patient.
+                let grouped key shift =
+                    runs
+                        key
+                        key
+                        [
+                            for site in facts.Sites do
+                                for seed in facts.Seeds do
+                                    let dice = [ 0.5 + shift; 0.7; 0.6 - shift; 0.4 + shift ]
+                                    run key site seed dice |> withFindings dice
+                        ]
+
+                let alone key shift =
+                    grouped key shift
+                    |> MethodRuns.mapRuns (fun run ->
+                        { run with
+                            Images = run.Images |> List.map (fun image -> { image with Findings = None })
+                        })
+
+                let width (difference: Difference) = difference.High - difference.Low
+
+                let patients =
+                    Option.get (rivalry (grouped "ours" 0.2) (grouped "rival" 0.0)).Overall
+
+                let images = Option.get (rivalry (alone "ours" 0.2) (alone "rival" 0.0)).Overall
+                Expect.floatClose Accuracy.high patients.Mean images.Mean "the same estimate"
+                Expect.isLessThan (width patients) 1e-12 "one patient a site can't be drawn otherwise"
+                Expect.isGreaterThan (width images) 0.01 "images can"
+            }
+
             testProperty "a better rival turns the sign and nothing else"
             <| fun (offset: byte) ->
                 let shift = float offset / 2000.0

@@ -14,6 +14,7 @@ let private score site stem dice : ImageScore =
                 Accuracy = dice
             }
         ClassDice = [ dice ]
+        Findings = None
     }
 
 let private dataset () =

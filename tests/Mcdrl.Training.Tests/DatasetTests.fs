@@ -108,6 +108,7 @@ let private description =
                                     Masks = "a/masks"
                                     Class = Some "a \"serrated\" \\ lesion"
                                     Prefix = ""
+                                    Groups = None
                                 }
                                 {
                                     Site = "St. \"B\""
@@ -115,6 +116,12 @@ let private description =
                                     Masks = "all"
                                     Class = None
                                     Prefix = "b_"
+                                    Groups =
+                                        Some
+                                            {
+                                                Kind = GroupKind.Patients
+                                                Frames = [ "\"7\"", [ "b_1"; "b_20" ]; "8", [ "b_3*" ] ]
+                                            }
                                 }
                             ]
                     }

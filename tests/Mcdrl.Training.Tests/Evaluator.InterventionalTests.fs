@@ -45,6 +45,7 @@ let private frames =
                 close report.Reference.LesionDice.Mean report.Reference.Dice.Mean "there is one class"
                 Expect.equal report.Reference.Kept.Mean 1.0 "it is its own mask"
                 Expect.equal found.Value.Images 6 "every frame of the site"
+                Expect.equal found.Value.Drawn "6 images" "drawn by themselves"
 
             testCase "one condition's figures are those of the frames that it was done to"
             <| fun () ->

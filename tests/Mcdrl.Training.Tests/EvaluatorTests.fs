@@ -91,7 +91,11 @@ let private scores =
                                         .Disagreement
                     ]
 
-                for found, expected in List.zip evaluation.Uncertainty expected do
+                let uncertainties =
+                    evaluation.Images
+                    |> List.map (fun image -> (Option.get image.Findings).Uncertainty)
+
+                for found, expected in List.zip uncertainties expected do
                     Expect.floatClose
                         { absolute = 1e-6; relative = 1e-3 }
                         found.Disagreement
@@ -109,8 +113,14 @@ let private scores =
 
                 Expect.equal
                     all
-                    (List.zip (evaluation.Images |> List.map _.Score.Dice) evaluation.Uncertainty
-                     |> Warning.ofSite "all")
+                    (List.zip3
+                        (evaluation.Images |> List.map _.Site)
+                        (evaluation.Images |> List.map _.Score.Dice)
+                        uncertainties
+                     |> List.groupBy (fun (site, _, _) -> site)
+                     |> List.map (fun (_, frames) ->
+                         [| for _, dice, unsure in frames -> [| dice, unsure |] |])
+                     |> Warning.ofSites "all")
                     "from the frames' own Dice"
 
                 let micro =
@@ -130,6 +140,91 @@ let private scores =
 
                 let alone = Outcome.ok (evaluate Protocol.Imagewise [ "c" ])
                 Expect.equal (alone.Warning |> List.map _.Site) [ "c" ] "one site, one line"
+
+            testCase "findings are those of its own masks, and of the sites that dataset.json groups"
+            <| fun () ->
+                let evaluation = Outcome.ok (evaluate Protocol.Imagewise [])
+
+                for image, (_, stem, marked, soft, truth) in List.zip evaluation.Images own.Value do
+                    let found = Option.get image.Findings
+                    World.sameScoreButForTies found.Dice image.Score.Dice $"{stem}: Dice"
+
+                    let brierOf (p: float32) label =
+                        let error = float p - (if label > 0uy then 1.0 else 0.0)
+                        error * error
+
+                    let brier = Array.map2 brierOf soft truth |> Array.average
+                    Expect.floatClose { absolute = 1e-6; relative = 1e-4 } found.Brier brier $"{stem}: Brier"
+
+                    let components labels =
+                        snd (LesionDetection.components World.width labels)
+
+                    Expect.equal
+                        (found.Lesions |> List.map _.Area)
+                        (List.ofArray (components truth))
+                        $"{stem}: lesions"
+
+                    Expect.equal
+                        (found.FalsePositives + (found.Lesions |> List.filter _.Found |> List.length))
+                        (components marked).Length
+                        $"{stem}: components"
+
+                Expect.equal
+                    (evaluation.Findings
+                     |> List.map (fun site -> site.Site, site.Frames, site.WithLesion))
+                    [ "a", 6, 6; "b", 6, 6; "c", 6, 5; "all", 18, 17 ]
+                    "each site, and all"
+
+                Expect.equal
+                    (List.last evaluation.Findings).Drawn
+                    "18 images"
+                    "images, where nothing is known of patients"
+
+                Expect.floatClose
+                    Accuracy.high
+                    (SiteFindings.figure Finding.Nsd (List.last evaluation.Findings)).Estimate
+                    (answer "model" evaluation).All.Nsd.Mean
+                    "the table's NSD"
+
+                Expect.floatClose
+                    Accuracy.high
+                    (answer "nothing marked" evaluation).All.Nsd.Mean
+                    (1.0 / 18.0)
+                    "nothing marked is right once"
+
+            testCase "patients that dataset.json names are what intervals resample"
+            <| fun () ->
+                World.within (fun folder ->
+                    let data = Path.Combine(folder, "data")
+                    let description = Path.Combine(data, "dataset.json")
+
+                    File.WriteAllText(
+                        description,
+                        (File.ReadAllText description)
+                            .Replace(
+                                "\"masks\": \"c/masks\"",
+                                "\"masks\": \"c/masks\", \"patients\": { \"one\": [\"frame0\", \"frame1\", \"frame2\"], \"two\": [\"frame3\", \"frame4\", \"frame5\"] }"
+                            )
+                    )
+
+                    use segmenter = World.segmenter ()
+
+                    let found =
+                        Evaluator.evaluate segmenter None Protocol.Imagewise data [ "a"; "c" ] Progress.none
+                        |> Outcome.ok
+
+                    Expect.equal
+                        (found.Findings |> List.map _.Drawn)
+                        [ "6 images"; "2 patients"; "2 patients and 6 images" ]
+                        "drawn"
+
+                    Expect.equal
+                        (found.Images
+                         |> List.map (fun image -> (Option.get image.Findings).Group |> Option.map _.Name))
+                        (List.replicate 6 None
+                         @ List.replicate 3 (Some "one")
+                         @ List.replicate 3 (Some "two"))
+                        "each frame's")
 
             testCase "protocols: one image of all pixels; background and foreground; 256 thresholds"
             <| fun () ->

@@ -25,6 +25,11 @@ let private sample (centre: float) count seed =
             + List.sum [ for k in 0..11 -> own |> Seed.split k |> Seed.uniform ]
     ]
 
+/// The interval of one statistic of cases that are each drawn by itself.
+let private ofStatistic resamples seed statistic (cases: float[]) =
+    Bootstrap.grouped resamples seed (statistic >> Array.singleton) [ cases |> Array.map Array.singleton ]
+    |> Array.head
+
 let tests =
     testList
         "Bootstrap"
@@ -98,7 +103,7 @@ let tests =
                 let values = sample 0.3 40 (Seed.create 2UL)
                 let seed = Seed.create 8UL
 
-                let found = Bootstrap.ofStatistic 2000 seed Array.average (Array.ofList values)
+                let found = ofStatistic 2000 seed Array.average (Array.ofList values)
 
                 let expected = Bootstrap.stratified 2000 seed [ values ]
                 near "estimate" expected.Estimate found.Estimate
@@ -111,12 +116,65 @@ let tests =
                     if mean > 0.5 then mean else nan
 
                 // Draws of two cases: (0, 0) is undefined, (0, 1) too, (1, 1) gives 1.
-                let some = Bootstrap.ofStatistic 400 seed positive [| 0.0; 1.0 |]
+                let some = ofStatistic 400 seed positive [| 0.0; 1.0 |]
                 Expect.equal (some.Low, some.High) (1.0, 1.0) "defined draws"
-                let none = Bootstrap.ofStatistic 400 seed Array.average Array.empty
+                let none = ofStatistic 400 seed (Seq.ofArray >> Metrics.mean) Array.empty
                 Expect.isTrue (System.Double.IsNaN none.Estimate) "of nothing nothing is known"
-                let never = Bootstrap.ofStatistic 400 seed (fun _ -> nan) [| 1.0 |]
+                let never = ofStatistic 400 seed (fun _ -> nan) [| 1.0 |]
                 Expect.isTrue (System.Double.IsNaN never.Low) "undefined"
+            }
+
+            test
+                "frames of a patient are drawn together: two patients of equal frames give the ends of their means" {
+                let sites: float[][] list = [ [| [| 0.2; 0.2; 0.2 |]; [| 0.8 |] |] ]
+                let seed = Seed.create 4UL
+
+                for interval in
+                    [
+                        Bootstrap.stratifiedGroups 500 seed sites
+                        Bootstrap.grouped 500 seed (fun frames -> [| Array.average frames |]) sites
+                        |> Array.head
+                    ] do
+                    near "the mean of all frames" 0.35 interval.Estimate
+                    near "one patient twice" 0.2 interval.Low
+                    near "the other twice" 0.8 interval.High
+
+                let alone = Bootstrap.stratified 500 seed [ [ 0.2; 0.2; 0.2; 0.8 ] ]
+
+                Expect.isLessThan
+                    alone.High
+                    0.8
+                    "frames by themselves are hardly ever the same one four times"
+            }
+
+            test "groups of one are drawn as numbers are" {
+                let values = sample 0.3 25 (Seed.create 2UL)
+                let seed = Seed.create 8UL
+
+                Expect.equal
+                    (Bootstrap.stratifiedGroups 100 seed [ [| for value in values -> [| value |] |] ])
+                    (Bootstrap.stratified 100 seed [ values ])
+                    "the same draws"
+            }
+
+            test "several statistics of the same draws; sites are drawn within themselves, and fixed" {
+                let sites = [ [| for value in 1.0 .. 4.0 -> [| value |] |]; [| [| 100.0 |] |] ]
+
+                let found =
+                    Bootstrap.grouped
+                        200
+                        (Seed.create 3UL)
+                        (fun cases -> [| Array.max cases; Array.average cases; float cases.Length; nan |])
+                        sites
+
+                Expect.equal (found[0].Low, found[0].High) (100.0, 100.0) "the second site is always there"
+
+                Expect.isTrue
+                    (found[1].Low < found[1].Estimate && found[1].Estimate < found[1].High)
+                    "around the mean"
+
+                Expect.equal (found[2].Low, found[2].High) (5.0, 5.0) "as many cases"
+                Expect.isTrue (System.Double.IsNaN found[3].Estimate) "undefined"
             }
 
             test "0 is excluded on either side, at an end it isn't" {

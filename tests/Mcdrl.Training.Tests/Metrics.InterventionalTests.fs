@@ -221,6 +221,28 @@ let private reports =
                 close found.Worst.High 0.0 "one of the pairs twice"
             }
 
+            test "scenes of one patient are drawn together" {
+                let ofPatient (scene: SceneScore) =
+                    let patient: FrameGroup =
+                        {
+                            Kind = GroupKind.Patients
+                            Name = "p"
+                        }
+
+                    { scene with
+                        Group = Some("north", patient)
+                    }
+
+                let first, second = ofPatient one.Value, ofPatient two.Value
+
+                let found =
+                    Interventional.difference (Seed.create 1UL) [ first; first ] [ second; first ]
+
+                close found.Reference.Low (1.0 / 6.0) "one patient can't be drawn otherwise"
+                close found.Reference.High (1.0 / 6.0) "one patient can't be drawn otherwise"
+                close found.Worst.High (-1.0 / 6.0) "worst condition"
+            }
+
             test "without a bias, or without scenes, there is no gap" {
                 let plain = view None [ 1; 0 ] [ 1; 0 ]
                 let scene = Interventional.scene 1 plain [ "blur", plain; "blood", plain ]
@@ -375,6 +397,7 @@ let private laws =
                                         scored (Some(m = index % 3)) (float (ease - loss) / 100.0))
                                 Invariance = 1.0
                                 LesionInvariance = 1.0
+                                Group = None
                             }
 
                         let found = reportOf (List.mapi scene ease)

@@ -48,14 +48,15 @@ let tests =
             test "a site's images, and the worst site" {
                 let sites =
                     [
-                        Summary.ofSite "c2" [ score 0.8; score 0.6 ]
-                        Summary.ofSite "c1" [ score 0.5 ]
-                        Summary.ofSite "c3" [ score nan ]
+                        Summary.ofSite "c2" [ score 0.8; score 0.6 ] [ 0.9; 0.5 ]
+                        Summary.ofSite "c1" [ score 0.5 ] [ 0.4 ]
+                        Summary.ofSite "c3" [ score nan ] [ 0.3 ]
                     ]
 
                 Expect.equal (sites |> List.map _.Images) [ 2; 1; 1 ] "images"
                 Expect.floatClose Accuracy.high sites.Head.Dice.Mean 0.7 "mean of c2"
                 Expect.floatClose Accuracy.high sites.Head.Iou.Mean 0.35 "IoU of c2"
+                Expect.floatClose Accuracy.high sites.Head.Nsd.Mean 0.7 "NSD of c2"
 
                 Expect.equal
                     (Summary.worst sites |> Option.map _.Site)
@@ -73,7 +74,8 @@ let tests =
                     |> List.map (fun (first, values) ->
                         values
                         |> List.map (fun (_, value) -> score (float value / 255.0))
-                        |> Summary.ofSite (if first then "a" else "b"))
+                        |> fun scores ->
+                            Summary.ofSite (if first then "a" else "b") scores (scores |> List.map _.Dice))
 
                 match Summary.worst sites with
                 | None -> sites.IsEmpty

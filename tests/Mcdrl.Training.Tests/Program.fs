@@ -6,6 +6,7 @@ open Mcdrl
 let private tests () =
     [
         DatasetTests.tests
+        DatasetGroupsTests.tests
         DatasetCheckTests.tests
         DatasetDigestTests.tests
         DuplicatesTests.tests
@@ -35,6 +36,7 @@ let private tests () =
         BootstrapTests.tests
         AurocTests.tests
         WarningTests.tests
+        FindingsTests.tests
         EvaluatorTests.tests
         InterventionalTests.tests
         InterventionsTests.tests

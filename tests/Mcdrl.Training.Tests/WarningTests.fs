@@ -15,6 +15,10 @@ let private unsure disagreement entropy : FrameUncertainty =
 let private area name (warning: SiteWarning) =
     warning.Areas |> List.find (fst >> (=) name) |> snd
 
+/// Of frames that are drawn one by one.
+let private ofSite frames =
+    Warning.ofSites "north" [ [| for frame in frames -> [| frame |] |] ]
+
 let private sites =
     testList
         "site"
@@ -22,8 +26,7 @@ let private sites =
             testCase "each kind's AUROC for a Dice below 0.7, with its interval"
             <| fun () ->
                 let found =
-                    Warning.ofSite
-                        "north"
+                    ofSite
                         [
                             0.9, unsure 0.1 0.3
                             0.7, unsure 0.2 0.1
@@ -50,10 +53,28 @@ let private sites =
                 Expect.equal (tied.Estimate, tied.Low) (0.5, 0.5) "all tied"
                 Expect.isNone (area "disagreement_near_lesion" found) "a model without it"
 
+            testCase "frames of one patient are drawn together: of one patient alone there is nothing to draw"
+            <| fun () ->
+                let frames =
+                    [|
+                        0.9, unsure 0.1 0.3
+                        0.8, unsure 0.2 0.1
+                        0.6, unsure 0.5 0.2
+                        0.0, unsure 0.6 0.4
+                    |]
+
+                let found = Warning.ofSites "north" [ [| frames |] ]
+                let entropy = Option.get (area "entropy" found)
+
+                Expect.equal
+                    (entropy.Low, entropy.Estimate, entropy.High)
+                    (0.75, 0.75, 0.75)
+                    "the frames themselves"
+
             testCase "where all frames are below it, or none is, there is none"
             <| fun () ->
                 for dice in [ 0.2; 0.9 ] do
-                    let found = Warning.ofSite "north" [ dice, unsure 0.1 0.1; dice, unsure 0.2 0.2 ]
+                    let found = ofSite [ dice, unsure 0.1 0.1; dice, unsure 0.2 0.2 ]
                     Expect.isTrue (found.Areas |> List.forall (snd >> Option.isNone)) $"{dice}"
         ]
 

@@ -33,6 +33,7 @@ let image site stem dice : ImageScore =
                 Accuracy = 0.9
             }
         ClassDice = [ dice; nan ]
+        Findings = None
     }
 
 /// A run whose frames are a, b, … with these Dice scores.
@@ -51,7 +52,53 @@ let run key site seed (dice: float list) : RunResult =
         Images =
             dice
             |> List.mapi (fun index dice -> image site (string (char (int 'a' + index))) dice)
+        Calibration = None
         Conditioned = None
+    }
+
+/// Findings of a frame with this Dice: a large lesion of 4 % of the frame, found if Dice is at least a quarter.
+let findings dice group : FrameFindings =
+    {
+        Dice = dice
+        Nsd = 1.0 - dice
+        TolerancePixels = 2.5
+        Pixels = 1000L
+        MarkedArea = 50L
+        Lesions = [ { Area = 40L; Found = dice >= 0.25 } ]
+        FalsePositives = 2
+        Ece = 0.1
+        Brier = 0.2
+        Uncertainty =
+            {
+                Disagreement = dice
+                Entropy = 0.5
+                DisagreementNearLesion = nan
+                EntropyNearLesion = 0.125
+            }
+        Group =
+            Some
+                {
+                    Kind = GroupKind.Patients
+                    Name = group
+                }
+        Calibration = None
+    }
+
+/// The run with findings of its frames, each with a Dice of its own; all frames are of one patient.
+let withFindings (dice: float list) (run: RunResult) : RunResult =
+    { run with
+        Images =
+            (run.Images, dice)
+            ||> List.map2 (fun image dice ->
+                { image with
+                    Findings = Some(findings dice $"p{run.Seed - 1UL}")
+                })
+        // A frame of which half is said to be lesion with P 0.75, and is.
+        Calibration =
+            Calibration.ofFrame (fun tell ->
+                tell 0.75f true
+                tell 0.0f false)
+            |> Some
     }
 
 let runs key label (runs: RunResult list) : MethodRuns =
