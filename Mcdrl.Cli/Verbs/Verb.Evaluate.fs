@@ -13,6 +13,7 @@ type EvaluateArgument =
     | Mode of name: string
     | Device of name: string
     | Precision of name: string
+    | Flips of name: string
     | Per_Image
     | Interventional
     | Against of folder: string
@@ -31,6 +32,7 @@ type EvaluateArgument =
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
+            | Flips _ -> FlipsName.usage
             | Per_Image -> "also print the scores of every frame."
             | Interventional ->
                 "show the model each scene or recorded frame under every imaging condition: Dice per condition and robust Dice, masks foretold against masks under the condition, invariance, confounding gap."
@@ -300,8 +302,10 @@ module EvaluateVerb =
             let! precision =
                 PrecisionName.parse device (arguments.TryGetResult EvaluateArgument.Precision)
 
+            let! flips = FlipsName.parse (arguments.TryGetResult Flips)
+
             let load folder =
-                Segmenter.loadIn precision folder device
+                Segmenter.loadIn precision folder device |> Result.map flips
 
             return!
                 if arguments.Contains Interventional then

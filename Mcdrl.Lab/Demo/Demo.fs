@@ -138,6 +138,7 @@ module Demo =
                         Device = "cpu"
                         Precision = Precision.Fp32
                         Prepared = None
+                        Store = WeightStorage.F32
                         CheckpointMinutes = 1.0
                     }
                     progress

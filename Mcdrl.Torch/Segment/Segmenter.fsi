@@ -53,6 +53,10 @@ module Segmenter =
     /// Prepares a model that is already in memory, which stays as it is.
     val ofModel: device: torch.Device -> precision: Precision -> model: Model -> Segmenter
 
+    /// The same segmenter, answering by other mirror images than its model says: probabilities and what is said of conditions are
+    /// their means. It shares the tensors: dispose one of them.
+    val withFlips: flips: Flips option -> segmenter: Segmenter -> Segmenter
+
     /// A `Usage` error where the model can't answer in the mode: `Rendered` needs a condition of weight that can be done to
     /// pixels, and a mode asked for by name that its weights were trained for, see `Manifest.requireTrained`.
     val requireMode: segmenter: Segmenter -> mode: Marginalisation option -> Result<unit, McdrlError>

@@ -1,0 +1,28 @@
+namespace Mcdrl.Cli
+
+open Mcdrl
+
+/// `--flips` of verbs that answer.
+[<RequireQualifiedAccess>]
+module FlipsName =
+    /// Its line of help.
+    let usage =
+        "none, horizontal or both: the mirror images whose probabilities are averaged with the frame's own, at two or four times the time. Default: the model's own."
+
+    /// What the argument does to a segmenter: nothing where it is absent.
+    let parse (name: string option) : Result<Segmenter -> Segmenter, McdrlError> =
+        match name with
+        | None -> Ok id
+        | Some "none" -> Ok(Segmenter.withFlips None)
+        | Some name ->
+            [ Flips.Horizontal; Flips.Both ]
+            |> List.tryFind (fun flips -> RecordJson.text flips = name)
+            |> Option.map (fun flips -> Ok(Segmenter.withFlips (Some flips)))
+            |> Option.defaultValue (
+                Error(
+                    McdrlError.usage
+                        "there are no such mirror images"
+                        $"--flips {name}"
+                        "Choose none, horizontal or both"
+                )
+            )
