@@ -292,6 +292,15 @@ let tests =
                 [ refined 3 method ]
                 [ Marginalisation.Exact ]
             each
+                "averaged over mirror images"
+                shallow
+                48L
+                [
+                    for flips in [ Flips.Horizontal; Flips.Both ] do
+                        { byTexts with Flips = Some flips }
+                ]
+                [ Marginalisation.Exact; Marginalisation.Attention ]
+            each
                 "texts of width 200, which heads of 64 channels don't divide"
                 (resnet50 PlainResNet.torchvision)
                 200L
