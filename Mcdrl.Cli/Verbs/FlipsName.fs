@@ -9,15 +9,18 @@ module FlipsName =
     let usage =
         "none, horizontal or both: the mirror images whose probabilities are averaged with the frame's own, at two or four times the time. Default: the model's own."
 
+    /// `none`, `horizontal` or `both`.
+    let ofFlips (flips: Flips option) =
+        flips |> Option.map RecordJson.text |> Option.defaultValue "none"
+
     /// What the argument does to a segmenter: nothing where it is absent.
     let parse (name: string option) : Result<Segmenter -> Segmenter, McdrlError> =
         match name with
         | None -> Ok id
-        | Some "none" -> Ok(Segmenter.withFlips None)
         | Some name ->
-            [ Flips.Horizontal; Flips.Both ]
-            |> List.tryFind (fun flips -> RecordJson.text flips = name)
-            |> Option.map (fun flips -> Ok(Segmenter.withFlips (Some flips)))
+            [ None; Some Flips.Horizontal; Some Flips.Both ]
+            |> List.tryFind (fun flips -> ofFlips flips = name)
+            |> Option.map (Segmenter.withFlips >> Ok)
             |> Option.defaultValue (
                 Error(
                     McdrlError.usage

@@ -71,6 +71,9 @@ module EvaluateVerb =
         say
             $"Protocol: {Protocol.describe found.Protocol}. Marginalisation: {Marginalisation.name found.Mode}."
 
+        found.Flips
+        |> Option.iter (fun _ -> say $"Averaged over mirror images: {FlipsName.ofFlips found.Flips}.")
+
         if not found.Seen.IsEmpty then
             let seen = String.concat ", " found.Seen
             say $"The model was trained on {seen}: these are not figures for an unseen site."
@@ -159,6 +162,7 @@ module EvaluateVerb =
                 "protocol", Json.text (Protocol.name found.Protocol)
                 "protocol_description", Json.text (Protocol.describe found.Protocol)
                 "mode", Json.text (Marginalisation.name found.Mode)
+                "flips", Json.text (FlipsName.ofFlips found.Flips)
                 "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds
 

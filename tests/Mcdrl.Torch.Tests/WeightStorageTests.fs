@@ -76,7 +76,7 @@ let tests =
                     bytesOf WeightStorage.F32, bytesOf WeightStorage.F16, bytesOf WeightStorage.Bf16
 
                 Expect.isLessThan (float f16 / float f32) 0.6 "half of it, and what stays"
-                Expect.equal bf16 f16 "as small"
+                Expect.isLessThan (abs (bf16 - f16)) 200L "as small, but for the names in the header"
                 Expect.equal (changeOf WeightStorage.F32) 0f "nothing changed"
                 let half, brain = changeOf WeightStorage.F16, changeOf WeightStorage.Bf16
                 Expect.isLessThan half 2e-3f "f16"
