@@ -251,7 +251,7 @@ let counted =
 
     [
         "towers, forward", towers * visual
-        "tower, backward", 2L * trained
+        "tower, backward", towers * 2L * trained
         "network, forward", network
         "network, backward", 2L * network
     ]

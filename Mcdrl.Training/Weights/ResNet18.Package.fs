@@ -124,16 +124,14 @@ module private OnnxContent =
             Constants = Map.ofList constants
         }
 
-    let read (path: string) : Result<OnnxContent, McdrlError> =
+    let private parsed path (bytes: byte array) : Result<OnnxContent, McdrlError> =
         try
-            Files.attempt path (fun () ->
-                let bytes = File.ReadAllBytes path
-
-                { Nodes = []; Constants = Map.empty }
-                |> fold (UnsafeByteOperations.UnsafeWrap(ReadOnlyMemory bytes)) (fun input number content ->
-                    match number with
-                    | 7 -> Some(graph (input.ReadBytes()) content)
-                    | _ -> None))
+            { Nodes = []; Constants = Map.empty }
+            |> fold (UnsafeByteOperations.UnsafeWrap(ReadOnlyMemory bytes)) (fun input number content ->
+                match number with
+                | 7 -> Some(graph (input.ReadBytes()) content)
+                | _ -> None)
+            |> Ok
         with :? InvalidProtocolBufferException as problem ->
             Error(
                 McdrlError.model
@@ -141,6 +139,10 @@ module private OnnxContent =
                     path
                     "Use the file of the package, copied whole"
             )
+
+    let read (path: string) : Result<OnnxContent, McdrlError> =
+        Files.attempt path (fun () -> File.ReadAllBytes path)
+        |> Result.bind (parsed path)
 
 /// The ResNet-18 of the package Microsoft.ML.DnnImageFeaturizer.ResNet18, which CNTK wrote: an ONNX graph of convolutions with
 /// their normalisations, and another that subtracts a mean picture from BGR levels.
