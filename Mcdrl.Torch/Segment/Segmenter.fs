@@ -25,21 +25,6 @@ type Segmenter =
             for tensor in this.Owned do
                 tensor.Dispose()
 
-[<NoComparison; NoEquality>]
-type Foretold =
-    {
-        Probabilities: Tensor
-        Grounding: GroundingScore
-    }
-
-[<NoComparison; NoEquality>]
-type SceneAnswers =
-    {
-        Answers: Tensor list
-        Plain: Tensor list
-        Foretold: (string * Foretold) list
-    }
-
 [<RequireQualifiedAccess>]
 module Segmenter =
     /// Linear layers of this many weights in all are worth measuring which library is faster.
@@ -360,58 +345,16 @@ module Segmenter =
     /// How many frames go through the network at once.
     let private together = 4
 
-    /// What A foretells of every condition of the dictionary, if the model intervenes at all: its regions A(F, z_m), [M, N, d],
-    /// and its answers, [M, K + 1, S, S] on the CPU. `seen` is the reference with its mirror images.
+    /// What A foretells from the reference, with its mirror images; `None` for a model that doesn't intervene.
     let private foretold (segmenter: Segmenter) seen =
         let model = segmenter.Model
-        let reference: Observation = snd (List.head seen)
-        let settings = model.Manifest.Settings.Method
 
-        if gated segmenter settings.TrainingMode = Marginalisation.Never then
+        if gated segmenter model.Manifest.Settings.Method.TrainingMode = Marginalisation.Never then
             None
         else
-            let apply = Intervention.apply model.Network.intervention
-            let regions = Backdoor.underEach apply model.Texts.conditions reference.Regions
-
-            let answers =
-                meanOver seen (fun observation -> (underEach segmenter observation).softmax 2L)
-
-            Some(regions.squeeze 1L, answers.squeeze(1L).cpu())
-
-    /// What A foretells of the conditions that some frames show, and how well it does, at the reference's own cells.
-    let private foretelling
-        (segmenter: Segmenter)
-        (reference: Observation)
-        foretold
-        names
-        (shown: Observation)
-        =
-        let dictionary = segmenter.Manifest.Settings.Method.Conditions
-
-        match foretold with
-        | None -> []
-        | Some(foretold: Tensor, answers: Tensor) ->
-            [
-                for row, name in List.indexed names do
-                    match List.tryFindIndex ((=) name) dictionary with
-                    | None -> ()
-                    | Some m ->
-                        let seen = Regions.gather reference.Cells (shown.Dense.narrow (0L, int64 row, 1L))
-
-                        let agreement regions =
-                            (Grounding.agreement (widened regions) (widened seen)).cpu().item<float32>()
-                            |> float
-
-                        name,
-                        {
-                            Probabilities = answers.select(0L, int64 m).clone()
-                            Grounding =
-                                {
-                                    Predicted = agreement (foretold.narrow (0L, int64 m, 1L))
-                                    Unchanged = agreement reference.Regions
-                                }
-                        }
-            ]
+            meanOver seen (fun observation -> (underEach segmenter observation).softmax 2L)
+            |> Foretelling.ofReference model (snd (List.head seen))
+            |> Some
 
     let underConditions
         (segmenter: Segmenter)
@@ -457,7 +400,9 @@ module Segmenter =
                         let frames = torch.stack (List.toArray frames)
                         let shown = observeImages segmenter frames
 
-                        foretelling segmenter (snd observed.Head) foretold names (snd shown.Head)
+                        foretold
+                        |> Option.map (Foretelling.shownIn (snd shown.Head) names)
+                        |> Option.defaultValue []
                         |> answers frames shown))
 
             answers frames observed [] :: shown
