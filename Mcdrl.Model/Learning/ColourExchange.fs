@@ -4,7 +4,7 @@ open TorchSharp
 
 /// Colours in CIELAB under D65, from and to sRGB.
 [<RequireQualifiedAccess>]
-module Lab =
+module CieLab =
     /// Of linear RGB, in rows X, Y and Z, each row divided by what white gives (IEC 61966-2-1).
     let private toXyz =
         [|
@@ -13,7 +13,9 @@ module Lab =
             0.0193339 / 1.08883, 0.1191920 / 1.08883, 0.9503041 / 1.08883
         |]
 
-    let private threshold, slope = 216.0 / 24389.0, 24389.0 / 3132.0
+    let private threshold = 216.0 / 24389.0
+
+    let private slope = 24389.0 / 3132.0
 
     let private matrix () =
         torch
@@ -112,14 +114,14 @@ module ColourExchange =
             else
                 let own = frame.flatten 1L
                 let weight = lit own
-                let lab = Lab.ofRgb own
+                let lab = CieLab.ofRgb own
                 let mean, deviation = moments weight lab
-                let newMean, newDeviation = moments givenWeight (Lab.ofRgb given)
+                let newMean, newDeviation = moments givenWeight (CieLab.ofRgb given)
 
                 // A unit of CIELAB is what an eye can just tell: less is no contrast to be stretched.
                 let factor = newDeviation.div (deviation.maximum (scalar 1.0))
 
-                let exchanged = lab.sub(mean).mul(factor).add(newMean, unity) |> Lab.toRgb
+                let exchanged = lab.sub(mean).mul(factor).add(newMean, unity) |> CieLab.toRgb
 
                 own.add(exchanged.sub(own).mul(weight), unity).view_as(frame))
 

@@ -29,7 +29,7 @@ let private frame (red: float, green: float, blue: float) contrast seed =
 
 /// Mean and deviation of L*, a* and b* over all pixels.
 let private moments (frame: Tensor) =
-    let lab = Lab.ofRgb (frame.flatten 1L)
+    let lab = CieLab.ofRgb (frame.flatten 1L)
     torch.cat [| lab.mean [| 1L |]; lab.std (1L, unbiased = false) |]
 
 let tests =
@@ -62,7 +62,7 @@ let tests =
                                 [ 53.389; 0; 0 ]
                             ]
 
-                    Expect.isLessThan (gap (Lab.ofRgb rgb) expected) 0.02 "L*, a*, b*")
+                    Expect.isLessThan (gap (CieLab.ofRgb rgb) expected) 0.02 "L*, a*, b*")
 
             inScope "to CIELAB and back, the darkest colours too" (fun () ->
                 let rgb =
@@ -71,7 +71,7 @@ let tests =
                         1L
                     )
 
-                Expect.isLessThan (gap (Lab.toRgb (Lab.ofRgb rgb)) rgb) 1e-4 "the same")
+                Expect.isLessThan (gap (CieLab.toRgb (CieLab.ofRgb rgb)) rgb) 1e-4 "the same")
 
             inScope "the frame gets mean and deviation of its partner in each of L*, a* and b*" (fun () ->
                 for seed in 1UL .. 5UL do
@@ -87,7 +87,7 @@ let tests =
             inScope "what is where stays: brightness keeps its order" (fun () ->
                 let own = frame (0.6, 0.35, 0.3) 0.05 1UL
                 let found = ColourExchange.apply (frame (0.45, 0.5, 0.4) 0.05 2UL) own
-                let lightness (x: Tensor) = (Lab.ofRgb (x.flatten 1L))[0L]
+                let lightness (x: Tensor) = (CieLab.ofRgb (x.flatten 1L))[0L]
                 let before, after = lightness own, lightness found
                 let standard (x: Tensor) = x.sub(x.mean ()).div(x.std ())
                 Expect.isLessThan (gap (standard before) (standard after)) 0.05 "the same picture")
