@@ -115,7 +115,15 @@ let tests =
                         let disagreement flips =
                             let outcome =
                                 segment (
-                                    [ Path.Combine(images, "good.png"); "--out"; out; "--json" ] @ flips
+                                    [
+                                        Path.Combine(images, "good.png")
+                                        "--out"
+                                        out
+                                        "--mode"
+                                        "exact"
+                                        "--json"
+                                    ]
+                                    @ flips
                                 )
 
                             Expect.equal outcome.Code 0 outcome.Err
