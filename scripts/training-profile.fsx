@@ -213,14 +213,14 @@ let counted =
 
     let trained =
         match weights.Tower with
-        | Tower.ResNet50 tower ->
+        | Tower.PlainResNet tower ->
             let stages = [ tower.layer4; tower.layer3; tower.layer2; tower.layer1 ]
 
             let kept =
                 List.mapi (fun i stage -> if i < settings.Optimiser.TrainedBlocks then stage else []) stages
 
             let alone =
-                Tower.ResNet50
+                Tower.PlainResNet
                     { tower with
                         layer4 = kept[0]
                         layer3 = kept[1]
@@ -229,7 +229,7 @@ let counted =
                     }
 
             let nothing =
-                Tower.ResNet50
+                Tower.PlainResNet
                     { tower with
                         layer4 = []
                         layer3 = []
@@ -251,7 +251,7 @@ let counted =
 
     [
         "towers, forward", towers * visual
-        "tower, backward", 2L * trained
+        "tower, backward", towers * 2L * trained
         "network, forward", network
         "network, backward", 2L * network
     ]

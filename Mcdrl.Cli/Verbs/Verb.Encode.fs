@@ -16,7 +16,7 @@ type EncodeArgument =
         member argument.Usage =
             match argument with
             | Weights _ ->
-                "weights as safetensors, a file or its folder: CLIP ViT or ResNet (OpenAI, open_clip or Hugging Face names), or a torchvision ResNet-50. For --images and --tensors."
+                "weights as safetensors, a file or its folder: CLIP ViT or ResNet (OpenAI, open_clip or Hugging Face names), or a torchvision ResNet-18, -34 or -50. For --images and --tensors."
             | Text_Weights _ ->
                 "a sentence encoder, for --prompts: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Images _ ->

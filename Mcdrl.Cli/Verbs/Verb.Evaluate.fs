@@ -13,6 +13,7 @@ type EvaluateArgument =
     | Mode of name: string
     | Device of name: string
     | Precision of name: string
+    | Flips of name: string
     | Per_Image
     | Interventional
     | Against of folder: string
@@ -31,6 +32,7 @@ type EvaluateArgument =
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
+            | Flips _ -> FlipsName.usage
             | Per_Image -> "also print the scores of every frame, with --json all that was measured of it."
             | Interventional ->
                 "show the model each scene or recorded frame under every imaging condition: Dice per condition and robust Dice, masks foretold against masks under the condition, invariance, confounding gap."
@@ -68,6 +70,9 @@ module EvaluateVerb =
 
         say
             $"Protocol: {Protocol.describe found.Protocol}. Marginalisation: {Marginalisation.name found.Mode}."
+
+        found.Flips
+        |> Option.iter (fun _ -> say $"Averaged over mirror images: {FlipsName.ofFlips found.Flips}.")
 
         if not found.Seen.IsEmpty then
             let seen = String.concat ", " found.Seen
@@ -171,6 +176,7 @@ module EvaluateVerb =
                 "protocol", Json.text (Protocol.name found.Protocol)
                 "protocol_description", Json.text (Protocol.describe found.Protocol)
                 "mode", Json.text (Marginalisation.name found.Mode)
+                "flips", Json.text (FlipsName.ofFlips found.Flips)
                 "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds
 
@@ -316,8 +322,10 @@ module EvaluateVerb =
             let! precision =
                 PrecisionName.parse device (arguments.TryGetResult EvaluateArgument.Precision)
 
+            let! flips = FlipsName.parse (arguments.TryGetResult Flips)
+
             let load folder =
-                Segmenter.loadIn precision folder device
+                Segmenter.loadIn precision folder device |> Result.map flips
 
             return!
                 if arguments.Contains Interventional then

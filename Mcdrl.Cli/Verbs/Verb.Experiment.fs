@@ -35,10 +35,11 @@ type ExperimentArgument =
             | Test _ ->
                 "a dataset with the same sites and classes to judge on instead, e.g. a phantom without confounding."
             | Tower _ ->
-                "mini (the small CLIP that comes with Mcdrl), or the tower that --weights must hold: RN50, ViT-B-16, ViT-L-14, resnet50. Default: whichever it is."
+                "mini (the small CLIP that comes with Mcdrl), or the tower that --weights must hold: RN50, ViT-B-16, ViT-L-14, resnet50, resnet18. Default: whichever it is."
             | Weights _ ->
                 "the tower's weights: a safetensors file, or a folder that holds one. Needed but for --tower mini."
-            | Text _ -> "an embeddings table of the prompts, for a tower without a text tower (resnet50)."
+            | Text _ ->
+                "an embeddings table of the prompts, for a tower without a text tower (resnet50, resnet18)."
             | Text_Weights _ ->
                 "a sentence encoder in place of the table, so that any class word works: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Preset _ ->

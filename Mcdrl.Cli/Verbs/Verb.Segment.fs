@@ -14,6 +14,7 @@ type SegmentArgument =
     | Mode of name: string
     | Device of name: string
     | Precision of name: string
+    | Flips of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -31,6 +32,7 @@ type SegmentArgument =
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ ->
                 "auto, fp32 or bf16 (half the memory, faster where the processor has instructions for it; auto: there only). Default: what the model records."
+            | Flips _ -> FlipsName.usage
 
 /// `mcdrl segment`
 [<RequireQualifiedAccess>]
@@ -47,6 +49,7 @@ module SegmentVerb =
             Mode: string option
             Device: string option
             Precision: string option
+            Flips: string option
         }
 
     let private asked (arguments: ParseResults<SegmentArgument>) =
@@ -60,6 +63,7 @@ module SegmentVerb =
                 Mode = None
                 Device = None
                 Precision = None
+                Flips = None
             }
 
         (none, arguments.GetAllResults())
@@ -72,7 +76,8 @@ module SegmentVerb =
             | Explain -> { asked with Explain = true }
             | Mode name -> { asked with Mode = Some name }
             | Device name -> { asked with Device = Some name }
-            | Precision name -> { asked with Precision = Some name })
+            | Precision name -> { asked with Precision = Some name }
+            | Flips name -> { asked with Flips = Some name })
 
     /// --onnx says it all: what the file is made from and how it answers was decided when it was exported.
     let private checkEngine (asked: Asked) =
@@ -83,6 +88,7 @@ module SegmentVerb =
                 "--explain", asked.Explain
                 "--device", asked.Device.IsSome
                 "--precision", asked.Precision.IsSome
+                "--flips", asked.Flips.IsSome
             ]
             |> List.filter snd
             |> List.map fst
@@ -104,7 +110,9 @@ module SegmentVerb =
             let device = Option.defaultValue "cpu" asked.Device
             let! folder = ModelFolder.orEmbedded session asked.Model
             let! precision = PrecisionName.parse device asked.Precision
+            let! flips = FlipsName.parse asked.Flips
             let! segmenter = Segmenter.loadIn precision folder device
+            let segmenter = flips segmenter
 
             match Segmenter.requireMode segmenter mode with
             | Ok() -> return Segmenter.engine segmenter

@@ -21,6 +21,7 @@ type TrainArgument =
     | Seed of number: uint64
     | Device of name: string
     | Precision of name: string
+    | Store of name: string
     | Checkpoint_Minutes of minutes: float
 
     interface IArgParserTemplate with
@@ -30,8 +31,9 @@ type TrainArgument =
             | Leave_Out _ -> "a site that is never looked at, to be evaluated on later."
             | Weights _ -> "the image tower's weights: a safetensors file, or a folder that holds one."
             | Tower _ ->
-                "the tower that the weights must hold: RN50, ViT-B-16, ViT-L-14 or resnet50. Default: whichever it is."
-            | Text _ -> "an embeddings table of the prompts, for a tower without a text tower (resnet50)."
+                "the tower that the weights must hold: RN50, ViT-B-16, ViT-L-14, resnet50 or resnet18. Default: whichever it is."
+            | Text _ ->
+                "an embeddings table of the prompts, for a tower without a text tower (resnet50, resnet18)."
             | Text_Weights _ ->
                 "a sentence encoder in place of the table, so that any class word works: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Preset _ -> "paper (as published) or best (what we recommend, the default)."
@@ -45,6 +47,8 @@ type TrainArgument =
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ ->
                 "auto, fp32 or bf16: what the model records that it is to be used in. Training computes in fp32. Default fp32."
+            | Store _ ->
+                "f32 (the default), f16 or bf16: how the model's weights lie in its file. f16 halves it and is computed in fp32 all the same; bf16 is as small and less exact."
             | Checkpoint_Minutes _ -> "minutes between checkpoints within an epoch. Default 5."
 
 /// `mcdrl train`
@@ -66,6 +70,11 @@ module TrainVerb =
             let! precision =
                 PrecisionName.parse device (arguments.TryGetResult TrainArgument.Precision)
 
+            let! store =
+                arguments.TryGetResult Store
+                |> Option.map WeightStorage.parse
+                |> Option.defaultValue (Ok WeightStorage.F32)
+
             let request: TrainRequest =
                 {
                     Data = arguments.GetResult Data
@@ -81,6 +90,7 @@ module TrainVerb =
                     Seed = arguments.GetResult(Seed, defaultValue = 1UL)
                     Device = device
                     Precision = Option.defaultValue Precision.Fp32 precision
+                    Store = store
                     CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
                 }
 

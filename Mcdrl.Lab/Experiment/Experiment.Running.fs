@@ -47,6 +47,7 @@ module internal ExperimentRunning =
                             Seed = run.Seed
                             Device = request.Device
                             Precision = Precision.Fp32
+                            Store = WeightStorage.F32
                             CheckpointMinutes = 5.0
                         }
                         progress

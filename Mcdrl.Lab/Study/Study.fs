@@ -137,6 +137,7 @@ module Study =
                         Seed = plan.Seed
                         Device = "cpu"
                         Precision = Precision.Fp32
+                        Store = WeightStorage.F32
                         Prepared = None
                         CheckpointMinutes = 1.0
                     }

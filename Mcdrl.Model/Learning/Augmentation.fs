@@ -16,10 +16,15 @@ module Augmentation =
             Scale = 0.0
             Shift = 0.0
             Colour = 0.0
+            ColourExchange = None
             Conditions = 0.0
             Pairs = false
             Views = 1
         }
+
+    /// The probability that a frame takes over another's colours.
+    let exchange (settings: AugmentationSettings) =
+        Option.defaultValue 0.0 settings.ColourExchange
 
     /// Whether a view is the frame as it is, in a pair or not.
     let isNone (settings: AugmentationSettings) = { settings with Pairs = false } = none

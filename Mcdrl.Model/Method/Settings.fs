@@ -51,6 +51,14 @@ type Fusion =
     /// MedCLIPSeg: probabilistic cross-attention, both ways.
     | Medclipseg
 
+/// Which mirror images of a frame are answered besides the frame itself.
+[<RequireQualifiedAccess>]
+type Flips =
+    /// Left to right: two answers a frame, twice the time.
+    | Horizontal
+    /// Left to right, top to bottom and both: four answers a frame, four times the time.
+    | Both
+
 /// How the dense map is read off a CLIP tower's last block.
 [<RequireQualifiedAccess>]
 type DenseMode =
@@ -98,6 +106,12 @@ type MethodSettings =
         Fusion: Fusion option
         /// What prompts call a class, by its name in the dataset; a class that isn't here goes by its name.
         ClassWords: Map<string, string> option
+        /// Whose probabilities the answer is the mean of, besides the frame's own; `None` for the frame alone. Training and the
+        /// choice of the epoch always look at the frame alone.
+        Flips: Flips option
+        /// How many of a plain ResNet's first parts (its stem, `layer1`, …) normalise each frame by its own statistics, which takes
+        /// a frame's style out: 0 to 3. `None` keeps what the weights state, which is 0 unless they say otherwise.
+        InstanceNorm: int option
     }
 
 /// `loss` of a configuration: weights and temperatures of the objective.
@@ -128,7 +142,7 @@ type OptimiserSettings =
         Epochs: int
         /// The intervention is off for this many epochs.
         ActivationEpoch: int
-        /// Epochs, or a part of one, in which the learning rate rises; it falls as a cosine after them.
+        /// Epochs, or a part of one, in which the learning rate rises in a straight line; it falls as a cosine to 0 after them.
         WarmupEpochs: float
         /// Frames a step.
         BatchSize: int
@@ -136,13 +150,15 @@ type OptimiserSettings =
         LearningRate: float
         /// The tower's learning rate as a share of `LearningRate`.
         TowerFactor: float
-        /// Upper tower blocks that are trained; 0 freezes the tower.
+        /// Upper tower blocks that are trained; 0 freezes the tower. Of a ResNet these are stages, and its stem never is. Batch
+        /// normalisations keep their stored statistics in trained blocks too, whose γ and β are trained; so batches may be small.
         TrainedBlocks: int
         /// AdamW's decoupled decay, in [0, 1].
         WeightDecay: float
         /// Largest norm of the whole gradient.
         GradientClip: float
-        /// Decay of the running average of the weights that is kept as the model; 0 keeps the last weights.
+        /// Decay of the running average of the trained weights, step by step: what is validated, chosen by and kept as the model. 0
+        /// keeps the last weights. The average is warmed up: its decay is at most (1 + step) / (10 + step).
         Averaging: float
     }
 
@@ -155,12 +171,15 @@ type AugmentationSettings =
         QuarterTurns: bool
         /// Largest rotation in degrees.
         Rotation: float
-        /// Scale is drawn from [1 / (1 + s), 1 + s].
+        /// Scale is drawn from [1 / (1 + s), 1 + s], as often below 1 as above: 1 for half to twice the size.
         Scale: float
         /// Largest shift as a share of the side.
         Shift: float
         /// Strength of brightness, contrast, saturation and tint changes, 0 for none.
         Colour: float
+        /// Probability that a frame takes over the colours of a training frame of another site: mean and deviation of L*, a* and
+        /// b*. `None` for 0.
+        ColourExchange: float option
         /// Probability that an imaging condition is rendered onto the frame.
         Conditions: float
         /// Whether each view is seen in a pair with the same view under a condition drawn from π, where that is an operation on
@@ -262,6 +281,10 @@ module Settings =
                     "method.fusion"
                     (m.Fusion.IsNone || m.TrainingMode = Marginalisation.Never && m.Prompting.IsNone)
                     "needs method.training_mode never and no method.prompting: it is a rival of its own"
+                check
+                    "method.instance_norm"
+                    (m.InstanceNorm |> Option.forall (within 0 3))
+                    "must lie between 0 and 3"
                 check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"
@@ -288,6 +311,10 @@ module Settings =
                 check "augmentation.scale" (within 0.0 4.0 a.Scale) "must lie between 0 and 4"
                 check "augmentation.shift" (within 0.0 1.0 a.Shift) "must lie between 0 and 1"
                 check "augmentation.colour" (within 0.0 1.0 a.Colour) "must lie between 0 and 1"
+                check
+                    "augmentation.colour_exchange"
+                    (a.ColourExchange |> Option.forall (within 0.0 1.0))
+                    "must lie between 0 and 1"
                 check "augmentation.conditions" (within 0.0 1.0 a.Conditions) "must lie between 0 and 1"
                 check "augmentation.views" (within 0 64 a.Views) "must lie between 0 and 64"
                 check

@@ -169,6 +169,17 @@ module Layers =
             eps = eps
         )
 
+    /// Instance normalisation with a batch normalisation's γ and β: each frame by its own mean and variance of every channel;
+    /// the stored ones are not read. [B, C, h, w] → [B, C, h, w]
+    let batchNormByFrame (eps: float) (layer: BatchNorm) (x: Tensor) =
+        functional.instance_norm (
+            x,
+            weight = layer.weight,
+            bias = layer.bias,
+            use_input_stats = true,
+            eps = eps
+        )
+
     /// [B, C, h, w] → [B, C, h, w], eps 1e-5; C must be divisible by `groups`.
     let groupNorm (groups: int64) (layer: GroupNorm) (x: Tensor) =
         // libtorch's backward of channels-last maps that need no gradient themselves writes to address 0.

@@ -62,7 +62,7 @@ module Shapes =
                 McdrlError.model
                     ("the architecture can't be read off the shapes: " + String.concat "; " problems)
                     shapes.Origin
-                    "Use CLIP weights in OpenAI's, open_clip's or Hugging Face's layout, or a torchvision ResNet-50"
+                    "Use CLIP weights in OpenAI's, open_clip's or Hugging Face's layout, or a torchvision ResNet-18, -34 or -50"
             )
 
     /// A fault of the architecture as a whole.
@@ -70,7 +70,7 @@ module Shapes =
         McdrlError.model
             what
             shapes.Origin
-            "Use weights of a CLIP with a ViT or a ResNet, or a torchvision ResNet-50"
+            "Use weights of a CLIP with a ViT or a ResNet, or a torchvision ResNet-18, -34 or -50"
 
 /// Layers without memory (torch's meta device): shapes to load into and to count.
 [<RequireQualifiedAccess>]

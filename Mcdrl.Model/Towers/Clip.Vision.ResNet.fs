@@ -36,6 +36,15 @@ type Bottleneck =
 /// Lays out a convolution and the normalisation after it as one, for inference: stride, padding, the two layers.
 type PackConvNorm = int64 -> int64 -> Conv2d -> BatchNorm -> Conv2d
 
+/// Shortcuts as inference wants them.
+[<RequireQualifiedAccess>]
+module Downsample =
+    /// The shortcut for inference on the processor.
+    let packed (pack: PackConvNorm) (stride: int64) (layers: Downsample) : Downsample =
+        { layers with
+            ``0`` = pack stride 0L layers.``0`` layers.``1``
+        }
+
 /// Bottlenecks as shapes, and as inference wants them.
 [<RequireQualifiedAccess>]
 module Bottleneck =
@@ -51,12 +60,7 @@ module Bottleneck =
             conv1 = pack first 0L block.conv1 block.bn1
             conv2 = pack second 1L block.conv2 block.bn2
             conv3 = pack 1L 0L block.conv3 block.bn3
-            downsample =
-                block.downsample
-                |> Option.map (fun layers ->
-                    { layers with
-                        ``0`` = pack shortcut 0L layers.``0`` layers.``1``
-                    })
+            downsample = block.downsample |> Option.map (Downsample.packed pack shortcut)
         }
 
     /// Blocks of a stage: the first from `inputs` channels, `planes` inside, 4·`planes` out.

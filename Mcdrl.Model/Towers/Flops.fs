@@ -59,20 +59,24 @@ module Flops =
             + block tokens tokens last
             + products tokens tokens last.attn.out_proj.weight.shape[0] / 2L
 
+    let private shortcut (last: int64) (downsample: Downsample option) =
+        downsample
+        |> Option.map (fun shortcut -> conv (square last) shortcut.``0``)
+        |> Option.defaultValue 0L
+
     let private bottleneck (first: int64) (second: int64) (last: int64) (block: Bottleneck) =
         conv (square first) block.conv1
         + conv (square second) block.conv2
         + conv (square last) block.conv3
-        + (block.downsample
-           |> Option.map (fun shortcut -> conv (square last) shortcut.``0``)
-           |> Option.defaultValue 0L)
+        + shortcut last block.downsample
 
-    /// A stage that is entered at `side` and left at `out`; `sides` are those of the first block's convolutions.
-    let private stage (sides: int64 * int64) (out: int64) (blocks: Bottleneck list) =
+    /// A stage that is entered at `side` and left at `out`; `sides` are those of the first block's convolutions, and
+    /// `count` counts a block.
+    let private stage count (sides: int64 * int64) (out: int64) (blocks: 'block list) =
         blocks
-        |> List.mapi (fun index ->
+        |> List.mapi (fun index block ->
             let first, second = if index = 0 then sides else (out, out)
-            bottleneck first second out)
+            count first second out block)
         |> List.sum
 
     let private modifiedResNetBody (tower: ModifiedResNet) (side: int64) =
@@ -85,7 +89,7 @@ module Flops =
             let out = side / (4L <<< number)
             // Strides are poolings after the second convolution.
             let entered = if number = 0 then out else 2L * out
-            stage (entered, entered) out blocks)
+            stage bottleneck (entered, entered) out blocks)
         |> List.sum
         |> (+) stem
 
@@ -107,14 +111,22 @@ module Flops =
             pool attention tokens tokens
             + products tokens tokens attention.q_proj.weight.shape[0] / 2L
 
-    let private resNet50Body (tower: ResNet50) (side: int64) =
-        let stage number blocks =
+    let private residual (first: int64) (second: int64) (last: int64) (block: ResidualBlock) =
+        match block with
+        | ResidualBlock.Basic block ->
+            conv (square last) block.conv1
+            + conv (square last) block.conv2
+            + shortcut last block.downsample
+        | ResidualBlock.Bottleneck block -> bottleneck first second last block
+
+    let private plainResNetBody (tower: PlainResNet) (side: int64) =
+        let stage number (blocks: ResidualBlock list) =
             let out = side / (4L <<< number)
             let entered = if number = 0 then out else 2L * out
 
             match tower.Facts.StrideIn with
-            | StrideIn.Conv1 -> stage (out, out) out blocks
-            | StrideIn.Conv2 -> stage (entered, out) out blocks
+            | StrideIn.Conv1 -> stage residual (out, out) out blocks
+            | StrideIn.Conv2 -> stage residual (entered, out) out blocks
 
         conv (square (side / 2L)) tower.conv1
         + (List.mapi stage [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
@@ -130,7 +142,7 @@ module Flops =
             + block (cells + 1L) (cells + 1L) (List.last vit.transformer.resblocks)
             + times 1L vit.proj
         | Tower.ClipResNet resNet -> modifiedResNetBody resNet side + pool resNet.attnpool 1L (cells + 1L)
-        | Tower.ResNet50 resNet -> resNet50Body resNet side
+        | Tower.PlainResNet resNet -> plainResNetBody resNet side
 
     /// All that `Tower.forward` gives, image feature and dense map.
     let tower (mode: DenseMode) (tower: Tower) (side: int64) : int64 =
@@ -144,7 +156,7 @@ module Flops =
         | Tower.ClipResNet resNet ->
             encodeImage (Tower.ClipResNet resNet) side
             + modifiedResNetCells mode resNet.attnpool cells
-        | Tower.ResNet50 _ -> encodeImage tower side
+        | Tower.PlainResNet _ -> encodeImage tower side
 
     /// A(F, Z) for so many rows and conditions; the modes that ask one at a time pay for each.
     let intervention (network: Intervention) mode (rows: int64) (conditions: int64) : int64 =
@@ -192,7 +204,7 @@ module Flops =
             [
                 for stage in 0 .. (ModifiedResNet.blocks resNet).Length - 2 -> side / (4L <<< stage)
             ]
-        | Tower.ResNet50 _ -> [ side / 4L; side / 8L; side / 16L ]
+        | Tower.PlainResNet _ -> [ side / 4L; side / 8L; side / 16L ]
 
     /// All that MCDRL adds to one pass of the tower: alignment, regions, intervention, head; in mode `rendered`
     /// the further passes of the tower, too.

@@ -68,12 +68,12 @@ module FrozenTower =
             attnpool = if trained = 0 then packed.attnpool else tower.attnpool
         }
 
-    let private resNet50 trained (tower: ResNet50) =
+    let private plainResNet trained (tower: PlainResNet) =
         let stages =
             below trained [ tower.layer1; tower.layer2; tower.layer3; tower.layer4 ]
 
         let packed =
-            Packing.resNet50
+            Packing.plainResNet
                 packing
                 { tower with
                     layer1 = stages[0]
@@ -97,4 +97,4 @@ module FrozenTower =
         match tower with
         | Tower.ViT tower -> Tower.ViT(vit trained tower)
         | Tower.ClipResNet tower -> Tower.ClipResNet(clipResNet trained tower)
-        | Tower.ResNet50 tower -> Tower.ResNet50(resNet50 trained tower)
+        | Tower.PlainResNet tower -> Tower.PlainResNet(plainResNet trained tower)

@@ -95,9 +95,9 @@ module Packing =
         ModifiedResNet.packed (convNorm packing ModifiedResNet.eps) (linear packing 1.0 1.0) tower
         |> cast packing.Precision
 
-    /// A plain ResNet-50 in fp32 on the processor, packed.
-    let resNet50 packing (tower: ResNet50) : ResNet50 =
-        ResNet50.packed (convNorm packing tower.Facts.BatchNormEps) tower
+    /// A plain ResNet in fp32 on the processor, packed.
+    let plainResNet packing (tower: PlainResNet) : PlainResNet =
+        PlainResNet.packed (convNorm packing tower.Facts.BatchNormEps) tower
         |> cast packing.Precision
 
     /// An image tower in fp32 on the processor, packed.
@@ -105,7 +105,7 @@ module Packing =
         match tower with
         | Tower.ViT tower -> Tower.ViT(vit packing tower)
         | Tower.ClipResNet tower -> Tower.ClipResNet(clipResNet packing tower)
-        | Tower.ResNet50 tower -> Tower.ResNet50(resNet50 packing tower)
+        | Tower.PlainResNet tower -> Tower.PlainResNet(plainResNet packing tower)
 
     /// The trained part in fp32 on the processor, packed. Attention to the dictionary stays as it is: it is brought to the
     /// regions' side at every call.

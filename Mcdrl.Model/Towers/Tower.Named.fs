@@ -33,7 +33,9 @@ module NamedTower =
             "ViT-B-16", vit 768L 12 16L 14L 512L
             "ViT-L-14", vit 1024L 24 14L 16L 768L
             "ViT-L-14-336", vit 1024L 24 14L 24L 768L
-            "resnet50", (fun () -> Tower.ResNet50(ResNet50.template ResNet50.torchvision None))
+            for depth in [ ResNetDepth.ResNet18; ResNetDepth.ResNet34; ResNetDepth.ResNet50 ] do
+                ResNetDepth.name depth,
+                (fun () -> Tower.PlainResNet(PlainResNet.template depth PlainResNet.torchvision None))
             "mini", resNet 32L [ 1; 3 ] 16L 128L
         ]
 

@@ -9,8 +9,8 @@ type Tower =
     | ViT of VisionTransformer
     /// CLIP's ResNet.
     | ClipResNet of ModifiedResNet
-    /// A ResNet-50 that never saw text.
-    | ResNet50 of ResNet50
+    /// A ResNet that never saw text.
+    | PlainResNet of PlainResNet
 
 /// What every tower can be asked, whichever it is.
 [<RequireQualifiedAccess>]
@@ -44,14 +44,14 @@ module Tower =
             | width, blocks ->
                 let listed = blocks |> List.map string |> String.concat "-"
                 $"RN-{listed}-{width}"
-        | Tower.ResNet50 _ -> "resnet50"
+        | Tower.PlainResNet tower -> ResNetDepth.name (PlainResNet.depth tower)
 
     /// Channels of the dense map and of the image feature.
     let width (tower: Tower) =
         match tower with
         | Tower.ViT tower -> tower.proj.shape[1]
         | Tower.ClipResNet tower -> tower.attnpool.c_proj.weight.shape[0]
-        | Tower.ResNet50 _ -> 2048L
+        | Tower.PlainResNet tower -> List.last (PlainResNet.channels tower)
 
     /// Channels of the skip maps, fine to coarse.
     let skipChannels (tower: Tower) =
@@ -60,35 +60,35 @@ module Tower =
         | Tower.ClipResNet tower ->
             let width = tower.conv3.weight.shape[0]
             [ for stage in 2 .. (ModifiedResNet.blocks tower).Length -> width <<< stage ]
-        | Tower.ResNet50 _ -> [ 256L; 512L; 1024L ]
+        | Tower.PlainResNet tower -> List.take 3 (PlainResNet.channels tower)
 
     /// Side in pixels of the images that it was pretrained on.
     let inputSize (tower: Tower) =
         match tower with
         | Tower.ViT tower -> VisionTransformer.inputSize tower
         | Tower.ClipResNet tower -> ModifiedResNet.inputSize tower
-        | Tower.ResNet50 tower -> tower.Facts.InputSize
+        | Tower.PlainResNet tower -> tower.Facts.InputSize
 
     /// The input's side must be a multiple of this many pixels.
     let granularity (tower: Tower) =
         match tower with
         | Tower.ViT tower -> VisionTransformer.patch tower
         | Tower.ClipResNet tower -> ModifiedResNet.stride tower
-        | Tower.ResNet50 _ -> 32L
+        | Tower.PlainResNet _ -> 32L
 
     /// Mean and standard deviation of each channel: the tower takes (rgb/255 − mean)/std.
     let normalisation (tower: Tower) : float list * float list =
         match tower with
         | Tower.ViT _
         | Tower.ClipResNet _ -> clipMean, clipStd
-        | Tower.ResNet50 tower -> tower.Facts.Mean, tower.Facts.Std
+        | Tower.PlainResNet tower -> tower.Facts.Mean, tower.Facts.Std
 
     /// Whether its dense map and its text embeddings share a space.
     let isAligned (tower: Tower) =
         match tower with
         | Tower.ViT _
         | Tower.ClipResNet _ -> true
-        | Tower.ResNet50 _ -> false
+        | Tower.PlainResNet _ -> false
 
     /// What the network is made to go with.
     let sizes (tower: Tower) : TowerSizes =
@@ -103,7 +103,33 @@ module Tower =
         match tower with
         | Tower.ViT _
         | Tower.ClipResNet _ -> Map.empty
-        | Tower.ResNet50 tower -> ResNet50.metadata tower.Facts
+        | Tower.PlainResNet tower -> PlainResNet.metadata (PlainResNet.depth tower) tower.Facts
+
+    /// The tower with so many of its first parts normalising by the frame, see `PlainResNetFacts.InstanceNorm`; `None` leaves it
+    /// as it is. A CLIP tower has none to change, and 0 is all that it takes: a `Usage` error.
+    let withInstanceNorm (parts: int option) (tower: Tower) : Result<Tower, McdrlError> =
+        match tower, parts with
+        | _, None
+        | Tower.ViT _, Some 0
+        | Tower.ClipResNet _, Some 0 -> Ok tower
+        | Tower.PlainResNet tower, Some parts ->
+            Ok(
+                Tower.PlainResNet
+                    { tower with
+                        Facts =
+                            { tower.Facts with
+                                InstanceNorm = parts
+                            }
+                    }
+            )
+        | Tower.ViT _, Some _
+        | Tower.ClipResNet _, Some _ ->
+            Error(
+                McdrlError.usage
+                    $"needs a plain ResNet (resnet18, resnet34 or resnet50), and the tower is {name tower}"
+                    "method.instance_norm"
+                    "Leave the setting out, or use weights of a plain ResNet"
+            )
 
     /// The names of its parts from the last to the first: a leaf belongs to a part whose name and a dot it begins with.
     /// Training the last n blocks means the leaves of the first n parts.
@@ -119,7 +145,7 @@ module Tower =
                 for stage in (ModifiedResNet.blocks tower).Length .. -1 .. 1 do
                     $"layer{stage}"
             ]
-        | Tower.ResNet50 _ -> [ "layer4"; "layer3"; "layer2"; "layer1" ]
+        | Tower.PlainResNet _ -> [ "layer4"; "layer3"; "layer2"; "layer1" ]
 
     /// Whether the leaf at `path` can be trained: the running statistics of batch normalisation can't, torch refuses
     /// gradients for them.
@@ -151,10 +177,10 @@ module Tower =
         | Tower.ViT tower -> VisionTransformer.forward mode tower images
         | Tower.ClipResNet tower ->
             fromStages (ModifiedResNet.stagesWith normalise tower) (ModifiedResNet.features mode tower)
-        | Tower.ResNet50 tower -> fromStages (ResNet50.stages tower) ResNet50.features
+        | Tower.PlainResNet tower -> fromStages (PlainResNet.stages tower) PlainResNet.features
 
     /// The features of normalised images [B, 3, h, w], h and w multiples of `granularity`. `mode` says how the dense map
-    /// of a CLIP tower is read; for resnet50 it has no meaning. Usable with and without gradients.
+    /// of a CLIP tower is read; for a plain ResNet it has no meaning. Usable with and without gradients.
     let forward (mode: DenseMode) (tower: Tower) (images: Tensor) : TowerFeatures =
         forwardBy batchNorm mode tower images
 
@@ -186,7 +212,7 @@ module Tower =
         List.ofSeq found
 
     /// Builds the tower that the names and shapes describe. All missing, unexpected and mismatching names are reported
-    /// at once. `facts` is the file's string map, of which only resnet50 needs anything.
+    /// at once. `facts` is the file's string map, of which only a plain ResNet needs anything.
     let assemble
         (origin: string)
         (facts: Map<string, string>)
@@ -206,9 +232,9 @@ module Tower =
             |> Result.bind (fun shape -> Tree.fill origin (ModifiedResNet.template shape) tensors)
             |> Result.map Tower.ClipResNet
         else
-            ResNet50.facts origin facts
+            PlainResNet.facts origin facts
             |> Result.bind (fun facts ->
                 let classes = shapes.Sizes.TryFind "fc.weight" |> Option.bind List.tryHead
 
-                Tree.fill origin (ResNet50.template facts classes) tensors)
-            |> Result.map Tower.ResNet50
+                Tree.fill origin (PlainResNet.template (ResNetDepth.ofShapes shapes) facts classes) tensors)
+            |> Result.map Tower.PlainResNet

@@ -79,7 +79,7 @@ module Bundle =
         texts.classes.Dispose()
         { texts with classes = classes }
 
-    let write (folder: string) (model: Model) : Result<unit, McdrlError> =
+    let writeStored storage (folder: string) (model: Model) : Result<unit, McdrlError> =
         use _scope = torch.NewDisposeScope()
 
         let path name = Path.Combine(folder, name)
@@ -92,7 +92,8 @@ module Bundle =
             Map.empty
             (prefixed "tower" model.Tower
              @ prefixed "network" model.Network
-             @ prefixed "prompts" model.Rival)
+             @ prefixed "prompts" model.Rival
+             |> List.map (fun (name, leaf) -> name, WeightStorage.stored storage leaf))
         |> Result.bind (fun () ->
             Safetensors.write (path textName) Map.empty (Tree.leaves (withoutImages model.Texts)))
         |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
@@ -107,6 +108,9 @@ module Bundle =
             | Error fault, _, _
             | _, Error fault, _
             | _, _, Error fault -> Error fault)
+
+    let write folder model =
+        writeStored WeightStorage.F32 folder model
 
     /// A fault of the manifest is a fault of the model file.
     let private asModelFault error =

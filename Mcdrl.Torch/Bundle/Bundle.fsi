@@ -25,6 +25,10 @@ module Bundle =
     /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     val write: folder: string -> model: Model -> Result<unit, McdrlError>
 
+    /// `write` with the weights in this element type; texts stay in fp32. It answers as `load` gives it back: whatever two bytes can't
+    /// hold is gone.
+    val writeStored: storage: WeightStorage -> folder: string -> model: Model -> Result<unit, McdrlError>
+
     /// Loads a bundle, or the one in a training run's folder: everything is validated (layout, sha256, names, shapes,
     /// finite values) before anything is handed out, and what is wrong is a `Model` error. Each file is read once, its
     /// tensors straight into their own memory, which belongs to the caller's dispose scope.

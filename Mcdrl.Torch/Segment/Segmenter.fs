@@ -25,21 +25,6 @@ type Segmenter =
             for tensor in this.Owned do
                 tensor.Dispose()
 
-[<NoComparison; NoEquality>]
-type Foretold =
-    {
-        Probabilities: Tensor
-        Grounding: GroundingScore
-    }
-
-[<NoComparison; NoEquality>]
-type SceneAnswers =
-    {
-        Answers: Tensor list
-        Plain: Tensor list
-        Foretold: (string * Foretold) list
-    }
-
 [<RequireQualifiedAccess>]
 module Segmenter =
     /// Linear layers of this many weights in all are worth measuring which library is faster.
@@ -149,6 +134,40 @@ module Segmenter =
         let seen, texts = Rival.read model.Rival model.Network None seen model.Texts
         Network.observe model.Network texts model.Manifest.Settings.Method.Alpha seen
 
+    let private flipsOf (segmenter: Segmenter) =
+        segmenter.Model.Manifest.Settings.Method.Flips
+
+    let withFlips (flips: Flips option) (segmenter: Segmenter) : Segmenter =
+        let manifest = segmenter.Model.Manifest
+
+        let settings =
+            { manifest.Settings with
+                Method =
+                    { manifest.Settings.Method with
+                        Flips = flips
+                    }
+            }
+
+        { segmenter with
+            Model =
+                { segmenter.Model with
+                    Manifest = { manifest with Settings = settings }
+                }
+        }
+
+    /// What the tower sees in frames and in their mirror images, each with how it is mirrored back; the frames come first.
+    let private observeImages (segmenter: Segmenter) (frames: Tensor) =
+        [
+            for mirror in Mirrored.images (flipsOf segmenter) ->
+                mirror, observeFrames segmenter (mirror frames)
+        ]
+
+    /// The mean over the images of some maps of each.
+    let private meanOver seen (maps: Observation -> Tensor) =
+        seen
+        |> List.map (fun (mirror, observation) -> mirror, maps observation)
+        |> Mirrored.mean
+
     /// A picture as the only frame of a batch, [1, 3, S, S].
     let private frameOf (segmenter: Segmenter) picture =
         (Preprocessing.frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
@@ -205,9 +224,8 @@ module Segmenter =
         | Error fault -> invalidArg "mode" (McdrlError.describe fault)
         | Ok conditions ->
             frames.cpu ()
-            |> Rendered.answer
-                conditions
-                (observeFrames segmenter >> probabilitiesOf segmenter Marginalisation.Never)
+            |> Rendered.answer conditions (fun frames ->
+                meanOver (observeImages segmenter frames) (probabilitiesOf segmenter Marginalisation.Never))
 
     /// The answer, and what comparing the conditions tells: I(Y; Z | F) [B, S, S] and influence [B, M]. `each` are the logits
     /// under each condition.
@@ -216,20 +234,40 @@ module Segmenter =
         let struct (mixed, information, influence) = Disagreement.compare prior each
 
         match mode with
-        | Marginalisation.Nwgm -> Backdoor.nwgm prior each, Some(information, influence)
-        | _ -> mixed, Some(information, influence)
+        | Marginalisation.Nwgm -> Backdoor.nwgm prior each, information, influence
+        | _ -> mixed, information, influence
+
+    /// `compared` of each image, mirrored back: the mean of the answers, of I and of the influences.
+    let private comparedOver (segmenter: Segmenter) mode seen (each: Observation -> Tensor) =
+        let found =
+            seen
+            |> List.map (fun (mirror, observation) ->
+                mirror,
+                scopedWith
+                    (fun (mixed, information, influence) -> [ mixed; information; influence ])
+                    (fun () -> each observation |> compared segmenter mode))
+
+        let mean part =
+            found |> List.map (fun (mirror, answer) -> part mirror answer) |> Mirrored.mean
+
+        mean (fun mirror (mixed, _, _) -> mirror, mixed),
+        Some(
+            mean (fun mirror (_, information, _) -> mirror, information),
+            mean (fun _ (_, _, influence) -> id, influence)
+        )
 
     /// The answer about frames, and the comparison where the mode looks at the conditions of the dictionary one by one in
-    /// features. `observe` gives what the tower sees in the frames, `each` the logits under each condition.
+    /// features. `observe` gives what the tower sees in the frames and their mirror images, `each` the logits of one of these
+    /// under each condition.
     let private answer (segmenter: Segmenter) mode frames observe each : Tensor * (Tensor * Tensor) option =
         match gated segmenter mode with
         | Marginalisation.Exact
-        | Marginalisation.Nwgm -> each () |> compared segmenter mode
+        | Marginalisation.Nwgm -> comparedOver segmenter mode (observe ()) each
         | Marginalisation.Rendered -> rendered segmenter frames, None
         | Marginalisation.FeatureMean
         | Marginalisation.Attention
         | Marginalisation.Sampled
-        | Marginalisation.Never -> observe () |> probabilitiesOf segmenter mode, None
+        | Marginalisation.Never -> meanOver (observe ()) (probabilitiesOf segmenter mode), None
 
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
@@ -237,7 +275,7 @@ module Segmenter =
         scoped (fun () ->
             match modeOf segmenter mode with
             | Marginalisation.Rendered -> rendered segmenter frames
-            | mode -> observeFrames segmenter frames |> probabilitiesOf segmenter mode)
+            | mode -> meanOver (observeImages segmenter frames) (probabilitiesOf segmenter mode))
 
     let probabilities (segmenter: Segmenter) mode (picture: Picture) : Tensor =
         scoped (fun () ->
@@ -246,20 +284,41 @@ module Segmenter =
     /// The answer about a picture with what it comes from, each computed once.
     let private answerAndSources (segmenter: Segmenter) mode picture =
         let frames = frameOf segmenter picture
-        let observation = observeFrames segmenter frames
+
+        // The logits of every image are kept: the answer and the mean over images are made of them.
+        let seen =
+            [
+                for mirror, observation in observeImages segmenter frames ->
+                    mirror, (observation, lazy (underEach segmenter observation))
+            ]
+
+        let observations = [ for mirror, (observation, _) in seen -> mirror, observation ]
+
+        let eachOf observation =
+            seen
+            |> List.pick (fun (_, (other, each)) ->
+                if obj.ReferenceEquals(other, observation) then
+                    Some each.Value
+                else
+                    None)
 
         let each =
-            if segmenter.Model.Manifest.Active then
-                Some(underEach segmenter observation)
-            else
-                None
+            match seen with
+            | _ when not segmenter.Model.Manifest.Active -> None
+            | [ _, (_, each) ] -> Some each.Value
+            | several ->
+                several
+                |> List.map (fun (mirror, (_, each)) -> mirror, each.Value.softmax 2L)
+                |> Mirrored.mean
+                |> fun probabilities -> probabilities.maximum(scalar 1e-12).log()
+                |> Some
 
         let probabilities, comparison =
-            answer segmenter mode frames (fun () -> observation) (fun () ->
-                each |> Option.defaultWith (fun () -> underEach segmenter observation))
+            answer segmenter mode frames (fun () -> observations) eachOf
 
         {|
-            Observation = observation
+            Seen = observations
+            Observation = snd observations.Head
             Each = each
             Probabilities = probabilities
             Comparison = comparison
@@ -286,54 +345,16 @@ module Segmenter =
     /// How many frames go through the network at once.
     let private together = 4
 
-    /// What A foretells of every condition of the dictionary, if the model intervenes at all: its regions A(F, z_m), [M, N, d],
-    /// and its answers, [M, K + 1, S, S] on the CPU.
-    let private foretold (segmenter: Segmenter) (reference: Observation) =
+    /// What A foretells from the reference, with its mirror images; `None` for a model that doesn't intervene.
+    let private foretold (segmenter: Segmenter) seen =
         let model = segmenter.Model
-        let settings = model.Manifest.Settings.Method
 
-        if gated segmenter settings.TrainingMode = Marginalisation.Never then
+        if gated segmenter model.Manifest.Settings.Method.TrainingMode = Marginalisation.Never then
             None
         else
-            let apply = Intervention.apply model.Network.intervention
-            let regions = Backdoor.underEach apply model.Texts.conditions reference.Regions
-            let answers = (underEach segmenter reference).softmax 2L
-            Some(regions.squeeze 1L, answers.squeeze(1L).cpu())
-
-    /// What A foretells of the conditions that some frames show, and how well it does, at the reference's own cells.
-    let private foretelling
-        (segmenter: Segmenter)
-        (reference: Observation)
-        foretold
-        names
-        (shown: Observation)
-        =
-        let dictionary = segmenter.Manifest.Settings.Method.Conditions
-
-        match foretold with
-        | None -> []
-        | Some(foretold: Tensor, answers: Tensor) ->
-            [
-                for row, name in List.indexed names do
-                    match List.tryFindIndex ((=) name) dictionary with
-                    | None -> ()
-                    | Some m ->
-                        let seen = Regions.gather reference.Cells (shown.Dense.narrow (0L, int64 row, 1L))
-
-                        let agreement regions =
-                            (Grounding.agreement (widened regions) (widened seen)).cpu().item<float32>()
-                            |> float
-
-                        name,
-                        {
-                            Probabilities = answers.select(0L, int64 m).clone()
-                            Grounding =
-                                {
-                                    Predicted = agreement (foretold.narrow (0L, int64 m, 1L))
-                                    Unchanged = agreement reference.Regions
-                                }
-                        }
-            ]
+            meanOver seen (fun observation -> (underEach segmenter observation).softmax 2L)
+            |> Foretelling.ofReference model (snd (List.head seen))
+            |> Some
 
     let underConditions
         (segmenter: Segmenter)
@@ -352,22 +373,22 @@ module Segmenter =
         let rows (probabilities: Tensor) =
             [ for row in probabilities.cpu().unbind() -> row.clone () ]
 
-        let answers frames observation foretold : SceneAnswers =
+        let answers frames seen foretold : SceneAnswers =
             let probabilities =
                 if mode = Marginalisation.Rendered then
                     rendered segmenter frames
                 else
-                    probabilitiesOf segmenter mode observation
+                    meanOver seen (probabilitiesOf segmenter mode)
 
             {
                 Answers = rows probabilities
-                Plain = probabilitiesOf segmenter Marginalisation.Never observation |> rows
+                Plain = meanOver seen (probabilitiesOf segmenter Marginalisation.Never) |> rows
                 Foretold = foretold
             }
 
         scopedWith kept (fun () ->
             let frames = reference.unsqueeze 0L
-            let observed = observeFrames segmenter frames
+            let observed = observeImages segmenter frames
             let foretold = foretold segmenter observed
 
             let shown =
@@ -377,8 +398,12 @@ module Segmenter =
                     scopedWith kept (fun () ->
                         let names, frames = List.unzip chunk
                         let frames = torch.stack (List.toArray frames)
-                        let shown = observeFrames segmenter frames
-                        foretelling segmenter observed foretold names shown |> answers frames shown))
+                        let shown = observeImages segmenter frames
+
+                        foretold
+                        |> Option.map (Foretelling.shownIn (snd shown.Head) names)
+                        |> Option.defaultValue []
+                        |> answers frames shown))
 
             answers frames observed [] :: shown
             |> List.reduce (fun first next ->
@@ -416,9 +441,11 @@ module Segmenter =
         use _scope = torch.NewDisposeScope()
         let mode = modeOf segmenter mode
         let frames = frameOf segmenter picture
-        let observe () = observeFrames segmenter frames
-        let each () = observe () |> underEach segmenter
-        let probabilities, comparison = answer segmenter mode frames observe each
+        let observe () = observeImages segmenter frames
+
+        let probabilities, comparison =
+            answer segmenter mode frames observe (underEach segmenter)
+
         result segmenter mode picture probabilities comparison
 
     let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
@@ -434,7 +461,7 @@ module Segmenter =
         match answer.Each with
         | Some each ->
             let attention =
-                probabilitiesOf segmenter Marginalisation.Attention answer.Observation
+                meanOver answer.Seen (probabilitiesOf segmenter Marginalisation.Attention)
 
             Explained.active
                 segmenter.Manifest.Settings.Method.Conditions

@@ -14,29 +14,6 @@ type Segmenter =
 
     interface IDisposable
 
-/// What a model foretells of a condition from a frame that doesn't show it.
-[<NoComparison; NoEquality>]
-type Foretold =
-    {
-        /// P(Y | do(F), do(condition)), [K + 1, S, S] on the CPU.
-        Probabilities: Tensor
-        /// How well A(F, z) foretells what the tower sees under the condition.
-        Grounding: GroundingScore
-    }
-
-/// What a model says of one scene, the reference first, then under each condition. Tensors are [K + 1, S, S] on the CPU.
-[<NoComparison; NoEquality>]
-type SceneAnswers =
-    {
-        /// P(Y | do(F)) of each frame.
-        Answers: Tensor list
-        /// The same without intervention.
-        Plain: Tensor list
-        /// For the conditions that are in the model's dictionary, what A foretells of them from the reference alone; empty for
-        /// a model that doesn't intervene.
-        Foretold: (string * Foretold) list
-    }
-
 /// Segments and explains pictures with libtorch. `mode` overrides the model's own marginalisation; a model whose
 /// intervention never became active doesn't intervene in any but `Rendered`, which needs no A. In a mode that `requireMode`
 /// refuses, the others throw `ArgumentException`. Frames are [B, 3, S, S] in [0, 1] as `Preprocessing.frame`
@@ -52,6 +29,10 @@ module Segmenter =
 
     /// Prepares a model that is already in memory, which stays as it is.
     val ofModel: device: torch.Device -> precision: Precision -> model: Model -> Segmenter
+
+    /// The same segmenter, answering by other mirror images than its model says: probabilities and what is said of conditions are
+    /// their means. It shares the tensors: dispose one of them.
+    val withFlips: flips: Flips option -> segmenter: Segmenter -> Segmenter
 
     /// A `Usage` error where the model can't answer in the mode: `Rendered` needs a condition of weight that can be done to
     /// pixels, and a mode asked for by name that its weights were trained for, see `Manifest.requireTrained`.

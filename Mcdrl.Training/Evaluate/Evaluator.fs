@@ -39,6 +39,8 @@ type Evaluation =
         Protocol: Protocol
         /// How the model was asked to intervene.
         Mode: Marginalisation
+        /// The mirror images that answers are averaged over, besides the frame itself.
+        Flips: Flips option
         /// The model first, then the trivial answers.
         Answers: AnswerScores list
         /// Mean Dice of each lesion class over the frames that show it.
@@ -345,6 +347,7 @@ module Evaluator =
                 {
                     Protocol = protocol
                     Mode = mode |> Option.defaultValue segmenter.Manifest.Settings.Method.Marginalisation
+                    Flips = segmenter.Manifest.Settings.Method.Flips
                     Answers =
                         [
                             for name in names ->

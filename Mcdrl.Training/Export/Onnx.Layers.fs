@@ -47,6 +47,15 @@ module internal OnnxLayers =
             [ "epsilon", OnnxAttribute.Single(float32 eps) ]
             x.Shape
 
+    /// Instance normalisation with a batch normalisation's γ and β. [B, C, h, w] → [B, C, h, w]
+    let batchNormByFrame graph (eps: float) (layer: BatchNorm) (x: OnnxValue) =
+        OnnxGraph.node
+            graph
+            "InstanceNormalization"
+            [ x; OnnxGraph.weight graph layer.weight; OnnxGraph.weight graph layer.bias ]
+            [ "epsilon", OnnxAttribute.Single(float32 eps) ]
+            x.Shape
+
     /// [B, C, h, w] → [B, C, h, w], eps 1e-5. Every group is an instance of InstanceNormalization: GroupNormalization
     /// has a faulty definition before opset 21.
     let groupNorm graph (groups: int64) (layer: GroupNorm) (x: OnnxValue) =

@@ -1,5 +1,7 @@
 namespace Mcdrl
 
+open System
+
 /// Operations of ONNX, opset 18, that a segmenter is made of. Each adds a node and says what shape comes out.
 [<RequireQualifiedAccess>]
 module internal OnnxOp =
@@ -84,6 +86,24 @@ module internal OnnxOp =
             [ x; at first; at (first + count); at (int64 axis) ]
             []
             (List.updateAt axis count x.Shape)
+
+    /// The axes turned round.
+    let mirrored graph (axes: int list) (x: OnnxValue) =
+        let each value =
+            OnnxGraph.integers graph [ for _ in axes -> value ]
+
+        OnnxGraph.node
+            graph
+            "Slice"
+            [
+                x
+                each -1L
+                each Int64.MinValue
+                OnnxGraph.integers graph (List.map int64 axes)
+                each -1L
+            ]
+            []
+            x.Shape
 
     let private reduce op keep graph (axes: int list) (x: OnnxValue) =
         let shape =

@@ -118,49 +118,70 @@ module internal OnnxModifiedResNet =
             Skips = List.take (maps.Length - 1) maps
         }
 
-/// The plain ResNet-50, see `ResNet50`.
+/// The plain ResNets, see `PlainResNet`.
 [<RequireQualifiedAccess>]
-module internal OnnxResNet50 =
-    let private convNorm graph (tower: ResNet50) stride padding conv norm x =
+module internal OnnxPlainResNet =
+    let private convNorm graph (tower: PlainResNet) part stride padding conv norm x =
+        let normalise =
+            if part < tower.Facts.InstanceNorm then
+                OnnxLayers.batchNormByFrame
+            else
+                OnnxLayers.batchNorm
+
         OnnxLayers.conv2d graph stride padding conv x
-        |> OnnxLayers.batchNorm graph tower.Facts.BatchNormEps norm
+        |> normalise graph tower.Facts.BatchNormEps norm
 
-    let private bottleneck graph (tower: ResNet50) (stride: int64) x (block: Bottleneck) =
-        let first, second =
-            match tower.Facts.StrideIn with
-            | StrideIn.Conv1 -> stride, 1L
-            | StrideIn.Conv2 -> 1L, stride
+    let private residual graph (tower: PlainResNet) part (stride: int64) x (block: ResidualBlock) =
+        let convNorm = convNorm graph tower part
 
-        let main =
-            convNorm graph tower first 0L block.conv1 block.bn1 x
-            |> OnnxOp.relu graph
-            |> convNorm graph tower second 1L block.conv2 block.bn2
-            |> OnnxOp.relu graph
-            |> convNorm graph tower 1L 0L block.conv3 block.bn3
-
-        let identity =
-            match block.downsample with
-            | Some shortcut -> convNorm graph tower stride 0L shortcut.``0`` shortcut.``1`` x
+        let shortcut (downsample: Downsample option) =
+            match downsample with
+            | Some shortcut -> convNorm stride 0L shortcut.``0`` shortcut.``1`` x
             | None -> x
+
+        let main, identity =
+            match block with
+            | ResidualBlock.Basic block ->
+                convNorm stride 1L block.conv1 block.bn1 x
+                |> OnnxOp.relu graph
+                |> convNorm 1L 1L block.conv2 block.bn2,
+                shortcut block.downsample
+            | ResidualBlock.Bottleneck block ->
+                let first, second =
+                    match tower.Facts.StrideIn with
+                    | StrideIn.Conv1 -> stride, 1L
+                    | StrideIn.Conv2 -> 1L, stride
+
+                convNorm first 0L block.conv1 block.bn1 x
+                |> OnnxOp.relu graph
+                |> convNorm second 1L block.conv2 block.bn2
+                |> OnnxOp.relu graph
+                |> convNorm 1L 0L block.conv3 block.bn3,
+                shortcut block.downsample
 
         OnnxOp.relu graph (OnnxOp.add graph main identity)
 
-    let private stage graph tower x (stride, blocks: Bottleneck list) =
+    let private stage graph tower x (part, stride, blocks: ResidualBlock list) =
         blocks
         |> List.indexed
         |> List.fold
-            (fun x (index, block) -> bottleneck graph tower (if index = 0 then stride else 1L) x block)
+            (fun x (index, block) -> residual graph tower part (if index = 0 then stride else 1L) x block)
             x
 
     /// Features of normalised images [B, 3, h, w].
-    let forward graph (tower: ResNet50) (images: OnnxValue) : OnnxFeatures =
+    let forward graph (tower: PlainResNet) (images: OnnxValue) : OnnxFeatures =
         let stem =
-            convNorm graph tower 2L 3L tower.conv1 tower.bn1 images
+            convNorm graph tower 0 2L 3L tower.conv1 tower.bn1 images
             |> OnnxOp.relu graph
             |> OnnxOp.maxPool graph 3L 2L tower.Facts.MaxPoolPadding
 
         let maps =
-            [ 1L, tower.layer1; 2L, tower.layer2; 2L, tower.layer3; 2L, tower.layer4 ]
+            [
+                1, 1L, tower.layer1
+                2, 2L, tower.layer2
+                3, 2L, tower.layer3
+                4, 2L, tower.layer4
+            ]
             |> List.scan (stage graph tower) stem
             |> List.tail
 
@@ -180,4 +201,4 @@ module internal OnnxTower =
         match tower with
         | Tower.ViT tower -> OnnxVisionTransformer.forward graph mode tower images
         | Tower.ClipResNet tower -> OnnxModifiedResNet.forward graph mode tower images
-        | Tower.ResNet50 tower -> OnnxResNet50.forward graph tower images
+        | Tower.PlainResNet tower -> OnnxPlainResNet.forward graph tower images

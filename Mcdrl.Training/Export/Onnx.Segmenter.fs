@@ -188,9 +188,56 @@ module internal OnnxSegmenter =
             (OnnxOp.sub graph image (channel "mean" preprocessing.Mean))
             (channel "std" preprocessing.Std)
 
+    /// What is said of the frame and of its mirror images as one, as `Mirrored` has it. Weights are shared.
+    let private overImages graph (flips: Flips option) (answer: OnnxValue -> OnnxAnswer) (image: OnnxValue) =
+        let mirrors =
+            match flips with
+            | None -> []
+            | Some Flips.Horizontal -> [ [ 2 ] ]
+            | Some Flips.Both -> [ [ 2 ]; [ 1 ]; [ 1; 2 ] ]
+
+        // Axes counted from the end: 1 the rows, 2 the columns.
+        let mirrored places (x: OnnxValue) =
+            OnnxOp.mirrored graph [ for place in places -> x.Shape.Length - 3 + place ] x
+
+        let first = answer image
+
+        let others = [ for places in mirrors -> places, answer (mirrored places image) ]
+
+        let mean (own: OnnxValue) found =
+            found
+            |> List.fold (OnnxOp.add graph) own
+            |> fun sum -> OnnxOp.mul graph sum (OnnxGraph.number graph (1.0 / float (1 + others.Length)))
+
+        if others.IsEmpty then
+            first
+        else
+            let comparisons =
+                [
+                    for places, answer in others ->
+                        answer.Comparison |> Option.map (fun found -> places, found)
+                ]
+
+            {
+                Probabilities =
+                    mean
+                        first.Probabilities
+                        [ for places, answer in others -> mirrored places answer.Probabilities ]
+                Comparison =
+                    first.Comparison
+                    |> Option.map (fun (information, influence) ->
+                        let others = List.choose id comparisons
+
+                        mean information [ for places, (other, _) in others -> mirrored places other ],
+                        mean influence [ for _, (_, other) in others -> other ])
+            }
+
     /// Adds the segmenter to a graph. Image [B, 3, S, S] in [0, 1] → its answer.
     let build graph (model: Model) mode (image: OnnxValue) : OnnxAnswer =
+        let method = model.Manifest.Settings.Method
+
         normalised graph model.Manifest.Preprocessing image
-        |> OnnxTower.forward graph model.Manifest.Settings.Method.DenseMode model.Tower
-        |> observe graph model
-        |> answer graph model mode
+        |> overImages graph method.Flips (fun image ->
+            OnnxTower.forward graph method.DenseMode model.Tower image
+            |> observe graph model
+            |> answer graph model mode)

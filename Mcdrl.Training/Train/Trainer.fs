@@ -57,6 +57,18 @@ module Trainer =
             )
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
 
+    /// A frame can take over colours of another site only where there is one.
+    let private requirePartners (settings: Settings) (sites: DatasetSite list) =
+        if Augmentation.exchange settings.Augmentation > 0.0 && sites.Length < 2 then
+            Error(
+                McdrlError.usage
+                    "frames of one site alone have no other site to exchange colours with"
+                    "augmentation.colour_exchange"
+                    "Train on two sites at least, or set it to 0"
+            )
+        else
+            Ok()
+
     /// The weights, whose tower must be the one that the caller insists on.
     let private loadWeights (request: TrainRequest) =
         Weights.load request.Weights
@@ -73,7 +85,8 @@ module Trainer =
                 let step = Tower.granularity weights.Tower
 
                 if int64 request.Settings.Method.InputSize % step = 0L then
-                    Ok weights
+                    Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower
+                    |> Result.map (fun tower -> { weights with Tower = tower })
                 else
                     Error(
                         McdrlError.usage
@@ -181,7 +194,8 @@ module Trainer =
             let texts, rival = Rival.settled rival texts
 
             do!
-                Bundle.write
+                Bundle.writeStored
+                    loop.Request.Store
                     (Bundle.ofRun folder)
                     {
                         Manifest = manifestOf identity dataset sites loop tower best
@@ -335,6 +349,7 @@ module Trainer =
             let! source = TextSource.choose request.Text request.TextWeights
             let! dataset = Dataset.load request.Data
             let! sites = sitesOf dataset request.LeaveOut
+            do! requirePartners request.Settings sites
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
             let! identity = identify request source dataset items progress.Cancel
             use! _owned = Run.lock request.Out

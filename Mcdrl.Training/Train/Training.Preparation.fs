@@ -49,12 +49,12 @@ module internal Preparation =
                     use _held = held
                     make file)
 
+        let namesOf (items: DatasetItem list) =
+            items |> Seq.map (fun item -> $"{item.Site}/{item.Stem}") |> String.concat "\n"
+
         /// The frames in a file, where they are not those of the whole dataset.
         let membersOf (items: DatasetItem list) =
-            if request.Prepared.IsSome then
-                ""
-            else
-                items |> Seq.map (fun item -> $"{item.Site}/{item.Stem}") |> String.concat "\n"
+            if request.Prepared.IsSome then "" else namesOf items
 
         let frames preparedSha256 items =
             let key = $"{preparedSha256} {side} {membersOf items}"
@@ -80,11 +80,17 @@ module internal Preparation =
                          "all"
                      else
                          string settings.Method.Refinements)
+                    (match settings.Method.InstanceNorm with
+                     | Some parts -> $"instance norm {parts}"
+                     | None -> "")
                     RecordJson.render views.Settings.Augmentation
                     if not (Augmentation.isNone views.Settings.Augmentation) then
                         string request.Seed
                     if request.Prepared.IsNone then
                         membersOf items
+                    // Colours come from the frames of this run, in whatever file they lie.
+                    elif Augmentation.exchange views.Settings.Augmentation > 0.0 then
+                        namesOf items
                 ]
 
         let withFeatures preparedSha256 items drawnFrom (views: Views) =

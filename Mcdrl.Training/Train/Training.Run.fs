@@ -35,6 +35,8 @@ type TrainRequest =
         Device: string
         /// What the model says it is to compute in; training computes in fp32.
         Precision: Precision
+        /// The element type of the model's weights as a file; training and checkpoints are fp32.
+        Store: WeightStorage
         /// Minutes between checkpoints within an epoch.
         CheckpointMinutes: float
     }

@@ -98,10 +98,31 @@ module Views =
         |> Seed.named item.Stem
         |> Seed.split number
 
+    /// The frame and labels of item `index`, in view `number` perhaps with the colours of a frame of another site among those that
+    /// batches are drawn from.
+    let private coloured (views: Views) (index: int) (number: int) =
+        let frame, labels = Frames.read views.Frames index
+        let siteOf index = views.Frames.Items[index].Site
+
+        let partner =
+            match Augmentation.exchange views.Settings.Augmentation with
+            | 0.0 -> None
+            | probability ->
+                views.Members
+                |> Array.map (fun other -> other, siteOf other)
+                |> ColourExchange.partner
+                    probability
+                    (Seed.named "exchange" (seedOf views index number))
+                    (siteOf index)
+
+        match partner with
+        | None -> frame, labels
+        | Some other -> ColourExchange.apply (fst (Frames.read views.Frames other)) frame, labels
+
     /// View `number` of item `index`: frame [3, S, S] and labels [S, S].
     let private view (views: Views) (index: int) (number: int) =
         use _scope = torch.NewDisposeScope()
-        let frame, labels = Frames.read views.Frames index
+        let frame, labels = coloured views index number
 
         let frame, labels =
             Augmentation.view views.Settings.Augmentation (seedOf views index number) frame labels
@@ -111,7 +132,7 @@ module Views =
     /// As `view`, and the same view under `condition`, where that is an operation on pixels.
     let private pair (views: Views) (index: int) (number: int) condition =
         use _scope = torch.NewDisposeScope()
-        let frame, labels = Frames.read views.Frames index
+        let frame, labels = coloured views index number
 
         let seen, marked, transformed =
             Augmentation.pair views.Settings.Augmentation (seedOf views index number) condition frame labels

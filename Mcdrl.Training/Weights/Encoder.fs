@@ -54,7 +54,7 @@ module Encoder =
                 VisionTransformer.forwardAll [ DenseMode.Plain; DenseMode.Maskclip ] tower images
                 |> List.zip [ "dense_plain"; "dense_maskclip" ]
             | Tower.ClipResNet _ -> [ "dense_maskclip", Tower.forward DenseMode.Maskclip tower images ]
-            | Tower.ResNet50 _ -> [ "dense_plain", Tower.forward DenseMode.Plain tower images ]
+            | Tower.PlainResNet _ -> [ "dense_plain", Tower.forward DenseMode.Plain tower images ]
 
         let _, first = List.head features
 

@@ -45,7 +45,7 @@ module TextSource =
                 McdrlError.usage
                     $"the image features of {Tower.name weights.Tower} live among the texts of its CLIP, not among those of a sentence encoder"
                     $"“text_weights” {folder}"
-                    "Leave “text_weights” out, or use a tower that never saw text (resnet50)"
+                    "Leave “text_weights” out, or use a tower that never saw text (resnet50, resnet18)"
             )
         | TextSource.Sentences _
         | TextSource.Own

@@ -18,7 +18,7 @@ type Weights =
     }
 
 /// Loads pretrained weights: a file or the folder it lies in, in OpenAI's, open_clip's or Hugging Face's layout, or a
-/// torchvision ResNet-50. Nothing but safetensors is read.
+/// torchvision ResNet-18, -34 or -50. Nothing but safetensors is read.
 [<RequireQualifiedAccess>]
 module Weights =
     /// File names that publishers use, best first; they decide when a folder has several safetensors files.

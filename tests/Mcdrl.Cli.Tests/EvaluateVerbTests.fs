@@ -95,6 +95,24 @@ let tests =
                             Expect.isGreaterThanOrEqual (image.GetProperty(kind).GetDouble()) 0.0 kind
                 }
 
+                test "--flips: figures of the averaged answers, and which they are" {
+                    let ask flips =
+                        let outcome = ofWorld ([ "--site"; "c"; "--per-image"; "--json" ] @ flips)
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let found = objects outcome |> Array.exactlyOne
+                        found.GetProperty("flips").GetString(), found.GetProperty("images").ToString()
+
+                    let named, four = ask [ "--flips"; "both" ]
+                    let none, one = ask []
+                    Expect.equal (named, none) ("both", "none") "told"
+                    Expect.notEqual four one "other figures"
+                    Expect.equal (snd (ask [ "--flips"; "none" ])) one "as the model says"
+                    Expect.stringContains (ofWorld [ "--flips"; "both" ]).Out "mirror images: both" "in words"
+                    let refused = ofWorld [ "--flips"; "up" ]
+                    Expect.equal refused.Code 2 refused.Err
+                    Expect.stringContains refused.Err "none, horizontal or both" "the choice"
+                }
+
                 test "a site of the training is told" {
                     let outcome = ofWorld [ "--site"; "a" ]
                     Expect.equal outcome.Code 0 outcome.Err

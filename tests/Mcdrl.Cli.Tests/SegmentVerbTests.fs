@@ -110,6 +110,36 @@ let tests =
                             "what A says of single conditions")
                 }
 
+                test "--flips: another answer of the same file; not with --onnx" {
+                    withImages (fun images out ->
+                        let disagreement flips =
+                            let outcome =
+                                segment (
+                                    [
+                                        Path.Combine(images, "good.png")
+                                        "--out"
+                                        out
+                                        "--mode"
+                                        "exact"
+                                        "--json"
+                                    ]
+                                    @ flips
+                                )
+
+                            Expect.equal outcome.Code 0 outcome.Err
+                            (objects outcome).[0].GetProperty("disagreement").GetDouble()
+
+                        let one = disagreement []
+                        Expect.notEqual (disagreement [ "--flips"; "horizontal" ]) one "averaged"
+                        Expect.equal (disagreement [ "--flips"; "none" ]) one "as the model says"
+
+                        let outcome =
+                            mcdrl [ "segment"; images; "--onnx"; "x.onnx"; "--flips"; "both"; "--out"; out ]
+
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err "--flips" "named")
+                }
+
                 test "only good images: exit 0; the summary on stdout is for people" {
                     withImages (fun images out ->
                         let outcome = segment [ Path.Combine(images, "g*.png"); "--out"; out ]

@@ -68,6 +68,24 @@ let tests =
                             "nothing of its own")
                 }
 
+                test "a model stored in half precision is about half as large; another storage is refused" {
+                    World.within (fun folder ->
+                        let size more =
+                            let outcome = inWorld folder more
+                            Expect.equal outcome.Code 0 outcome.Err
+                            let run = Path.Combine(folder, "run")
+                            let length = FileInfo(Path.Combine(run, "model", "weights.safetensors")).Length
+                            Directory.Delete(run, true)
+                            float length
+
+                        let half = size [ "--store"; "f16" ]
+                        Expect.isLessThan (half / size []) 0.6 "half"
+                        let outcome = inWorld folder [ "--store"; "f8" ]
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err "--store f8" "named"
+                        Expect.stringContains outcome.Err "f32, f16 or bf16" "the choice")
+                }
+
                 test "a sentence encoder in place of the table: any class word, learned prompts too" {
                     World.within (fun folder ->
                         let encoder = Path.Combine(folder, "sentences")

@@ -70,12 +70,19 @@ let private parameterTotals =
                 (vit 1024L 24 14L 24L 768L)
                 (text 768L 768L)
                 (304_293_888L, 123_650_304L, 427_944_193L)
-            testCase "ResNet-50"
-            <| fun () ->
-                Expect.equal
-                    (parameters (fun () -> ResNet50.template ResNet50.torchvision (Some 1000L)))
-                    25_557_032L
-                    "torchvision's figure"
+            for depth, total in
+                [
+                    ResNetDepth.ResNet18, 11_689_512L
+                    ResNetDepth.ResNet34, 21_797_672L
+                    ResNetDepth.ResNet50, 25_557_032L
+                ] do
+                testCase (ResNetDepth.name depth)
+                <| fun () ->
+                    Expect.equal
+                        (parameters (fun () ->
+                            PlainResNet.template depth PlainResNet.torchvision (Some 1000L)))
+                        total
+                        "torchvision's figure"
         ]
 
 let private readOff =
@@ -111,7 +118,9 @@ let private readOff =
                         Tree.leaves (vit 1024L 24 14L 16L 768L ()), "ViT-L-14"
                         Tree.leaves (vit 1024L 24 14L 24L 768L ()), "ViT-L-14-336"
                         Tree.leaves (resNet50 ()), "RN50"
-                        Tree.leaves (ResNet50.template ResNet50.torchvision None), "resnet50"
+                        for depth in [ ResNetDepth.ResNet18; ResNetDepth.ResNet34; ResNetDepth.ResNet50 ] do
+                            Tree.leaves (PlainResNet.template depth PlainResNet.torchvision None),
+                            ResNetDepth.name depth
                     ] do
                     let tower =
                         Expect.wantOk (Tower.assemble "test" Map.empty (Map.ofList tree)) "assembled"
@@ -137,6 +146,21 @@ let private readOff =
                 Expect.stringContains error "conv1.weight is missing" "first"
                 Expect.stringContains error "proj is missing" "second"
 
+            testCase "a ResNet-18 that lacks a block is told of as a ResNet-18"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                let leaves =
+                    Tree.leaves (PlainResNet.template ResNetDepth.ResNet18 PlainResNet.torchvision None)
+                    |> List.filter (fun (name, _) -> not (name.StartsWith "layer4.1."))
+
+                let error =
+                    Expect.wantError (Tower.assemble "test" Map.empty (Map.ofList leaves)) "refused"
+                    |> McdrlError.describe
+
+                Expect.stringContains error "missing tensors (10): layer4.1.conv1.weight" "the block's ten"
+                Expect.isFalse (error.Contains "unexpected") "nothing else"
+
             testCase "positions that are no square grid are refused"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
@@ -151,7 +175,7 @@ let private readOff =
 
 let private facts =
     testList
-        "facts of a ResNet-50"
+        "facts of a plain ResNet"
         [
             testCase "metadata and back"
             <| fun () ->
@@ -163,13 +187,18 @@ let private facts =
                         Mean = [ 0.1; 0.2; 1.0 / 3.0 ]
                         Std = [ 1.0 / 255.0; 0.5; 1e-3 ]
                         InputSize = 256L
+                        InstanceNorm = 2
                     }
 
-                Expect.equal (ResNet50.facts "test" (ResNet50.metadata wanted)) (Ok wanted) "same"
+                for depth in [ ResNetDepth.ResNet18; ResNetDepth.ResNet50 ] do
+                    Expect.equal
+                        (PlainResNet.facts "test" (PlainResNet.metadata depth wanted))
+                        (Ok wanted)
+                        "same"
 
             testCase "nothing stated: torchvision"
             <| fun () ->
-                Expect.equal (ResNet50.facts "test" Map.empty) (Ok ResNet50.torchvision) "torchvision"
+                Expect.equal (PlainResNet.facts "test" Map.empty) (Ok PlainResNet.torchvision) "torchvision"
 
             testCase "everything that is stated wrongly is named; nothing becomes a default"
             <| fun () ->
@@ -181,9 +210,10 @@ let private facts =
                         "image_mean", "[0.5, 0.5]"
                         "image_std", "[1, 0, 1]"
                         "input", "1e99"
+                        "instance_norm", "4"
                     ]
 
-                let error = Expect.wantError (ResNet50.facts "test" (Map.ofList wrong)) "refused"
+                let error = Expect.wantError (PlainResNet.facts "test" (Map.ofList wrong)) "refused"
 
                 Expect.equal (McdrlError.flatten error |> List.length) wrong.Length "all"
 

@@ -35,6 +35,7 @@ let private everything =
         Scale = 0.4
         Shift = 0.1
         Colour = 0.3
+        ColourExchange = None
         Conditions = 0.5
         Pairs = false
         Views = 0
@@ -113,6 +114,41 @@ let tests =
                     ]
 
                 Expect.isGreaterThan (List.distinct moved).Length 15 "views differ"
+
+            testCase "scale 1 goes from half the size to twice, as often below as above"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                // A disc that stays inside the frame at any scale.
+                let axis = torch.linspace (-1.0, 1.0, 64L)
+                let disc = (axis.square().unsqueeze(0L)).add(axis.square().unsqueeze(1L), unity)
+                let labels = disc.lt(scalar 0.09).``to`` torch.uint8
+                let frame = torch.ones ([| 3L; 64L; 64L |])
+                let area = labels.sum().ToDouble()
+
+                let scales reach =
+                    [
+                        for seed in 0UL .. 199UL do
+                            let settings = { Augmentation.none with Scale = reach }
+
+                            let _, marked = Augmentation.view settings (Seed.create seed) frame labels
+                            sqrt (marked.sum().ToDouble() / area)
+                    ]
+
+                let found = scales 1.0
+
+                let near low high what value =
+                    Expect.isTrue (value > low && value < high) $"{what}: {value}"
+
+                near 0.46 0.55 "least" (List.min found)
+                near 1.85 2.1 "most" (List.max found)
+
+                near
+                    60.0
+                    140.0
+                    "smaller"
+                    (found |> List.filter (fun scale -> scale < 0.99) |> List.length |> float)
+
+                near 0.6 0.8 "least of 0.4" (List.min (scales 0.4))
 
             testCase "the same seed gives the same bits, another seed another view"
             <| fun () ->

@@ -33,6 +33,17 @@ let private published =
                 let others = 2L * 49L * (2048L * 2048L + 2048L * 1024L) + 4L * 49L * 50L * 2048L
                 Expect.floatClose { absolute = 0.005; relative = 0.0 } (giga (counted + others)) 12.22 "GFLOP"
 
+            testCase "resnet18 and resnet34, torchvision's 1.81 and 3.66 thousand million multiply-adds"
+            <| fun () ->
+                for name, published in [ "resnet18", 1.814; "resnet34", 3.664 ] do
+                    let counted = named name (fun tower -> Flops.encodeImage tower 224L)
+
+                    Expect.floatClose
+                        { absolute = 0.004; relative = 0.0 }
+                        (giga counted + 0.001)
+                        (2.0 * published)
+                        name
+
             testCase "resnet50, 4.09 thousand million multiply-adds, the classifier's two million among them"
             <| fun () ->
                 let counted = named "resnet50" (fun tower -> Flops.encodeImage tower 224L)

@@ -35,9 +35,20 @@ let towers: (string * (unit -> Tower)) list =
             |> Tower.ClipResNet
         "resnet50",
         fun () ->
-            ResNet50.template ResNet50.torchvision None
+            PlainResNet.template ResNetDepth.ResNet50 PlainResNet.torchvision None
             |> FirstWeights.ofTemplate seed
-            |> Tower.ResNet50
+            |> Tower.PlainResNet
+        for parts in [ 0; 2 ] do
+            $"resnet18, instance normalisation in {parts} parts",
+            fun () ->
+                PlainResNet.template
+                    ResNetDepth.ResNet18
+                    { PlainResNet.torchvision with
+                        InstanceNorm = parts
+                    }
+                    None
+                |> FirstWeights.ofTemplate seed
+                |> Tower.PlainResNet
     ]
 
 let private packing precision linears : Packing =
@@ -96,7 +107,7 @@ let tests =
 
                         let modes =
                             match tower, linears with
-                            | Tower.ResNet50 _, _ -> [ DenseMode.Maskclip ]
+                            | Tower.PlainResNet _, _ -> [ DenseMode.Maskclip ]
                             | _ -> [ DenseMode.Plain; DenseMode.Maskclip; DenseMode.Sclip ]
 
                         for mode in modes do

@@ -40,6 +40,8 @@ let private tests () =
         RivalBiomedCoOpTests.tests
         RivalTests.tests
         SplitsTests.tests
+        ColourExchangeTests.tests
+        MirroredTests.tests
         AugmentationTests.tests
         ObjectiveTests.tests
         RivalMedClipSegTests.tests

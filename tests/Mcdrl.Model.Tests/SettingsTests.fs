@@ -106,6 +106,8 @@ let tests =
                         { m with
                             ClassWords = Some(Map [ "polyp", "growth"; "cyst", " " ])
                         })
+                    for parts in [ -1; 4 ] do
+                        "method.instance_norm", m (fun m -> { m with InstanceNorm = Some parts })
                     "method.layers", m (fun m -> { m with Layers = 0 })
                     "method.head_width", m (fun m -> { m with HeadWidth = 0 })
                     "method.refinements", m (fun m -> { m with Refinements = -1 })
@@ -148,6 +150,7 @@ let tests =
                     "augmentation.scale", a (fun a -> { a with Scale = -0.1 })
                     "augmentation.shift", a (fun a -> { a with Shift = 1.1 })
                     "augmentation.colour", a (fun a -> { a with Colour = nan })
+                    "augmentation.colour_exchange", a (fun a -> { a with ColourExchange = Some 1.5 })
                     "augmentation.conditions", a (fun a -> { a with Conditions = 2.0 })
                     "augmentation.views", a (fun a -> { a with Views = 65 })
                     "validation", { good with Validation = 0.0 }

@@ -157,7 +157,13 @@ let private towers () =
     [
         Tower.ViT(vit ()), 24L
         Tower.ClipResNet(resNet ()), 64L
-        Tower.ResNet50(filled (ResNet50.template ResNet50.torchvision None)), 64L
+        for depth, parts in [ ResNetDepth.ResNet50, 0; ResNetDepth.ResNet18, 0; ResNetDepth.ResNet18, 2 ] do
+            let facts =
+                { PlainResNet.torchvision with
+                    InstanceNorm = parts
+                }
+
+            Tower.PlainResNet(filled (PlainResNet.template depth facts None)), 64L
     ]
 
 let private features =
@@ -240,4 +246,72 @@ let private features =
                     Expect.equal (gap a.Dense b.Dense) 0.0 (Tower.name tower))
         ]
 
-let tests = testSequenced (testList "Tower" [ blocks; positions; features ])
+/// A ResNet-18 of random weights whose first parts normalise by the frame.
+let private styleless parts =
+    PlainResNet.template
+        ResNetDepth.ResNet18
+        { PlainResNet.torchvision with
+            InstanceNorm = parts
+        }
+        None
+    |> filled
+
+let private instanceNorm =
+    testList
+        "instance normalisation"
+        [
+            inScope "a frame's contrast is gone after the stem, and stays without" (fun () ->
+                let images = torch.randn [| 2L; 3L; 64L; 64L |]
+
+                let change parts =
+                    let stem = List.head (PlainResNet.stages (styleless parts))
+                    let map = stem images
+                    gap map (stem (images.mul ((3.0).ToScalar()))) / map.abs().max().ToDouble()
+
+                Expect.isGreaterThan (change 0) 0.1 "by stored statistics"
+                Expect.isLessThan (change 1) 1e-3 "by its own")
+
+            inScope "each channel has the normalisation's β and γ as its mean and deviation" (fun () ->
+                let layer = (styleless 1).bn1
+
+                let x =
+                    (torch.randn [| 2L; 64L; 16L; 16L |]).mul((5.0).ToScalar()).add(scalar 2.0, unity)
+
+                let normed = batchNormByFrame 1e-5 layer x
+                let axes = [| 2L; 3L |]
+                let wanted (leaf: Tensor) = leaf.expand (2L, 64L)
+                close "mean" (normed.mean axes) (wanted layer.bias)
+                close "deviation" (normed.std (axes, unbiased = false)) (wanted (layer.weight.abs ())))
+
+            inScope "only the parts that are asked for change" (fun () ->
+                let images = torch.randn [| 1L; 3L; 64L; 64L |]
+                let tower = styleless 0
+
+                let maps parts =
+                    let tower =
+                        { tower with
+                            PlainResNet.Facts =
+                                { tower.Facts with
+                                    InstanceNorm = parts
+                                }
+                        }
+
+                    List.zip [ 0..4 ] (PlainResNet.stages tower |> List.map (fun stage -> stage))
+                    |> List.map (fun (part, stage) ->
+                        let channels = if part = 0 then 3L else [ 64L; 64L; 64L; 128L; 256L ][part]
+
+                        stage (
+                            if part = 0 then
+                                images
+                            else
+                                torch.ones [| 1L; channels; 8L; 8L |]
+                        ))
+
+                for parts in 0..3 do
+                    for part, (found, without) in List.indexed (List.zip (maps parts) (maps 0)) do
+                        let differs = gap found without > 1e-3
+                        Expect.equal differs (part < parts) $"{parts} parts, part {part}")
+        ]
+
+let tests =
+    testSequenced (testList "Tower" [ blocks; positions; features; instanceNorm ])

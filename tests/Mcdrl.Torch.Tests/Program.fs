@@ -11,9 +11,11 @@ let private tests () =
         TorchThreadsTests.tests
         SafetensorsTests.tests
         PreprocessingTests.tests
+        WeightStorageTests.tests
         BundleTests.tests
         EmbeddedModelTests.tests
         SegmenterTests.tests
+        SegmenterMirroredTests.tests
         ExplainTests.tests
         SegmentFilesTests.tests
     ]

@@ -8,10 +8,10 @@ open TorchSharp
 open Mcdrl
 open Mcdrl.Tests
 
-let private picture name =
+let picture name =
     Outcome.ok (Images.read ImageLimits.standard (Path.Combine(World.data (), "c", "images", name)))
 
-let private modes =
+let modes =
     [
         Marginalisation.Exact
         Marginalisation.FeatureMean
@@ -20,7 +20,7 @@ let private modes =
     ]
 
 /// What must hold for every answer about a picture.
-let private checkedSegment (segmenter: Segmenter) mode (picture: Picture) =
+let checkedSegment (segmenter: Segmenter) mode (picture: Picture) =
     let found = Segmenter.segment segmenter mode picture
     let fileSize = Orientation.size picture.Orientation (picture.Width, picture.Height)
     Expect.equal (found.Mask.Width, found.Mask.Height) fileSize "the file's size"

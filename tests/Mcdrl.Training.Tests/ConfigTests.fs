@@ -68,6 +68,32 @@ let tests =
                     0.4
                     "the last"
 
+            testCase
+                "--set reaches what presets leave out: mirror images, instance normalisation, colour exchange"
+            <| fun () ->
+                let settings assignments =
+                    Outcome.ok (Config.ofPreset "best" assignments)
+
+                let plain = settings []
+
+                Expect.equal
+                    (plain.Method.Flips, plain.Method.InstanceNorm, plain.Augmentation.ColourExchange)
+                    (None, None, None)
+                    "none of them"
+
+                let found =
+                    settings
+                        [
+                            "method.flips=both"
+                            "method.instance_norm=2"
+                            "augmentation.colour_exchange=0.5"
+                        ]
+
+                Expect.equal
+                    (found.Method.Flips, found.Method.InstanceNorm, found.Augmentation.ColourExchange)
+                    (Some Flips.Both, Some 2, Some 0.5)
+                    "all of them"
+
             testCase "--set names a rival, or none"
             <| fun () ->
                 let prompting assignments =

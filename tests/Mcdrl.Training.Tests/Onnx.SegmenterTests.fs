@@ -121,7 +121,19 @@ let private resnet blocks () =
 let private shallow, deep = resnet [ 1; 2 ], resnet [ 1; 2; 1; 1 ]
 
 let private resnet50 facts () =
-    ResNet50.template facts None |> random |> Tower.ResNet50
+    PlainResNet.template ResNetDepth.ResNet50 facts None
+    |> random
+    |> Tower.PlainResNet
+
+let private resnet18 parts () =
+    PlainResNet.template
+        ResNetDepth.ResNet18
+        { PlainResNet.torchvision with
+            InstanceNorm = parts
+        }
+        None
+    |> random
+    |> Tower.PlainResNet
 
 let private pictures =
     lazy
@@ -252,14 +264,14 @@ let tests =
                 [ Marginalisation.Exact ]
             each
                 "a ResNet-50 with torchvision's strides and padding"
-                (resnet50 ResNet50.torchvision)
+                (resnet50 PlainResNet.torchvision)
                 32L
                 [ refined 3 byTexts ]
                 [ Marginalisation.Exact; Marginalisation.Attention ]
             each
                 "a ResNet-50 with Keras's strides and padding"
                 (resnet50
-                    { ResNet50.torchvision with
+                    { PlainResNet.torchvision with
                         StrideIn = StrideIn.Conv1
                         MaxPoolPadding = 0L
                         BatchNormEps = 1.001e-5
@@ -268,8 +280,29 @@ let tests =
                 [ refined 2 method ]
                 [ Marginalisation.Nwgm ]
             each
+                "a ResNet-18"
+                (resnet18 0)
+                32L
+                [ refined 3 byTexts ]
+                [ Marginalisation.Exact; Marginalisation.Attention ]
+            each
+                "a ResNet-18 whose first two parts normalise by the frame"
+                (resnet18 2)
+                32L
+                [ refined 3 method ]
+                [ Marginalisation.Exact ]
+            each
+                "averaged over mirror images"
+                shallow
+                48L
+                [
+                    for flips in [ Flips.Horizontal; Flips.Both ] do
+                        { byTexts with Flips = Some flips }
+                ]
+                [ Marginalisation.Exact; Marginalisation.Attention ]
+            each
                 "texts of width 200, which heads of 64 channels don't divide"
-                (resnet50 ResNet50.torchvision)
+                (resnet50 PlainResNet.torchvision)
                 200L
                 [ method ]
                 [ Marginalisation.Attention; Marginalisation.Exact ]
@@ -284,7 +317,7 @@ let tests =
                 use _scope = torch.NewDisposeScope()
                 use _noGrad = torch.no_grad ()
 
-                for tower in [ vit (); deep (); resnet50 ResNet50.torchvision () ] do
+                for tower in [ vit (); deep (); resnet50 PlainResNet.torchvision (); resnet18 1 () ] do
                     Folder.temporary (fun folder ->
                         let file = Path.Combine(folder, "tower.onnx")
                         Outcome.ok (OnnxExport.writeTower file tower DenseMode.Maskclip 64L) |> ignore

@@ -137,7 +137,7 @@ let private resnet50 =
                             expected[$"layer{index + 1}_mean_abs"]
 
                     match weights.Tower with
-                    | Tower.ResNet50 tower ->
+                    | Tower.PlainResNet tower ->
                         let classifier = Expect.wantSome tower.fc "classifier"
                         near 1e-4 "logits" (linear classifier features.Image) expected["logits"]
                     | Tower.ViT _
@@ -145,11 +145,11 @@ let private resnet50 =
 
             inScope "stages one by one equal the whole" (fun () ->
                 match (loaded (Shared.path "weights/resnet50-imagenet")).Tower with
-                | Tower.ResNet50 tower ->
+                | Tower.PlainResNet tower ->
                     let images = torch.randn [| 1L; 3L; 64L; 64L |]
-                    let maps = ResNet50.stages tower |> List.scan (fun x stage -> stage x) images
-                    let features = ResNet50.features (List.skip 2 maps)
-                    let whole = Tower.forward DenseMode.Plain (Tower.ResNet50 tower) images
+                    let maps = PlainResNet.stages tower |> List.scan (fun x stage -> stage x) images
+                    let features = PlainResNet.features (List.skip 2 maps)
+                    let whole = Tower.forward DenseMode.Plain (Tower.PlainResNet tower) images
                     Expect.equal (distance features.Dense whole.Dense) 0.0 "equal"
                 | Tower.ViT _
                 | Tower.ClipResNet _ -> failtest "another tower")

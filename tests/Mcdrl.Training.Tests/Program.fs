@@ -15,6 +15,7 @@ let private tests () =
         ClipTokenizerTests.tests
         BertTokenizerTests.tests
         WeightsTests.tests
+        ResNet18PackageTests.tests
         SentenceEncoderTests.tests
         PromptTableTests.tests
         RivalSourceTests.tests

@@ -82,6 +82,29 @@ let private resumed =
                     Expect.equal (report.TrainingFrames, report.ValidationFrames) (10, 2) "frames"
                     Expect.equal report.Epochs 3 "epochs")
 
+            testCase "colours exchanged between sites, into views that are kept or drawn"
+            <| fun () ->
+                for settings in [ trainsTower; usesCache ] do
+                    World.within (fun folder ->
+                        let exchanging =
+                            { settings with
+                                Augmentation =
+                                    { settings.Augmentation with
+                                        ColourExchange = Some 0.5
+                                    }
+                            }
+
+                        sameAfterInterruption exchanging folder |> ignore
+                        let bytes = weightsOf (World.request folder "whole")
+
+                        let without =
+                            { World.request folder "without" with
+                                Settings = settings
+                            }
+
+                        Outcome.ok (World.train without) |> ignore
+                        Expect.notEqual (weightsOf without) bytes "it counts")
+
             testCase "frozen tower, its features of fixed views kept in a file"
             <| fun () ->
                 World.within (fun folder ->
@@ -128,6 +151,45 @@ let private refusals =
     testList
         "refused"
         [
+            testCase "colours of other sites where there are none, and instance normalisation of a CLIP"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let augmentation = request.Settings.Augmentation
+                    let description = Path.Combine(folder, "data", "dataset.json")
+                    let sites = File.ReadAllText description
+
+                    File.WriteAllText(
+                        description,
+                        sites.Replace(""""b": { "images": "b/images", "masks": "b/masks" },""", "")
+                    )
+
+                    World.train
+                        { request with
+                            Settings =
+                                { request.Settings with
+                                    Augmentation =
+                                        { augmentation with
+                                            ColourExchange = Some 0.5
+                                        }
+                                }
+                        }
+                    |> Outcome.refusedWith 2 [ "augmentation.colour_exchange"; "two sites" ]
+
+                    File.WriteAllText(description, sites)
+
+                    World.train
+                        { request with
+                            Settings =
+                                { request.Settings with
+                                    Method =
+                                        { request.Settings.Method with
+                                            InstanceNorm = Some 1
+                                        }
+                                }
+                        }
+                    |> Outcome.refusedWith 2 [ "method.instance_norm"; "resnet18"; "ViT" ])
+
             testCase "a run is resumed only with what it was started with; the differing keys are named"
             <| fun () ->
                 World.within (fun folder ->

@@ -106,6 +106,59 @@ let tests =
                         Expect.equal [ for _ in 0..5 -> ahead.Take() ] here "bytes"
                         Expect.notEqual here[0] here[2] "another epoch, another view")
 
+                testCase
+                    "colours come from frames of other sites among those that are drawn from, and from no others"
+                <| fun () ->
+                    withViews (fun views ->
+                        let exchanging members (views: Views) =
+                            { views with
+                                Members = members
+                                Settings =
+                                    { views.Settings with
+                                        Augmentation =
+                                            { Augmentation.none with
+                                                ColourExchange = Some 1.0
+                                                Views = 0
+                                            }
+                                    }
+                            }
+
+                        let frames (views: Views) epoch =
+                            (Views.draw views epoch [| 0; 1; 2 |] None).Seen |> framesIn
+
+                        let read index = fst (Frames.read views.Frames index)
+                        // Six frames a site, in their order.
+                        let ofA = exchanging [| 0..5 |] views
+                        let found = frames ofA 0
+
+                        for index in 0..2 do
+                            same
+                                found[int64 index]
+                                (read index)
+                                "one site alone: nobody to take colours from"
+
+                        let ofTwo = exchanging [| 0; 1; 2; 3; 4; 5; 7 |] views
+                        let found = frames ofTwo 0
+
+                        for index in 0..2 do
+                            same
+                                found[int64 index]
+                                (ColourExchange.apply (read 7) (read index))
+                                "the only frame of another site"
+
+                        let ofAll = exchanging [| 0..17 |] views
+                        let wide = frames ofAll 0
+                        same wide (frames ofAll 0) "the same draw, the same bytes"
+
+                        Expect.isGreaterThan
+                            (apart wide (frames ofAll 1))
+                            1e-4f
+                            "another epoch, another partner"
+
+                        let plain, paired = ofAll, Some [| 1L; 1L; 1L |]
+                        let drawn = Views.draw plain 0 [| 0; 1; 2 |] paired
+                        same (framesIn drawn.Seen) wide "in pairs, too")
+
                 testCase "conditions that are no operation on pixels weigh nothing"
                 <| fun () ->
                     withViews (fun views ->

@@ -222,6 +222,7 @@ let request folder out : TrainRequest =
         Device = "cpu"
         Precision = Precision.Fp32
         Prepared = None
+        Store = WeightStorage.F32
         CheckpointMinutes = 1000.0
     }
 
