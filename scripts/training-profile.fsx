@@ -76,6 +76,7 @@ let dataset = get (Dataset.load data)
 let m = settings.Method
 let side = m.InputSize
 let size = settings.Optimiser.BatchSize
+let precision = Option.defaultValue Precision.Fp32 settings.Optimiser.TowerPrecision
 
 let items =
     dataset.Sites
@@ -180,14 +181,14 @@ let step (members: int array) =
                 Some
                     {
                         Features =
-                            Views.throughTower views state.Running (batchOf (fun (_, _, other) -> other))
+                            Views.throughTower views precision state.Running (batchOf (fun (_, _, other) -> other))
                         Weight = torch.ones (int64 members.Length)
                     })
         else
             None
 
     let features =
-        part "tower" (fun () -> Views.throughTower views state.Running (batchOf (fun (seen, _, _) -> seen)))
+        part "tower" (fun () -> Views.throughTower views precision state.Running (batchOf (fun (seen, _, _) -> seen)))
 
     let labels = (batchOf (fun (_, labels, _) -> labels)).``to`` torch.int64
 

@@ -52,7 +52,7 @@ module MatmulPeak =
 
         let matrix part : Tensor =
             (SeedTensors.normal [ size; size ] (Seed.named part (Seed.create 1UL)))
-                .``to``(Packing.dtype precision)
+                .``to``(Precision.dtype precision)
                 .``to``
                 device
 

@@ -2,15 +2,6 @@ namespace Mcdrl
 
 open TorchSharp
 
-/// The element type that a model computes in. Similarities, probabilities and what is said about conditions are fp32 in
-/// either.
-[<RequireQualifiedAccess>]
-type Precision =
-    /// Single precision.
-    | Fp32
-    /// bfloat16, eight bits of precision with single precision's range.
-    | Bf16
-
 /// How weights are laid out for inference on the processor.
 [<NoComparison; NoEquality>]
 type Packing =
@@ -27,12 +18,6 @@ type Packing =
 /// convolutions laid out for oneDNN. The result answers as the original does up to rounding, and only without gradients.
 [<RequireQualifiedAccess>]
 module Packing =
-    /// torch's element type of a precision.
-    let dtype precision =
-        match precision with
-        | Precision.Fp32 -> torch.float32
-        | Precision.Bf16 -> torch.bfloat16
-
     /// Every leaf but packed ones and float64 (log π) in another element type.
     let cast precision (tree: 'T) =
         tree
@@ -40,7 +25,7 @@ module Packing =
             if leaf.dtype = torch.float64 || OneDnn.isPacked leaf then
                 leaf.alias ()
             else
-                leaf.``to`` (dtype precision))
+                leaf.``to`` (Precision.dtype precision))
 
     let private linear packing (weightFactor: float) (biasFactor: float) (layer: Linear) : Linear =
         let scaled (factor: float) (leaf: Tensor) =
@@ -48,7 +33,7 @@ module Packing =
 
         let weight =
             scoped (fun () ->
-                (scaled weightFactor layer.weight).``to``(dtype packing.Precision)
+                (scaled weightFactor layer.weight).``to``(Precision.dtype packing.Precision)
                 |> OneDnn.packLinear)
 
         packing.Release layer.weight
@@ -61,7 +46,7 @@ module Packing =
         }
 
     let private laidOut packing stride padding (weight: Tensor) =
-        scoped (fun () -> weight.``to`` (dtype packing.Precision) |> OneDnn.packConvolution stride padding)
+        scoped (fun () -> weight.``to`` (Precision.dtype packing.Precision) |> OneDnn.packConvolution stride padding)
 
     let private conv packing stride padding (layer: Conv2d) : Conv2d =
         let weight = laidOut packing stride padding layer.weight

@@ -332,9 +332,17 @@ module PlainResNet =
     let private convNorm epilogue (tower: PlainResNet) part =
         convNorm epilogue (normalise tower part) tower.Facts.BatchNormEps
 
+    /// A map in the element type of the kernel that reads it: half of a tower in mixed precision may be packed in fp32.
+    let private readBy (kernel: Conv2d) (x: Tensor) =
+        if OneDnn.isPacked kernel.weight || x.dtype = kernel.weight.dtype then
+            x.alias ()
+        else
+            x.``to`` kernel.weight.dtype
+
     /// [B, 3, h, w] → [B, 64, h/4, w/4]
     let private stem (tower: PlainResNet) =
-        convNorm Epilogue.Relu tower 0 2L 3L tower.conv1 tower.bn1
+        readBy tower.conv1
+        --> convNorm Epilogue.Relu tower 0 2L 3L tower.conv1 tower.bn1
         --> fun map -> functional.max_pool2d (map, 3L, stride = 2L, padding = tower.Facts.MaxPoolPadding)
 
     /// The strides of a block's first and second convolution.
@@ -367,10 +375,16 @@ module PlainResNet =
                 |> convNorm Epilogue.Relu tower part second 1L block.conv2 block.bn2
                 |> convNorm (Epilogue.AddRelu identity) tower part 1L 0L block.conv3 block.bn3)
 
+    let private firstKernel (block: ResidualBlock) =
+        match block with
+        | ResidualBlock.Basic block -> block.conv1
+        | ResidualBlock.Bottleneck block -> block.conv1
+
     let private stage tower part (stride: int64) (blocks: ResidualBlock list) =
-        blocks
-        |> List.mapi (fun index -> residual tower part (if index = 0 then stride else 1L))
-        |> List.reduce (-->)
+        readBy (firstKernel blocks.Head)
+        --> (blocks
+             |> List.mapi (fun index -> residual tower part (if index = 0 then stride else 1L))
+             |> List.reduce (-->))
 
     /// The stem and the four stages, each a function of the map before it: lower ones can run without gradients, or be
     /// cached, and the rest go on from there.

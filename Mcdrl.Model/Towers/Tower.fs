@@ -131,6 +131,21 @@ module Tower =
                     "Leave the setting out, or use weights of a plain ResNet"
             )
 
+    /// A plain ResNet with its kernels in this precision, through which gradients go back to those given; norms, parts that are
+    /// packed and a CLIP tower stay as they are.
+    let inPrecision (precision: Precision) (tower: Tower) : Tower =
+        match tower, precision with
+        | Tower.PlainResNet _, Precision.Bf16 ->
+            tower
+            |> Tree.map (fun leaf ->
+                if leaf.dim () = 4L && not (OneDnn.isPacked leaf) then
+                    leaf.``to`` (Precision.dtype precision)
+                else
+                    leaf)
+        | Tower.PlainResNet _, Precision.Fp32
+        | Tower.ViT _, _
+        | Tower.ClipResNet _, _ -> tower
+
     /// The names of its parts from the last to the first: a leaf belongs to a part whose name and a dot it begins with.
     /// Training the last n blocks means the leaves of the first n parts.
     let parts (tower: Tower) : string list =

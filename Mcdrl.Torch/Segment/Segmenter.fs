@@ -124,7 +124,7 @@ module Segmenter =
             (fun (features: TowerFeatures) -> features.Dense :: features.Image :: features.Skips)
             (fun () ->
                 (Preprocessing.normalised segmenter.Mean segmenter.Std (frames.``to`` segmenter.Device))
-                    .``to``(Packing.dtype segmenter.Precision)
+                    .``to``(Precision.dtype segmenter.Precision)
                 |> Tower.forward segmenter.Model.Manifest.Settings.Method.DenseMode segmenter.Model.Tower)
 
     /// Frames [B, 3, S, S] in [0, 1] through the tower.

@@ -69,6 +69,19 @@ module Trainer =
         else
             Ok()
 
+    /// Half precision is what a plain ResNet can be trained in.
+    let private requirePrecision (settings: Settings) (tower: Tower) =
+        match tower, settings.Optimiser.TowerPrecision with
+        | Tower.ViT _, Some Precision.Bf16
+        | Tower.ClipResNet _, Some Precision.Bf16 ->
+            Error(
+                McdrlError.usage
+                    $"bf16 needs a plain ResNet (resnet18, resnet34 or resnet50), and the tower is {Tower.name tower}"
+                    "optimiser.tower_precision"
+                    "Leave the setting out, or use weights of a plain ResNet"
+            )
+        | _ -> Ok()
+
     /// The weights, whose tower must be the one that the caller insists on.
     let private loadWeights (request: TrainRequest) =
         Weights.load request.Weights
@@ -85,7 +98,9 @@ module Trainer =
                 let step = Tower.granularity weights.Tower
 
                 if int64 request.Settings.Method.InputSize % step = 0L then
-                    Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower
+                    requirePrecision request.Settings weights.Tower
+                    |> Result.bind (fun () ->
+                        Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower)
                     |> Result.map (fun tower -> { weights with Tower = tower })
                 else
                     Error(

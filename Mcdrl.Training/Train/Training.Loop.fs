@@ -48,7 +48,7 @@ module internal TrainingLoop =
             for members in Array.chunkBySize loop.BatchSize [| 0 .. loop.Validation.Members.Length - 1 |] do
                 use _scope = torch.NewDisposeScope()
                 let drawn = Views.draw loop.Validation 0 members None
-                let features, _ = Views.seenBy tower loop.Validation drawn
+                let features, _ = Views.seenBy Precision.Fp32 tower loop.Validation drawn
                 let predicted = predict settings mode loop network rival features
                 Objective.meanDice (int loop.Texts.classes.shape[1]) predicted drawn.Labels, members.Length
         |]
@@ -107,7 +107,8 @@ module internal TrainingLoop =
         let settings = loop.Request.Settings
         let classes = int loop.Texts.classes.shape[1]
         let confounders, marks = given.Confounders, given.Drawn.Labels
-        let features, transformed = Views.seenBy state.Running loop.Training given.Drawn
+        let precision = Option.defaultValue Precision.Fp32 settings.Optimiser.TowerPrecision
+        let features, transformed = Views.seenBy precision state.Running loop.Training given.Drawn
         let labels = marks.``to``(loop.Training.Device).``to`` torch.int64
 
         let shown =

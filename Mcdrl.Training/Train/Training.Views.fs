@@ -81,12 +81,19 @@ module Views =
                     |> List.rev
             }
 
-    /// Runs the tower on frames [B, 3, S, S] in [0, 1] and keeps what the network reads.
-    let throughTower (views: Views) (tower: Tower) (frames: Tensor) : TowerFeatures =
+    /// Runs the tower on frames [B, 3, S, S] in [0, 1] and keeps what the network reads, in fp32.
+    let throughTower (views: Views) precision (tower: Tower) (frames: Tensor) : TowerFeatures =
         scopedWith (fun features -> [ features.Dense; features.Image; yield! features.Skips ]) (fun () ->
-            Preprocessing.normalised views.Mean views.Std (frames.``to`` views.Device)
-            |> Tower.forward views.Settings.Method.DenseMode tower
-            |> usedSkips views.Settings)
+            let features =
+                Preprocessing.normalised views.Mean views.Std (frames.``to`` views.Device)
+                |> Tower.forward views.Settings.Method.DenseMode (Tower.inPrecision precision tower)
+                |> usedSkips views.Settings
+
+            {
+                Dense = widened features.Dense
+                Image = widened features.Image
+                Skips = List.map widened features.Skips
+            })
 
     /// By the frame's name, not by its place among those of a run, so that runs on other sites can share its features.
     let private seedOf (views: Views) (index: int) (number: int) =
@@ -199,7 +206,7 @@ module Views =
     let cached path key (tower: Tower) (views: Views) progress =
         let seen index number =
             let frame, labels = view views index number
-            throughTower views tower (frame.unsqueeze 0L), labels
+            throughTower views Precision.Fp32 tower (frame.unsqueeze 0L), labels
 
         let shapes =
             use _noGrad = torch.no_grad ()
@@ -235,7 +242,7 @@ module Views =
 
                 Array.concat
                     [
-                        yield! throughTower views tower (frame.unsqueeze 0L) |> parts |> List.map bytesOf
+                        yield! throughTower views Precision.Fp32 tower (frame.unsqueeze 0L) |> parts |> List.map bytesOf
                         BitConverter.GetBytes(counts: float32)
                         BitConverter.GetBytes(int confounder)
                     ]
@@ -401,8 +408,9 @@ module Views =
                             }
                 })
 
-    /// What the tower sees in a batch: its features, and those of the conditioned views. The caller owns the tensors.
-    let internal seenBy (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
+    /// What the tower, computing in `precision`, sees in a batch: its features, and those of the conditioned views. The caller
+    /// owns the tensors.
+    let internal seenBy precision (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
         let kept (features: TowerFeatures, transformed: Transformed option) : Tensor seq =
             [
                 yield! parts features
@@ -415,7 +423,7 @@ module Views =
 
         let features (seen: Seen) =
             match seen with
-            | Seen.Frames frames -> throughTower views tower frames
+            | Seen.Frames frames -> throughTower views precision tower frames
             | Seen.Features features ->
                 {
                     Dense = features.Dense.alias ()

@@ -103,7 +103,7 @@ let tests =
 
                     for precision, linears, tolerance in precisions do
                         let packed = Packing.tower (packing precision linears) tower
-                        let images' = images.``to`` (Packing.dtype precision)
+                        let images' = images.``to`` (Precision.dtype precision)
 
                         let modes =
                             match tower, linears with

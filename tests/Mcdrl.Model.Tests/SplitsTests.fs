@@ -66,6 +66,7 @@ let private settings =
         TrainedBlocks = 0
         WeightDecay = 0.0
         GradientClip = 1.0
+        TowerPrecision = None
         Averaging = 0.0
     }
 

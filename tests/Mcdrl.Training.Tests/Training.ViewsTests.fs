@@ -201,7 +201,7 @@ let tests =
 
                         Expect.isTrue (packed validating) "as it is validated"
                         let drawn = Views.draw views 0 [| 5; 0; 11 |] (Some confounders)
-                        let seen tower = Views.seenBy tower views drawn
+                        let seen tower = Views.seenBy Precision.Fp32 tower views drawn
                         let found, foundOthers = seen state.Running
                         let expected, expectedOthers = seen state.Tower
 
@@ -275,7 +275,7 @@ let tests =
                         for epoch in 0..2 do
                             let draw views =
                                 let drawn = Views.draw views epoch [| 0; 2; 3 |] None
-                                Views.seenBy tower views drawn |> fst, drawn
+                                Views.seenBy Precision.Fp32 tower views drawn |> fst, drawn
 
                             let (found, drawn), (expected, drawnFresh) = draw cached, draw fresh
 
@@ -330,10 +330,10 @@ let tests =
                                     let drawn = Views.draw cached epoch positions (Some asked)
                                     let conditioned = Option.get drawn.Conditioned
                                     let confounders = conditioned.Confounders.data<int64>().ToArray()
-                                    let _, found = Views.seenBy tower cached drawn
+                                    let _, found = Views.seenBy Precision.Fp32 tower cached drawn
                                     let fresh = { cached with Cache = None }
                                     let again = Views.draw fresh epoch positions (Some confounders)
-                                    let _, expected = Views.seenBy tower fresh again
+                                    let _, expected = Views.seenBy Precision.Fp32 tower fresh again
                                     let found, expected = Option.get found, Option.get expected
 
                                     for found, expected in
@@ -347,7 +347,7 @@ let tests =
                                         [| for index in confounders -> if index = 1L then 0.0f else 1.0f |]
                                         "a close-up view is no operation on pixels"
 
-                                    let plain, _ = Views.seenBy tower cached drawn
+                                    let plain, _ = Views.seenBy Precision.Fp32 tower cached drawn
 
                                     for row in 0..17 do
                                         let moved = apart found.Features.Dense[row] plain.Dense[row]
