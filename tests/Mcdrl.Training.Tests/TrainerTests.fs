@@ -190,6 +190,23 @@ let private refusals =
                         }
                     |> Outcome.refusedWith 2 [ "method.instance_norm"; "resnet18"; "ViT" ])
 
+            testCase "refused: training steps in bf16 with a CLIP tower"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    World.train
+                        { request with
+                            Settings =
+                                { request.Settings with
+                                    Optimiser =
+                                        { request.Settings.Optimiser with
+                                            TowerPrecision = Some Precision.Bf16
+                                        }
+                                }
+                        }
+                    |> Outcome.refusedWith 2 [ "optimiser.tower_precision"; "resnet18"; "ViT" ])
+
             testCase "a run is resumed only with what it was started with; the differing keys are named"
             <| fun () ->
                 World.within (fun folder ->
