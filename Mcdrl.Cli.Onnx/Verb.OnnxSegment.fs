@@ -8,6 +8,9 @@ type OnnxSegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
     | [<Mandatory; Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
+    | Probabilities
+    | [<Unique>] Threshold of probability: float
+    | [<Unique>] Min_Area of pixels: int64
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -15,6 +18,11 @@ type OnnxSegmentArgument =
             | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
+            | Probabilities ->
+                "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
+            | Threshold _ ->
+                "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
+            | Min_Area _ -> "don't mark regions of fewer pixels of the image. Default 0."
 
 /// `mcdrl segment --onnx` of the command that has no libtorch.
 [<RequireQualifiedAccess>]
@@ -24,7 +32,19 @@ module OnnxSegmentVerb =
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
             let! targets = SegmentFiles.plan (arguments.GetResult OnnxSegmentArgument.Images) out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
-            return! SegmentImages.run session engine None false targets out
+
+            let! marking =
+                Marking.create
+                    (arguments.TryGetResult OnnxSegmentArgument.Threshold)
+                    (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
+
+            let request =
+                { SegmentFiles.standard with
+                    Marking = marking
+                    Probabilities = arguments.Contains OnnxSegmentArgument.Probabilities
+                }
+
+            return! SegmentImages.run session engine request targets out
         }
 
     let verb =

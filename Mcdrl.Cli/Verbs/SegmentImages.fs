@@ -12,12 +12,15 @@ module SegmentImages =
         let classes =
             report.Classes
             |> List.filter (fun found -> found.Area > 0L)
-            |> List.map (fun found -> $"{found.Name} {100.0 * found.Share:F1} %%")
+            |> List.map (fun found -> $"{found.Name} {100.0 * found.Share:F1} %%, score {found.Score:F2}")
 
         if classes.IsEmpty then
-            "nothing marked"
+            let scores =
+                report.Classes |> List.map (fun found -> $"{found.Name} {found.Score:F2}")
+
+            $"""nothing marked, scores: {String.concat ", " scores}"""
         else
-            String.concat ", " classes
+            String.concat "; " classes
 
     let private show session (target: SegmentTarget) (outcome: Result<ImageReport, McdrlError>) =
         match outcome with
@@ -37,7 +40,13 @@ module SegmentImages =
         |> Result.map OnnxEngine.engine
 
     /// Segments the targets by the engine that `load` makes for so many images, tells of each and of all, and gives the exit code.
-    let run session load mode explain (targets: SegmentTarget list) (out: string) : Result<int, McdrlError> =
+    let run
+        session
+        load
+        (request: SegmentRequest)
+        (targets: SegmentTarget list)
+        (out: string)
+        : Result<int, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
             let failed = ref 0
@@ -54,15 +63,7 @@ module SegmentImages =
                         use! engine = load targets.Length
                         clock.Restart()
 
-                        return!
-                            SegmentFiles.run
-                                engine
-                                mode
-                                explain
-                                ImageLimits.standard
-                                targets
-                                finished
-                                progress
+                        return! SegmentFiles.run engine request targets finished progress
                     })
 
             let done' = targets.Length - failed.Value

@@ -11,6 +11,8 @@ type EvaluateArgument =
     | Site of name: string
     | Protocol of name: string
     | Mode of name: string
+    | Threshold of probability: float
+    | Min_Area of pixels: int64
     | Device of name: string
     | Precision of name: string
     | Per_Image
@@ -29,6 +31,9 @@ type EvaluateArgument =
             | Protocol _ -> "imagewise (default), micro, pranet256 or bgfg."
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
+            | Threshold _ ->
+                "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
+            | Min_Area _ -> "don't mark regions of fewer pixels of the frame. Default 0."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
             | Per_Image -> "also print the scores of every frame."
@@ -68,6 +73,14 @@ module EvaluateVerb =
 
         say
             $"Protocol: {Protocol.describe found.Protocol}. Marginalisation: {Marginalisation.name found.Mode}."
+
+        if found.Marking <> Marking.standard then
+            let least =
+                match found.Marking.Threshold with
+                | Some threshold -> $"with a probability of at least {threshold}"
+                | None -> "with the most probable class"
+
+            say $"Marked: pixels {least}, regions of at least {found.Marking.MinArea} pixels."
 
         if not found.Seen.IsEmpty then
             let seen = String.concat ", " found.Seen
@@ -157,6 +170,8 @@ module EvaluateVerb =
                 "protocol", Json.text (Protocol.name found.Protocol)
                 "protocol_description", Json.text (Protocol.describe found.Protocol)
                 "mode", Json.text (Marginalisation.name found.Mode)
+                "threshold", found.Marking.Threshold |> Option.map Json.number |> Option.defaultValue null
+                "min_area", Json.whole found.Marking.MinArea
                 "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds
 
@@ -211,11 +226,17 @@ module EvaluateVerb =
             let! protocol =
                 Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
 
+            let! marking =
+                Marking.create
+                    (arguments.TryGetResult Threshold)
+                    (arguments.GetResult(Min_Area, defaultValue = 0L))
+
             use! segmenter = load (arguments.GetResult Model)
 
             let! found =
                 ProgressBar.during session (fun progress ->
-                    Evaluator.evaluate
+                    Evaluator.evaluateWith
+                        marking
                         segmenter
                         mode
                         protocol
@@ -268,6 +289,8 @@ module EvaluateVerb =
                 [
                     "--protocol", arguments.Contains Protocol
                     "--per-image", arguments.Contains Per_Image
+                    "--threshold", arguments.Contains Threshold
+                    "--min-area", arguments.Contains Min_Area
                 ]
             else
                 [

@@ -11,6 +11,9 @@ type SegmentArgument =
     | [<Unique>] Onnx of file: string
     | Out of folder: string
     | Explain
+    | Probabilities
+    | Threshold of probability: float
+    | Min_Area of pixels: int64
     | Mode of name: string
     | Device of name: string
     | Precision of name: string
@@ -26,6 +29,11 @@ type SegmentArgument =
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
+            | Probabilities ->
+                "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
+            | Threshold _ ->
+                "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
+            | Min_Area _ -> "don't mark regions of fewer pixels of the image. Default 0."
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels, one pass through the tower each; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
@@ -44,6 +52,9 @@ module SegmentVerb =
             Onnx: string option
             Out: string
             Explain: bool
+            Probabilities: bool
+            Threshold: float option
+            MinArea: int64
             Mode: string option
             Device: string option
             Precision: string option
@@ -57,6 +68,9 @@ module SegmentVerb =
                 Onnx = None
                 Out = "segmented"
                 Explain = false
+                Probabilities = false
+                Threshold = None
+                MinArea = 0L
                 Mode = None
                 Device = None
                 Precision = None
@@ -70,6 +84,12 @@ module SegmentVerb =
             | Onnx file -> { asked with Onnx = Some file }
             | Out folder -> { asked with Out = folder }
             | Explain -> { asked with Explain = true }
+            | Probabilities -> { asked with Probabilities = true }
+            | Threshold probability ->
+                { asked with
+                    Threshold = Some probability
+                }
+            | Min_Area pixels -> { asked with MinArea = pixels }
             | Mode name -> { asked with Mode = Some name }
             | Device name -> { asked with Device = Some name }
             | Precision name -> { asked with Precision = Some name })
@@ -118,6 +138,7 @@ module SegmentVerb =
             let asked = asked arguments
             let! targets = SegmentFiles.plan asked.Images asked.Out
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
+            let! marking = Marking.create asked.Threshold asked.MinArea
             do! checkEngine asked
 
             let engine images =
@@ -125,7 +146,15 @@ module SegmentVerb =
                 | Some file -> SegmentImages.byOnnx file images
                 | None -> byTorch session mode asked
 
-            return! SegmentImages.run session engine mode asked.Explain targets asked.Out
+            let request =
+                { SegmentFiles.standard with
+                    Mode = mode
+                    Marking = marking
+                    Explain = asked.Explain
+                    Probabilities = asked.Probabilities
+                }
+
+            return! SegmentImages.run session engine request targets asked.Out
         }
 
     let private parsed =

@@ -37,6 +37,8 @@ type Evaluation =
         Protocol: Protocol
         /// How the model was asked to intervene.
         Mode: Marginalisation
+        /// Which pixels the model's masks mark; soft maps are what they are.
+        Marking: Marking
         /// The model first, then the trivial answers.
         Answers: AnswerScores list
         /// Mean Dice of each lesion class over the frames that show it.
@@ -155,7 +157,7 @@ module Evaluator =
 
         judge protocol marked shares truth.Labels
 
-    let private judgeItem protocol segmenter mode (dataset: Dataset) mean (item: DatasetItem) =
+    let private judgeItem protocol segmenter mode marking (dataset: Dataset) mean (item: DatasetItem) =
         Dataset.read dataset item
         |> Result.map (fun (picture, truth) ->
             use _scope = torch.NewDisposeScope()
@@ -163,7 +165,9 @@ module Evaluator =
             let probabilities, disagreement =
                 Segmenter.probabilitiesAndDisagreement segmenter mode picture
 
-            let marked = (Upsampling.labels picture.Height picture.Width probabilities).Labels
+            let marked =
+                (Upsampling.marked marking picture.Height picture.Width probabilities).Labels
+
             let lesion = probabilities.narrow(0L, 1L, probabilities.shape[0] - 1L).sum 0L
             let nothing = Array.zeroCreate<byte> truth.Labels.Length
 
@@ -235,9 +239,10 @@ module Evaluator =
                     "Evaluate on a dataset with the model's classes in the model's order"
             )
 
-    /// Scores the model on `sites` (all when empty), next to two trivial answers: nothing marked, and the mean mask of
+    /// Scores the model's masks, marked as told, on `sites` (all when empty), next to two trivial answers: nothing marked, and the mean mask of
     /// the model's training sites where the dataset has them.
-    let evaluate
+    let evaluateWith
+        marking
         segmenter
         mode
         protocol
@@ -265,7 +270,11 @@ module Evaluator =
                     meanMask dataset training progress |> Result.map Some
 
             let! judged =
-                TorchThreads.run "evaluating" (judgeItem protocol segmenter mode dataset mean) items progress
+                TorchThreads.run
+                    "evaluating"
+                    (judgeItem protocol segmenter mode marking dataset mean)
+                    items
+                    progress
 
             let! judged = McdrlError.complete judged
 
@@ -278,6 +287,7 @@ module Evaluator =
                 {
                     Protocol = protocol
                     Mode = mode |> Option.defaultValue segmenter.Manifest.Settings.Method.Marginalisation
+                    Marking = marking
                     Answers =
                         [
                             for name in names ->
@@ -311,3 +321,7 @@ module Evaluator =
                     Seconds = clock.Elapsed.TotalSeconds
                 }
         }
+
+    /// `evaluateWith` the most probable class of each pixel.
+    let evaluate segmenter mode protocol data sites progress =
+        evaluateWith Marking.standard segmenter mode protocol data sites progress
