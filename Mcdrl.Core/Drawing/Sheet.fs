@@ -120,8 +120,8 @@ module Sheet =
 
         let marked =
             match segmentation.Marking.Threshold with
-            | None -> "Marked where it is more probable than none."
-            | Some threshold -> $"Marked from {Conclusions.probability threshold} on."
+            | None -> "Marked: pixels whose most probable class is a lesion."
+            | Some threshold -> $"Marked: pixels from {Conclusions.probability threshold} on."
 
         {
             Title = "2  How sure the model is"
@@ -139,7 +139,7 @@ module Sheet =
                     let ticks = [ for value in [ 0.0; 0.25; 0.5; 0.75; 1.0 ] -> value, string value ]
 
                     let below =
-                        colourBar canvas x y room SheetPictures.likeness "surely none" "surely a lesion" ticks
+                        colourBar canvas x y room SheetPictures.likeness "no lesion" "lesion" ticks
 
                     let average =
                         match mean with
@@ -314,7 +314,7 @@ module Sheet =
         let most = mostDisagreement explanation
 
         {
-            Title = "7  Where which condition matters most"
+            Title = "7  Which condition, where"
             Words =
                 "Each pixel in the colour of its most influential condition, the colours of the bars; grey where none matters."
             Draw =

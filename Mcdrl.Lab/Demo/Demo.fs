@@ -131,6 +131,7 @@ module Demo =
                         Weights = weights
                         Text = None
                         TextWeights = None
+                        From = None
                         Settings = settings
                         Out = folder
                         Resume = File.Exists(Run.identityFile folder)

@@ -256,7 +256,7 @@ module Evaluator =
             do! requireClasses segmenter dataset
             do! Segmenter.requireMode segmenter mode
             let! chosen = sitesOf dataset sites
-            let seenNames = segmenter.Manifest.Provenance.TrainedOn
+            let seenNames = Manifest.seen segmenter.Manifest
             let isSeen (site: DatasetSite) = List.contains site.Name seenNames
             let items = chosen |> Seq.collect _.Items |> Array.ofSeq
 

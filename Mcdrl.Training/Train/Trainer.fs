@@ -25,6 +25,8 @@ type TrainReport =
         BestEpoch: int
         /// Mean Dice on the held-back source frames, at the network's input size.
         ValidationDice: float
+        /// What was taken of the model that training started from, if it did.
+        Start: StartReport option
         /// π of each condition, where it was estimated or learned.
         Prior: Map<string, float> option
         /// Wall-clock time of this call.
@@ -57,30 +59,48 @@ module Trainer =
             )
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
 
-    /// The weights, whose tower must be the one that the caller insists on.
-    let private loadWeights (request: TrainRequest) =
-        Weights.load request.Weights
-        |> Result.bind (fun weights ->
-            match request.Tower with
-            | Some wanted when wanted <> Tower.name weights.Tower ->
+    /// The tower must be the one that the caller insists on, and cut frames of this size into cells.
+    let private requireTower (request: TrainRequest) path (tower: Tower) =
+        match request.Tower with
+        | Some wanted when wanted <> Tower.name tower ->
+            Error(
+                McdrlError.usage
+                    $"the weights hold {Tower.name tower}, not {wanted}"
+                    path
+                    "Name the tower that the weights hold, or leave “tower” out"
+            )
+        | _ ->
+            let step = Tower.granularity tower
+
+            if int64 request.Settings.Method.InputSize % step = 0L then
+                Ok()
+            else
                 Error(
                     McdrlError.usage
-                        $"the weights hold {Tower.name weights.Tower}, not {wanted}"
-                        weights.Path
-                        "Name the tower that the weights hold, or leave “tower” out"
+                        $"must be a multiple of {step} for {Tower.name tower}"
+                        "method.input_size"
+                        "Correct the value in the configuration or with “set”"
                 )
-            | _ ->
-                let step = Tower.granularity weights.Tower
 
-                if int64 request.Settings.Method.InputSize % step = 0L then
-                    Ok weights
-                else
-                    Error(
-                        McdrlError.usage
-                            $"must be a multiple of {step} for {Tower.name weights.Tower}"
-                            "method.input_size"
-                            "Correct the value in the configuration or with “set”"
-                    ))
+    /// What training starts with: a tower and, if there is one, its text tower; and the model that they are of.
+    let private loadWeights (request: TrainRequest) : Result<Weights * StartingModel option, McdrlError> =
+        result {
+            let! weights, start =
+                match request.From with
+                | None -> Weights.load request.Weights |> Result.map (fun weights -> weights, None)
+                | Some folder ->
+                    FineTuning.load request folder
+                    |> Result.map (fun start ->
+                        {
+                            Path = folder
+                            Tower = start.Model.Tower
+                            Text = start.Text
+                        },
+                        Some start)
+
+            do! requireTower request weights.Path weights.Tower
+            return weights, start
+        }
 
     let private textsOf (request: TrainRequest) (weights: Weights) source (classes: string list) =
         let m = request.Settings.Method
@@ -97,9 +117,17 @@ module Trainer =
         (cancel: CancellationToken)
         : Result<RunIdentity, McdrlError> =
         result {
-            let! weightsFile = Weights.locate request.Weights
-            let! weights = Files.sha256 weightsFile
-            let! text = TextSource.sha256 source
+            let! weights =
+                match request.From with
+                | Some folder -> Bundle.sha256 folder
+                | None -> Weights.locate request.Weights |> Result.bind Files.sha256
+
+            let! text =
+                match request.From, source with
+                | Some folder, TextSource.Own when request.Weights <> folder ->
+                    Weights.locate request.Weights |> Result.bind Files.sha256 |> Result.map Some
+                | _ -> TextSource.sha256 source
+
             let! data = DatasetDigest.ofItems dataset items cancel
 
             return
@@ -115,8 +143,21 @@ module Trainer =
                 }
         }
 
+    /// A model as what another was fine-tuned from, with its own ancestors behind it.
+    let private ancestors (identity: RunIdentity) (start: StartingModel) : Ancestor list =
+        let provenance = start.Model.Manifest.Provenance
+
+        {
+            Sha256 = identity.WeightsSha256
+            Data = provenance.Data
+            DataSha256 = provenance.DataSha256
+            TrainedOn = provenance.TrainedOn
+        }
+        :: Option.defaultValue [] provenance.FineTunedFrom
+
     let private manifestOf
         (identity: RunIdentity)
+        (start: StartingModel option)
         (dataset: Dataset)
         sites
         (loop: TrainingLoop)
@@ -142,10 +183,14 @@ module Trainer =
                     DataSha256 = identity.DataSha256
                     TrainedOn = sites |> List.map (fun (site: DatasetSite) -> site.Name)
                     LeftOut = identity.LeaveOut
-                    WeightsSha256 = identity.WeightsSha256
+                    WeightsSha256 =
+                        match start with
+                        | Some start -> start.Model.Manifest.Provenance.WeightsSha256
+                        | None -> identity.WeightsSha256
                     Seed = identity.Seed
                     Epoch = epoch
                     TrainingFrames = loop.Frames
+                    FineTunedFrom = Option.map (ancestors identity) start
                 }
             Metrics =
                 [
@@ -164,7 +209,7 @@ module Trainer =
         |> Option.map (fun _ -> Seq.zip settings.Conditions (Prior.weights texts) |> Map.ofSeq)
 
     /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
-    let private writeBundle identity dataset sites (loop: TrainingLoop) (state: TrainState) =
+    let private writeBundle identity start dataset sites (loop: TrainingLoop) (state: TrainState) =
         result {
             let folder = loop.Request.Out
 
@@ -184,7 +229,7 @@ module Trainer =
                 Bundle.write
                     (Bundle.ofRun folder)
                     {
-                        Manifest = manifestOf identity dataset sites loop tower best
+                        Manifest = manifestOf identity start dataset sites loop tower best
                         Tower = tower
                         Network = network
                         Texts = texts
@@ -224,8 +269,13 @@ module Trainer =
                     (Seed.named "validation" seed)
                     (fun (item: DatasetItem) -> item.Site)
 
-            let! weights = loadWeights request
-            let! texts = textsOf request weights source dataset.Classes
+            let! weights, start = loadWeights request
+
+            let! texts =
+                match start with
+                | Some start -> FineTuning.texts request source dataset.Classes start
+                | None -> textsOf request weights source dataset.Classes
+
             let tower = weights.Tower
 
             let! rival =
@@ -237,15 +287,27 @@ module Trainer =
                     dataset.Classes
                     (Seed.named "prompts" seed)
 
-            let! estimator = PriorEstimate.create settings.Method weights
+            let! estimator =
+                match start with
+                | Some start when FineTuning.keepsPrior settings.Method start -> Ok None
+                | _ -> PriorEstimate.create settings.Method weights
+
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
+            let drawn =
+                NetworkTemplate.create
+                    settings.Method
+                    (Tower.sizes tower)
+                    texts
+                    (Filling.Drawn(Seed.named "network" seed))
+
+            let! network =
+                match start with
+                | Some start -> FineTuning.network settings.Method dataset.Classes drawn start
+                | None -> Ok drawn
+
             let network =
-                { NetworkTemplate.create
-                      settings.Method
-                      (Tower.sizes tower)
-                      texts
-                      (Filling.Drawn(Seed.named "network" seed)) with
+                { network with
                     log_prior = Prior.start settings.Method texts
                 }
 
@@ -273,9 +335,10 @@ module Trainer =
 
             // After the estimate, which asks what frames show.
             let texts =
-                match settings.Method.Dictionary with
-                | Some source -> texts |> PromptTexts.withDictionary source (Seed.named "dictionary" seed)
-                | None -> texts
+                match settings.Method.Dictionary, start with
+                | Some _, Some start when FineTuning.hasTexts settings.Method dataset.Classes start -> texts
+                | Some source, _ -> texts |> PromptTexts.withDictionary source (Seed.named "dictionary" seed)
+                | None, _ -> texts
 
             let! trainingViews =
                 views
@@ -303,6 +366,14 @@ module Trainer =
             let! state =
                 if resume then
                     TrainState.restore (Run.checkpointFile request.Out) state
+                    |> Result.map (fun state ->
+                        // A run that was made longer may intervene now, which its best epoch so far didn't.
+                        { state with
+                            Best =
+                                state.Best
+                                |> Option.filter (fun (epoch, _) ->
+                                    TrainingLoop.mayKeep settings (epoch - 1))
+                        })
                 else
                     Ok state
 
@@ -310,7 +381,7 @@ module Trainer =
             let! state =
                 FlushedThread.run (fun () -> TrainingLoop.complete loop (Stopwatch.StartNew()) state)
 
-            let! (epoch, dice), prior = writeBundle identity dataset sites loop state
+            let! (epoch, dice), prior = writeBundle identity start dataset sites loop state
             do! forgetPrepared request.Out
 
             return
@@ -321,12 +392,13 @@ module Trainer =
                     Epochs = settings.Optimiser.Epochs
                     BestEpoch = epoch
                     ValidationDice = dice
+                    Start = start |> Option.map (FineTuning.report settings.Method dataset.Classes)
                     Prior = prior
                     Seconds = clock.Elapsed.TotalSeconds
                 }
         }
 
-    /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
+    /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back frames of the training sites, and
     /// writes a bundle. A cancelled run keeps a checkpoint.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
