@@ -22,8 +22,8 @@ type internal StartingModel =
         Folder: string
         /// All of it.
         Model: Model
-        /// Pretrained weights with a text tower, where the request names them.
-        Text: ClipText option
+        /// The pretrained weights that the request names besides, of the same architecture.
+        Pretrained: Weights option
     }
 
 /// Training that starts from a model in place of a pretrained tower.
@@ -56,14 +56,14 @@ module FineTuning =
             Ok()
 
     /// Weights for new texts must be those of the model's own architecture.
-    let private textTower (request: TrainRequest) folder (model: Model) =
+    let private pretrained (request: TrainRequest) folder (model: Model) =
         if request.Weights = folder then
             Ok None
         else
             Weights.load request.Weights
             |> Result.bind (fun weights ->
                 if Tower.name weights.Tower = Tower.name model.Tower then
-                    Ok weights.Text
+                    Ok(Some weights)
                 else
                     refuse
                         $"the weights hold {Tower.name weights.Tower}, the model's tower is {Tower.name model.Tower}"
@@ -75,14 +75,22 @@ module FineTuning =
         result {
             let! model = Bundle.load folder
             do! requireNoRival folder request.Settings.Method model
-            let! text = textTower request folder model
+            let! pretrained = pretrained request folder model
 
             return
                 {
                     Folder = folder
                     Model = model
-                    Text = text
+                    Pretrained = pretrained
                 }
+        }
+
+    /// The model's tower, with the text tower and the vocabulary of the weights named besides.
+    let internal weights (start: StartingModel) : Weights =
+        {
+            Path = start.Pretrained |> Option.map _.Path |> Option.defaultValue start.Folder
+            Tower = start.Model.Tower
+            Text = start.Pretrained |> Option.bind _.Text
         }
 
     let private own (start: StartingModel) = start.Model.Manifest.Settings.Method
@@ -145,7 +153,7 @@ module FineTuning =
 
         if hasTexts settings classes start then
             Ok(prior settings start start.Model.Texts)
-        elif source = TextSource.Own && start.Text.IsNone then
+        elif source = TextSource.Own && (weights start).Text.IsNone then
             let listed = String.concat ", " words
 
             refuse
@@ -154,15 +162,8 @@ module FineTuning =
                 "Name also what its texts were made by: the CLIP of its tower with “weights”, a sentence encoder with “text_weights”, or a table with “text”"
         else
             result {
-                let weights: Weights =
-                    {
-                        Path = request.Weights
-                        Tower = start.Model.Tower
-                        Text = start.Text
-                    }
-
                 let! embeddings =
-                    PromptTable.resolve weights source (Prompts.all words settings.Conditions)
+                    PromptTable.resolve (weights start) source (Prompts.all words settings.Conditions)
 
                 let made =
                     PromptTexts.ofEmbeddings words.Length settings.Conditions.Length None embeddings

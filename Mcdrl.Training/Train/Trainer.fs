@@ -90,13 +90,7 @@ module Trainer =
                 | None -> Weights.load request.Weights |> Result.map (fun weights -> weights, None)
                 | Some folder ->
                     FineTuning.load request folder
-                    |> Result.map (fun start ->
-                        {
-                            Path = folder
-                            Tower = start.Model.Tower
-                            Text = start.Text
-                        },
-                        Some start)
+                    |> Result.map (fun start -> FineTuning.weights start, Some start)
 
             do! requireTower request weights.Path weights.Tower
             return weights, start
