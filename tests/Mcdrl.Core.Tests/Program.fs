@@ -9,13 +9,16 @@ let private tests () =
         MarginalisationTests.tests
         PromptsTests.tests
         ContoursTests.tests
+        MarkingTests.tests
         MetricsTests.tests
+        SegmentationResultTests.tests
         RecordJsonTests.tests
         FileLockTests.tests
         ParallelTests.tests
         PngTests.tests
         ImagesTests.tests
         MasksTests.tests
+        ProbabilityMapsTests.tests
         OverlayTests.tests
     ]
 
