@@ -313,7 +313,8 @@ module Bundle =
     let manifest (folder: string) : Result<Manifest, McdrlError> = state folder |> Result.map snd
 
     let sha256 (folder: string) : Result<string, McdrlError> =
-        Files.sha256 (Path.Combine(locate folder, manifestName))
+        state folder
+        |> Result.bind (fun (folder, _) -> Files.sha256 (Path.Combine(folder, manifestName)))
 
     let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> = assemble folder manifest
 

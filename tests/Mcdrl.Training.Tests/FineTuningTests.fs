@@ -48,7 +48,10 @@ let private withClasses folder (classes: string list) =
     let path = Path.Combine(folder, "data", "dataset.json")
     let listed = JsonSerializer.Serialize classes
 
-    File.ReadAllText(path).Replace("[\"polyp\"]", listed).Replace("\"255\": \"polyp\"", $"\"255\": \"{classes.Head}\"")
+    File
+        .ReadAllText(path)
+        .Replace("[\"polyp\"]", listed)
+        .Replace("\"255\": \"polyp\"", $"\"255\": \"{classes.Head}\"")
     |> fun text -> File.WriteAllText(path, text)
 
 /// A table of the texts of these classes, which says of normal mucosa and the conditions what the world's table says.
@@ -94,14 +97,14 @@ let private starts =
                     Outcome.ok (
                         PhantomDataset.write
                             {
+                                Out = data
                                 Sites = 2
                                 Images = 4
-                                Side = 64
                                 Seed = 3UL
+                                Side = 64
                                 Confounded = false
                                 Force = false
                             }
-                            data
                             Progress.none
                     )
                     |> ignore
@@ -115,7 +118,11 @@ let private starts =
                                 From = Some demo
                                 Settings =
                                     FineTuning.settings manifest
-                                    |> optimiser (fun settings -> { settings with Epochs = 1; WarmupEpochs = 0.0 })
+                                    |> optimiser (fun settings ->
+                                        { settings with
+                                            Epochs = 1
+                                            WarmupEpochs = 0.0
+                                        })
                                     |> change
                             }
 
@@ -166,7 +173,12 @@ let private starts =
                         "the last one first"
 
                     Expect.equal manifest.Provenance.TrainedOn [ "b"; "c" ] "its own sites"
-                    Expect.equal (List.sort (Manifest.seen manifest)) [ "a"; "b"; "c" ] "all that it has seen"
+
+                    Expect.equal
+                        (List.sort (Manifest.seen manifest))
+                        [ "a"; "b"; "c" ]
+                        "all that it has seen"
+
                     let origin = Outcome.ok (Bundle.manifest (World.bundle ()))
 
                     Expect.equal
@@ -184,7 +196,8 @@ let private classes =
     testList
         "other classes"
         [
-            testCase "a class more: the head's rows of those that the model knows are taken, that of the new one is drawn"
+            testCase
+                "a class more: the head's rows of those that the model knows are taken, that of the new one is drawn"
             <| fun () ->
                 World.within (fun folder ->
                     use _scope = torch.NewDisposeScope()
@@ -204,7 +217,10 @@ let private classes =
                     let model = Outcome.ok (Bundle.load request.Out)
                     let old = Outcome.ok (Bundle.load (World.bundle ()))
                     let weight (model: Model) = model.Network.head.conv_2.weight
-                    let row index (x: Tensor) = x.select(0L, index).contiguous().data<float32>().ToArray()
+
+                    let row index (x: Tensor) =
+                        x.select(0L, index).contiguous().data<float32>().ToArray()
+
                     Expect.equal (weight model).shape[0] 3L "background and two classes"
                     Expect.equal (row 0L (weight model)) (row 0L (weight old)) "background"
                     Expect.equal (row 2L (weight model)) (row 1L (weight old)) "polyp"
@@ -311,5 +327,4 @@ let private refusals =
                     |> Outcome.refusedWith 3 [ "mcdrl.json" ])
         ]
 
-let tests =
-    testSequenced (testList "FineTuning" [ starts; classes; refusals ])
+let tests = testSequenced (testList "FineTuning" [ starts; classes; refusals ])
