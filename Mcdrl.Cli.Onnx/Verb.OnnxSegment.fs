@@ -18,11 +18,9 @@ type OnnxSegmentArgument =
             | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
-            | Probabilities ->
-                "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
-            | Threshold _ ->
-                "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
-            | Min_Area _ -> "don't mark regions of fewer pixels of the image. Default 0."
+            | Probabilities -> SegmentImages.probabilitiesUsage
+            | Threshold _ -> SegmentImages.thresholdUsage
+            | Min_Area _ -> SegmentImages.minAreaUsage
 
 /// `mcdrl segment --onnx` of the command that has no libtorch.
 [<RequireQualifiedAccess>]
@@ -33,16 +31,11 @@ module OnnxSegmentVerb =
             let! targets = SegmentFiles.plan (arguments.GetResult OnnxSegmentArgument.Images) out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
 
-            let! marking =
-                Marking.create
+            let! request =
+                SegmentImages.request
                     (arguments.TryGetResult OnnxSegmentArgument.Threshold)
                     (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
-
-            let request =
-                { SegmentFiles.standard with
-                    Marking = marking
-                    Probabilities = arguments.Contains OnnxSegmentArgument.Probabilities
-                }
+                    (arguments.Contains OnnxSegmentArgument.Probabilities)
 
             return! SegmentImages.run session engine request targets out
         }

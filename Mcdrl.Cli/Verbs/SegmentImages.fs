@@ -8,6 +8,24 @@ open Mcdrl
 /// What `segment` does with whatever engine computes.
 [<RequireQualifiedAccess>]
 module SegmentImages =
+    /// Help of flags that every way to segment has.
+    let probabilitiesUsage =
+        "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
+
+    let thresholdUsage =
+        "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
+
+    let minAreaUsage = "don't mark regions of fewer pixels of the image. Default 0."
+
+    /// What is asked by these flags; what is out of range is a `Usage` error.
+    let request threshold minArea probabilities : Result<SegmentRequest, McdrlError> =
+        Marking.create threshold minArea
+        |> Result.map (fun marking ->
+            { SegmentFiles.standard with
+                Marking = marking
+                Probabilities = probabilities
+            })
+
     let private describe (report: ImageReport) =
         let classes =
             report.Classes

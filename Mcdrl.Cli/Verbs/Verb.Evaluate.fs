@@ -31,9 +31,8 @@ type EvaluateArgument =
             | Protocol _ -> "imagewise (default), micro, pranet256 or bgfg."
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
-            | Threshold _ ->
-                "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
-            | Min_Area _ -> "don't mark regions of fewer pixels of the frame. Default 0."
+            | Threshold _ -> SegmentImages.thresholdUsage
+            | Min_Area _ -> SegmentImages.minAreaUsage
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
             | Per_Image -> "also print the scores of every frame."

@@ -29,11 +29,9 @@ type SegmentArgument =
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
-            | Probabilities ->
-                "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
-            | Threshold _ ->
-                "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
-            | Min_Area _ -> "don't mark regions of fewer pixels of the image. Default 0."
+            | Probabilities -> SegmentImages.probabilitiesUsage
+            | Threshold _ -> SegmentImages.thresholdUsage
+            | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels, one pass through the tower each; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
@@ -138,7 +136,10 @@ module SegmentVerb =
             let asked = asked arguments
             let! targets = SegmentFiles.plan asked.Images asked.Out
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
-            let! marking = Marking.create asked.Threshold asked.MinArea
+
+            let! request =
+                SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
+
             do! checkEngine asked
 
             let engine images =
@@ -147,11 +148,9 @@ module SegmentVerb =
                 | None -> byTorch session mode asked
 
             let request =
-                { SegmentFiles.standard with
+                { request with
                     Mode = mode
-                    Marking = marking
                     Explain = asked.Explain
-                    Probabilities = asked.Probabilities
                 }
 
             return! SegmentImages.run session engine request targets asked.Out

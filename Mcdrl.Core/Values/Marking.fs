@@ -12,7 +12,7 @@ type Marking =
 
 /// A stretch of one row whose pixels have one label, from 1.
 [<Struct>]
-type Run =
+type PixelRun =
     {
         /// Row of the map.
         Row: int
@@ -26,11 +26,11 @@ type Run =
 
 /// Connected regions, as `Contours` has them, as stretches of rows: which pixels a region has.
 [<RequireQualifiedAccess>]
-module Run =
+module PixelRun =
     /// The stretches of all regions, row by row from left to right. Pixels belong together if they share an edge and a label.
-    let find (map: LabelMap) : Run array =
+    let find (map: LabelMap) : PixelRun array =
         let parents = ResizeArray<int>()
-        let runs = ResizeArray<Run>()
+        let runs = ResizeArray<PixelRun>()
 
         let rec root run =
             if parents[run] = run then
@@ -137,7 +137,7 @@ module Marking =
         if minArea <= 1L then
             map
         else
-            let runs = Run.find map
+            let runs = PixelRun.find map
             let areas = Array.zeroCreate<int64> runs.Length
 
             for run in runs do

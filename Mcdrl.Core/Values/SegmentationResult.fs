@@ -100,7 +100,7 @@ module SegmentationResult =
     let findings (segmentation: SegmentationResult) : ClassFinding list =
         let mask = segmentation.Mask
         let regions = Contours.find mask
-        let runs = Run.find mask
+        let runs = PixelRun.find mask
         let begins = runs |> Seq.map (fun run -> (run.Row, run.First), run.Region) |> dict
 
         let sums, highest =

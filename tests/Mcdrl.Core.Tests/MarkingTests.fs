@@ -45,12 +45,12 @@ let private runs =
         "runs"
         [
             test "a spiral is one region, and pixels that touch at a corner are two" {
-                let spiral = Run.find (map [ "11111"; "00001"; "11101"; "10001"; "11111" ])
+                let spiral = PixelRun.find (map [ "11111"; "00001"; "11101"; "10001"; "11111" ])
                 Expect.all spiral (fun run -> run.Region = 0) "one region"
                 Expect.equal (spiral |> Array.sumBy (fun run -> run.After - run.First)) 17 "its pixels"
 
                 Expect.equal
-                    (Run.find (map [ "120"; "012" ])
+                    (PixelRun.find (map [ "120"; "012" ])
                      |> Array.map (fun run -> run.First, run.After, run.Region))
                     [| 0, 1, 0; 1, 2, 1; 1, 2, 2; 2, 3, 3 |]
                     "neither labels nor corners join"
@@ -59,7 +59,7 @@ let private runs =
             testProperty "regions are those of Contours, in the order in which they begin"
             <| fun (seed: int) (width: uint16) (height: uint16) ->
                 let map = random seed (size 24 width) (size 24 height) 3
-                let runs = Run.find map
+                let runs = PixelRun.find map
 
                 let found =
                     runs
