@@ -248,7 +248,6 @@ module Trainer =
         sites
         items
         device
-        resume
         progress
         =
         result {
@@ -308,6 +307,8 @@ module Trainer =
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower rival
 
+            // What can't be trained is refused by now, and leaves no run behind.
+            let! resume = Run.enter request.Out request.Resume identity
             let! views = Preparation.views request identity device dataset state.Running progress
 
             let! texts =
@@ -404,6 +405,5 @@ module Trainer =
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
             let! identity = identify request source dataset items progress.Cancel
             use! _owned = Run.lock request.Out
-            let! resume = Run.enter request.Out request.Resume identity
-            return! run request source identity dataset sites items device resume progress
+            return! run request source identity dataset sites items device progress
         }

@@ -257,8 +257,18 @@ let private refusals =
                 World.within (fun folder ->
                     withClasses folder [ "ulcer" ]
 
-                    World.train (request folder "none" id)
+                    World.train (request folder "none" still)
                     |> Outcome.refusedWith 2 [ "ulcer"; "“weights”"; "“text_weights”"; "“text”" ]
+
+                    let table = Path.Combine(folder, "ulcer.safetensors")
+                    writeTable folder table [ "ulcer" ]
+
+                    World.train
+                        { request folder "none" still with
+                            Text = Some table
+                        }
+                    |> Outcome.ok
+                    |> ignore // in the same folder: the refused call began no run
 
                     let other = Path.Combine(folder, "other.safetensors")
 
