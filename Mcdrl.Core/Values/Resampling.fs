@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Numerics
 
 /// Resizing as Pillow computes it, and enlarging as torch does, on plain arrays: for programs that run without libtorch.
 [<RequireQualifiedAccess>]
@@ -117,6 +118,30 @@ module Resampling =
 
         wide
 
+    /// `lerp` of two stretches of `values`, as long as `row`, into it.
+    let private lerpRows (values: float32 array) low high (weight: float32) (row: float32 array) =
+        // The two formulas of `lerp` are one of the nearer stretch.
+        let near, far, share =
+            if weight < 0.5f then
+                low, high, weight
+            else
+                high, low, 1.0f - weight
+
+        let wide = Vector<float32>.Count
+        let shares = Vector<float32> share
+        let mutable at = 0
+
+        while at <= row.Length - wide do
+            let a = Vector<float32>(values, near + at)
+            let b = Vector<float32>(values, far + at)
+            Vector.FusedMultiplyAdd(shares, b - a, a).CopyTo(row, at)
+            at <- at + wide
+
+        while at < row.Length do
+            let a = values[near + at]
+            row[at] <- MathF.FusedMultiplyAdd(share, values[far + at] - a, a)
+            at <- at + 1
+
     /// Calls `visit y row` for every row of a picture, `row` a map [side, side] between columns; one array is used for all rows.
     let overRows
         (height: int)
@@ -130,9 +155,7 @@ module Resampling =
 
         between side height
         |> Array.iteri (fun y (struct (low, high, weight)) ->
-            for x in 0 .. width - 1 do
-                row[x] <- lerp wide[low * width + x] wide[high * width + x] weight
-
+            lerpRows wide (low * width) (high * width) weight row
             visit y row)
 
     /// A map [side, side] at the size of a picture.
