@@ -393,8 +393,8 @@ module Trainer =
                 }
         }
 
-    /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back frames of the training sites, and
-    /// writes a bundle. A cancelled run keeps a checkpoint.
+    /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back
+    /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
             let! _ = Native.load ()
