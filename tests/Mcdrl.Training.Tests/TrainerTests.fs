@@ -169,6 +169,24 @@ let private longer =
 
                     Expect.equal (weightsOf grown) (weightsOf whole) "the same bytes")
 
+            testCase "a best epoch without intervention is no longer kept once the run intervenes"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let first = Outcome.ok (World.train (forEpochs 1 request))
+                    Expect.equal first.BestEpoch 1 "the only epoch"
+
+                    using (torch.NewDisposeScope()) (fun _ ->
+                        let path = Run.checkpointFile request.Out
+                        let facts, tensors = Outcome.ok (Checkpoint.read path)
+                        // No epoch can be better.
+                        Checkpoint.write path (facts.Add("best_dice", "2")) (Map.toList tensors)
+                        |> Outcome.ok)
+
+                    let second = Outcome.ok (World.train (forEpochs 2 { request with Resume = true }))
+                    Expect.equal second.BestEpoch 2 "but the first that intervenes"
+                    Expect.isTrue (Outcome.ok (Bundle.manifest request.Out)).Active "so does the model")
+
             testCase "along the cosine of its new length, and an interruption changes nothing"
             <| fun () ->
                 World.within (fun folder ->
