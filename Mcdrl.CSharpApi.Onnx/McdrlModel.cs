@@ -32,6 +32,7 @@ public sealed class McdrlModel : IDisposable
     /// <param name="cancellationToken">Stops between decoding and computing.</param>
     /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
     /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
+    /// <exception cref="McdrlUsageException">The model can't answer in the mode, or an option is out of range.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Segmentation Segment(string path, SegmentOptions options, CancellationToken cancellationToken)
     {
@@ -242,7 +243,7 @@ public sealed class McdrlModel : IDisposable
         OnPicture(
             read,
             options,
-            picture => new Segmentation(EngineModule.segment(engine, ModeOf(options.Mode), picture).OrThrow(), picture),
+            picture => new Segmentation(EngineModule.segment(engine, ModeOf(options.Mode), MarkingOf(options), picture).OrThrow(), picture),
             cancellationToken);
 
     private ImageExplanation RunExplain(
@@ -253,7 +254,7 @@ public sealed class McdrlModel : IDisposable
         OnPicture(
             read,
             options,
-            picture => new ImageExplanation(EngineModule.explain(engine, ModeOf(options.Mode), picture).OrThrow(), picture, name),
+            picture => new ImageExplanation(EngineModule.explain(engine, ModeOf(options.Mode), MarkingOf(options), picture).OrThrow(), picture, name),
             cancellationToken);
 
     private T OnPicture<T>(
@@ -289,6 +290,11 @@ public sealed class McdrlModel : IDisposable
         AdjustmentMode.Rendered => FSharpOption<Marginalisation>.Some(Marginalisation.Rendered),
         _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode."),
     };
+
+    private static Marking MarkingOf(SegmentOptions options) =>
+        MarkingModule.create(
+            options.Threshold is { } threshold ? FSharpOption<double>.Some(threshold) : null,
+            options.MinArea).OrThrow();
 
     private void Enter()
     {

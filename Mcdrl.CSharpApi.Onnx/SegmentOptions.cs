@@ -32,6 +32,14 @@ public sealed record SegmentOptions
     /// <summary>How the answer is adjusted for imaging conditions.</summary>
     public AdjustmentMode Mode { get; init; }
 
+    /// <summary>The probability of a lesion, above 0 and at most 1, at or above which a pixel is marked, as the most probable of the
+    /// lesion classes; any other value throws <see cref="McdrlUsageException"/>. Null gives each pixel its most probable class,
+    /// background among them: with one lesion class, a threshold of 0.5.</summary>
+    public double? Threshold { get; init; }
+
+    /// <summary>Regions of fewer pixels of the image are not marked; a number below 0 throws <see cref="McdrlUsageException"/>.</summary>
+    public long MinArea { get; init; }
+
     /// <summary>Largest width times height in pixels; a larger image throws <see cref="McdrlResourceException"/>.</summary>
     public long MaxPixels { get; init; } = 100_000_000;
 

@@ -20,7 +20,14 @@ public sealed record LesionRegion(
     int Width,
     int Height,
     IReadOnlyList<ContourPoint> Outline,
-    IReadOnlyList<IReadOnlyList<ContourPoint>> Holes);
+    IReadOnlyList<IReadOnlyList<ContourPoint>> Holes)
+{
+    /// <summary>The probability of its class, mean over its pixels, 0 to 1.</summary>
+    public double MeanProbability { get; init; }
+
+    /// <summary>The probability of its class, the largest of its pixels, 0 to 1.</summary>
+    public double MaxProbability { get; init; }
+}
 
 /// <summary>One lesion class of a model and where it was found.</summary>
 /// <param name="Label">Its value in the mask, from 1.</param>
@@ -28,7 +35,12 @@ public sealed record LesionRegion(
 /// <param name="Area">Pixels of all its regions.</param>
 /// <param name="Share">Share of the image, 0 to 1.</param>
 /// <param name="Regions">Its regions, the largest first.</param>
-public sealed record LesionClass(int Label, string Name, long Area, double Share, IReadOnlyList<LesionRegion> Regions);
+public sealed record LesionClass(int Label, string Name, long Area, double Share, IReadOnlyList<LesionRegion> Regions)
+{
+    /// <summary>How sure the model is that the image shows the class anywhere, 0 to 1: the largest probability of all pixels, marked
+    /// or not.</summary>
+    public double Score { get; init; }
+}
 
 /// <summary>An imaging condition and how much it matters for this image.</summary>
 /// <param name="Name">The condition in words.</param>
@@ -41,11 +53,15 @@ public sealed class Segmentation
     private readonly LabelMap mask;
     private readonly LabelMap upright;
     private readonly Picture picture;
+    private readonly SegmentationResult result;
+    private readonly Lazy<ReadOnlyMemory<float>> probability;
     private readonly Microsoft.FSharp.Collections.FSharpList<string> names;
 
     internal Segmentation(SegmentationResult result, Picture picture)
     {
         this.picture = picture;
+        this.result = result;
+        probability = new(() => InFile(SegmentationResultModule.lesionProbability(result)));
         mask = result.Mask;
         upright = result.Upright;
         names = result.Classes;
@@ -64,6 +80,20 @@ public sealed class Segmentation
     /// label k.</summary>
     public ReadOnlyMemory<byte> Mask => mask.Labels;
 
+    /// <summary>The probability of a lesion, of whatever class, at each pixel, 0 to 1, laid out as <see cref="Mask"/>. Made when it is first
+    /// asked for.</summary>
+    public ReadOnlyMemory<float> Probability => probability.Value;
+
+    /// <summary>The probability of one class at each pixel, 0 to 1, laid out as <see cref="Mask"/>. Made anew by each call.</summary>
+    /// <param name="label">The class's label; 0 is background.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The model has no class of this label.</exception>
+    public ReadOnlyMemory<float> ProbabilityOf(int label)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(label);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(label, Classes.Count);
+        return InFile(SegmentationResultModule.probability(label, result));
+    }
+
     /// <summary>Every lesion class of the model, found or not.</summary>
     public IReadOnlyList<LesionClass> Classes { get; }
 
@@ -79,25 +109,38 @@ public sealed class Segmentation
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
     public void SaveMask(string path) => Masks.write(path, mask).OrThrow();
 
+    /// <summary>Writes <see cref="Probability"/> as a 16-bit grey PNG whose value 65535 is 1.</summary>
+    /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
+    /// <exception cref="McdrlResourceException">The file can't be written.</exception>
+    public void SaveProbability(string path) =>
+        ProbabilityMaps.write(
+            path, ValueMapModule.inFile(picture.Orientation, SegmentationResultModule.lesionProbability(result))).OrThrow();
+
     /// <summary>Writes the upright image with the regions outlined and a legend, as PNG.</summary>
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
     public void SaveOverlay(string path) => Overlay.write(path, names, picture, upright, null).OrThrow();
 
-    /// <summary>Classes, regions, conditions and disagreement as JSON.</summary>
+    /// <summary>Classes, regions, their probabilities, conditions and disagreement as JSON.</summary>
     public string ToJson() => Json.Render(new { Width, Height, Classes, Conditions, Disagreement });
 
-    private static LesionClass ReadClass(ClassFinding found) =>
-        new(found.Label, found.Name, found.Area, found.Share, [.. found.Regions.Select(ReadRegion)]);
+    private ReadOnlyMemory<float> InFile(ValueMap map) => ValueMapModule.inFile(picture.Orientation, map).Values;
 
-    private static LesionRegion ReadRegion(Region region) => new(
-        region.Area,
-        region.X,
-        region.Y,
-        region.Width,
-        region.Height,
-        Points(region.Outline),
-        [.. region.Holes.Select(Points)]);
+    private static LesionClass ReadClass(ClassFinding found) =>
+        new(found.Label, found.Name, found.Area, found.Share, [.. found.Regions.Select(ReadRegion)]) { Score = found.Score };
+
+    private static LesionRegion ReadRegion(RegionFinding found) => new(
+        found.Region.Area,
+        found.Region.X,
+        found.Region.Y,
+        found.Region.Width,
+        found.Region.Height,
+        Points(found.Region.Outline),
+        [.. found.Region.Holes.Select(Points)])
+    {
+        MeanProbability = found.MeanProbability,
+        MaxProbability = found.MaxProbability,
+    };
 
     private static IReadOnlyList<ContourPoint> Points(ValueTuple<int, int>[] corners) =>
         [.. corners.Select(corner => new ContourPoint(corner.Item1, corner.Item2))];

@@ -8,6 +8,9 @@ type OnnxSegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
     | [<Mandatory; Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
+    | Probabilities
+    | [<Unique>] Threshold of probability: float
+    | [<Unique>] Min_Area of pixels: int64
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -15,6 +18,9 @@ type OnnxSegmentArgument =
             | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
+            | Probabilities -> SegmentImages.probabilitiesUsage
+            | Threshold _ -> SegmentImages.thresholdUsage
+            | Min_Area _ -> SegmentImages.minAreaUsage
 
 /// `mcdrl segment --onnx` of the command that has no libtorch.
 [<RequireQualifiedAccess>]
@@ -24,7 +30,14 @@ module OnnxSegmentVerb =
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
             let! targets = SegmentFiles.plan (arguments.GetResult OnnxSegmentArgument.Images) out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
-            return! SegmentImages.run session engine None false targets out
+
+            let! request =
+                SegmentImages.request
+                    (arguments.TryGetResult OnnxSegmentArgument.Threshold)
+                    (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
+                    (arguments.Contains OnnxSegmentArgument.Probabilities)
+
+            return! SegmentImages.run session engine request targets out
         }
 
     let verb =

@@ -158,17 +158,26 @@ module OnnxEngine =
     let runPicture (engine: OnnxEngine) (picture: Picture) : Result<OnnxOutput, McdrlError> =
         Resampling.frame engine.Facts.InputSize picture |> run engine
 
-    let answer (engine: OnnxEngine) (picture: Picture) (found: OnnxOutput) : SegmentationResult =
+    let answer
+        (engine: OnnxEngine)
+        (marking: Marking)
+        (picture: Picture)
+        (found: OnnxOutput)
+        : SegmentationResult =
         let facts = engine.Facts
 
         let upright =
-            Resampling.labels picture.Height picture.Width facts.InputSize found.Probabilities
+            Marking.labels marking picture.Height picture.Width facts.InputSize found.Probabilities
 
         {
             Mask = LabelMap.inFile picture.Orientation upright
             Upright = upright
             Classes = facts.Classes
             Mode = facts.Mode
+            Marking = marking
+            Probabilities = found.Probabilities
+            Side = facts.InputSize
+            Orientation = picture.Orientation
             Influence =
                 found.Influence
                 |> Option.map (Seq.map float >> Seq.zip facts.Conditions >> List.ofSeq)
@@ -176,8 +185,12 @@ module OnnxEngine =
             Disagreement = found.Disagreement |> Option.map (Array.averageBy float)
         }
 
-    let segment (engine: OnnxEngine) (picture: Picture) : Result<SegmentationResult, McdrlError> =
-        runPicture engine picture |> Result.map (answer engine picture)
+    let segment
+        (engine: OnnxEngine)
+        (marking: Marking)
+        (picture: Picture)
+        : Result<SegmentationResult, McdrlError> =
+        runPicture engine picture |> Result.map (answer engine marking picture)
 
     let engine (exported: OnnxEngine) : Engine =
         let stated = exported.Facts
@@ -185,7 +198,7 @@ module OnnxEngine =
         {
             Classes = stated.Classes
             Segment =
-                fun mode picture ->
+                fun mode marking picture ->
                     match mode with
                     | Some Marginalisation.Rendered ->
                         Error(
@@ -201,7 +214,7 @@ module OnnxEngine =
                                 $"“mode” {Marginalisation.name asked}"
                                 "Leave the mode to the model, or export the one that you want"
                         )
-                    | _ -> segment exported picture
+                    | _ -> segment exported marking picture
             Explain = None
             Share =
                 fun _ ->

@@ -49,10 +49,12 @@ module OnnxEngine =
     val runPicture: engine: OnnxEngine -> picture: Picture -> Result<OnnxOutput, McdrlError>
 
     /// The answer that the outputs for a picture come to.
-    val answer: engine: OnnxEngine -> picture: Picture -> found: OnnxOutput -> SegmentationResult
+    val answer:
+        engine: OnnxEngine -> marking: Marking -> picture: Picture -> found: OnnxOutput -> SegmentationResult
 
-    /// Segments a picture of any size, as `Segmenter.segment` does.
-    val segment: engine: OnnxEngine -> picture: Picture -> Result<SegmentationResult, McdrlError>
+    /// Segments a picture of any size, as `Segmenter.segmentWith` does.
+    val segment:
+        engine: OnnxEngine -> marking: Marking -> picture: Picture -> Result<SegmentationResult, McdrlError>
 
     /// The exported segmenter as an engine, which disposes it. It answers in the mode that it was exported for and in no other,
     /// and can't explain.

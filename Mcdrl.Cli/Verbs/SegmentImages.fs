@@ -8,16 +8,37 @@ open Mcdrl
 /// What `segment` does with whatever engine computes.
 [<RequireQualifiedAccess>]
 module SegmentImages =
+    /// Help of flags that every way to segment has.
+    let probabilitiesUsage =
+        "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
+
+    let thresholdUsage =
+        "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
+
+    let minAreaUsage = "don't mark regions of fewer pixels of the image. Default 0."
+
+    /// What is asked by these flags; what is out of range is a `Usage` error.
+    let request threshold minArea probabilities : Result<SegmentRequest, McdrlError> =
+        Marking.create threshold minArea
+        |> Result.map (fun marking ->
+            { SegmentFiles.standard with
+                Marking = marking
+                Probabilities = probabilities
+            })
+
     let private describe (report: ImageReport) =
         let classes =
             report.Classes
             |> List.filter (fun found -> found.Area > 0L)
-            |> List.map (fun found -> $"{found.Name} {100.0 * found.Share:F1} %%")
+            |> List.map (fun found -> $"{found.Name} {100.0 * found.Share:F1} %%, score {found.Score:F2}")
 
         if classes.IsEmpty then
-            "nothing marked"
+            let scores =
+                report.Classes |> List.map (fun found -> $"{found.Name} {found.Score:F2}")
+
+            $"""nothing marked, scores: {String.concat ", " scores}"""
         else
-            String.concat ", " classes
+            String.concat "; " classes
 
     let private show session (target: SegmentTarget) (outcome: Result<ImageReport, McdrlError>) =
         match outcome with
@@ -37,7 +58,13 @@ module SegmentImages =
         |> Result.map OnnxEngine.engine
 
     /// Segments the targets by the engine that `load` makes for so many images, tells of each and of all, and gives the exit code.
-    let run session load mode explain (targets: SegmentTarget list) (out: string) : Result<int, McdrlError> =
+    let run
+        session
+        load
+        (request: SegmentRequest)
+        (targets: SegmentTarget list)
+        (out: string)
+        : Result<int, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
             let failed = ref 0
@@ -54,15 +81,7 @@ module SegmentImages =
                         use! engine = load targets.Length
                         clock.Restart()
 
-                        return!
-                            SegmentFiles.run
-                                engine
-                                mode
-                                explain
-                                ImageLimits.standard
-                                targets
-                                finished
-                                progress
+                        return! SegmentFiles.run engine request targets finished progress
                     })
 
             let done' = targets.Length - failed.Value

@@ -11,6 +11,8 @@ type EvaluateArgument =
     | Site of name: string
     | Protocol of name: string
     | Mode of name: string
+    | Threshold of probability: float
+    | Min_Area of pixels: int64
     | Device of name: string
     | Precision of name: string
     | Flips of name: string
@@ -30,6 +32,8 @@ type EvaluateArgument =
             | Protocol _ -> "imagewise (default), micro, pranet256 or bgfg."
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels; slow). Default: the model's own."
+            | Threshold _ -> SegmentImages.thresholdUsage
+            | Min_Area _ -> SegmentImages.minAreaUsage
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ -> "auto, fp32 or bf16. Default: what the model records."
             | Flips _ -> FlipsName.usage
@@ -73,6 +77,14 @@ module EvaluateVerb =
 
         found.Flips
         |> Option.iter (fun _ -> say $"Averaged over mirror images: {FlipsName.ofFlips found.Flips}.")
+
+        if found.Marking <> Marking.standard then
+            let least =
+                match found.Marking.Threshold with
+                | Some threshold -> $"with a probability of at least {threshold}"
+                | None -> "with the most probable class"
+
+            say $"Marked: pixels {least}, regions of at least {found.Marking.MinArea} pixels."
 
         if not found.Seen.IsEmpty then
             let seen = String.concat ", " found.Seen
@@ -177,6 +189,8 @@ module EvaluateVerb =
                 "protocol_description", Json.text (Protocol.describe found.Protocol)
                 "mode", Json.text (Marginalisation.name found.Mode)
                 "flips", Json.text (FlipsName.ofFlips found.Flips)
+                "threshold", found.Marking.Threshold |> Option.map Json.number |> Option.defaultValue null
+                "min_area", Json.whole found.Marking.MinArea
                 "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds
 
@@ -233,11 +247,17 @@ module EvaluateVerb =
             let! protocol =
                 Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
 
+            let! marking =
+                Marking.create
+                    (arguments.TryGetResult Threshold)
+                    (arguments.GetResult(Min_Area, defaultValue = 0L))
+
             use! segmenter = load (arguments.GetResult Model)
 
             let! found =
                 ProgressBar.during session (fun progress ->
-                    Evaluator.evaluate
+                    Evaluator.evaluateWith
+                        marking
                         segmenter
                         mode
                         protocol
@@ -290,6 +310,8 @@ module EvaluateVerb =
                 [
                     "--protocol", arguments.Contains Protocol
                     "--per-image", arguments.Contains Per_Image
+                    "--threshold", arguments.Contains Threshold
+                    "--min-area", arguments.Contains Min_Area
                 ]
             else
                 [

@@ -11,6 +11,9 @@ type SegmentArgument =
     | [<Unique>] Onnx of file: string
     | Out of folder: string
     | Explain
+    | Probabilities
+    | Threshold of probability: float
+    | Min_Area of pixels: int64
     | Mode of name: string
     | Device of name: string
     | Precision of name: string
@@ -27,6 +30,9 @@ type SegmentArgument =
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
+            | Probabilities -> SegmentImages.probabilitiesUsage
+            | Threshold _ -> SegmentImages.thresholdUsage
+            | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels, one pass through the tower each; slow). Default: the model's own."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
@@ -46,6 +52,9 @@ module SegmentVerb =
             Onnx: string option
             Out: string
             Explain: bool
+            Probabilities: bool
+            Threshold: float option
+            MinArea: int64
             Mode: string option
             Device: string option
             Precision: string option
@@ -60,6 +69,9 @@ module SegmentVerb =
                 Onnx = None
                 Out = "segmented"
                 Explain = false
+                Probabilities = false
+                Threshold = None
+                MinArea = 0L
                 Mode = None
                 Device = None
                 Precision = None
@@ -74,6 +86,12 @@ module SegmentVerb =
             | Onnx file -> { asked with Onnx = Some file }
             | Out folder -> { asked with Out = folder }
             | Explain -> { asked with Explain = true }
+            | Probabilities -> { asked with Probabilities = true }
+            | Threshold probability ->
+                { asked with
+                    Threshold = Some probability
+                }
+            | Min_Area pixels -> { asked with MinArea = pixels }
             | Mode name -> { asked with Mode = Some name }
             | Device name -> { asked with Device = Some name }
             | Precision name -> { asked with Precision = Some name }
@@ -126,6 +144,10 @@ module SegmentVerb =
             let asked = asked arguments
             let! targets = SegmentFiles.plan asked.Images asked.Out
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
+
+            let! request =
+                SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
+
             do! checkEngine asked
 
             let engine images =
@@ -133,7 +155,13 @@ module SegmentVerb =
                 | Some file -> SegmentImages.byOnnx file images
                 | None -> byTorch session mode asked
 
-            return! SegmentImages.run session engine mode asked.Explain targets asked.Out
+            let request =
+                { request with
+                    Mode = mode
+                    Explain = asked.Explain
+                }
+
+            return! SegmentImages.run session engine request targets asked.Out
         }
 
     let private parsed =

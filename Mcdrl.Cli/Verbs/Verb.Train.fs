@@ -8,7 +8,8 @@ open Mcdrl
 type TrainArgument =
     | [<Mandatory>] Data of folder: string
     | Leave_Out of site: string
-    | [<Mandatory>] Weights of path: string
+    | Weights of path: string
+    | From of model: string
     | Tower of name: string
     | Text of file: string
     | Text_Weights of folder: string
@@ -29,24 +30,29 @@ type TrainArgument =
             match argument with
             | Data _ -> "the dataset's folder, with a dataset.json."
             | Leave_Out _ -> "a site that is never looked at, to be evaluated on later."
-            | Weights _ -> "the image tower's weights: a safetensors file, or a folder that holds one."
+            | Weights _ ->
+                "the image tower's weights: a safetensors file, or a folder that holds one. With --from needed only where new texts need its text tower."
+            | From _ ->
+                "fine-tunes this model (a folder such as RUN/model) in place of starting from --weights: its weights, and its settings unless --preset, --config or --set say otherwise. Other classes need what makes texts: --weights, --text-weights or --text."
             | Tower _ ->
                 "the tower that the weights must hold: RN50, ViT-B-16, ViT-L-14, resnet50 or resnet18. Default: whichever it is."
             | Text _ ->
                 "an embeddings table of the prompts, for a tower without a text tower (resnet50, resnet18)."
             | Text_Weights _ ->
                 "a sentence encoder in place of the table, so that any class word works: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
-            | Preset _ -> "paper (as published) or best (what we recommend, the default)."
+            | Preset _ ->
+                "paper (as published) or best (what we recommend, the default where no model is fine-tuned)."
             | Config _ -> "a complete configuration file instead of a preset."
             | Set _ -> "changes one setting, key=value, for instance method.alpha=0.25. May be repeated."
             | Out _ -> "the run's folder: checkpoint, log, TensorBoard events and the model."
             | Prepared _ ->
                 "a folder of prepared frames and features that several runs share and that is kept. Default: the run's own, deleted at its end."
-            | Resume -> "goes on with the run in --out from its last checkpoint, bit for bit."
+            | Resume ->
+                "goes on with the run in --out from its last checkpoint, bit for bit. A larger optimiser.epochs makes the run longer: the learning rate goes on along the cosine of the new length."
             | Seed _ -> "decides every random choice. Default 1."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ ->
-                "auto, fp32 or bf16: what the model records that it is to be used in. Training computes in fp32. Default fp32."
+                "auto, fp32 or bf16: what the model records that it is to be used in; not what training computes in (`optimiser.tower_precision`). Default fp32, or that of the model that is fine-tuned."
             | Store _ ->
                 "f32 (the default), f16 or bf16: how the model's weights lie in its file. f16 halves it and is computed in fp32 all the same; bf16 is as small and less exact."
             | Checkpoint_Minutes _ -> "minutes between checkpoints within an epoch. Default 5."
@@ -54,18 +60,30 @@ type TrainArgument =
 /// `mcdrl train`
 [<RequireQualifiedAccess>]
 module TrainVerb =
-    let private settings (arguments: ParseResults<TrainArgument>) =
-        Config.chosen
-            "mcdrl train"
-            (arguments.TryGetResult Config)
-            (arguments.TryGetResult Preset)
-            "best"
-            (arguments.GetResults Set)
+    /// What the run starts from: weights, or the manifest of a model.
+    let private start (arguments: ParseResults<TrainArgument>) =
+        match arguments.TryGetResult From, arguments.TryGetResult Weights with
+        | Some folder, _ -> Bundle.manifest folder |> Result.map Some
+        | None, Some _ -> Ok None
+        | None, None ->
+            Error(
+                McdrlError.usage
+                    "neither --weights nor --from is given"
+                    "mcdrl train"
+                    "Name pretrained weights, or a model to fine-tune"
+            )
+
+    let private settings (arguments: ParseResults<TrainArgument>) (start: Manifest option) =
+        match start, arguments.TryGetResult Config, arguments.TryGetResult Preset with
+        | Some manifest, None, None ->
+            Config.ofSettings (FineTuning.settings manifest) (arguments.GetResults Set)
+        | _, config, preset -> Config.chosen "mcdrl train" config preset "best" (arguments.GetResults Set)
 
     let private run session (arguments: ParseResults<TrainArgument>) =
         result {
             let device = arguments.GetResult(Device, defaultValue = "cpu")
-            let! settings = settings arguments
+            let! start = start arguments
+            let! settings = settings arguments start
 
             let! precision =
                 PrecisionName.parse device (arguments.TryGetResult TrainArgument.Precision)
@@ -75,12 +93,15 @@ module TrainVerb =
                 |> Option.map WeightStorage.parse
                 |> Option.defaultValue (Ok WeightStorage.F32)
 
+            let from = arguments.TryGetResult From
+
             let request: TrainRequest =
                 {
                     Data = arguments.GetResult Data
                     LeaveOut = arguments.TryGetResult Leave_Out
                     Tower = arguments.TryGetResult Tower
-                    Weights = arguments.GetResult Weights
+                    Weights = arguments.TryGetResult Weights |> Option.orElse from |> Option.defaultValue ""
+                    From = from
                     Text = arguments.TryGetResult Text
                     TextWeights = arguments.TryGetResult Text_Weights
                     Settings = settings
@@ -89,7 +110,10 @@ module TrainVerb =
                     Resume = arguments.Contains Resume
                     Seed = arguments.GetResult(Seed, defaultValue = 1UL)
                     Device = device
-                    Precision = Option.defaultValue Precision.Fp32 precision
+                    Precision =
+                        precision
+                        |> Option.orElse (start |> Option.map _.Precision)
+                        |> Option.defaultValue Precision.Fp32
                     Store = store
                     CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
                 }
@@ -97,6 +121,14 @@ module TrainVerb =
             return! ProgressBar.during session (Trainer.train request)
         }
         |> Result.map (fun report ->
+            report.Start
+            |> Option.iter (fun start ->
+                let listed = String.concat ", "
+                Session.say session $"Started from {start.Model}. Taken: {listed start.Taken}."
+
+                if not start.New.IsEmpty then
+                    Session.say session $"New: {listed start.New}.")
+
             Session.say session $"Trained on {report.TrainingFrames} frames in {report.Seconds:F0} s."
 
             Session.say

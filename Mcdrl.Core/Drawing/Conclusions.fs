@@ -57,6 +57,30 @@ module Conclusions =
             | [] -> "Nothing is marked."
             | found -> $"""Marked: {String.concat ", " found}."""
 
+    /// P(lesion): the largest of all pixels, and the mean of those that are marked, if any are.
+    let confidence (segmentation: SegmentationResult) : float * float option =
+        let map = SegmentationResult.lesionProbability segmentation
+        let mutable sum, marked = 0.0, 0
+
+        for pixel in 0 .. map.Values.Length - 1 do
+            if segmentation.Upright.Labels[pixel] <> 0uy then
+                sum <- sum + float map.Values[pixel]
+                marked <- marked + 1
+
+        float (Array.max map.Values), (if marked = 0 then None else Some(sum / float marked))
+
+    /// A probability with two decimals; 0.00 and 1.00 only for what is that.
+    let probability (value: float) =
+        if value > 0.0 && value < 0.005 then "<0.01"
+        elif value < 1.0 && value >= 0.995 then ">0.99"
+        else number "0.00" value
+
+    let private sureness (segmentation: SegmentationResult) =
+        match confidence segmentation with
+        | highest, Some mean ->
+            $"Probability of a lesion: {probability mean} on average where it is marked, {probability highest} at most."
+        | highest, None -> $"The highest probability of a lesion anywhere is {probability highest}."
+
     let private stability (explanation: ExplanationResult) =
         let answers = weighed explanation
         let worst = answers |> List.minBy _.Dice
@@ -90,6 +114,7 @@ module Conclusions =
     let sentences (explanation: ExplanationResult) : string list =
         [
             marked explanation.Segmentation
+            sureness explanation.Segmentation
 
             if comparesConditions explanation then
                 stability explanation

@@ -127,29 +127,30 @@ module internal SheetLayout =
             Foot: SKRect -> float32 -> float32
         }
 
-    /// The width of each of three panels, and the height of their pictures.
-    let panelRoom = (width - 2f * margin - 2f * space) / 3f
+    /// The width of each of so many panels side by side.
+    let panelRoom (panels: int) =
+        (width - 2f * margin - float32 (panels - 1) * space) / float32 panels
 
-    let pictureHeight (aspect: float32) = min (panelRoom / aspect) 540f
+    /// The height of their pictures.
+    let pictureHeight panels (aspect: float32) = min (panelRoom panels / aspect) 540f
 
-    /// Three panels side by side, pictures in line; returns where the next row begins.
+    /// Panels side by side, pictures in line; returns where the next row begins.
     let row canvas y (aspect: float32) (panels: Panel list) =
-        let height = pictureHeight aspect
+        let room = panelRoom panels.Length
+        let height = pictureHeight panels.Length aspect
 
         let lines =
-            panels
-            |> List.map (fun panel -> linesOf normal panelRoom panel.Words)
-            |> List.max
+            panels |> List.map (fun panel -> linesOf normal room panel.Words) |> List.max
 
         let top = y + 40f + float32 lines * normal * 1.42f + 10f
 
         panels
         |> List.mapi (fun index panel ->
-            let x = margin + float32 index * (panelRoom + space)
-            text canvas bright large x (y + large) (fitted large panelRoom panel.Title)
-            paragraph canvas plain normal x (y + 36f) panelRoom panel.Words |> ignore
+            let x = margin + float32 index * (room + space)
+            text canvas bright large x (y + large) (fitted large room panel.Title)
+            paragraph canvas plain normal x (y + 36f) room panel.Words |> ignore
             let box = SKRect.Create(x, top, height * aspect, height)
             panel.Draw box
-            panel.Foot box panelRoom)
+            panel.Foot box room)
         |> List.max
         |> (+) space

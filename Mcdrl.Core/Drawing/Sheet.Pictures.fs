@@ -25,7 +25,7 @@ module internal SheetPictures =
                 252.0, 255.0, 164.0
             |]
 
-    /// Blue over green to yellow, for likeness.
+    /// Blue over green to yellow, for likeness and probability.
     let likeness =
         ramp
             [|
@@ -103,6 +103,12 @@ module internal SheetPictures =
         coloured frame (fun u v colour ->
             let value = share (at map u v)
             over (min 0.92 (value * 3.0)) (heat value) (0.55 * Luma.ofColour colour))
+
+    /// The frame in dark grey, coloured where a map of probabilities is not small.
+    let probable (map: ValueMap) (frame: Picture) =
+        coloured frame (fun u v colour ->
+            let value = at map u v
+            over (Math.Clamp(value * 3.0, 0.0, 0.8)) (likeness value) (0.55 * Luma.ofColour colour))
 
     /// The frame, tinted by a map of cells between `low` and `high`; dark where no cell was selected.
     let looked (seen: LabelMap) (map: ValueMap) (low: float, high: float) (frame: Picture) =

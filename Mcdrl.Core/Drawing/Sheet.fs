@@ -74,7 +74,7 @@ module Sheet =
                     y + rowHeight * float32 (max 1 (min 7 present.Length))
         }
 
-    let private lookedPanel canvas (frame: Picture) (explanation: ExplanationResult) =
+    let private lookedPanel canvas place (frame: Picture) (explanation: ExplanationResult) =
         let seen = explanation.Regions.Selected
         let similarity = explanation.Regions.Similarity
 
@@ -92,7 +92,7 @@ module Sheet =
             |> fun share -> number "0" (100.0 * share) + " %"
 
         {
-            Title = "2  Where the model looked"
+            Title = $"{place}  Where the model looked"
             Words =
                 $"In colour: the {share} of the frame that look most like the words {quoted explanation.Segmentation.Classes}. Dark: not considered for the conditions."
             Draw =
@@ -115,76 +115,88 @@ module Sheet =
         }
 
     let private surePanel canvas (frame: Picture) (explanation: ExplanationResult) =
+        let segmentation = explanation.Segmentation
+        let highest, mean = Conclusions.confidence segmentation
+
+        let marked =
+            match segmentation.Marking.Threshold with
+            | None -> "Marked: pixels whose most probable class is a lesion."
+            | Some threshold -> $"Marked: pixels from {Conclusions.probability threshold} on."
+
+        {
+            Title = "2  How sure the model is"
+            Words =
+                "The probability, by this model, that a pixel shows a lesion. Grey: near 0. A lesion that the model half sees is coloured here though nothing is marked."
+            Draw =
+                fun box ->
+                    SheetPictures.probable (SegmentationResult.lesionProbability segmentation) frame
+                    |> drawPicture canvas box
+
+                    drawDashed canvas box 1.6f segmentation.Upright
+            Foot =
+                fun box room ->
+                    let x, y = box.Left, box.Bottom + 14f
+                    let ticks = [ for value in [ 0.0; 0.25; 0.5; 0.75; 1.0 ] -> value, string value ]
+
+                    let below =
+                        colourBar canvas x y room SheetPictures.likeness "no lesion" "lesion" ticks
+
+                    let average =
+                        match mean with
+                        | Some mean -> $", {Conclusions.probability mean} on average where marked"
+                        | None -> ""
+
+                    paragraph
+                        canvas
+                        bright
+                        normal
+                        x
+                        below
+                        room
+                        $"Highest {Conclusions.probability highest}{average}. {marked}"
+        }
+
+    let private stablePanel canvas (frame: Picture) (explanation: ExplanationResult) =
         let most = mostDisagreement explanation
         let conditions = (Conclusions.weighed explanation).Length
         let pixels = float explanation.Strongest.Labels.Length
-        let title = "3  How sure, had it been taken differently"
 
-        if Conclusions.comparesConditions explanation then
-            {
-                Title = title
-                Words =
-                    $"Dark: the same answer under all {conditions} imaging conditions (blur, light, mucus …). Bright: the answer depends on the condition."
-                Draw =
-                    fun box ->
-                        SheetPictures.heated (shareOf most) explanation.MutualInformation frame
-                        |> drawPicture canvas box
+        {
+            Title = "3  How stable, had it been taken differently"
+            Words =
+                $"Dark: stable, the same answer, right or wrong, under all {conditions} imaging conditions (blur, light, mucus …). Bright: the answer depends on the condition."
+            Draw =
+                fun box ->
+                    SheetPictures.heated (shareOf most) explanation.MutualInformation frame
+                    |> drawPicture canvas box
 
-                        drawDashed canvas box 1.6f explanation.Segmentation.Upright
-                Foot =
-                    fun box room ->
-                        let x, y = box.Left, box.Bottom + 14f
+                    drawDashed canvas box 1.6f explanation.Segmentation.Upright
+            Foot =
+                fun box room ->
+                    let x, y = box.Left, box.Bottom + 14f
 
-                        let ticks =
-                            [
-                                for nats in [ 0.0; 0.01; 0.05; 0.2; 0.4 ] do
-                                    if shareOf most nats < 0.85 then
-                                        shareOf most nats, string nats
-                                1.0, number "0.00" most + " nats"
-                            ]
+                    let ticks =
+                        [
+                            for nats in [ 0.0; 0.01; 0.05; 0.2; 0.4 ] do
+                                if shareOf most nats < 0.85 then
+                                    shareOf most nats, string nats
+                            1.0, number "0.00" most + " nats"
+                        ]
 
-                        let below =
-                            colourBar
-                                canvas
-                                x
-                                y
-                                room
-                                SheetPictures.heat
-                                "same answer"
-                                "contradicting answers"
-                                ticks
+                    let below =
+                        colourBar canvas x y room SheetPictures.heat "stable" "contradicting answers" ticks
 
-                        let unstable = Drawing.percent (float explanation.Unstable / pixels)
+                    let unstable = Drawing.percent (float explanation.Unstable / pixels)
 
-                        paragraph
-                            canvas
-                            bright
-                            normal
-                            x
-                            below
-                            room
-                            $"{unstable} of the pixels change class under at least one condition."
-            }
-        else
-            {
-                Title = title
-                Words = ""
-                Draw =
-                    fun box ->
-                        use paint = new SKPaint(Color = SKColor(44uy, 44uy, 50uy))
-                        canvas.DrawRect(box, paint)
-
-                        paragraph
-                            canvas
-                            bright
-                            normal
-                            (box.Left + 20f)
-                            (box.Top + 20f)
-                            (box.Width - 40f)
-                            (Conclusions.whyNothingToCompare explanation)
-                        |> ignore
-                Foot = fun box _ -> box.Bottom
-            }
+                    paragraph
+                        canvas
+                        bright
+                        normal
+                        x
+                        below
+                        room
+                        $"{unstable} of the pixels change class under at least one condition."
+        }
 
     /// The outline under each condition, small; returns where the next row begins.
     let private multiples canvas y (aspect: float32) (frame: Picture) (explanation: ExplanationResult) =
@@ -291,7 +303,7 @@ module Sheet =
             | None -> "No condition matters"
 
         {
-            Title = $"5  {strongest}"
+            Title = $"6  {strongest}"
             Words =
                 "How far the answer under each condition alone is from the answer over all of them (KL divergence, thousandths of a nat)."
             Draw = ignore
@@ -302,7 +314,7 @@ module Sheet =
         let most = mostDisagreement explanation
 
         {
-            Title = "6  Where which condition matters most"
+            Title = "7  Which condition, where"
             Words =
                 "Each pixel in the colour of its most influential condition, the colours of the bars; grey where none matters."
             Draw =
@@ -323,7 +335,7 @@ module Sheet =
         let pixels = float gap.FlipMap.Labels.Length
 
         {
-            Title = "7  Averaging against attention"
+            Title = "8  Averaging against attention"
             Words =
                 "Outlined: the answer if attention weighs the conditions by the look of the frame, quicker but no adjustment. Magenta: what changes."
             Draw =
@@ -361,34 +373,32 @@ module Sheet =
 
     let private compose canvas name (picture: Picture) (explanation: ExplanationResult) =
         let aspect = Math.Clamp(float32 picture.Width / float32 picture.Height, 0.25f, 4f)
-        let height = pictureHeight aspect
+        let height = pictureHeight 3 aspect
 
         let frame =
             SheetPictures.resized (max 1 (int (height * aspect))) (max 1 (int height)) picture
 
         let y = header canvas name explanation + 22f
 
-        let y =
+        let marked = markedPanel canvas frame explanation
+        let sure = surePanel canvas frame explanation
+
+        if Conclusions.comparesConditions explanation then
+            let y = row canvas y aspect [ marked; sure; stablePanel canvas frame explanation ]
+            let y = multiples canvas y aspect frame explanation + space
+
             row
                 canvas
                 y
                 aspect
                 [
-                    markedPanel canvas frame explanation
-                    lookedPanel canvas frame explanation
-                    surePanel canvas frame explanation
+                    lookedPanel canvas 5 frame explanation
+                    barsPanel canvas explanation
+                    wherePanel canvas frame explanation
+                    gapPanel canvas frame explanation
                 ]
-
-        if Conclusions.comparesConditions explanation then
-            let y = multiples canvas y aspect frame explanation + space
-            let where = wherePanel canvas frame explanation
-
-            let after =
-                row canvas y aspect [ barsPanel canvas explanation; where; gapPanel canvas frame explanation ]
-
-            after
         else
-            y
+            row canvas y aspect [ marked; sure; lookedPanel canvas 3 frame explanation ]
 
     /// The sheet as a PNG 1680 pixels wide. `name` is what the frame is called on it.
     let png (name: string) (picture: Picture) (explanation: ExplanationResult) : Result<byte[], McdrlError> =

@@ -6,8 +6,9 @@ open System
 type Engine =
     {
         Classes: string list
-        Segment: Marginalisation option -> Picture -> Result<SegmentationResult, McdrlError>
-        Explain: (Marginalisation option -> Picture -> Result<ExplanationResult, McdrlError>) option
+        Segment: Marginalisation option -> Marking -> Picture -> Result<SegmentationResult, McdrlError>
+        Explain:
+            (Marginalisation option -> Marking -> Picture -> Result<ExplanationResult, McdrlError>) option
         Share: int -> IDisposable
         Free: unit -> unit
     }
@@ -17,11 +18,11 @@ type Engine =
 
 [<RequireQualifiedAccess>]
 module Engine =
-    let segment engine mode picture = engine.Segment mode picture
+    let segment engine mode marking picture = engine.Segment mode marking picture
 
-    let explain engine mode picture =
+    let explain engine mode marking picture =
         match engine.Explain with
-        | Some explain -> explain mode picture
+        | Some explain -> explain mode marking picture
         | None ->
             Error(
                 McdrlError.usage

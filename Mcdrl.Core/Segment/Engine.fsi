@@ -10,9 +10,10 @@ type Engine =
         /// Lesion classes of the model, label 1 first.
         Classes: string list
         /// The answer about a picture of any size, in the model's own mode where none is given.
-        Segment: Marginalisation option -> Picture -> Result<SegmentationResult, McdrlError>
+        Segment: Marginalisation option -> Marking -> Picture -> Result<SegmentationResult, McdrlError>
         /// `Segment`, and what the answer depends on; `None` for an engine that can't tell.
-        Explain: (Marginalisation option -> Picture -> Result<ExplanationResult, McdrlError>) option
+        Explain:
+            (Marginalisation option -> Marking -> Picture -> Result<ExplanationResult, McdrlError>) option
         /// Shares the engine's own threads between this many pictures that are worked on side by side, until disposed.
         Share: int -> IDisposable
         /// Gives the model's memory back.
@@ -28,6 +29,7 @@ module Engine =
     val segment:
         engine: Engine ->
         mode: Marginalisation option ->
+        marking: Marking ->
         picture: Picture ->
             Result<SegmentationResult, McdrlError>
 
@@ -35,6 +37,7 @@ module Engine =
     val explain:
         engine: Engine ->
         mode: Marginalisation option ->
+        marking: Marking ->
         picture: Picture ->
             Result<ExplanationResult, McdrlError>
 

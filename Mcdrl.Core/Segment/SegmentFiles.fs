@@ -9,6 +9,10 @@ type RegionReport =
     {
         /// Pixels.
         Area: int64
+        /// P(class), mean over the region's pixels, 0 to 1.
+        MeanProbability: float
+        /// P(class), the largest of the region's pixels.
+        MaxProbability: float
         /// Left, top, width, height.
         Box: int list
         /// Corners [x, y] of the outer boundary.
@@ -24,12 +28,16 @@ type ClassReport =
         Name: string
         /// The value in the mask.
         Label: int
+        /// How sure the model is that the image shows it anywhere: P(class), the largest of all pixels, marked or not.
+        Score: float
         /// Pixels of all regions.
         Area: int64
         /// Share of the image, 0 to 1.
         Share: float
         /// Its connected regions.
         Regions: RegionReport list
+        /// The file of P(class), beside the report; only if asked for, and only where there are several classes.
+        Probability: string option
     }
 
 /// What `segment` writes beside the mask of an image.
@@ -43,6 +51,10 @@ type ImageReport =
         Height: int
         /// How the model was asked to intervene.
         Mode: Marginalisation
+        /// P(lesion) at or above which pixels were marked; absent where each has its most probable class.
+        Threshold: float option
+        /// Regions of fewer pixels were not marked.
+        MinArea: int64
         /// Every class of the model, label 1 first, whether the image shows it or not.
         Classes: ClassReport list
         /// How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats.
@@ -53,6 +65,8 @@ type ImageReport =
         Mask: string
         /// The overlay's file, beside the report.
         Overlay: string
+        /// The file of P(lesion), beside the report; only if asked for.
+        Probability: string option
         /// What the answer depends on; only if asked for.
         Explanation: ExplanationReport option
         /// That this is no medical device; in every report.
@@ -70,15 +84,42 @@ type SegmentTarget =
         Overlay: string
         /// Where its `ImageReport` goes, as JSON.
         Report: string
+        /// Where P(lesion) goes, a 16-bit grey PNG whose value 65535 is 1.
+        Probability: string
         /// The picture sheet of an explanation.
         Sheet: string
         /// The folder of an explanation's maps.
         Maps: string
     }
 
+/// What is asked of an engine about images.
+type SegmentRequest =
+    {
+        /// How to intervene; `None` for the model's own way.
+        Mode: Marginalisation option
+        /// Which pixels to mark.
+        Marking: Marking
+        /// Also write what each answer depends on.
+        Explain: bool
+        /// Also write P(lesion) of every pixel and, where there are several classes, P(class) of each.
+        Probabilities: bool
+        /// What images may be read.
+        Limits: ImageLimits
+    }
+
 /// Segments image files into masks, overlays and reports.
 [<RequireQualifiedAccess>]
 module SegmentFiles =
+    /// The model's own way, the most probable class of each pixel, and no files but mask, overlay and report.
+    let standard: SegmentRequest =
+        {
+            Mode = None
+            Marking = Marking.standard
+            Explain = false
+            Probabilities = false
+            Limits = ImageLimits.standard
+        }
+
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
 
     let private imagesIn (folder: string) pattern =
@@ -135,6 +176,7 @@ module SegmentFiles =
             Mask = at ".mask.png"
             Overlay = at ".overlay.png"
             Report = at ".json"
+            Probability = at ".probability.png"
             Sheet = at ".explained.png"
             Maps = at ".explained"
         }
@@ -186,9 +228,17 @@ module SegmentFiles =
     let private points (polygon: struct (int * int) array) =
         [ for struct (x, y) in polygon -> [ x; y ] ]
 
-    let private regionReport (region: Region) : RegionReport =
+    /// Where P(class) goes where there are several classes, by the class's value in the mask.
+    let private probabilityOf (target: SegmentTarget) (label: int) =
+        nonNull (Path.ChangeExtension(target.Probability, $".{label}.png"))
+
+    let private regionReport (found: RegionFinding) : RegionReport =
+        let region = found.Region
+
         {
             Area = region.Area
+            MeanProbability = found.MeanProbability
+            MaxProbability = found.MaxProbability
             Box = [ region.X; region.Y; region.Width; region.Height ]
             Outline = points region.Outline
             Holes = List.map points region.Holes
@@ -198,9 +248,11 @@ module SegmentFiles =
         {
             Name = found.Name
             Label = found.Label
+            Score = found.Score
             Area = found.Area
             Share = found.Share
             Regions = List.map regionReport found.Regions
+            Probability = None
         }
 
     /// The report of a segmentation whose files go to `target`.
@@ -214,20 +266,55 @@ module SegmentFiles =
             Width = segmentation.Mask.Width
             Height = segmentation.Mask.Height
             Mode = segmentation.Mode
+            Threshold = segmentation.Marking.Threshold
+            MinArea = segmentation.Marking.MinArea
             Classes = SegmentationResult.findings segmentation |> List.map classReport
             Conditions = Map.ofList segmentation.Influence
             Disagreement = segmentation.Disagreement
             Mask = nameOf target.Mask
             Overlay = nameOf target.Overlay
+            Probability = None
             Explanation = explanation
             Notice = Product.notice
         }
 
+    /// P(lesion), and P(class) where there are several classes, written; the report tells where.
+    let private withProbabilities
+        (target: SegmentTarget)
+        (segmentation: SegmentationResult)
+        (report: ImageReport)
+        =
+        let write path map =
+            ValueMap.inFile segmentation.Orientation map
+            |> ProbabilityMaps.write path
+            |> Result.map (fun () -> Some(nameOf path))
+
+        result {
+            let! lesion =
+                SegmentationResult.lesionProbability segmentation |> write target.Probability
+
+            let! classes =
+                if report.Classes.Length = 1 then
+                    Ok report.Classes
+                else
+                    report.Classes
+                    |> List.traverseResultM (fun found ->
+                        SegmentationResult.probability found.Label segmentation
+                        |> write (probabilityOf target found.Label)
+                        |> Result.map (fun file -> { found with Probability = file }))
+
+            return
+                { report with
+                    Probability = lesion
+                    Classes = classes
+                }
+        }
+
     /// What an engine says about a picture whose results go to a target, and its explanation, if asked for, written.
-    let private answer engine mode explain (target: SegmentTarget) (picture: Picture) =
-        if explain then
+    let private answer engine request (target: SegmentTarget) (picture: Picture) =
+        if request.Explain then
             result {
-                let! found = Engine.explain engine mode picture
+                let! found = Engine.explain engine request.Mode request.Marking picture
 
                 let! report =
                     ExplanationFiles.write target.Maps target.Sheet (nameOf target.Input) picture found
@@ -235,14 +322,21 @@ module SegmentFiles =
                 return found.Segmentation, Some report
             }
         else
-            Engine.segment engine mode picture
+            Engine.segment engine request.Mode request.Marking picture
             |> Result.map (fun segmentation -> segmentation, None)
 
-    let private one engine mode explain limits (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+    let private one engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
         result {
-            let! picture = Images.read limits target.Input
-            let! segmentation, explanation = answer engine mode explain target picture
+            let! picture = Images.read request.Limits target.Input
+            let! segmentation, explanation = answer engine request target picture
             let report = report target segmentation explanation
+
+            let! report =
+                if request.Probabilities then
+                    withProbabilities target segmentation report
+                else
+                    Ok report
+
             do! Masks.write target.Mask segmentation.Mask
             do! Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
             do! Files.writeText target.Report (RecordJson.render report)
@@ -257,24 +351,15 @@ module SegmentFiles =
         |> List.traverseResultM (fun folder ->
             Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
 
-    /// Segments all targets, one a processor at a time; `explain` writes for each what its answer depends on. Each target
-    /// is handed to `finished` with its report as soon as it and those before it are done, in order. A bad image does not
-    /// stop the others: its error stands in its place.
+    /// Segments all targets, one a processor at a time. Each target is handed to `finished` with its report as soon as it and
+    /// those before it are done, in order. A bad image does not stop the others: its error stands in its place.
     let run
         engine
-        mode
-        explain
-        limits
+        (request: SegmentRequest)
         (targets: SegmentTarget list)
         (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
         (progress: Progress)
         : Result<unit, McdrlError> =
         makeFolders targets
         |> Result.bind (fun _ ->
-            Engine.inOrder
-                engine
-                "segmenting"
-                (one engine mode explain limits)
-                finished
-                (Array.ofList targets)
-                progress)
+            Engine.inOrder engine "segmenting" (one engine request) finished (Array.ofList targets) progress)

@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Numerics
 
 /// Resizing as Pillow computes it, and enlarging as torch does, on plain arrays: for programs that run without libtorch.
 [<RequireQualifiedAccess>]
@@ -103,36 +104,119 @@ module Resampling =
             let low = min (source - 1) (int at)
             struct (low, min (source - 1) (low + 1), float32 (at - float low)))
 
-    /// The most probable class of every pixel of a picture, ties to the lower class. Probabilities [classes, side, side], row by row.
-    let labels (height: int) (width: int) (side: int) (probabilities: float32 array) : LabelMap =
-        let lines = probabilities.Length / side
-        let columns, rows = between side width, between side height
+    /// Maps [n, side, side] as wide as a picture, row by row: [n, side, width].
+    let private acrossColumns (width: int) (side: int) (maps: float32 array) =
+        let lines = maps.Length / side
         let wide = Array.zeroCreate<float32>(lines * width)
+        let columns = between side width
 
         for line in 0 .. lines - 1 do
             for x in 0 .. width - 1 do
                 let struct (low, high, weight) = columns[x]
                 let from = line * side
-                wide[line * width + x] <- lerp probabilities[from + low] probabilities[from + high] weight
+                wide[line * width + x] <- lerp maps[from + low] maps[from + high] weight
 
+        wide
+
+    /// `lerp` of two stretches of `values`, as long as `row`, into it.
+    let private lerpRows (values: float32 array) low high (weight: float32) (row: float32 array) =
+        // The two formulas of `lerp` are one of the nearer stretch.
+        let near, far, share =
+            if weight < 0.5f then
+                low, high, weight
+            else
+                high, low, 1.0f - weight
+
+        let wide = Vector<float32>.Count
+        let shares = Vector<float32> share
+        let mutable at = 0
+
+        while at <= row.Length - wide do
+            let a = Vector<float32>(values, near + at)
+            let b = Vector<float32>(values, far + at)
+            Vector.FusedMultiplyAdd(shares, b - a, a).CopyTo(row, at)
+            at <- at + wide
+
+        while at < row.Length do
+            let a = values[near + at]
+            row[at] <- MathF.FusedMultiplyAdd(share, values[far + at] - a, a)
+            at <- at + 1
+
+    /// Calls `visit y row` for every row of a picture, `row` a map [side, side] between columns; one array is used for all rows.
+    let overRows
+        (height: int)
+        (width: int)
+        (side: int)
+        (map: float32 array)
+        (visit: int -> float32 array -> unit)
+        =
+        let wide = acrossColumns width side map
+        let row = Array.zeroCreate<float32> width
+
+        between side height
+        |> Array.iteri (fun y (struct (low, high, weight)) ->
+            lerpRows wide (low * width) (high * width) weight row
+            visit y row)
+
+    /// A map [side, side] at the size of a picture.
+    let values (height: int) (width: int) (side: int) (map: float32 array) : ValueMap =
+        let values = Array.zeroCreate<float32>(height * width)
+        overRows height width side map (fun y row -> Array.blit row 0 values (y * width) width)
+
+        {
+            Width = width
+            Height = height
+            Values = values
+        }
+
+    /// The class of every pixel that `choose` picks from its probabilities, background first. Probabilities
+    /// [classes, side, side], row by row.
+    let private chosen
+        choose
+        (height: int)
+        (width: int)
+        (side: int)
+        (probabilities: float32 array)
+        : LabelMap =
+        let classes = probabilities.Length / (side * side)
+        let wide, rows = acrossColumns width side probabilities, between side height
         let labels = Array.zeroCreate<byte>(height * width)
+        let each = Array.zeroCreate<float32> classes
 
         for y in 0 .. height - 1 do
             let struct (low, high, weight) = rows[y]
 
             for x in 0 .. width - 1 do
-                let mutable best = Single.NegativeInfinity
-
-                for number in 0 .. lines / side - 1 do
+                for number in 0 .. classes - 1 do
                     let map = number * side * width + x
-                    let value = lerp wide[map + low * width] wide[map + high * width] weight
+                    each[number] <- lerp wide[map + low * width] wide[map + high * width] weight
 
-                    if value > best then
-                        best <- value
-                        labels[y * width + x] <- byte number
+                labels[y * width + x] <- choose each
 
         {
             Width = width
             Height = height
             Labels = labels
         }
+
+    /// The place of the largest, the first of equals, from `first` on.
+    let private largest first (values: float32 array) =
+        let mutable best = first
+
+        for place in first + 1 .. values.Length - 1 do
+            if values[place] > values[best] then
+                best <- place
+
+        byte best
+
+    /// The most probable class of every pixel of a picture, ties to the lower class. Probabilities [classes, side, side], row by row.
+    let labels height width side probabilities : LabelMap =
+        chosen (largest 0) height width side probabilities
+
+    /// Where P(lesion) = 1 − P(background) is at least `threshold`, the most probable lesion class, ties to the lower one; background
+    /// elsewhere. Probabilities as in `labels`.
+    let labelsFrom (threshold: float) height width side probabilities : LabelMap =
+        let most = float32 threshold
+
+        probabilities
+        |> chosen (fun each -> if 1.0f - each[0] >= most then largest 1 each else 0uy) height width side

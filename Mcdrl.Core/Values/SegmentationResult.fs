@@ -11,11 +11,30 @@ type SegmentationResult =
         Classes: string list
         /// How the model was asked to intervene.
         Mode: Marginalisation
+        /// Which pixels were marked.
+        Marking: Marking
+        /// P(Y | do(F)) as the network gives it, [K + 1, S, S] row by row, background first, of the upright picture.
+        Probabilities: float32 array
+        /// S, the side of the network's input in pixels.
+        Side: int
+        /// How the file's rows and columns lie with respect to the upright picture.
+        Orientation: Orientation
         /// For each condition of the dictionary: how far the answer under this condition alone is from the adjusted
         /// one, mean KL divergence in nats. Empty for modes that never look at a single condition.
         Influence: (string * float) list
         /// I(Y; Z | F), mean over pixels in nats: how much the answer depends on the imaging condition.
         Disagreement: float option
+    }
+
+/// A region, and how sure the model is of it.
+type RegionFinding =
+    {
+        /// In the mask.
+        Region: Region
+        /// P(class), mean over the region's pixels, 0 to 1.
+        MeanProbability: float
+        /// P(class), the largest of the region's pixels.
+        MaxProbability: float
     }
 
 /// A lesion class of a model, and where an image shows it.
@@ -25,30 +44,108 @@ type ClassFinding =
         Name: string
         /// Its value in the mask, from 1.
         Label: int
+        /// How sure the model is that the image shows it anywhere: P(class), the largest of all pixels, marked or not.
+        Score: float
         /// Pixels of all its regions.
         Area: int64
         /// Share of the image, 0 to 1.
         Share: float
         /// Connected pieces in the mask, the largest first.
-        Regions: Region list
+        Regions: RegionFinding list
     }
 
 /// What can be read off a result.
 [<RequireQualifiedAccess>]
 module SegmentationResult =
+    /// The network's map of one class, [S, S].
+    let private mapOf (segmentation: SegmentationResult) label =
+        let area = segmentation.Side * segmentation.Side
+        Array.sub segmentation.Probabilities (label * area) area
+
+    let private enlarged (segmentation: SegmentationResult) map =
+        let upright = segmentation.Upright
+        Resampling.values upright.Height upright.Width segmentation.Side map
+
+    /// P(class) of every pixel, upright; label 0 is background.
+    let probability (label: int) (segmentation: SegmentationResult) : ValueMap =
+        mapOf segmentation label |> enlarged segmentation
+
+    /// P(lesion) = 1 − P(background) of every pixel, upright: that it belongs to a lesion of any class.
+    let lesionProbability (segmentation: SegmentationResult) : ValueMap =
+        let background = probability 0 segmentation
+
+        { background with
+            Values = background.Values |> Array.map (fun value -> 1.0f - value)
+        }
+
+    /// Calls `visit y row` with P(class) of the rows of the mask.
+    let private overRows (segmentation: SegmentationResult) label visit =
+        let mask = segmentation.Mask
+
+        match segmentation.Orientation with
+        | Orientation.TopLeft ->
+            Resampling.overRows mask.Height mask.Width segmentation.Side (mapOf segmentation label) visit
+        | turned ->
+            let map = probability label segmentation |> ValueMap.inFile turned
+
+            for y in 0 .. mask.Height - 1 do
+                visit y (Array.sub map.Values (y * mask.Width) mask.Width)
+
+    /// The pixel at which a region begins, row by row.
+    let private firstPixel (region: Region) =
+        let top = region.Outline |> Array.filter (fun struct (_, y) -> y = region.Y)
+        region.Y, (top |> Array.map (fun struct (x, _) -> x) |> Array.min)
+
     /// Every class of the model, label 1 first, with what the mask holds of it.
     let findings (segmentation: SegmentationResult) : ClassFinding list =
-        let regions = Contours.find segmentation.Mask
-        let pixels = float (segmentation.Mask.Width * segmentation.Mask.Height)
+        let mask = segmentation.Mask
+        let regions = Contours.find mask
+        let runs = PixelRun.find mask
+        let begins = runs |> Seq.map (fun run -> (run.Row, run.First), run.Region) |> dict
+
+        let sums, highest =
+            Array.zeroCreate<float> runs.Length, Array.zeroCreate<float32> runs.Length
+
+        let pixels = float mask.Width * float mask.Height
 
         segmentation.Classes
         |> List.mapi (fun index name ->
-            let own = regions |> List.filter (fun region -> region.Label = index + 1)
-            let area = own |> List.sumBy _.Area
+            let label = index + 1
+            let mutable next = 0
+            let mutable score = 0.0f
+
+            overRows segmentation label (fun y row ->
+                score <- max score (Array.max row)
+
+                while next < runs.Length && runs[next].Row = y do
+                    let run = runs[next]
+
+                    if int mask.Labels[y * mask.Width + run.First] = label then
+                        for x in run.First .. run.After - 1 do
+                            sums[run.Region] <- sums[run.Region] + float row[x]
+                            highest[run.Region] <- max highest[run.Region] row[x]
+
+                    next <- next + 1)
+
+            let own =
+                [
+                    for region in regions do
+                        if region.Label = label then
+                            let number = begins[firstPixel region]
+
+                            {
+                                Region = region
+                                MeanProbability = sums[number] / float region.Area
+                                MaxProbability = float highest[number]
+                            }
+                ]
+
+            let area = own |> List.sumBy _.Region.Area
 
             {
                 Name = name
-                Label = index + 1
+                Label = label
+                Score = float score
                 Area = area
                 Share = float area / pixels
                 Regions = own

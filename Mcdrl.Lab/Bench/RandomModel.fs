@@ -45,6 +45,7 @@ module RandomModel =
                     Seed = 0UL
                     Epoch = 0
                     TrainingFrames = 0
+                    FineTunedFrom = None
                 }
             Metrics = []
             Files = Map.empty

@@ -113,9 +113,9 @@ module Demo =
             do!
                 SegmentFiles.run
                     (Segmenter.engine segmenter)
-                    None
-                    true
-                    ImageLimits.standard
+                    { SegmentFiles.standard with
+                        Explain = true
+                    }
                     targets
                     (fun _ outcome -> outcomes.Add outcome)
                     progress

@@ -40,6 +40,7 @@ module internal ExperimentRunning =
                             Weights = request.Weights
                             Text = request.Text
                             TextWeights = request.TextWeights
+                            From = None
                             Settings = run.Identity.Settings
                             Out = folder
                             Prepared = Some(Path.Combine(request.Out, "prepared"))

@@ -124,7 +124,13 @@ module internal StudyPictures =
 
             let outcomes = ResizeArray()
             let keep _ outcome = outcomes.Add outcome
-            do! SegmentFiles.run (Segmenter.engine mcdrl) None true ImageLimits.standard targets keep progress
+
+            let request =
+                { SegmentFiles.standard with
+                    Explain = true
+                }
+
+            do! SegmentFiles.run (Segmenter.engine mcdrl) request targets keep progress
             let! reports = outcomes.ToArray() |> McdrlError.complete
 
             return!

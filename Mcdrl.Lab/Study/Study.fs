@@ -128,6 +128,7 @@ module Study =
                         Data = data
                         LeaveOut = Some plan.LeftOut
                         Tower = None
+                        From = None
                         Weights = weights
                         Text = None
                         TextWeights = None

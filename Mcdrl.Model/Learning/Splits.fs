@@ -27,7 +27,8 @@ module Splits =
 /// Learning rates and the gate, as functions of the step and of the epoch.
 [<RequireQualifiedAccess>]
 module Schedule =
-    /// The learning rate of 0-based `step`: linear from 1e-5 over the warm-up, then a cosine to 0.
+    /// The learning rate of 0-based `step`: linear from 1e-5 over the warm-up, then a cosine to 0 at the end of the run. A run that is
+    /// made longer goes on along the cosine of its new length, from what that has at the step where it stands, without another warm-up.
     let rate (settings: OptimiserSettings) (stepsPerEpoch: int) (step: int) =
         let warmup = settings.WarmupEpochs * float stepsPerEpoch
         let total = float (settings.Epochs * stepsPerEpoch)

@@ -36,12 +36,12 @@ module Explanation =
 
         { a with Labels = labels }, labels |> Array.sumBy int64
 
-    /// The gap between two answers for a picture of the given size.
-    let gap (height: int) (width: int) (exact: Tensor) (attention: Tensor) : AttentionGap =
+    /// The gap between two answers for a picture of the given size, marked alike.
+    let gap marking (height: int) (width: int) (exact: Tensor) (attention: Tensor) : AttentionGap =
         use _scope = torch.NewDisposeScope()
         let variation = (totalVariation exact attention).``to`` torch.float64
-        let adjusted = Upsampling.labels height width exact
-        let mask = Upsampling.labels height width attention
+        let adjusted = Upsampling.marked marking height width exact
+        let mask = Upsampling.marked marking height width attention
         let flips, count = changes adjusted mask
 
         {

@@ -56,6 +56,12 @@ module Bundle =
 
                 $"{p.TrainingFrames} frames of {p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
                 $"Training data sha256 {p.DataSha256}; tower weights sha256 {p.WeightsSha256}."
+
+                for ancestor in Option.defaultValue [] p.FineTunedFrom do
+                    ""
+
+                    $"Fine-tuned from a model trained on {ancestor.Data}, sites {listed ancestor.TrainedOn} (mcdrl.json sha256 {ancestor.Sha256})."
+
                 ""
                 "## Measured"
                 ""
@@ -307,6 +313,12 @@ module Bundle =
             do! verify folder manifest
             return folder, manifest
         }
+
+    let manifest (folder: string) : Result<Manifest, McdrlError> = state folder |> Result.map snd
+
+    let sha256 (folder: string) : Result<string, McdrlError> =
+        state folder
+        |> Result.bind (fun (folder, _) -> Files.sha256 (Path.Combine(folder, manifestName)))
 
     let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> = assemble folder manifest
 

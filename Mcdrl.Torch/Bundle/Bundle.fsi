@@ -34,6 +34,13 @@ module Bundle =
     /// tensors straight into their own memory, which belongs to the caller's dispose scope.
     val load: folder: string -> Result<Model, McdrlError>
 
+    /// What a bundle, or the one in a training run's folder, states about itself, checked as far as that goes without tensors. Needs no
+    /// libtorch.
+    val manifest: folder: string -> Result<Manifest, McdrlError>
+
+    /// Digest of a bundle's `mcdrl.json`, which holds those of its other files.
+    val sha256: folder: string -> Result<string, McdrlError>
+
     /// The first half of `load`: the folder and the manifest, checked as far as that goes without tensors. Needs no libtorch.
     val internal state: folder: string -> Result<string * Manifest, McdrlError>
 

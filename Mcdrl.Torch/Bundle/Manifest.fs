@@ -1,5 +1,18 @@
 namespace Mcdrl
 
+/// A model that another was fine-tuned from.
+type Ancestor =
+    {
+        /// Digest of its `mcdrl.json`, which holds those of its other files.
+        Sha256: string
+        /// Its data set's name.
+        Data: string
+        /// Digest of its data set.
+        DataSha256: string
+        /// The sites that it was trained on, by name.
+        TrainedOn: string list
+    }
+
 /// Where a model comes from.
 type Provenance =
     {
@@ -23,6 +36,8 @@ type Provenance =
         Epoch: int
         /// Frames that it learned from.
         TrainingFrames: int
+        /// The models that it was fine-tuned from, one from the next, the last one first; absent where there is none.
+        FineTunedFrom: Ancestor list option
     }
 
 /// A figure with the protocol it was measured by.
@@ -69,6 +84,14 @@ module Manifest =
     /// The version that this release writes and reads. 1 was that of 0.1, whose networks attended to one confounder without
     /// asking, and read skip maps past the intervention.
     let format = 2
+
+    /// The sites that the model or one that it was fine-tuned from was trained on.
+    let seen (manifest: Manifest) : string list =
+        let provenance = manifest.Provenance
+
+        provenance.TrainedOn
+        @ (provenance.FineTunedFrom |> Option.defaultValue [] |> List.collect _.TrainedOn)
+        |> List.distinct
 
     /// A `Usage` error where someone asks for a mode whose weights the model's training never reached: those that ask A, of a
     /// model that never intervened. Any training that intervenes reaches all of them (law I-34), and `Rendered` asks none.

@@ -33,7 +33,7 @@ module internal Explained =
         (conditions: string list)
         (prior: Tensor)
         (picture: Picture)
-        segmentation
+        (segmentation: SegmentationResult)
         regions
         each
         attention
@@ -57,7 +57,7 @@ module internal Explained =
             List.zip (Disagreement.influence prior each |> perCondition conditions) weights
             |> List.mapi (fun condition ((name, influence), weight) ->
                 let alone = (Explanation.under condition each).squeeze 0L
-                let mask = Upsampling.labels height width alone
+                let mask = Upsampling.marked segmentation.Marking height width alone
 
                 {
                     Condition = name
@@ -89,7 +89,7 @@ module internal Explained =
                 |> Seq.sumBy (fun unstable -> if unstable then 1L else 0L)
             Gap =
                 let exact = (Backdoor.exact prior each).squeeze 0L
-                Explanation.gap height width exact attention
+                Explanation.gap segmentation.Marking height width exact attention
             Regions = regions
         }
 

@@ -413,15 +413,26 @@ module Segmenter =
                     Foretold = first.Foretold @ next.Foretold
                 }))
 
-    let private result (segmenter: Segmenter) mode (picture: Picture) (probabilities: Tensor) comparison =
-        let upright =
-            Upsampling.labels picture.Height picture.Width (probabilities.squeeze 0L)
+    let private result
+        (segmenter: Segmenter)
+        mode
+        marking
+        (picture: Picture)
+        (probabilities: Tensor)
+        comparison
+        =
+        let probabilities = probabilities.squeeze(0L).cpu().contiguous()
+        let upright = Upsampling.marked marking picture.Height picture.Width probabilities
 
         {
             Mask = LabelMap.inFile picture.Orientation upright
             Upright = upright
             Classes = segmenter.Manifest.Classes
             Mode = mode
+            Marking = marking
+            Probabilities = probabilities.data<float32>().ToArray()
+            Side = segmenter.Manifest.Preprocessing.InputSize
+            Orientation = picture.Orientation
             Influence =
                 comparison
                 |> Option.map (snd >> Explained.perCondition segmenter.Manifest.Settings.Method.Conditions)
@@ -432,7 +443,8 @@ module Segmenter =
                     information.mean().cpu().item<float32>() |> float)
         }
 
-    let segment
+    let segmentWith
+        (marking: Marking)
         (segmenter: Segmenter)
         (mode: Marginalisation option)
         (picture: Picture)
@@ -446,9 +458,17 @@ module Segmenter =
         let probabilities, comparison =
             answer segmenter mode frames observe (underEach segmenter)
 
-        result segmenter mode picture probabilities comparison
+        result segmenter mode marking picture probabilities comparison
 
-    let explain (segmenter: Segmenter) (mode: Marginalisation option) (picture: Picture) : ExplanationResult =
+    let segment segmenter mode picture =
+        segmentWith Marking.standard segmenter mode picture
+
+    let explainWith
+        (marking: Marking)
+        (segmenter: Segmenter)
+        (mode: Marginalisation option)
+        (picture: Picture)
+        : ExplanationResult =
         use _inference = torch.inference_mode ()
         use _scope = torch.NewDisposeScope()
         let mode = modeOf segmenter mode
@@ -456,7 +476,7 @@ module Segmenter =
         let regions = Explained.regionsSeen answer.Observation
 
         let segmentation =
-            result segmenter mode picture answer.Probabilities answer.Comparison
+            result segmenter mode marking picture answer.Probabilities answer.Comparison
 
         match answer.Each with
         | Some each ->
@@ -473,17 +493,20 @@ module Segmenter =
                 (attention.squeeze 0L)
         | None -> Explained.unconditional picture segmentation regions
 
+    let explain segmenter mode picture =
+        explainWith Marking.standard segmenter mode picture
+
     let engine (segmenter: Segmenter) : Engine =
         {
             Classes = segmenter.Manifest.Classes
             Segment =
-                fun mode picture ->
+                fun mode marking picture ->
                     requireMode segmenter mode
-                    |> Result.map (fun () -> segment segmenter mode picture)
+                    |> Result.map (fun () -> segmentWith marking segmenter mode picture)
             Explain =
-                Some(fun mode picture ->
+                Some(fun mode marking picture ->
                     requireMode segmenter mode
-                    |> Result.map (fun () -> explain segmenter mode picture))
+                    |> Result.map (fun () -> explainWith marking segmenter mode picture))
             Share = TorchThreads.share
             Free = (segmenter :> IDisposable).Dispose
         }

@@ -38,12 +38,28 @@ module Segmenter =
     /// pixels, and a mode asked for by name that its weights were trained for, see `Manifest.requireTrained`.
     val requireMode: segmenter: Segmenter -> mode: Marginalisation option -> Result<unit, McdrlError>
 
-    /// Segments a picture of any size.
+    /// Segments a picture of any size, each pixel its most probable class.
     val segment:
         segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> SegmentationResult
 
+    /// Segments a picture, as `segment` does, marking as told.
+    val segmentWith:
+        marking: Marking ->
+        segmenter: Segmenter ->
+        mode: Marginalisation option ->
+        picture: Picture ->
+            SegmentationResult
+
     /// Segments a picture, as `segment` does, and says what the answer depends on.
     val explain: segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> ExplanationResult
+
+    /// Explains what `segmentWith` answers: every mask of the explanation is marked as told.
+    val explainWith:
+        marking: Marking ->
+        segmenter: Segmenter ->
+        mode: Marginalisation option ->
+        picture: Picture ->
+            ExplanationResult
 
     /// P(Y | do(F)) of a picture at the network's input size, [K + 1, S, S] on the CPU.
     val probabilities: segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> Tensor

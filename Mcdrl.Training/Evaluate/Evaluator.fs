@@ -41,6 +41,8 @@ type Evaluation =
         Mode: Marginalisation
         /// The mirror images that answers are averaged over, besides the frame itself.
         Flips: Flips option
+        /// Which pixels the model's masks mark; soft maps are what they are.
+        Marking: Marking
         /// The model first, then the trivial answers.
         Answers: AnswerScores list
         /// Mean Dice of each lesion class over the frames that show it.
@@ -184,6 +186,7 @@ module Evaluator =
         protocol
         segmenter
         mode
+        marking
         (dataset: Dataset)
         mean
         (groups: Map<_, FrameGroup>)
@@ -196,7 +199,9 @@ module Evaluator =
             let probabilities, disagreement =
                 Segmenter.probabilitiesAndDisagreement segmenter mode picture
 
-            let marked = (Upsampling.labels picture.Height picture.Width probabilities).Labels
+            let marked =
+                (Upsampling.marked marking picture.Height picture.Width probabilities).Labels
+
             let lesion = probabilities.narrow(0L, 1L, probabilities.shape[0] - 1L).sum 0L
             let nothing = Array.zeroCreate<byte> truth.Labels.Length
 
@@ -298,9 +303,10 @@ module Evaluator =
                     "Evaluate on a dataset with the model's classes in the model's order"
             )
 
-    /// Scores the model on `sites` (all when empty), next to two trivial answers: nothing marked, and the mean mask of
+    /// Scores the model's masks, marked as told, on `sites` (all when empty), next to two trivial answers: nothing marked, and the mean mask of
     /// the model's training sites where the dataset has them.
-    let evaluate
+    let evaluateWith
+        marking
         segmenter
         mode
         protocol
@@ -314,7 +320,7 @@ module Evaluator =
             do! requireClasses segmenter dataset
             do! Segmenter.requireMode segmenter mode
             let! chosen = sitesOf dataset sites
-            let seenNames = segmenter.Manifest.Provenance.TrainedOn
+            let seenNames = Manifest.seen segmenter.Manifest
             let isSeen (site: DatasetSite) = List.contains site.Name seenNames
             let items = chosen |> Seq.collect _.Items |> Array.ofSeq
 
@@ -330,7 +336,7 @@ module Evaluator =
             let groupsOf = chosen |> List.map (fun site -> site.Name, site.Groups) |> Map.ofList
 
             let judgeOne (item: DatasetItem) =
-                judgeItem protocol segmenter mode dataset mean groupsOf[item.Site] item
+                judgeItem protocol segmenter mode marking dataset mean groupsOf[item.Site] item
 
             let! judged = TorchThreads.run "evaluating" judgeOne items progress
 
@@ -348,6 +354,7 @@ module Evaluator =
                     Protocol = protocol
                     Mode = mode |> Option.defaultValue segmenter.Manifest.Settings.Method.Marginalisation
                     Flips = segmenter.Manifest.Settings.Method.Flips
+                    Marking = marking
                     Answers =
                         [
                             for name in names ->
@@ -377,3 +384,7 @@ module Evaluator =
                     Seconds = clock.Elapsed.TotalSeconds
                 }
         }
+
+    /// `evaluateWith` the most probable class of each pixel.
+    let evaluate segmenter mode protocol data sites progress =
+        evaluateWith Marking.standard segmenter mode protocol data sites progress

@@ -94,7 +94,7 @@ module VerifiedExport =
         OnnxEngine.runPicture engine picture
         |> Result.map (fun found ->
             apart
-                (found.Probabilities, OnnxEngine.answer engine picture found)
+                (found.Probabilities, OnnxEngine.answer engine Marking.standard picture found)
                 ((Segmenter.probabilities segmenter mode picture).data<float32>().ToArray(),
                  Segmenter.segment segmenter mode picture))
 

@@ -92,6 +92,10 @@ module Config =
         fileText path
         |> Result.bind (fun text -> build Settings.validate path text assignments)
 
+    /// Settings with assignments on top.
+    let ofSettings (settings: Settings) assignments =
+        build Settings.validate "the model's settings" (RecordJson.render settings) assignments
+
     /// The configuration file or the preset that `call` names, `fallback` where it names neither, with assignments on top.
     let chosen (call: string) (file: string option) (preset: string option) fallback assignments =
         match file, preset with

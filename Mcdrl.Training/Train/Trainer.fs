@@ -25,6 +25,8 @@ type TrainReport =
         BestEpoch: int
         /// Mean Dice on the held-back source frames, at the network's input size.
         ValidationDice: float
+        /// What was taken of the model that training started from, if it did.
+        Start: StartReport option
         /// π of each condition, where it was estimated or learned.
         Prior: Map<string, float> option
         /// Wall-clock time of this call.
@@ -82,33 +84,44 @@ module Trainer =
             )
         | _ -> Ok()
 
-    /// The weights, whose tower must be the one that the caller insists on.
-    let private loadWeights (request: TrainRequest) =
-        Weights.load request.Weights
-        |> Result.bind (fun weights ->
-            match request.Tower with
-            | Some wanted when wanted <> Tower.name weights.Tower ->
+    /// The tower must be the one that the caller insists on, and cut frames of this size into cells.
+    let private requireTower (request: TrainRequest) path (tower: Tower) =
+        match request.Tower with
+        | Some wanted when wanted <> Tower.name tower ->
+            Error(
+                McdrlError.usage
+                    $"the weights hold {Tower.name tower}, not {wanted}"
+                    path
+                    "Name the tower that the weights hold, or leave “tower” out"
+            )
+        | _ ->
+            let step = Tower.granularity tower
+
+            if int64 request.Settings.Method.InputSize % step = 0L then
+                Ok()
+            else
                 Error(
                     McdrlError.usage
-                        $"the weights hold {Tower.name weights.Tower}, not {wanted}"
-                        weights.Path
-                        "Name the tower that the weights hold, or leave “tower” out"
+                        $"must be a multiple of {step} for {Tower.name tower}"
+                        "method.input_size"
+                        "Correct the value in the configuration or with “set”"
                 )
-            | _ ->
-                let step = Tower.granularity weights.Tower
 
-                if int64 request.Settings.Method.InputSize % step = 0L then
-                    requirePrecision request.Settings weights.Tower
-                    |> Result.bind (fun () ->
-                        Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower)
-                    |> Result.map (fun tower -> { weights with Tower = tower })
-                else
-                    Error(
-                        McdrlError.usage
-                            $"must be a multiple of {step} for {Tower.name weights.Tower}"
-                            "method.input_size"
-                            "Correct the value in the configuration or with “set”"
-                    ))
+    /// What training starts with: a tower and, if there is one, its text tower; and the model that they are of.
+    let private loadWeights (request: TrainRequest) : Result<Weights * StartingModel option, McdrlError> =
+        result {
+            let! weights, start =
+                match request.From with
+                | None -> Weights.load request.Weights |> Result.map (fun weights -> weights, None)
+                | Some folder ->
+                    FineTuning.load request folder
+                    |> Result.map (fun start -> FineTuning.weights start, Some start)
+
+            do! requireTower request weights.Path weights.Tower
+            do! requirePrecision request.Settings weights.Tower
+            let! tower = Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower
+            return { weights with Tower = tower }, start
+        }
 
     let private textsOf (request: TrainRequest) (weights: Weights) source (classes: string list) =
         let m = request.Settings.Method
@@ -125,9 +138,17 @@ module Trainer =
         (cancel: CancellationToken)
         : Result<RunIdentity, McdrlError> =
         result {
-            let! weightsFile = Weights.locate request.Weights
-            let! weights = Files.sha256 weightsFile
-            let! text = TextSource.sha256 source
+            let! weights =
+                match request.From with
+                | Some folder -> Bundle.sha256 folder
+                | None -> Weights.locate request.Weights |> Result.bind Files.sha256
+
+            let! text =
+                match request.From, source with
+                | Some folder, TextSource.Own when request.Weights <> folder ->
+                    Weights.locate request.Weights |> Result.bind Files.sha256 |> Result.map Some
+                | _ -> TextSource.sha256 source
+
             let! data = DatasetDigest.ofItems dataset items cancel
 
             return
@@ -143,8 +164,21 @@ module Trainer =
                 }
         }
 
+    /// A model as what another was fine-tuned from, with its own ancestors behind it.
+    let private ancestors (identity: RunIdentity) (start: StartingModel) : Ancestor list =
+        let provenance = start.Model.Manifest.Provenance
+
+        {
+            Sha256 = identity.WeightsSha256
+            Data = provenance.Data
+            DataSha256 = provenance.DataSha256
+            TrainedOn = provenance.TrainedOn
+        }
+        :: Option.defaultValue [] provenance.FineTunedFrom
+
     let private manifestOf
         (identity: RunIdentity)
+        (start: StartingModel option)
         (dataset: Dataset)
         sites
         (loop: TrainingLoop)
@@ -170,10 +204,14 @@ module Trainer =
                     DataSha256 = identity.DataSha256
                     TrainedOn = sites |> List.map (fun (site: DatasetSite) -> site.Name)
                     LeftOut = identity.LeaveOut
-                    WeightsSha256 = identity.WeightsSha256
+                    WeightsSha256 =
+                        match start with
+                        | Some start -> start.Model.Manifest.Provenance.WeightsSha256
+                        | None -> identity.WeightsSha256
                     Seed = identity.Seed
                     Epoch = epoch
                     TrainingFrames = loop.Frames
+                    FineTunedFrom = Option.map (ancestors identity) start
                 }
             Metrics =
                 [
@@ -192,7 +230,7 @@ module Trainer =
         |> Option.map (fun _ -> Seq.zip settings.Conditions (Prior.weights texts) |> Map.ofSeq)
 
     /// Writes the weights of the best epoch as a bundle, whose epoch, Dice and prior it returns.
-    let private writeBundle identity dataset sites (loop: TrainingLoop) (state: TrainState) =
+    let private writeBundle identity start dataset sites (loop: TrainingLoop) (state: TrainState) =
         result {
             let folder = loop.Request.Out
 
@@ -213,7 +251,7 @@ module Trainer =
                     loop.Request.Store
                     (Bundle.ofRun folder)
                     {
-                        Manifest = manifestOf identity dataset sites loop tower best
+                        Manifest = manifestOf identity start dataset sites loop tower best
                         Tower = tower
                         Network = network
                         Texts = texts
@@ -238,7 +276,6 @@ module Trainer =
         sites
         items
         device
-        resume
         progress
         =
         result {
@@ -253,8 +290,13 @@ module Trainer =
                     (Seed.named "validation" seed)
                     (fun (item: DatasetItem) -> item.Site)
 
-            let! weights = loadWeights request
-            let! texts = textsOf request weights source dataset.Classes
+            let! weights, start = loadWeights request
+
+            let! texts =
+                match start with
+                | Some start -> FineTuning.texts request source dataset.Classes start
+                | None -> textsOf request weights source dataset.Classes
+
             let tower = weights.Tower
 
             let! rival =
@@ -266,21 +308,35 @@ module Trainer =
                     dataset.Classes
                     (Seed.named "prompts" seed)
 
-            let! estimator = PriorEstimate.create settings.Method weights
+            let! estimator =
+                match start with
+                | Some start when FineTuning.keepsPrior settings.Method start -> Ok None
+                | _ -> PriorEstimate.create settings.Method weights
+
             let texts = texts |> Tree.map (fun leaf -> leaf.``to`` (device: torch.Device))
 
+            let drawn =
+                NetworkTemplate.create
+                    settings.Method
+                    (Tower.sizes tower)
+                    texts
+                    (Filling.Drawn(Seed.named "network" seed))
+
+            let! network =
+                match start with
+                | Some start -> FineTuning.network settings.Method dataset.Classes drawn start
+                | None -> Ok drawn
+
             let network =
-                { NetworkTemplate.create
-                      settings.Method
-                      (Tower.sizes tower)
-                      texts
-                      (Filling.Drawn(Seed.named "network" seed)) with
+                { network with
                     log_prior = Prior.start settings.Method texts
                 }
 
             let trains = Tower.isTrained settings.Optimiser.TrainedBlocks tower
             let state = TrainState.start settings.Optimiser device trains network tower rival
 
+            // What can't be trained is refused by now, and leaves no run behind.
+            let! resume = Run.enter request.Out request.Resume identity
             let! views = Preparation.views request identity device dataset state.Running progress
 
             let! texts =
@@ -302,9 +358,10 @@ module Trainer =
 
             // After the estimate, which asks what frames show.
             let texts =
-                match settings.Method.Dictionary with
-                | Some source -> texts |> PromptTexts.withDictionary source (Seed.named "dictionary" seed)
-                | None -> texts
+                match settings.Method.Dictionary, start with
+                | Some _, Some start when FineTuning.hasTexts settings.Method dataset.Classes start -> texts
+                | Some source, _ -> texts |> PromptTexts.withDictionary source (Seed.named "dictionary" seed)
+                | None, _ -> texts
 
             let! trainingViews =
                 views
@@ -332,6 +389,14 @@ module Trainer =
             let! state =
                 if resume then
                     TrainState.restore (Run.checkpointFile request.Out) state
+                    |> Result.map (fun state ->
+                        // A run that was made longer may intervene now, which its best epoch so far didn't.
+                        { state with
+                            Best =
+                                state.Best
+                                |> Option.filter (fun (epoch, _) ->
+                                    TrainingLoop.mayKeep settings (epoch - 1))
+                        })
                 else
                     Ok state
 
@@ -339,7 +404,7 @@ module Trainer =
             let! state =
                 FlushedThread.run (fun () -> TrainingLoop.complete loop (Stopwatch.StartNew()) state)
 
-            let! (epoch, dice), prior = writeBundle identity dataset sites loop state
+            let! (epoch, dice), prior = writeBundle identity start dataset sites loop state
             do! forgetPrepared request.Out
 
             return
@@ -350,13 +415,14 @@ module Trainer =
                     Epochs = settings.Optimiser.Epochs
                     BestEpoch = epoch
                     ValidationDice = dice
+                    Start = start |> Option.map (FineTuning.report settings.Method dataset.Classes)
                     Prior = prior
                     Seconds = clock.Elapsed.TotalSeconds
                 }
         }
 
-    /// Trains on every site but the one left out, choosing the epoch on held-back frames of the training sites, and
-    /// writes a bundle. A cancelled run keeps a checkpoint.
+    /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back
+    /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
             let! _ = Native.load ()
@@ -368,6 +434,5 @@ module Trainer =
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
             let! identity = identify request source dataset items progress.Cancel
             use! _owned = Run.lock request.Out
-            let! resume = Run.enter request.Out request.Resume identity
-            return! run request source identity dataset sites items device resume progress
+            return! run request source identity dataset sites items device progress
         }

@@ -209,6 +209,12 @@ module internal TrainingLoop =
         go first [] [] state
         |> Result.map (fun (state, losses, dices) -> state, epoch, mode, losses, dices)
 
+    /// Whether the weights of 0-based `epoch` may become the model: those of a model that never intervened only if the run never
+    /// intervenes.
+    let mayKeep (settings: Settings) (epoch: int) =
+        Schedule.mode settings epoch <> Marginalisation.Never
+        || Schedule.mode settings (settings.Optimiser.Epochs - 1) = Marginalisation.Never
+
     /// After an epoch: validation, the best weights so far, the log, a checkpoint.
     let private closeEpoch
         (loop: TrainingLoop)
@@ -223,12 +229,9 @@ module internal TrainingLoop =
             loop.Log.add_scalar ("train/epoch_loss", float32 (List.average losses), state.Step)
             loop.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
 
-        // A model that never intervened is kept only if the run never intervenes.
-        let counts =
-            intervenes
-            || Schedule.mode settings (settings.Optimiser.Epochs - 1) = Marginalisation.Never
-
-        let better = counts && (state.Best |> Option.forall (fun (_, best) -> dice > best))
+        let better =
+            mayKeep settings epoch
+            && (state.Best |> Option.forall (fun (_, best) -> dice > best))
 
         let kept =
             if better then

@@ -14,8 +14,11 @@ type TrainRequest =
         LeaveOut: string option
         /// The name that the tower must have, where the caller insists on one.
         Tower: string option
-        /// The tower's weights, a file or a folder.
+        /// The tower's weights, a file or a folder. With `From`, the weights whose text tower makes the texts that the model lacks; the
+        /// model's folder again where there are none.
         Weights: string
+        /// The folder of a model to start from in place of a pretrained tower and drawn values.
+        From: string option
         /// An embeddings table, for a tower without a text tower.
         Text: string option
         /// A sentence encoder, the folder of a BERT, in place of the table.
@@ -27,7 +30,8 @@ type TrainRequest =
         /// A folder of prepared frames and features of the whole dataset that runs share and that outlives them; `None`
         /// prepares those that are trained on, in the run's folder, and deletes them afterwards.
         Prepared: string option
-        /// Go on with the run that the folder holds; unless asked to, such a folder is refused.
+        /// Go on with the run that the folder holds, also for more epochs than it was begun with; unless asked to, such a folder is
+        /// refused.
         Resume: bool
         /// First weights, held-back frames, order and augmentation follow from it.
         Seed: uint64
@@ -41,7 +45,7 @@ type TrainRequest =
         CheckpointMinutes: float
     }
 
-/// What identifies a run: a run is resumed only when all of it is the same.
+/// What identifies a run: a run is resumed only when all of it is the same, but that `optimiser.epochs` may have grown.
 type RunIdentity =
     {
         /// The release of Mcdrl.
@@ -52,7 +56,7 @@ type RunIdentity =
         DataSha256: string
         /// The site that is never seen.
         LeaveOut: string option
-        /// Digest of the tower's file.
+        /// Digest of the tower's file, or of the model that it started from, see `Bundle.sha256`.
         WeightsSha256: string
         /// Digest of the embeddings table or of the sentence encoder's weights, where there is one.
         TextSha256: string option
@@ -117,7 +121,8 @@ module Run =
 
         compare "" (RecordJson.toObject left) (RecordJson.toObject right)
 
-    /// Starts the folder's run, or checks that the run in it is this one. True when there is a checkpoint to go on from.
+    /// Starts the folder's run, or checks that the run in it is this one, or this one before it was made longer. True when there is
+    /// a checkpoint to go on from.
     let enter folder resume (identity: RunIdentity) : Result<bool, McdrlError> =
         let file = identityFile folder
 
@@ -135,8 +140,14 @@ module Run =
         | true, true ->
             RecordJson.ofFile<RunIdentity> file
             |> Result.bind (fun earlier ->
+                let isLonger =
+                    identity.Settings.Optimiser.Epochs > earlier.Settings.Optimiser.Epochs
+
                 match differences earlier identity with
                 | [] -> Ok(File.Exists(checkpointFile folder))
+                | [ "settings.optimiser.epochs" ] when isLonger ->
+                    Files.writeText file (RecordJson.render identity)
+                    |> Result.map (fun () -> File.Exists(checkpointFile folder))
                 | keys ->
                     let listed = String.concat ", " keys
 
@@ -144,5 +155,5 @@ module Run =
                         McdrlError.model
                             $"the run differs from this call in {listed}"
                             folder
-                            "Repeat the call with the same data, weights, seed and settings, or choose another “out”"
+                            "Repeat the call with the same data, weights, seed and settings, of which only optimiser.epochs may be raised, or choose another “out”"
                     ))

@@ -38,6 +38,14 @@ public sealed class OnnxTests(TinyModel tiny)
             Assert.Equal(Assert.NotNull(expected.Disagreement), Assert.NotNull(found.Disagreement), 1e-4);
         }
 
+        var marking = new SegmentOptions { Mode = AdjustmentMode.Exact, Threshold = 0.4, MinArea = 3 };
+        var marked = own.Segment(tiny.Image, marking, TestContext.Current.CancellationToken);
+        var markedByFile = exported.Segment(tiny.Image, marking, TestContext.Current.CancellationToken);
+        AssertSameButForTies(marked.Mask, markedByFile.Mask);
+        Assert.All(
+            marked.Probability.ToArray().Zip(markedByFile.Probability.ToArray()),
+            pair => Assert.Equal(pair.First, pair.Second, 1e-4f));
+
         Assert.Equal(own.Classes, exported.Classes);
         Assert.Equal(exported.Segment(tiny.Image).Mask, exported.Segment(File.ReadAllBytes(tiny.Image)).Mask);
     }

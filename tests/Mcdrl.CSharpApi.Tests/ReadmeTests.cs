@@ -17,6 +17,7 @@ public partial class ReadmeTests(TinyModel tiny)
         }
 
         found.SaveMask("frame.mask.png");
+        found.SaveProbability("frame.probability.png");
         found.SaveOverlay("frame.overlay.png");
     }
 
@@ -51,6 +52,7 @@ public partial class ReadmeTests(TinyModel tiny)
         }
 
         Assert.True(File.Exists(Path.Combine(tiny.Folder, "frame.mask.png")));
+        Assert.True(File.Exists(Path.Combine(tiny.Folder, "frame.probability.png")));
         Assert.True(File.Exists(Path.Combine(tiny.Folder, "frame.overlay.png")));
     }
 }

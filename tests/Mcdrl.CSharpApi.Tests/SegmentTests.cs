@@ -78,6 +78,70 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
     }
 
     [Fact]
+    public void Probabilities_belong_to_the_pixels_of_the_mask()
+    {
+        var found = model.Segment(tiny.Image);
+        var maps = Enumerable.Range(0, 3).Select(label => found.ProbabilityOf(label).ToArray()).ToArray();
+        var lesion = found.Probability.ToArray();
+        var mask = found.Mask.ToArray();
+        Assert.Equal(50 * 37, lesion.Length);
+
+        for (var pixel = 0; pixel < mask.Length; pixel++)
+        {
+            Assert.Equal(1 - maps[0][pixel], lesion[pixel], 1e-6f);
+            Assert.Equal(1, maps.Sum(map => map[pixel]), 1e-4f);
+            Assert.Equal(maps.Max(map => map[pixel]), maps[mask[pixel]][pixel], 1e-5f);
+        }
+
+        foreach (var lesionClass in found.Classes)
+        {
+            Assert.Equal(maps[lesionClass.Label].Max(), lesionClass.Score, 1e-5);
+            var own = maps[lesionClass.Label].Where((_, pixel) => mask[pixel] == lesionClass.Label).Sum();
+            Assert.Equal(own, lesionClass.Regions.Sum(region => region.MeanProbability * region.Area), 1e-2);
+            Assert.All(lesionClass.Regions, region => Assert.InRange(region.MaxProbability, region.MeanProbability - 1e-6, lesionClass.Score + 1e-6));
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => found.ProbabilityOf(3));
+        Assert.Throws<ArgumentOutOfRangeException>(() => found.ProbabilityOf(-1));
+    }
+
+    [Fact]
+    public void A_threshold_and_a_smallest_area_decide_what_is_marked()
+    {
+        var token = TestContext.Current.CancellationToken;
+        var usual = model.Segment(tiny.Image);
+        double median = usual.Probability.ToArray().Order().ElementAt(50 * 37 / 2);
+        var threshold = new SegmentOptions { Threshold = median };
+        var marked = model.Segment(tiny.Image, threshold, token);
+        Assert.InRange(marked.Classes.Sum(lesion => lesion.Share), 0.4, 0.6);
+
+        foreach (var (probability, label) in usual.Probability.ToArray().Zip(marked.Mask.ToArray()))
+        {
+            Assert.True(Math.Abs(probability - median) < 1e-6 || (probability > median) == (label > 0), $"{probability} is marked {label}");
+        }
+
+        var least = usual.Classes.SelectMany(lesion => lesion.Regions).Max(region => region.Area);
+        var largest = model.Segment(tiny.Image, new SegmentOptions { MinArea = least }, token);
+        Assert.Equal(least, Assert.Single(largest.Classes.SelectMany(lesion => lesion.Regions)).Area);
+        Assert.Equal(usual.Probability, largest.Probability);
+
+        var explained = model.Explain(tiny.Image, threshold, token);
+        Assert.Equal(marked.Mask, explained.Found.Mask);
+
+        foreach (var options in new[]
+        {
+            new SegmentOptions { Threshold = 0 },
+            new SegmentOptions { Threshold = 1.5 },
+            new SegmentOptions { Threshold = double.NaN },
+            new SegmentOptions { MinArea = -1 },
+        })
+        {
+            Assert.Throws<McdrlUsageException>(() => model.Segment(tiny.Image, options, token));
+            Assert.Throws<McdrlUsageException>(() => model.Explain(tiny.Image, options, token));
+        }
+    }
+
+    [Fact]
     public void Conditions_are_reported_by_the_modes_that_look_at_them()
     {
         foreach (var mode in new[] { AdjustmentMode.ModelDefault, AdjustmentMode.Exact, AdjustmentMode.Nwgm })
@@ -156,10 +220,12 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
         {
             Assert.Equal(lesion.Name, told.GetProperty("name").GetString());
             Assert.Equal(lesion.Area, told.GetProperty("area").GetInt64());
+            Assert.Equal(lesion.Score, told.GetProperty("score").GetDouble());
             Assert.Equal(lesion.Regions.Count, told.GetProperty("regions").GetArrayLength());
 
             foreach (var (region, shown) in lesion.Regions.Zip(told.GetProperty("regions").EnumerateArray()))
             {
+                Assert.Equal(region.MeanProbability, shown.GetProperty("mean_probability").GetDouble());
                 Assert.Equal(region.Left, shown.GetProperty("left").GetInt32());
                 Assert.Equal(region.Outline[0].X, shown.GetProperty("outline")[0].GetProperty("x").GetInt32());
             }
@@ -174,6 +240,16 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
         var overlay = tiny.Fresh(".png");
         found.SaveMask(mask);
         found.SaveOverlay(overlay);
+        var probability = tiny.Fresh(".png");
+        found.SaveProbability(probability);
+
+        using var map = SKBitmap.Decode(probability);
+        Assert.Equal((50, 37), (map.Width, map.Height));
+
+        for (var pixel = 0; pixel < 50 * 37; pixel++)
+        {
+            Assert.Equal(found.Probability.Span[pixel], map.GetPixel(pixel % 50, pixel / 50).Red / 255.0, 0.01);
+        }
 
         using var stored = SKBitmap.Decode(mask);
         Assert.Equal(SKColorType.Gray8, stored.ColorType);

@@ -131,7 +131,8 @@ public sealed class TinyModel : IDisposable
                 weightsSha256: "",
                 seed: 1,
                 epoch: 1,
-                trainingFrames: 0),
+                trainingFrames: 0,
+                fineTunedFrom: null),
             metrics: [],
             files: MapModule.Empty<string, string>());
 }

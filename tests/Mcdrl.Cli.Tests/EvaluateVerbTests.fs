@@ -113,6 +113,51 @@ let tests =
                     Expect.stringContains refused.Err "none, horizontal or both" "the choice"
                 }
 
+                test "--threshold and --min-area: other masks are scored, and told; not with --interventional" {
+                    let dice extra =
+                        let outcome = ofWorld ([ "--site"; "c"; "--json" ] @ extra)
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let found = objects outcome |> Array.exactlyOne
+
+                        found,
+                        found
+                            .GetProperty("answers")
+                            .[0].GetProperty("all")
+                            .GetProperty("dice")
+                            .GetProperty("mean")
+                            .GetDouble()
+
+                    let usual, mean = dice []
+
+                    Expect.equal
+                        (usual.GetProperty("threshold").ValueKind)
+                        System.Text.Json.JsonValueKind.Null
+                        "most probable class"
+
+                    let nothing, none = dice [ "--min-area"; "100000" ]
+                    Expect.equal (nothing.GetProperty("min_area").GetInt64()) 100000L "told"
+
+                    Expect.floatClose
+                        Accuracy.high
+                        none
+                        (1.0 / 6.0)
+                        "nothing is marked: right on one frame of six"
+
+                    let low, more = dice [ "--threshold"; "0.01" ]
+                    Expect.equal (low.GetProperty("threshold").GetDouble()) 0.01 "told"
+                    Expect.notEqual more mean "other masks"
+
+                    for extra, named in
+                        [
+                            [ "--threshold"; "1.5" ], "--threshold: 1.5"
+                            [ "--min-area"; "-1" ], "--min-area: -1"
+                            [ "--interventional"; "--threshold"; "0.5" ], "--threshold"
+                        ] do
+                        let outcome = ofWorld extra
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err named "named"
+                }
+
                 test "a site of the training is told" {
                     let outcome = ofWorld [ "--site"; "a" ]
                     Expect.equal outcome.Code 0 outcome.Err

@@ -180,7 +180,10 @@ let tests =
                     let file = inside "model.onnx"
 
                     let segment out =
-                        [ "segment"; frame; "--onnx"; file; "--out"; out ]
+                        [
+                            yield! [ "segment"; frame; "--onnx"; file; "--out"; out ]
+                            yield! [ "--probabilities"; "--threshold"; "0.4"; "--min-area"; "3" ]
+                        ]
 
                     let exported = mcdrl [ "export"; "onnx"; "--model"; World.bundle (); "--out"; file ]
                     Expect.equal exported.Code 0 exported.Err
@@ -192,10 +195,21 @@ let tests =
 
                     Expect.equal alone.Code 0 alone.Err
 
-                    let mask out =
-                        File.ReadAllBytes(Path.Combine(inside out, "frame1.mask.png"))
+                    for name in [ "frame1.mask.png"; "frame1.probability.png"; "frame1.json" ] do
+                        let written out =
+                            File.ReadAllBytes(Path.Combine(inside out, name))
 
-                    Expect.equal (mask "alone") (mask "whole") "the same mask"
+                        Expect.equal (written "alone") (written "whole") name
+
+                    let refused =
+                        ended (
+                            infoOfProgram
+                                (Path.Combine(slim, "mcdrl.dll"))
+                                [ "segment"; frame; "--onnx"; file; "--threshold"; "2" ]
+                        )
+
+                    Expect.equal refused.Code 2 refused.Err
+                    Expect.stringContains refused.Err "--threshold: 2" "named"
 
                     Directory.GetFiles(slim, "*orch*")
                     |> fun files -> Expect.isEmpty files "no part of torch lies beside it")

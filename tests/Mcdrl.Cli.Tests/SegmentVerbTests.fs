@@ -72,6 +72,76 @@ let tests =
                             Expect.isTrue (File.Exists(Path.Combine(out, mask))) mask)
                 }
 
+                test
+                    "--probabilities, --threshold and --min-area: files and figures, of a model and of its ONNX file" {
+                    withImages (fun images out ->
+                        let file, image =
+                            Path.Combine(images, "model.onnx"), Path.Combine(images, "good.png")
+
+                        let exported = mcdrl [ "export"; "onnx"; "--model"; World.bundle (); "--out"; file ]
+                        Expect.equal exported.Code 0 exported.Err
+
+                        let ask arguments =
+                            let outcome =
+                                mcdrl ("segment" :: image :: "--out" :: out :: "--json" :: arguments)
+
+                            Expect.equal outcome.Code 0 outcome.Err
+                            (objects outcome).[0]
+
+                        let area (told: System.Text.Json.JsonElement) =
+                            told.GetProperty("classes").[0].GetProperty("area").GetInt64()
+
+                        for engine in [ [ "--model"; World.bundle () ]; [ "--onnx"; file ] ] do
+                            let usual = ask engine
+                            let low = ask ([ "--threshold"; "0.05"; "--probabilities" ] @ engine)
+                            let none = ask ([ "--min-area"; "100000" ] @ engine)
+                            Expect.isGreaterThan (area low) (area usual) "more"
+                            Expect.equal (area none) 0L "none as large"
+                            Expect.equal (low.GetProperty("threshold").GetDouble()) 0.05 "told"
+                            Expect.equal (none.GetProperty("min_area").GetInt64()) 100000L "told"
+
+                            Expect.equal
+                                (low.GetProperty("probability").GetString())
+                                "good.probability.png"
+                                "told"
+
+                            let map =
+                                Outcome.ok (
+                                    Images.read
+                                        ImageLimits.standard
+                                        (Path.Combine(out, "good.probability.png"))
+                                )
+
+                            Expect.equal
+                                (map.Width, map.Height)
+                                (World.width, World.height)
+                                "the frame's size"
+
+                            File.Delete(Path.Combine(out, "good.probability.png"))
+                            let lesion = usual.GetProperty("classes").[0]
+                            let score = lesion.GetProperty("score").GetDouble()
+                            Expect.isGreaterThan score 0.5 "something is marked"
+
+                            Expect.floatClose
+                                Accuracy.medium
+                                (lesion.GetProperty("regions").[0].GetProperty("max_probability").GetDouble())
+                                score
+                                "the largest region has it"
+
+                            for arguments, named in
+                                [
+                                    [ "--threshold"; "1.5" ], "--threshold: 1.5"
+                                    [ "--threshold"; "0" ], "--threshold: 0"
+                                    [ "--threshold"; "half" ], "half"
+                                    [ "--min-area"; "-1" ], "--min-area: -1"
+                                ] do
+                                let outcome =
+                                    mcdrl ("segment" :: image :: "--out" :: out :: engine @ arguments)
+
+                                Expect.equal outcome.Code 2 outcome.Err
+                                Expect.stringContains outcome.Err named "named")
+                }
+
                 test "--mode rendered: the conditions done to pixels; the explanation is of A's answers still" {
                     withImages (fun images out ->
                         let ask mode =

@@ -139,8 +139,41 @@ let tests =
                         Expect.stringContains clip.Err "--text-weights" "named as a flag")
                 }
 
+                test
+                    "--from: fine-tunes a model with its own settings, and says what it took; --resume makes it longer" {
+                    World.within (fun folder ->
+                        let train arguments =
+                            mcdrl
+                                [
+                                    yield! [ "train"; "--data"; Path.Combine(folder, "data") ]
+                                    yield!
+                                        [ "--from"; World.bundle (); "--out"; Path.Combine(folder, "tuned") ]
+                                    yield! [ "--leave-out"; "c" ]
+                                    yield! arguments
+                                ]
+
+                        let outcome = train [ "--set"; "optimiser.epochs=1"; "--json" ]
+                        Expect.equal outcome.Code 0 outcome.Err
+                        let start = (objects outcome |> Array.exactlyOne).GetProperty "start"
+                        Expect.equal (start.GetProperty("model").GetString()) (World.bundle ()) "which"
+                        Expect.equal (start.GetProperty("new").GetArrayLength()) 0 "nothing is new"
+                        Expect.stringContains outcome.Err "Taken: tower ViT-2x64-8-32" "said"
+                        let origin = Outcome.ok (Bundle.manifest (World.bundle ()))
+                        let made = Outcome.ok (Bundle.manifest (Path.Combine(folder, "tuned")))
+                        Expect.equal made.Settings.Method origin.Settings.Method "the model's settings"
+                        let longer = train [ "--set"; "optimiser.epochs=2"; "--resume" ]
+                        Expect.equal longer.Code 0 longer.Err
+                        Expect.stringContains longer.Out "of 2 kept" "longer")
+                }
+
+                test "neither weights nor a model" {
+                    let outcome = mcdrl [ "train"; "--data"; "d"; "--out"; "o" ]
+                    Expect.equal outcome.Code 2 outcome.Err
+                    Expect.stringContains outcome.Err "neither --weights nor --from" "named"
+                }
+
                 test "a mandatory argument is missing" {
-                    for absent in [ "--data"; "--weights"; "--out" ] do
+                    for absent in [ "--data"; "--out" ] do
                         let given =
                             [ "--data"; "--weights"; "--out" ]
                             |> List.filter ((<>) absent)

@@ -9,18 +9,21 @@ let private tests () =
         MarginalisationTests.tests
         PromptsTests.tests
         ContoursTests.tests
+        MarkingTests.tests
         MetricsTests.tests
         MetricsSurfaceTests.tests
         MetricsLesionsTests.tests
         MetricsStrataTests.tests
         MetricsCalibrationTests.tests
         MetricsRiskCoverageTests.tests
+        SegmentationResultTests.tests
         RecordJsonTests.tests
         FileLockTests.tests
         ParallelTests.tests
         PngTests.tests
         ImagesTests.tests
         MasksTests.tests
+        ProbabilityMapsTests.tests
         OverlayTests.tests
     ]
 

@@ -116,7 +116,7 @@ let private gapTests =
             testCase "the gap of an answer to itself is none"
             <| fun () ->
                 let p = answer 1UL
-                let gap = Explanation.gap 9 7 p p
+                let gap = Explanation.gap Marking.standard 9 7 p p
 
                 Expect.equal
                     (gap.MeanTotalVariation, gap.MaxTotalVariation, gap.Dice, gap.Flips)
@@ -131,7 +131,7 @@ let private gapTests =
             testProperty "the flips are the pixels in which the two masks differ" (fun (value: uint64) ->
                 let p = answer value
                 let q = answer (value + 1UL)
-                let gap = Explanation.gap 8 6 p q
+                let gap = Explanation.gap Marking.standard 8 6 p q
                 let adjusted = Upsampling.labels 8 6 p
 
                 gap.Mask = Upsampling.labels 8 6 q

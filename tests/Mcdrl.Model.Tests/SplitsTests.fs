@@ -91,6 +91,25 @@ let private schedule =
                 Expect.equal rates[..10] (List.sort rates[..10]) "rises"
                 Expect.equal rates[10..] (List.sortDescending rates[10..]) "falls"
 
+            testCase "a longer run warms up alike, and is then at a higher rate until its own end"
+            <| fun () ->
+                let longer = { settings with Epochs = 16 }
+
+                for step in 0..10 do
+                    Expect.equal (Schedule.rate longer 5 step) (Schedule.rate settings 5 step) "warm-up"
+
+                for step in 11..79 do
+                    Expect.isGreaterThan
+                        (Schedule.rate longer 5 step)
+                        (Schedule.rate settings 5 step)
+                        "after it"
+
+                Expect.floatClose
+                    Accuracy.high
+                    (Schedule.rate longer 5 50)
+                    (0.005 * (1.0 + cos (System.Math.PI * 40.0 / 70.0)))
+                    "at the end of the shorter one"
+
             testCase "without a warm-up it starts at the full rate; a tiny rate is never exceeded"
             <| fun () ->
                 let sudden = { settings with WarmupEpochs = 0.0 }

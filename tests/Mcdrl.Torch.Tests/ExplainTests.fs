@@ -243,6 +243,16 @@ let private crafted classes (conditions: string list) (dice: float) : Picture * 
                 Upright = given
                 Classes = classes
                 Mode = Marginalisation.Exact
+                Marking = Marking.standard
+                Probabilities =
+                    [|
+                        for index in 0 .. classes.Length do
+                            if index = 0 then 0.25f
+                            elif index = 1 then 0.75f
+                            else 0.0f
+                    |]
+                Side = 1
+                Orientation = Orientation.TopLeft
                 Influence = []
                 Disagreement = None
             }
@@ -330,6 +340,39 @@ let private words =
                 Expect.stringContains text "Nothing is marked" "what"
                 Expect.stringContains text "something would be marked under 2 of the 2" "look twice"
 
+            testCase "how sure: of what is marked, and of nothing"
+            <| fun () ->
+                let _, found = crafted [ "polyp" ] [ "blur"; "blood" ] 1.0
+                let sentences = Conclusions.sentences found
+
+                Expect.contains
+                    sentences
+                    "Probability of a lesion: 0.75 on average where it is marked, 0.75 at most."
+                    "said"
+
+                let empty =
+                    { found.Segmentation.Upright with
+                        Labels = Array.zeroCreate 5400
+                    }
+
+                let missed =
+                    { found.Segmentation with
+                        Upright = empty
+                        Probabilities = [| 0.6875f; 0.3125f |]
+                    }
+
+                Expect.equal (Conclusions.confidence missed) (0.3125, None) "in numbers"
+
+                Expect.contains
+                    (Conclusions.sentences { found with Segmentation = missed })
+                    "The highest probability of a lesion anywhere is 0.31."
+                    "said"
+
+                Expect.equal
+                    (List.map Conclusions.probability [ 0.0; 0.001; 0.5; 0.999; 1.0 ])
+                    [ "0.00"; "<0.01"; "0.50"; ">0.99"; "1.00" ]
+                    "as text"
+
             testCase "an influence that is only noise names no condition"
             <| fun () ->
                 let _, found = crafted [ "polyp" ] [ "blur"; "blood" ] 1.0
@@ -396,6 +439,45 @@ let private sheets =
                     let sheet = decoded (Sheet.png "frame.png" picture found)
                     Expect.isTrue (hasMargins sheet) "nothing runs over the edge"
 
+            testCase
+                "a lesion that is half seen is coloured where its conditions agree that nothing is marked"
+            <| fun () ->
+                let picture, found = crafted [ "polyp" ] [ "blur"; "blood" ] 1.0
+
+                let grey =
+                    { picture with
+                        Rgb = Array.create picture.Rgb.Length 128uy
+                    }
+
+                /// Colourfulness of the second panel's picture: the mean range of red, green and blue.
+                let colourful probability =
+                    let found =
+                        { found with
+                            Segmentation =
+                                { found.Segmentation with
+                                    Probabilities = [| 1.0f - probability; probability |]
+                                    Upright =
+                                        { found.Segmentation.Upright with
+                                            Labels = Array.zeroCreate 5400
+                                        }
+                                }
+                        }
+
+                    let sheet = decoded (Sheet.png "frame.png" grey found)
+
+                    seq {
+                        for y in 330..430 do
+                            for x in 620..1000 do
+                                let at channel =
+                                    int sheet.Rgb[(y * sheet.Width + x) * 3 + channel]
+
+                                float (max (at 0) (max (at 1) (at 2)) - min (at 0) (min (at 1) (at 2)))
+                    }
+                    |> Seq.average
+
+                Expect.isLessThan (colourful 0.0f) 3.0 "surely none: grey"
+                Expect.isGreaterThan (colourful 0.3f) 40.0 "half seen: coloured"
+
             testCase "one condition, and none, give shorter sheets that say why"
             <| fun () ->
                 let heightOf change =
@@ -409,6 +491,22 @@ let private sheets =
                 Expect.isLessThan (heightOf onlyTheFirst) (whole / 2) "one"
                 Expect.isLessThan (heightOf off) (whole / 2) "none"
         ]
+
+let private marked =
+    testCase "every mask of an explanation is marked by the threshold of its answer"
+    <| fun () ->
+        use segmenter = changed contradicting
+        let picture = frame "frame1.png"
+        let marking = Outcome.ok (Marking.create (Some 0.05) 0L)
+        let found = Segmenter.explainWith marking segmenter None picture
+        let standard = checkedExplain segmenter None picture
+        Expect.equal found.Segmentation (Segmenter.segmentWith marking segmenter None picture) "the answer"
+        let area (map: LabelMap) = Array.sumBy int map.Labels
+
+        for low, usual in List.zip found.Conditions standard.Conditions do
+            Expect.isGreaterThan (area low.Mask) (area usual.Mask) low.Condition
+
+        Expect.isGreaterThan (area found.Gap.Mask) (area standard.Gap.Mask) "attention's"
 
 let private files =
     testCase "every file that the report names is there, in the orientation of the image's file"
@@ -484,4 +582,4 @@ let private files =
             Expect.equal (json.GetProperty("conditions").GetArrayLength()) 3 "as JSON")
 
 let tests =
-    testSequenced (testList "Explain" [ explanations; words; sheets; files ])
+    testSequenced (testList "Explain" [ explanations; words; sheets; marked; files ])

@@ -76,7 +76,7 @@ let private run targets =
     let outcomes = ResizeArray()
     let keep target outcome = outcomes.Add((target, outcome))
 
-    Outcome.ok (SegmentFiles.run engine None false ImageLimits.standard targets keep Progress.none)
+    Outcome.ok (SegmentFiles.run engine SegmentFiles.standard targets keep Progress.none)
 
     outcomes.ToArray()
 
@@ -117,7 +117,7 @@ let private runs =
                     let report: ImageReport = run [ target ] |> Array.head |> snd |> Outcome.ok
                     use engine = Segmenter.engine (World.segmenter ())
                     let picture = Outcome.ok (Images.read ImageLimits.standard target.Input)
-                    let found = Outcome.ok (Engine.segment engine None picture)
+                    let found = Outcome.ok (Engine.segment engine None Marking.standard picture)
                     let mask = Outcome.ok (Masks.read ImageLimits.standard target.Mask)
                     Expect.equal mask found.Mask "the mask as stored"
                     let marked = mask.Labels |> Array.sumBy int64
@@ -135,6 +135,88 @@ let private runs =
 
                     Expect.equal written (Ok report) "the file holds the report")
 
+            testCase
+                "probabilities beside the masks, in the orientation of the file; scores and marking in the report"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let target =
+                        (Outcome.ok (SegmentFiles.plan [ Path.Combine(input, "frame1.png") ] out)).Head
+
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let marking = Outcome.ok (Marking.create (Some 0.3) 5L)
+                    let outcomes = ResizeArray()
+
+                    SegmentFiles.run
+                        engine
+                        { SegmentFiles.standard with
+                            Marking = marking
+                            Probabilities = true
+                        }
+                        [ target ]
+                        (fun _ outcome -> outcomes.Add outcome)
+                        Progress.none
+                    |> Outcome.ok
+
+                    let report: ImageReport = Outcome.ok outcomes[0]
+                    let picture = Outcome.ok (Images.read ImageLimits.standard target.Input)
+                    let found = Outcome.ok (Engine.segment engine None marking picture)
+                    Expect.equal (report.Threshold, report.MinArea) (Some 0.3, 5L) "how it was marked"
+                    Expect.equal report.Probability (Some "frame1.probability.png") "named"
+                    Expect.isNone report.Classes.Head.Probability "one class: P(lesion) says it all"
+                    let expected = Path.Combine(out, "expected.png")
+                    Outcome.ok (ProbabilityMaps.write expected (SegmentationResult.lesionProbability found))
+
+                    Expect.equal
+                        (File.ReadAllBytes target.Probability)
+                        (File.ReadAllBytes expected)
+                        "P(lesion) of every pixel"
+
+                    let told = (SegmentationResult.findings found).Head
+                    Expect.equal report.Classes.Head.Score told.Score "score of the class"
+
+                    for region, told in List.zip report.Classes.Head.Regions told.Regions do
+                        Expect.equal
+                            (region.MeanProbability, region.MaxProbability)
+                            (told.MeanProbability, told.MaxProbability)
+                            "of the region")
+
+            testCase "several classes: a file of each, by its value in the mask"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use embedded =
+                        Outcome.ok (
+                            EmbeddedModel.folder ()
+                            |> Result.bind (fun folder -> Segmenter.load folder "cpu")
+                        )
+
+                    let target =
+                        (Outcome.ok (SegmentFiles.plan [ Path.Combine(input, "frame1.png") ] out)).Head
+
+                    let outcomes = ResizeArray()
+
+                    SegmentFiles.run
+                        (Segmenter.engine embedded)
+                        { SegmentFiles.standard with
+                            Probabilities = true
+                        }
+                        [ target ]
+                        (fun _ outcome -> outcomes.Add outcome)
+                        Progress.none
+                    |> Outcome.ok
+
+                    let report: ImageReport = Outcome.ok outcomes[0]
+
+                    Expect.equal
+                        (report.Classes |> List.map _.Probability)
+                        [ for label in 1..5 -> Some $"frame1.probability.{label}.png" ]
+                        "named"
+
+                    for file in
+                        Option.toList report.Probability
+                        @ (report.Classes |> List.choose (fun (found: ClassReport) -> found.Probability)) do
+                        let image = Outcome.ok (Images.read ImageLimits.standard (Path.Combine(out, file)))
+                        Expect.equal (image.Width, image.Height) (World.width, World.height) file)
+
             testCase "a cancelled run is cancelled"
             <| fun () ->
                 inFolder (fun input out ->
@@ -144,9 +226,7 @@ let private runs =
                     let outcome =
                         SegmentFiles.run
                             engine
-                            None
-                            false
-                            ImageLimits.standard
+                            SegmentFiles.standard
                             targets
                             (fun _ _ -> ())
                             (Progress.until (CancellationToken true))
@@ -173,9 +253,7 @@ let private runs =
                     let outcome =
                         SegmentFiles.run
                             engine
-                            None
-                            false
-                            ImageLimits.standard
+                            SegmentFiles.standard
                             (Outcome.ok (SegmentFiles.plan [ input ] out))
                             finished
                             (Progress.until stop.Token)

@@ -51,6 +51,44 @@ let private answers =
                     |> checkedSegment segmenter None
                     |> ignore
 
+            testCase
+                "probabilities of the network are those that the mask is of; a threshold and a smallest area decide what is marked"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+                use _scope = torch.NewDisposeScope()
+                let frame = picture "frame1.png"
+
+                for mode in modes do
+                    let found = checkedSegment segmenter (Some mode) frame
+
+                    let own =
+                        (Segmenter.probabilities segmenter (Some mode) frame).data<float32>().ToArray()
+
+                    Expect.equal found.Probabilities.Length own.Length "[K + 1, S, S]"
+
+                    for one, other in Array.zip found.Probabilities own do
+                        Expect.isLessThan (abs (one - other)) 1e-5f "probabilities"
+
+                    let mask = Resampling.labels frame.Height frame.Width found.Side found.Probabilities
+                    World.sameButForTies mask found.Upright "the mask is of them"
+
+                let marked threshold least =
+                    let marking = Outcome.ok (Marking.create threshold least)
+                    let found = Segmenter.segmentWith marking segmenter None frame
+                    Expect.equal found.Marking marking "said"
+
+                    Expect.equal
+                        found.Upright
+                        (Marking.labels marking frame.Height frame.Width found.Side found.Probabilities)
+                        "what Marking says of the probabilities"
+
+                    Array.sumBy int64 found.Upright.Labels
+
+                let area = marked None 0L
+                Expect.isGreaterThan (marked (Some 0.01) 0L) area "a low threshold marks more"
+                Expect.isLessThan (marked (Some 0.99) 0L) area "a high one less"
+                Expect.equal (marked None (area + 1L)) 0L "all regions are too small"
+
             testCase "the modes that look at single conditions say how much each matters"
             <| fun () ->
                 use segmenter = World.segmenter ()
@@ -281,11 +319,11 @@ let private rendering =
                     let engine = Segmenter.engine segmenter
                     let frame = picture "frame1.png"
 
-                    Engine.segment engine asked frame
+                    Engine.segment engine asked Marking.standard frame
                     |> Result.map ignore
                     |> Outcome.refusedWith 2 [ "fog" ]
 
-                    Engine.explain engine asked frame
+                    Engine.explain engine asked Marking.standard frame
                     |> Result.map ignore
                     |> Outcome.refusedWith 2 [ "fog" ]
 
@@ -316,7 +354,9 @@ let private untrained =
         let frame = picture "frame1.png"
         Outcome.ok (Segmenter.requireMode segmenter None)
         Outcome.ok (Segmenter.requireMode segmenter (Some Marginalisation.Rendered))
-        Outcome.ok (Engine.segment (Segmenter.engine segmenter) None frame) |> ignore
+
+        Outcome.ok (Engine.segment (Segmenter.engine segmenter) None Marking.standard frame)
+        |> ignore
 
         for mode in Marginalisation.inFeatures do
             Outcome.ok (Segmenter.requireMode trained (Some mode))
@@ -324,7 +364,7 @@ let private untrained =
             Segmenter.requireMode segmenter (Some mode)
             |> Outcome.refusedWith 2 [ "never trained"; $"“mode” {Marginalisation.name mode}"; "Leave" ]
 
-            Engine.segment (Segmenter.engine segmenter) (Some mode) frame
+            Engine.segment (Segmenter.engine segmenter) (Some mode) Marking.standard frame
             |> Result.map ignore
             |> Outcome.refusedWith 2 [ "never trained" ]
 

@@ -35,6 +35,42 @@ let private scores =
     testList
         "scores"
         [
+            testCase "a threshold and a smallest area decide what is scored"
+            <| fun () ->
+                use segmenter = World.segmenter ()
+
+                for threshold, least in [ Some 0.2, 0L; Some 0.8, 0L; None, 200L ] do
+                    let marking = Outcome.ok (Marking.create threshold least)
+
+                    let found =
+                        Evaluator.evaluateWith
+                            marking
+                            segmenter
+                            None
+                            Protocol.Imagewise
+                            (World.data ())
+                            [ "c" ]
+                            Progress.none
+                        |> Outcome.ok
+
+                    Expect.equal found.Marking marking "said"
+                    let dataset = Outcome.ok (Dataset.load (World.data ()))
+
+                    let items =
+                        dataset.Sites
+                        |> List.filter (fun site -> site.Name = "c")
+                        |> List.head
+                        |> _.Items
+
+                    for image, item in Seq.zip found.Images items do
+                        let picture, truth = Outcome.ok (Dataset.read dataset item)
+                        let marked = (Segmenter.segmentWith marking segmenter None picture).Upright.Labels
+
+                        World.sameScoreButForTies
+                            image.Score.Dice
+                            (Metrics.score EmptyTruth.Counted (Counts.ofForeground marked truth.Labels)).Dice
+                            $"{image.Stem}: {threshold}, {least}"
+
             testCase "the model's are the metrics of its own masks, frame by frame"
             <| fun () ->
                 let evaluation = Outcome.ok (evaluate Protocol.Imagewise [])

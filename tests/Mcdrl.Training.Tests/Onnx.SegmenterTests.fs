@@ -197,7 +197,7 @@ let private agrees (model: Model) mode =
             World.sameButForTies mask told.Upright $"mask, {mode}, image {index}"
             Expect.isGreaterThan (Array.distinct mask.Labels).Length 1 "something is marked"
 
-            let bySelf = Outcome.ok (OnnxEngine.segment engine picture)
+            let bySelf = Outcome.ok (OnnxEngine.segment engine Marking.standard picture)
 
             World.sameButForTies
                 bySelf.Mask
@@ -205,6 +205,18 @@ let private agrees (model: Model) mode =
                 $"the file's mask without libtorch, {mode}, image {index}"
 
             Expect.equal (bySelf.Classes, bySelf.Mode) (told.Classes, told.Mode) "classes and mode"
+
+            Expect.isLessThan
+                (largestDifference bySelf.Probabilities told.Probabilities)
+                1e-4
+                $"probabilities of the result, {mode}, image {index}"
+
+            let marking = Outcome.ok (Marking.create (Some 0.4) 3L)
+
+            World.sameButForTies
+                (Outcome.ok (OnnxEngine.segment engine marking picture)).Mask
+                (Segmenter.segmentWith marking segmenter (Some mode) picture).Mask
+                $"marked by a threshold, {mode}, image {index}"
 
             let alone = Outcome.ok (OnnxEngine.run engine (frames side [ picture ]))
             Expect.isLessThan (largestDifference answer alone.Probabilities) 1e-5 "alone as among others"

@@ -197,7 +197,7 @@ let private refused =
                                 (Path.Combine(World.data (), "c", "images", "frame1.png"))
                         )
 
-                    Engine.segment engine (Some Marginalisation.Rendered) picture
+                    Engine.segment engine (Some Marginalisation.Rendered) Marking.standard picture
                     |> Result.map ignore
                     |> Outcome.refusedWith 2 [ "“mode” rendered"; "libtorch" ])
 

@@ -32,6 +32,7 @@ let private tests () =
         TrainingPriorTests.tests
         TrainingPreparationTests.tests
         TrainerTests.tests
+        FineTuningTests.tests
         PraNetTests.tests
         SummaryTests.tests
         BootstrapTests.tests

@@ -147,6 +147,95 @@ let private resumed =
                         "other settings")
         ]
 
+let private forEpochs epochs (request: TrainRequest) =
+    { request with
+        Settings =
+            { request.Settings with
+                Optimiser =
+                    { request.Settings.Optimiser with
+                        Epochs = epochs
+                    }
+            }
+    }
+
+let private longer =
+    testList
+        "a run is made longer"
+        [
+            testCase "while the learning rate rises, which knows no end, it is the longer run, byte for byte"
+            <| fun () ->
+                World.within (fun folder ->
+                    let rising =
+                        { trainsTower with
+                            Optimiser =
+                                { trainsTower.Optimiser with
+                                    WarmupEpochs = 3.0
+                                }
+                        }
+
+                    let make out =
+                        { World.request folder out with
+                            Settings = rising
+                        }
+
+                    let whole, grown = make "whole", make "grown"
+                    Outcome.ok (World.train whole) |> ignore
+                    let first = Outcome.ok (World.train (forEpochs 1 grown))
+                    Expect.equal first.BestEpoch 1 "the only epoch, without intervention"
+
+                    for epochs in [ 2; 3 ] do
+                        let report =
+                            Outcome.ok (World.train (forEpochs epochs { grown with Resume = true }))
+
+                        Expect.equal report.Epochs epochs "as long as it was asked to be"
+                        Expect.isGreaterThan report.BestEpoch 1 "one that intervenes"
+
+                    Expect.equal (weightsOf grown) (weightsOf whole) "the same bytes")
+
+            testCase "a best epoch without intervention is no longer kept once the run intervenes"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let first = Outcome.ok (World.train (forEpochs 1 request))
+                    Expect.equal first.BestEpoch 1 "the only epoch"
+
+                    using (torch.NewDisposeScope()) (fun _ ->
+                        let path = Run.checkpointFile request.Out
+                        let facts, tensors = Outcome.ok (Checkpoint.read path)
+                        // No epoch can be better.
+                        Checkpoint.write path (facts.Add("best_dice", "2")) (Map.toList tensors)
+                        |> Outcome.ok)
+
+                    let second = Outcome.ok (World.train (forEpochs 2 { request with Resume = true }))
+                    Expect.equal second.BestEpoch 2 "but the first that intervenes"
+                    Expect.isTrue (Outcome.ok (Bundle.manifest request.Out)).Active "so does the model")
+
+            testCase "along the cosine of its new length, and an interruption changes nothing"
+            <| fun () ->
+                World.within (fun folder ->
+                    let make out = World.request folder out
+                    let once, twice = make "once", make "twice"
+
+                    for run in [ once; twice ] do
+                        Outcome.ok (World.train run) |> ignore
+
+                    let short = weightsOf once
+                    let longer run = forEpochs 5 { run with Resume = true }
+                    Outcome.ok (World.train (longer once)) |> ignore
+                    Expect.equal (interrupted 11 (longer twice)) (Error McdrlError.Cancelled) "cancelled"
+                    let report = Outcome.ok (World.train (longer twice))
+                    Expect.equal (weightsOf twice) (weightsOf once) "the same bytes"
+                    Expect.equal report.Epochs 5 "epochs"
+                    Expect.notEqual (weightsOf once) short "it went on"
+
+                    let run = Outcome.ok (RecordJson.ofFile<RunIdentity>(Run.identityFile once.Out))
+
+                    Expect.equal run.Settings.Optimiser.Epochs 5 "and is the longer run from then on"
+
+                    World.train { once with Resume = true }
+                    |> Outcome.refusedWith 3 [ "settings.optimiser.epochs"; "may be raised" ])
+        ]
+
 let private refusals =
     testList
         "refused"
@@ -464,4 +553,4 @@ let private learns =
         Expect.isGreaterThan (dice "model") (dice "mean training mask") "more than the best fixed answer"
 
 let tests =
-    testSequenced (testList "Trainer" [ resumed; refusals; leftOut; controls; learns ])
+    testSequenced (testList "Trainer" [ resumed; longer; refusals; leftOut; controls; learns ])

@@ -215,6 +215,7 @@ let request folder out : TrainRequest =
         Weights = Path.Combine(folder, "tower.safetensors")
         Text = Some(Path.Combine(folder, "text.safetensors"))
         TextWeights = None
+        From = None
         Settings = settings
         Out = Path.Combine(folder, out)
         Resume = false
