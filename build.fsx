@@ -40,45 +40,87 @@ let pretrain () =
     build ()
     run (Path.Combine(root, "bin", "mcdrl")) [ "pretrain"; "--out"; "models/mini"; "--seed"; "1" ]
 
-/// Replaces models/demo, which answers when no model is named.
-let embedded () =
-    build ()
-    remove "out/embedded"
-    let mcdrl = run (Path.Combine(root, "bin", "mcdrl"))
-    let data, finished = "out/embedded/data", "out/embedded/run"
+/// The package of ResNet-18 weights, in a folder of its own.
+let resnet18 = "Microsoft.ML.DnnImageFeaturizer.ResNet18", "0.23.1"
 
-    mcdrl
-        [
-            "phantom"
-            "--out"
-            data
-            "--sites"
-            "5"
-            "--images"
-            "200"
-            "--side"
-            "128"
-            "--seed"
-            "1"
-        ]
+/// ResNet-18 weights as safetensors, out of their package.
+let tower (out: string) =
+    let name, version = resnet18
+    let fetch = Path.Combine(root, "out", "embedded", "fetch")
+    Directory.CreateDirectory fetch |> ignore
+
+    File.WriteAllText(
+        Path.Combine(fetch, "fetch.csproj"),
+        $"""<Project Sdk="Microsoft.NET.Sdk">
+  <PropertyGroup><TargetFramework>net10.0</TargetFramework></PropertyGroup>
+  <ItemGroup><PackageDownload Include="{name}" Version="[{version}]" /></ItemGroup>
+</Project>"""
+    )
+
+    quietly "Fetch" "dotnet" [ "restore"; fetch; "--packages"; Path.Combine(fetch, "packages") ]
+    let package = Path.Combine(fetch, "packages", name.ToLowerInvariant(), version)
+    run "dotnet" [ "fsi"; Path.Combine(root, "scripts", "resnet18.fsx"); package; out ]
+
+/// Replaces models/polyp, which answers when no model is named. What an earlier call trained is gone on with.
+let embedded (data: string) (text: string) =
+    build ()
+    let mcdrl = run (Path.Combine(root, "bin", "mcdrl"))
+    let weights, finished = "out/embedded/resnet18", "out/embedded/run"
+
+    if not (Directory.Exists(Path.Combine(root, weights))) then
+        tower weights
 
     mcdrl
         [
             "train"
             "--data"
             data
+            "--leave-out"
+            "c6"
             "--weights"
-            "models/mini"
+            weights
+            if Directory.Exists text then "--text-weights" else "--text"
+            text
             "--preset"
-            "demo"
+            "best"
+            "--store"
+            "f16"
             "--seed"
             "1"
             "--out"
             finished
+            if File.Exists(Path.Combine(root, finished, "run.json")) then
+                "--resume"
+            for setting in
+                [
+                    "method.input_size=288"
+                    "method.layers=2"
+                    "method.refinements=2"
+                    "optimiser.trained_blocks=4"
+                    "optimiser.tower_factor=0.2"
+                    "optimiser.tower_precision=bf16"
+                    "optimiser.epochs=16"
+                    "optimiser.averaging=0.995"
+                    "augmentation.colour_exchange=0.5"
+                    "augmentation.scale=0.6"
+                ] do
+                "--set"
+                setting
         ]
 
-    remove "models/demo"
-    Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "demo"))
+    mcdrl
+        [
+            "card"
+            "--model"
+            finished
+            "--data"
+            data
+            "--about"
+            "models/about-polyp.md"
+        ]
+
+    remove "models/polyp"
+    Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "polyp"))
 
 /// The two packages of the C# API and those that they stand on.
 let packages =
@@ -160,14 +202,15 @@ let targets =
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
         "bench", "build and time the parts of a segmentation; `bin/mcdrl bench` times the whole", bench
-        "demo", "build, segment frames of a hospital that the model has never seen, and show them on a page", demo
-        "study", "build, train on four simulated hospitals, judge on a fifth, and write a page about it", study
+        "demo",
+        "build, segment frames of a hospital that the model has never seen, and show them on a page",
+        demo
+        "study",
+        "build, train on four simulated hospitals, judge on a fifth, and write a page about it",
+        study
         "pretrain",
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain
-        "embedded",
-        "build, and make models/demo anew: the model that answers when none is named (some minutes)",
-        embedded
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
         "slim", "build the command without libtorch, for `segment --onnx` alone", slim
         "format", "format the sources", format
@@ -180,6 +223,8 @@ let help =
         ""
         for name, description, _ in targets do
             $"  {name, -15}{description}"
+        "  embedded       build, and make models/polyp anew, the model that answers when none is named (an hour or more on two"
+        "                 cores): embedded --data POLYPGEN --text TABLE-OR-SENTENCE-ENCODER"
     ]
     |> String.concat "\n"
 
@@ -192,6 +237,7 @@ match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
         if target = name then
             action ()
 | "test" :: asked -> testOnly asked
+| [ "embedded"; "--data"; data; "--text"; text ] -> embedded data text
 | other ->
     let line = String.concat " " other
     eprintfn $"Unknown target: {line}\n\n{help}"

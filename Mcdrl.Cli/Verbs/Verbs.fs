@@ -14,6 +14,7 @@ module Verbs =
             BenchVerb.verb
             PhantomVerb.verb
             PretrainVerb.verb
+            CardVerb.verb
             DemoVerb.verb
             StudyVerb.verb
             ExperimentVerb.verb

@@ -46,7 +46,9 @@ module Packing =
         }
 
     let private laidOut packing stride padding (weight: Tensor) =
-        scoped (fun () -> weight.``to`` (Precision.dtype packing.Precision) |> OneDnn.packConvolution stride padding)
+        scoped (fun () ->
+            weight.``to`` (Precision.dtype packing.Precision)
+            |> OneDnn.packConvolution stride padding)
 
     let private conv packing stride padding (layer: Conv2d) : Conv2d =
         let weight = laidOut packing stride padding layer.weight

@@ -29,7 +29,7 @@ module Bundle =
     let private prefixed prefix tree =
         Tree.leaves tree |> List.map (fun (path, leaf) -> $"{prefix}.{path}", leaf)
 
-    let private card (manifest: Manifest) =
+    let private card (manifest: Manifest) (sections: string list) =
         let p = manifest.Provenance
         let listed = String.concat ", "
 
@@ -69,6 +69,7 @@ module Bundle =
                 "|---|---|---|"
                 yield! metrics
                 ""
+                yield! sections
                 "Settings, preprocessing and prompts are in `mcdrl.json`. The licences of the training data and of the tower's weights apply to this model too."
                 ""
             ]
@@ -102,7 +103,7 @@ module Bundle =
              |> List.map (fun (name, leaf) -> name, WeightStorage.stored storage leaf))
         |> Result.bind (fun () ->
             Safetensors.write (path textName) Map.empty (Tree.leaves (withoutImages model.Texts)))
-        |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest))
+        |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest []))
         |> Result.bind (fun () ->
             match file weightsName, file textName, file cardName with
             | Ok weights, Ok text, Ok card ->
@@ -215,7 +216,7 @@ module Bundle =
             | _ -> Error fault
 
     /// A folder of a model, or a training run's folder that holds one.
-    let private locate (folder: string) =
+    let locate (folder: string) =
         let inside = ofRun folder
 
         if not (File.Exists(Path.Combine(folder, manifestName))) && Directory.Exists inside then
@@ -315,6 +316,22 @@ module Bundle =
         }
 
     let manifest (folder: string) : Result<Manifest, McdrlError> = state folder |> Result.map snd
+
+    let describe (folder: string) (metrics: ReportedMetric list) (sections: string list) =
+        result {
+            let! folder, manifest = state folder
+            let path name = Path.Combine(folder, name)
+            let manifest = { manifest with Metrics = metrics }
+            do! Files.writeText (path cardName) (card manifest sections)
+            let! digest = Files.sha256 (path cardName)
+
+            return!
+                { manifest with
+                    Files = manifest.Files.Add(cardName, digest)
+                }
+                |> RecordJson.render
+                |> Files.writeText (path manifestName)
+        }
 
     let sha256 (folder: string) : Result<string, McdrlError> =
         state folder

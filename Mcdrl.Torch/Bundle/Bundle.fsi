@@ -22,6 +22,9 @@ module Bundle =
     /// Where a training run's folder keeps its model.
     val ofRun: folder: string -> string
 
+    /// The folder of the bundle itself: `folder`, or the one in a training run's.
+    val locate: folder: string -> string
+
     /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     val write: folder: string -> model: Model -> Result<unit, McdrlError>
 
@@ -37,6 +40,11 @@ module Bundle =
     /// What a bundle, or the one in a training run's folder, states about itself, checked as far as that goes without tensors. Needs no
     /// libtorch.
     val manifest: folder: string -> Result<Manifest, McdrlError>
+
+    /// Puts other figures into a bundle, or the one in a training run's folder, and writes its card anew: with sections of Markdown, a
+    /// line each, after what every card says. Weights and texts stay as they are.
+    val describe:
+        folder: string -> metrics: ReportedMetric list -> sections: string list -> Result<unit, McdrlError>
 
     /// Digest of a bundle's `mcdrl.json`, which holds those of its other files.
     val sha256: folder: string -> Result<string, McdrlError>

@@ -4,12 +4,12 @@ open System
 open System.IO
 open System.Reflection
 
-/// The small model that comes with the product, for when none is named. It has only ever seen simulated frames.
+/// The model that comes with the product, for when none is named: polyps in still frames of colonoscopy.
 [<RequireQualifiedAccess>]
 module EmbeddedModel =
     /// What to tell whoever uses it.
     let notice =
-        "No model was named: using the embedded demo model, trained on simulated endoscopy alone. It shows how Mcdrl works; it is not for clinical use."
+        "No model was named: using the embedded one, for polyps in colonoscopy stills. Research software, not for clinical use."
 
     /// Next to the program, or next to this assembly where another program hosts it.
     let private places =
@@ -21,7 +21,7 @@ module EmbeddedModel =
                 |> Option.toList
         ]
         |> List.filter ((<>) "")
-        |> List.map (fun folder -> Path.Combine(folder, "models", "demo"))
+        |> List.map (fun folder -> Path.Combine(folder, "models", "polyp"))
 
     /// The bundle's folder.
     let folder () : Result<string, McdrlError> =

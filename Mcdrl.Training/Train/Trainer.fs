@@ -119,7 +119,10 @@ module Trainer =
 
             do! requireTower request weights.Path weights.Tower
             do! requirePrecision request.Settings weights.Tower
-            let! tower = Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower
+
+            let! tower =
+                Tower.withInstanceNorm request.Settings.Method.InstanceNorm weights.Tower
+
             return { weights with Tower = tower }, start
         }
 

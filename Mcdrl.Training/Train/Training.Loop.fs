@@ -108,7 +108,10 @@ module internal TrainingLoop =
         let classes = int loop.Texts.classes.shape[1]
         let confounders, marks = given.Confounders, given.Drawn.Labels
         let precision = Option.defaultValue Precision.Fp32 settings.Optimiser.TowerPrecision
-        let features, transformed = Views.seenBy precision state.Running loop.Training given.Drawn
+
+        let features, transformed =
+            Views.seenBy precision state.Running loop.Training given.Drawn
+
         let labels = marks.``to``(loop.Training.Device).``to`` torch.int64
 
         let shown =

@@ -36,7 +36,10 @@ module internal PriorEstimate =
 
         let posterior members =
             use _scope = torch.NewDisposeScope()
-            let features, _ = Views.draw frames 0 members None |> Views.seenBy Precision.Fp32 tower frames
+
+            let features, _ =
+                Views.draw frames 0 members None |> Views.seenBy Precision.Fp32 tower frames
+
             let each = Prior.posterior scale texts.conditions features.Image
             each.sum(0L).cpu().data<float>().ToArray()
 

@@ -242,7 +242,10 @@ module Views =
 
                 Array.concat
                     [
-                        yield! throughTower views Precision.Fp32 tower (frame.unsqueeze 0L) |> parts |> List.map bytesOf
+                        yield!
+                            throughTower views Precision.Fp32 tower (frame.unsqueeze 0L)
+                            |> parts
+                            |> List.map bytesOf
                         BitConverter.GetBytes(counts: float32)
                         BitConverter.GetBytes(int confounder)
                     ]
@@ -410,7 +413,12 @@ module Views =
 
     /// What the tower, computing in `precision`, sees in a batch: its features, and those of the conditioned views. The caller
     /// owns the tensors.
-    let internal seenBy precision (tower: Tower) (views: Views) (drawn: Drawn) : TowerFeatures * Transformed option =
+    let internal seenBy
+        precision
+        (tower: Tower)
+        (views: Views)
+        (drawn: Drawn)
+        : TowerFeatures * Transformed option =
         let kept (features: TowerFeatures, transformed: Transformed option) : Tensor seq =
             [
                 yield! parts features

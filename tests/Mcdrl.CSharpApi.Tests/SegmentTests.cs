@@ -36,7 +36,7 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
     {
         var found = McdrlApi.Segment(tiny.Image);
         Assert.Equal((50, 37), (found.Width, found.Height));
-        Assert.Equal(["polyp", "tumor", "inflammation", "nodule", "cyst"], found.Classes.Select(lesion => lesion.Name));
+        Assert.Equal(["polyp"], found.Classes.Select(lesion => lesion.Name));
         Assert.Contains("not for clinical use", McdrlApi.EmbeddedModelNotice, StringComparison.Ordinal);
 
         using var embedded = McdrlApi.LoadEmbedded();

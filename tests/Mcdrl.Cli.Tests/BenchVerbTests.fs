@@ -58,7 +58,7 @@ let tests =
                 test "the embedded model where none is named, and a table for people" {
                     let outcome = bench ([ "--part"; "segmenter" ] @ quick)
                     Expect.equal outcome.Code 0 outcome.Err
-                    Expect.stringContains outcome.Out "embedded demo model" "said"
+                    Expect.stringContains outcome.Out "using the embedded one" "said"
                     Expect.isMatch outcome.Out @"exact +1 +mcdrl +fp32" "a row"
                     Expect.isMatch outcome.Out @"exact +1 +onnxruntime +fp32" "and one to compare with"
                     Expect.stringContains outcome.Out "peak in fp32" "the machine's own limit"

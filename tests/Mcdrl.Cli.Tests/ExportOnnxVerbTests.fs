@@ -53,7 +53,7 @@ let tests =
                         let file = Path.Combine(folder, "demo.onnx")
                         let outcome = export [ "--out"; file ]
                         Expect.equal outcome.Code 0 outcome.Err
-                        Expect.stringContains outcome.Out "embedded demo model" "said"
+                        Expect.stringContains outcome.Out "using the embedded one" "said"
                         Expect.isMatch outcome.Out @"masks in \d+ of" "figures"
                         Expect.isTrue (File.Exists file) "written")
                 }

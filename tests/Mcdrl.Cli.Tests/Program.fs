@@ -25,6 +25,7 @@ let main argv =
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests
+                    CardVerbTests.tests
                     DemoVerbTests.tests
                     StudyVerbTests.tests
                     DataImportVerbTests.tests

@@ -224,7 +224,7 @@ let tests =
                             mcdrl [ "segment"; Path.Combine(images, "good.png"); "--out"; out; "--json" ]
 
                         Expect.equal outcome.Code 0 outcome.Err
-                        Expect.stringContains outcome.Err "embedded demo model" "said"
+                        Expect.stringContains outcome.Err "using the embedded one" "said"
                         Expect.stringContains outcome.Err "not for clinical use" "said"
                         Expect.isTrue (File.Exists(Path.Combine(out, "good.mask.png"))) "a mask"
                         Expect.equal (objects outcome).Length 1 "one result")

@@ -100,6 +100,7 @@ module Rules =
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
             "Mcdrl.Lab/Experiment", pages :: below
+            "Mcdrl.Lab/Card", pages :: below
             "Mcdrl.Lab/Demo", pages :: below
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 

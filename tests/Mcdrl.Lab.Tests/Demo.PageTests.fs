@@ -51,6 +51,7 @@ let private results: DemoResults =
                 Seed = 1UL
                 Epoch = 7
                 TrainingFrames = 1281
+                FineTunedFrom = None
             }
         Metrics =
             [

@@ -38,6 +38,7 @@ let private tests () =
         ExperimentWordingTests.tests
         ExperimentPageTests.tests
         ExperimentReportFilesTests.tests
+        CardTests.tests
         DemoResultsTests.tests
         DemoPageTests.tests
         StudyPageTests.tests

@@ -317,37 +317,49 @@ let private mixed =
     testList
         "mixed precision"
         [
-            inScope "a plain ResNet in bf16 sees about what it sees in fp32, and gradients reach the fp32 kernels" (fun () ->
-                let tower = Tower.PlainResNet(styleless 0)
-                let images = torch.rand [| 2L; 3L; 64L; 64L |]
-                let plain = (Tower.forward DenseMode.Plain tower images).Dense
+            inScope
+                "a plain ResNet in bf16 sees about what it sees in fp32, and gradients reach the fp32 kernels"
+                (fun () ->
+                    let tower = Tower.PlainResNet(styleless 0)
+                    let images = torch.rand [| 2L; 3L; 64L; 64L |]
+                    let plain = (Tower.forward DenseMode.Plain tower images).Dense
 
-                for path, leaf in Tree.leaves tower do
-                    if Tower.isTrainable path then
-                        leaf.requires_grad <- true
+                    for path, leaf in Tree.leaves tower do
+                        if Tower.isTrainable path then
+                            leaf.requires_grad <- true
 
-                let half = Tower.inPrecision Precision.Bf16 tower
-                let seen = (Tower.forward DenseMode.Plain half images).Dense
-                Expect.equal seen.dtype torch.bfloat16 "computed in bf16"
+                    let half = Tower.inPrecision Precision.Bf16 tower
+                    let seen = (Tower.forward DenseMode.Plain half images).Dense
+                    Expect.equal seen.dtype torch.bfloat16 "computed in bf16"
 
-                let cosine =
-                    torch.nn.functional.cosine_similarity (plain.flatten(), (widened seen).flatten (), 0L, 1e-8)
+                    let cosine =
+                        torch.nn.functional.cosine_similarity (
+                            plain.flatten (),
+                            (widened seen).flatten(),
+                            0L,
+                            1e-8
+                        )
 
-                Expect.isGreaterThan (cosine.ToDouble()) 0.99 "about the same"
-                Expect.isGreaterThan (gap plain (widened seen)) 0.0 "not the very same"
-                (widened seen).sum().backward ()
+                    Expect.isGreaterThan (cosine.ToDouble()) 0.99 "about the same"
+                    Expect.isGreaterThan (gap plain (widened seen)) 0.0 "not the very same"
+                    (widened seen).sum().backward()
 
-                for path, leaf in Tree.leaves tower do
-                    if Tower.isTrainable path then
-                        Expect.equal (nonNull leaf.grad).dtype torch.float32 path)
+                    for path, leaf in Tree.leaves tower do
+                        if Tower.isTrainable path then
+                            Expect.equal (nonNull leaf.grad).dtype torch.float32 path)
 
             inScope "a packed stem below trained stages stays in fp32" (fun () ->
                 let tower =
-                    FrozenTower.packed 4 (Tower.PlainResNet(styleless 0)) |> Tower.inPrecision Precision.Bf16
+                    FrozenTower.packed 4 (Tower.PlainResNet(styleless 0))
+                    |> Tower.inPrecision Precision.Bf16
 
                 let images = torch.rand [| 1L; 3L; 64L; 64L |]
                 use _noGrad = torch.no_grad ()
-                Expect.equal (Tower.forward DenseMode.Plain tower images).Dense.dtype torch.bfloat16 "the rest")
+
+                Expect.equal
+                    (Tower.forward DenseMode.Plain tower images).Dense.dtype
+                    torch.bfloat16
+                    "the rest")
 
             inScope "fp32, and a CLIP tower, are left as they are" (fun () ->
                 for tower, precision in

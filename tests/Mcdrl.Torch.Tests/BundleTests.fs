@@ -118,6 +118,36 @@ let private kept =
                 changed (edit "README.md" (fun text -> text + "\nOurs.\n")) (fun folder ->
                     Expect.isOk (Bundle.load folder) "loads")
 
+            testCase "described anew: other figures and sections, the same weights"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                changed
+                    (fun folder ->
+                        Bundle.describe
+                            folder
+                            [
+                                {
+                                    Name = "Dice, elsewhere"
+                                    Value = 0.625
+                                    Protocol = "twice"
+                                }
+                            ]
+                            [ "## More"; ""; "Words." ]
+                        |> Outcome.ok)
+                    (fun folder ->
+                        let before = Outcome.ok (Bundle.load (World.bundle ()))
+                        let after = Outcome.ok (Bundle.load folder)
+                        Expect.equal (after.Manifest.Metrics |> List.map _.Value) [ 0.625 ] "figures"
+
+                        for name in [ "weights.safetensors"; "text.safetensors" ] do
+                            Expect.equal after.Manifest.Files[name] before.Manifest.Files[name] name
+
+                        let card = File.ReadAllText(inside "README.md" folder)
+
+                        for part in [ "| Dice, elsewhere | 0.6250 | twice |"; "## More"; "c was never seen" ] do
+                            Expect.stringContains card part "said")
+
             testCase "the card says what it must"
             <| fun () ->
                 let card = File.ReadAllText(inside "README.md" (World.bundle ()))

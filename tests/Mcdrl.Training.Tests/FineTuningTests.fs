@@ -87,35 +87,18 @@ let private starts =
                     Expect.exists start.Taken (fun part -> part.Contains "ViT-2x64-8-32") "the tower"
                     Expect.exists start.Taken (fun part -> part.Contains "polyp") "the texts")
 
-            testCase "models/demo: an epoch moves it, and begins where it was"
+            testCase "the embedded model: an epoch moves it, and begins where it was"
             <| fun () ->
                 World.within (fun folder ->
-                    let demo = Outcome.ok (EmbeddedModel.folder ())
-                    let manifest = Outcome.ok (Bundle.manifest demo)
-                    let data = Path.Combine(folder, "phantom")
-
-                    Outcome.ok (
-                        PhantomDataset.write
-                            {
-                                Out = data
-                                Sites = 2
-                                Images = 4
-                                Seed = 3UL
-                                Side = 64
-                                Confounded = false
-                                Force = false
-                            }
-                            Progress.none
-                    )
-                    |> ignore
+                    let embedded = Outcome.ok (EmbeddedModel.folder ())
+                    let manifest = Outcome.ok (Bundle.manifest embedded)
 
                     let train out change =
                         let request =
                             { request folder out id with
-                                Data = data
-                                LeaveOut = None
-                                Weights = demo
-                                From = Some demo
+                                Weights = embedded
+                                From = Some embedded
+                                Store = WeightStorage.F16
                                 Settings =
                                     FineTuning.settings manifest
                                     |> optimiser (fun settings ->
@@ -131,8 +114,8 @@ let private starts =
 
                     let unmoved, moved = train "unmoved" still, train "moved" id
                     let weights = "weights.safetensors"
-                    Expect.equal (bytes unmoved weights) (bytes demo weights) "where it was"
-                    Expect.notEqual (bytes moved weights) (bytes demo weights) "moved")
+                    Expect.equal (bytes unmoved weights) (bytes embedded weights) "where it was"
+                    Expect.notEqual (bytes moved weights) (bytes embedded weights) "moved")
 
             testCase "the settings are the model's, with the intervention on from the first step"
             <| fun () ->
