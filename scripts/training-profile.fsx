@@ -181,14 +181,19 @@ let step (members: int array) =
                 Some
                     {
                         Features =
-                            Views.throughTower views precision state.Running (batchOf (fun (_, _, other) -> other))
+                            Views.throughTower
+                                views
+                                precision
+                                state.Running
+                                (batchOf (fun (_, _, other) -> other))
                         Weight = torch.ones (int64 members.Length)
                     })
         else
             None
 
     let features =
-        part "tower" (fun () -> Views.throughTower views precision state.Running (batchOf (fun (seen, _, _) -> seen)))
+        part "tower" (fun () ->
+            Views.throughTower views precision state.Running (batchOf (fun (seen, _, _) -> seen)))
 
     let labels = (batchOf (fun (_, labels, _) -> labels)).``to`` torch.int64
 

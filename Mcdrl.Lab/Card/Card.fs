@@ -14,6 +14,7 @@ type CardRequest =
         Sites: string list
         /// A Markdown file of the maker's own words: intended use, licences.
         About: string option
+        /// `cpu`, `cuda`, `cuda:N` or `auto`.
         Device: string
     }
 

@@ -15,6 +15,7 @@ type DemoRequest =
         Data: string option
         /// How many frames of each site are shown, evenly spaced.
         Frames: int
+        /// `cpu`, `cuda`, `cuda:N` or `auto`.
         Device: string
     }
 

@@ -11,6 +11,31 @@ module internal Explained =
         |> Seq.zip conditions
         |> List.ofSeq
 
+    /// What an answer [1, K + 1, S, S] says about a picture, with I(Y; Z | F) [1, S, S] and the influences [1, M] where the mode compares
+    /// conditions.
+    let segmentation (manifest: Manifest) mode marking (picture: Picture) (probabilities: Tensor) comparison =
+        let probabilities = probabilities.squeeze(0L).cpu().contiguous()
+        let upright = Upsampling.marked marking picture.Height picture.Width probabilities
+
+        {
+            Mask = LabelMap.inFile picture.Orientation upright
+            Upright = upright
+            Classes = manifest.Classes
+            Mode = mode
+            Marking = marking
+            Probabilities = probabilities.data<float32>().ToArray()
+            Side = manifest.Preprocessing.InputSize
+            Orientation = picture.Orientation
+            Influence =
+                comparison
+                |> Option.map (snd >> perCondition manifest.Settings.Method.Conditions)
+                |> Option.defaultValue []
+            Disagreement =
+                comparison
+                |> Option.map (fun (information: Tensor, _) ->
+                    information.mean().cpu().item<float32>() |> float)
+        }
+
     let regionsSeen (observation: Observation) : RegionsSeen =
         let similarity = observation.Similarity.squeeze(0L).cpu().``to`` torch.float32
         let height, width = int similarity.shape[0], int similarity.shape[1]

@@ -413,36 +413,6 @@ module Segmenter =
                     Foretold = first.Foretold @ next.Foretold
                 }))
 
-    let private result
-        (segmenter: Segmenter)
-        mode
-        marking
-        (picture: Picture)
-        (probabilities: Tensor)
-        comparison
-        =
-        let probabilities = probabilities.squeeze(0L).cpu().contiguous()
-        let upright = Upsampling.marked marking picture.Height picture.Width probabilities
-
-        {
-            Mask = LabelMap.inFile picture.Orientation upright
-            Upright = upright
-            Classes = segmenter.Manifest.Classes
-            Mode = mode
-            Marking = marking
-            Probabilities = probabilities.data<float32>().ToArray()
-            Side = segmenter.Manifest.Preprocessing.InputSize
-            Orientation = picture.Orientation
-            Influence =
-                comparison
-                |> Option.map (snd >> Explained.perCondition segmenter.Manifest.Settings.Method.Conditions)
-                |> Option.defaultValue []
-            Disagreement =
-                comparison
-                |> Option.map (fun (information: Tensor, _) ->
-                    information.mean().cpu().item<float32>() |> float)
-        }
-
     let segmentWith
         (marking: Marking)
         (segmenter: Segmenter)
@@ -458,7 +428,7 @@ module Segmenter =
         let probabilities, comparison =
             answer segmenter mode frames observe (underEach segmenter)
 
-        result segmenter mode marking picture probabilities comparison
+        Explained.segmentation segmenter.Manifest mode marking picture probabilities comparison
 
     let segment segmenter mode picture =
         segmentWith Marking.standard segmenter mode picture
@@ -476,7 +446,13 @@ module Segmenter =
         let regions = Explained.regionsSeen answer.Observation
 
         let segmentation =
-            result segmenter mode marking picture answer.Probabilities answer.Comparison
+            Explained.segmentation
+                segmenter.Manifest
+                mode
+                marking
+                picture
+                answer.Probabilities
+                answer.Comparison
 
         match answer.Each with
         | Some each ->

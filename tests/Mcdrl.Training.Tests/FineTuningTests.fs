@@ -113,9 +113,21 @@ let private starts =
                         Bundle.ofRun request.Out
 
                     let unmoved, moved = train "unmoved" still, train "moved" id
-                    let weights = "weights.safetensors"
-                    Expect.equal (bytes unmoved weights) (bytes embedded weights) "where it was"
-                    Expect.notEqual (bytes moved weights) (bytes embedded weights) "moved")
+                    use _scope = torch.NewDisposeScope()
+
+                    let weights folder =
+                        let model = Outcome.ok (Bundle.load folder)
+                        Tree.leaves model.Tower @ Tree.leaves model.Network
+
+                    // By value: a step by 0 makes 0 of −0, which half precision has many of.
+                    let changed folder =
+                        List.zip (weights embedded) (weights folder)
+                        |> List.filter (fun ((_, before), (_, after)) ->
+                            not (before.equal(after).all().ToBoolean()))
+                        |> List.map (fst >> fst)
+
+                    Expect.isEmpty (changed unmoved) "where it was"
+                    Expect.isNonEmpty (changed moved) "moved")
 
             testCase "the settings are the model's, with the intervention on from the first step"
             <| fun () ->

@@ -201,7 +201,10 @@ let tests =
 
                         Expect.isTrue (packed validating) "as it is validated"
                         let drawn = Views.draw views 0 [| 5; 0; 11 |] (Some confounders)
-                        let seen tower = Views.seenBy Precision.Fp32 tower views drawn
+
+                        let seen tower =
+                            Views.seenBy Precision.Fp32 tower views drawn
+
                         let found, foundOthers = seen state.Running
                         let expected, expectedOthers = seen state.Tower
 
