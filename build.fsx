@@ -95,6 +95,7 @@ let embedded (data: string) (text: string) =
                 [
                     "method.input_size=288"
                     "method.layers=2"
+                    "method.min_area=0.002"
                     "method.refinements=2"
                     "optimiser.trained_blocks=4"
                     "optimiser.tower_factor=0.2"

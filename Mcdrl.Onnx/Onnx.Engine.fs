@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Globalization
 open System.Text.Json
 open FsToolkit.ErrorHandling
 open Microsoft.ML.OnnxRuntime
@@ -12,6 +13,7 @@ type OnnxFacts =
         Conditions: string list
         Mode: Marginalisation
         InputSize: int
+        MinArea: float option
     }
 
 [<RequireQualifiedAccess>]
@@ -86,6 +88,14 @@ module OnnxEngine =
                     foreign path $"no file can answer in its mode, {Marginalisation.name mode}"
                 )
 
+            let! minArea =
+                match session.ModelMetadata.CustomMetadataMap.TryGetValue OnnxContract.minArea with
+                | false, _ -> Ok None
+                | true, text ->
+                    match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+                    | true, share when share >= 0.0 && share <= 0.1 -> Ok(Some share)
+                    | _ -> Error(foreign path $"its `{OnnxContract.minArea}` is \"{text}\"")
+
             let! side = stated "input_size"
 
             match Int32.TryParse side with
@@ -100,6 +110,7 @@ module OnnxEngine =
                                 []
                         Mode = mode
                         InputSize = side
+                        MinArea = minArea
                     }
             | _ -> return! Error(foreign path $"its `input_size` is \"{side}\"")
         }
@@ -165,6 +176,7 @@ module OnnxEngine =
         (found: OnnxOutput)
         : SegmentationResult =
         let facts = engine.Facts
+        let marking = Marking.inPicture facts.MinArea picture.Height picture.Width marking
 
         let upright =
             Marking.labels marking picture.Height picture.Width facts.InputSize found.Probabilities

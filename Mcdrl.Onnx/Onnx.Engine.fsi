@@ -14,6 +14,8 @@ type OnnxFacts =
         Mode: Marginalisation
         /// Side of the square input in pixels.
         InputSize: int
+        /// Regions that cover a smaller share of the picture are not marked, where no smallest region is asked for; `None` for 0.
+        MinArea: float option
     }
 
 /// The answer about some frames, row by row in the order of the axes.

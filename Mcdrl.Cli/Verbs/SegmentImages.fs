@@ -15,7 +15,8 @@ module SegmentImages =
     let thresholdUsage =
         "mark pixels that show a lesion with at least this probability, as the most probable class of lesion. Default: each pixel's most probable class, with one class 0.5."
 
-    let minAreaUsage = "don't mark regions of fewer pixels of the image. Default 0."
+    let minAreaUsage =
+        "don't mark regions of fewer pixels of the image; 1 marks those of any size. Default 0: what the model says, most often any size."
 
     /// What is asked by these flags; what is out of range is a `Usage` error.
     let request threshold minArea probabilities : Result<SegmentRequest, McdrlError> =

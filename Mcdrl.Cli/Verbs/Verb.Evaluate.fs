@@ -86,6 +86,11 @@ module EvaluateVerb =
 
             say $"Marked: pixels {least}, regions of at least {found.Marking.MinArea} pixels."
 
+        match found.MinAreaShare with
+        | Some share when found.Marking.MinArea = 0L ->
+            say $"Marked, as the model says: regions of at least {100.0 * share} %% of a frame."
+        | _ -> ()
+
         if not found.Seen.IsEmpty then
             let seen = String.concat ", " found.Seen
             say $"The model was trained on {seen}: these are not figures for an unseen site."
@@ -191,6 +196,7 @@ module EvaluateVerb =
                 "flips", Json.text (FlipsName.ofFlips found.Flips)
                 "threshold", found.Marking.Threshold |> Option.map Json.number |> Option.defaultValue null
                 "min_area", Json.whole found.Marking.MinArea
+                "min_area_share", found.MinAreaShare |> Option.map Json.number |> Option.defaultValue null
                 "seen_sites", found.Seen |> Seq.map Json.text |> Json.array
                 "seconds", Json.number found.Seconds
 

@@ -6,7 +6,7 @@ type Marking =
         /// P(lesion) at or above which a pixel is marked, as the most probable of the lesion classes. `None` gives each pixel its most
         /// probable class, background among them; with one lesion class that is a threshold of 0.5, but for ties, which are not marked.
         Threshold: float option
-        /// Regions of fewer pixels of the picture are not marked.
+        /// Regions of fewer pixels of the picture are not marked; 0 leaves it to the model, see `Marking.inPicture`.
         MinArea: int64
     }
 
@@ -100,7 +100,7 @@ module PixelRun =
 /// Ways to mark, and what they make of probabilities.
 [<RequireQualifiedAccess>]
 module Marking =
-    /// The most probable class of each pixel, regions of any size.
+    /// The most probable class of each pixel, regions of the size that the model marks.
     let standard = { Threshold = None; MinArea = 0L }
 
     /// A way to mark; what is out of range is a `Usage` error, all of it at once.
@@ -120,7 +120,7 @@ module Marking =
                 McdrlError.usage
                     $"{minArea} is no number of pixels"
                     "“min_area”"
-                    "Give 0 for regions of any size, or the number of pixels that a region needs to be marked"
+                    "Give 0 for what the model says, 1 for regions of any size, or the number of pixels that a region needs to be marked"
         ]
         |> McdrlError.ofList
         |> Option.map Error
@@ -131,6 +131,15 @@ module Marking =
                     MinArea = minArea
                 }
         )
+
+    /// The marking of a picture of this size: where no smallest region is asked for, the model's own, a share of the picture.
+    let inPicture (share: float option) (height: int) (width: int) (marking: Marking) : Marking =
+        match share with
+        | Some share when marking.MinArea = 0L ->
+            { marking with
+                MinArea = int64 (ceil (share * float height * float width))
+            }
+        | _ -> marking
 
     /// The map without regions of fewer than `minArea` pixels.
     let withoutSmall (minArea: int64) (map: LabelMap) : LabelMap =

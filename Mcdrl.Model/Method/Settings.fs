@@ -112,6 +112,9 @@ type MethodSettings =
         /// How many of a plain ResNet's first parts (its stem, `layer1`, …) normalise each frame by its own statistics, which takes
         /// a frame's style out: 0 to 3. `None` keeps what the weights state, which is 0 unless they say otherwise.
         InstanceNorm: int option
+        /// Regions that cover a smaller share of the frame are not marked, in answers to pictures. `None` for 0. Training and the choice
+        /// of the epoch mark regions of any size.
+        MinArea: float option
     }
 
 /// `loss` of a configuration: weights and temperatures of the objective.
@@ -288,6 +291,10 @@ module Settings =
                     "method.instance_norm"
                     (m.InstanceNorm |> Option.forall (within 0 3))
                     "must lie between 0 and 3"
+                check
+                    "method.min_area"
+                    (m.MinArea |> Option.forall (within 0.0 0.1))
+                    "must lie between 0 and 0.1, a share of the frame"
                 check "loss.causal" (within 0.0 1e6 l.Causal) "must be at least 0"
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"

@@ -15,6 +15,10 @@ module internal Explained =
     /// conditions.
     let segmentation (manifest: Manifest) mode marking (picture: Picture) (probabilities: Tensor) comparison =
         let probabilities = probabilities.squeeze(0L).cpu().contiguous()
+
+        let marking =
+            Marking.inPicture manifest.Settings.Method.MinArea picture.Height picture.Width marking
+
         let upright = Upsampling.marked marking picture.Height picture.Width probabilities
 
         {

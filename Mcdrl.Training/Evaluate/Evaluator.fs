@@ -43,6 +43,8 @@ type Evaluation =
         Flips: Flips option
         /// Which pixels the model's masks mark; soft maps are what they are.
         Marking: Marking
+        /// Regions that cover a smaller share of a frame are not marked, where no smallest region was asked for; `None` for 0.
+        MinAreaShare: float option
         /// The model first, then the trivial answers.
         Answers: AnswerScores list
         /// Mean Dice of each lesion class over the frames that show it.
@@ -198,6 +200,13 @@ module Evaluator =
 
             let probabilities, disagreement =
                 Segmenter.probabilitiesAndDisagreement segmenter mode picture
+
+            let marking =
+                Marking.inPicture
+                    segmenter.Manifest.Settings.Method.MinArea
+                    picture.Height
+                    picture.Width
+                    marking
 
             let marked =
                 (Upsampling.marked marking picture.Height picture.Width probabilities).Labels
@@ -355,6 +364,7 @@ module Evaluator =
                     Mode = mode |> Option.defaultValue segmenter.Manifest.Settings.Method.Marginalisation
                     Flips = segmenter.Manifest.Settings.Method.Flips
                     Marking = marking
+                    MinAreaShare = segmenter.Manifest.Settings.Method.MinArea
                     Answers =
                         [
                             for name in names ->

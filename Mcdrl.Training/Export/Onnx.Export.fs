@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System.Globalization
 open System.Text.Json
 open TorchSharp
 
@@ -24,6 +25,8 @@ module OnnxExport =
             "active", (if manifest.Active then "true" else "false")
             "tower", manifest.Tower
             "input_size", string manifest.Preprocessing.InputSize
+            for share in Option.toList manifest.Settings.Method.MinArea do
+                OnnxContract.minArea, share.ToString("R", CultureInfo.InvariantCulture)
             "resize", RecordJson.text manifest.Preprocessing.Resize
             "preprocessing", preprocessing
             "trained_on", manifest.Provenance.Data

@@ -161,6 +161,33 @@ let private thresholds =
                     (Array.zip standard.Labels half.Labels)
         ]
 
+let private ofModels =
+    testList
+        "a model's own smallest region"
+        [
+            test "a share of the picture, where none is asked for" {
+                for share, asked, least in
+                    [
+                        None, 0L, 0L
+                        None, 7L, 7L
+                        Some 0.01, 0L, 50L
+                        Some 0.0101, 0L, 51L
+                        Some 0.01, 1L, 1L
+                        Some 0.0, 0L, 0L
+                    ] do
+                    let found =
+                        Marking.inPicture
+                            share
+                            50
+                            100
+                            { Marking.standard with
+                                MinArea = asked
+                            }
+
+                    Expect.equal found.MinArea least $"{share}, asked {asked}"
+            }
+        ]
+
 let private refusals =
     test "what is no probability or no area is refused, both at once" {
         for threshold in [ 0.0; -0.1; 1.01; nan; infinity ] do
@@ -174,4 +201,4 @@ let private refusals =
         Expect.isOk (Marking.create (Some 1.0) 5L) "the largest"
     }
 
-let tests = testList "Marking" [ runs; areas; thresholds; refusals ]
+let tests = testList "Marking" [ runs; areas; thresholds; ofModels; refusals ]

@@ -108,6 +108,8 @@ let tests =
                         })
                     for parts in [ -1; 4 ] do
                         "method.instance_norm", m (fun m -> { m with InstanceNorm = Some parts })
+                    for share in [ -0.01; 0.2; nan ] do
+                        "method.min_area", m (fun m -> { m with MinArea = Some share })
                     "method.layers", m (fun m -> { m with Layers = 0 })
                     "method.head_width", m (fun m -> { m with HeadWidth = 0 })
                     "method.refinements", m (fun m -> { m with Refinements = -1 })

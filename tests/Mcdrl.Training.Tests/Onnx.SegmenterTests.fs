@@ -193,7 +193,15 @@ let private agrees (model: Model) mode =
 
             let tensor = torch.tensor(answer).view(int64 classes, int64 side, int64 side)
             let told = Segmenter.segment segmenter (Some mode) picture
-            let mask = Upsampling.labels picture.Height picture.Width tensor
+
+            let marking =
+                Marking.inPicture
+                    model.Manifest.Settings.Method.MinArea
+                    picture.Height
+                    picture.Width
+                    Marking.standard
+
+            let mask = Upsampling.marked marking picture.Height picture.Width tensor
             World.sameButForTies mask told.Upright $"mask, {mode}, image {index}"
             Expect.isGreaterThan (Array.distinct mask.Labels).Length 1 "something is marked"
 
