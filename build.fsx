@@ -239,6 +239,9 @@ match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
             action ()
 | "test" :: asked -> testOnly asked
 | [ "embedded"; "--data"; data; "--text"; text ] -> embedded data text
+| "embedded" :: _ ->
+    eprintfn "Usage: dotnet fsi build.fsx embedded --data POLYPGEN --text TABLE-OR-SENTENCE-ENCODER"
+    exit 2
 | other ->
     let line = String.concat " " other
     eprintfn $"Unknown target: {line}\n\n{help}"

@@ -20,7 +20,7 @@ type BenchArgument =
         member argument.Usage =
             match argument with
             | Model _ ->
-                "the model's folder (RUN/model of a training run). Default: a small embedded model, for a first look."
+                "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Random _ ->
                 let known = String.concat ", " NamedTower.names
                 $"random weights on an architecture instead of a model: {known}."

@@ -12,7 +12,7 @@ type ExportOnnxArgument =
         member argument.Usage =
             match argument with
             | Model _ ->
-                "the model's folder (RUN/model of a training run). Default: a small embedded model, for a first look."
+                "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Mode _ ->
                 "exact, feature-mean, nwgm or attention: what the file's probabilities are; not rendered, which takes several passes. Default: the model's own."
             | Out _ -> "ONNX file to write, weights inside, smaller than 2 GiB. Default: mcdrl.onnx."
