@@ -28,8 +28,13 @@ module internal CardText =
             Finding.Ece, "expected calibration error"
         ]
 
+    let private isSeen (evaluation: Evaluation) (site: SiteFindings) = List.contains site.Site evaluation.Seen
+
+    /// All sites together are unseen only if each is: what pools seen and unseen ones is neither.
     let private isUnseen (evaluation: Evaluation) (site: SiteFindings) =
-        not (List.contains site.Site evaluation.Seen)
+        evaluation.Seen.IsEmpty
+        || not (isSeen evaluation site)
+           && evaluation.Images |> List.exists (fun image -> image.Site = site.Site)
 
     /// Each as a number between 0 and 1 with its protocol, of sites that the model has never seen.
     let metrics (evaluation: Evaluation) : ReportedMetric list =
@@ -71,9 +76,6 @@ module internal CardText =
 
     /// Markdown, line by line. `about` is the maker's own text.
     let sections (about: string option) (evaluation: Evaluation) (shown: CardFailure list) : string list =
-        let seen, unseen =
-            evaluation.Findings |> List.partition (isUnseen evaluation >> not)
-
         let table heading sites =
             match sites with
             | [] -> []
@@ -84,8 +86,14 @@ module internal CardText =
                 about
                 |> Option.map (fun text -> [ text.TrimEnd(); "" ])
                 |> Option.defaultValue []
-            yield! table "Sites that it has never seen" unseen
-            yield! table "Sites that it was trained on, for comparison" seen
+            yield!
+                evaluation.Findings
+                |> List.filter (isUnseen evaluation)
+                |> table "Sites that it has never seen"
+            yield!
+                evaluation.Findings
+                |> List.filter (isSeen evaluation)
+                |> table "Sites that it was trained on, for comparison"
 
             if not shown.IsEmpty then
                 yield! failures shown

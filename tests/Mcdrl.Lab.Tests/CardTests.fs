@@ -40,9 +40,20 @@ let tests =
                         let manifest = Outcome.ok (Bundle.manifest model)
                         let seen = evaluation.Seen
 
-                        let unseen =
-                            evaluation.Findings
-                            |> List.filter (fun site -> not (List.contains site.Site seen))
+                        let isOneOf sites (site: SiteFindings) = List.contains site.Site sites
+                        let pooled, single = evaluation.Findings |> List.partition (isOneOf [ "all" ])
+                        let unseen = single |> List.filter (isOneOf seen >> not)
+                        Expect.isNonEmpty pooled "all sites together are measured"
+
+                        for site in pooled do
+                            Expect.all
+                                manifest.Metrics
+                                (fun metric -> not (metric.Name.EndsWith $", {site.Site}"))
+                                "what pools seen and unseen sites is not among what was never seen"
+
+                            Expect.isFalse
+                                (card.Contains(FindingsText.figure Finding.Ece site))
+                                "nor in a table"
 
                         Expect.isNonEmpty seen "some sites were trained on"
                         Expect.isNonEmpty unseen "one was not"
