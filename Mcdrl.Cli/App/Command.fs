@@ -3,6 +3,7 @@
 module Mcdrl.Cli.Command
 
 open System
+open System.IO
 open System.Runtime.InteropServices
 open System.Threading
 
@@ -12,19 +13,21 @@ open System.Threading
 extern void private leave(int code)
 
 /// The first signal asks the running verb to stop and save; the second ends the process.
-let private onSignal (source: CancellationTokenSource) (context: PosixSignalContext) =
+let private onSignal (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
     context.Cancel <- true
 
     if source.IsCancellationRequested then
         leave 130
     else
-        Console.Error.WriteLine "Stopping. Once more to stop at once."
+        err.WriteLine "Stopping. Once more to stop at once."
         source.Cancel()
 
 /// Runs the arguments as one of the verbs and ends the process.
 let run verbs arguments : int =
+    Descriptors.settle ()
+    let out, err = new Outlet(Descriptors.writer 1), new Outlet(Descriptors.writer 2)
     use source = new CancellationTokenSource()
-    let handler = Action<PosixSignalContext>(onSignal source)
+    let handler = Action<PosixSignalContext>(onSignal err source)
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
 
@@ -33,14 +36,12 @@ let run verbs arguments : int =
             verbs
             {
                 Json = false
-                Out = Console.Out
-                Err = Console.Error
+                Out = out
+                Err = err
                 Terminal = not Console.IsErrorRedirected
                 Cancel = source.Token
             }
             arguments
 
-    Console.Out.Flush()
-    Console.Error.Flush()
     leave code
     code

@@ -18,9 +18,21 @@ module ProgressBar =
         override _.WriteLine(line: string | null) =
             console.WriteLine(Option.ofObj line |> Option.defaultValue "")
 
+    /// The session's stderr, which is a terminal: Spectre knows none but the console's own writer.
+    let private terminal (err: TextWriter) =
+        let size = AnsiConsoleOutput err
+
+        { new IAnsiConsoleOutput with
+            member _.Writer = err
+            member _.IsTerminal = true
+            member _.Width = size.Width
+            member _.Height = size.Height
+            member _.SetEncoding _ = ()
+        }
+
     let private drawn session (work: Session -> Progress -> 'a) =
         let console =
-            AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput session.Err))
+            AnsiConsole.Create(AnsiConsoleSettings(Out = terminal session.Err))
 
         let above = new Above(console)
 
