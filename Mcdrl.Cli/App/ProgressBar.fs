@@ -63,7 +63,7 @@ module ProgressBar =
                     | Some(current, task) when current = stage -> task
                     | _ ->
                         bar |> Option.iter (fun (_, task) -> task.StopTask())
-                        let task = context.AddTask(Markup.Escape stage)
+                        let task = context.AddTask(Markup.Escape(Printable.line stage))
                         bar <- Some(stage, task)
                         task
 
@@ -72,7 +72,7 @@ module ProgressBar =
                     task.IsIndeterminate <- step.Total <= 0
                     task.MaxValue <- float (max 1 step.Total)
                     task.Value <- float step.Done
-                    task.Description <- Markup.Escape $"{step.Stage} {step.Note}"
+                    task.Description <- Markup.Escape(Printable.line $"{step.Stage} {step.Note}")
 
                 work session { Tell = tell; Cancel = session.Cancel })
 
@@ -88,7 +88,7 @@ module ProgressBar =
                 stage <- step.Stage
                 last <- Stopwatch.StartNew()
                 let total = if step.Total > 0 then $"/{step.Total}" else ""
-                session.Err.WriteLine($"{step.Stage} {step.Done}{total} {step.Note}".TrimEnd())
+                Session.warn session ($"{step.Stage} {step.Done}{total} {step.Note}".TrimEnd())
 
         work { Tell = tell; Cancel = session.Cancel }
 

@@ -82,9 +82,9 @@ module internal ImportFrames =
                         Labels = Array.map (labelOf source) map.Labels
                     }
 
-                let imagePath = Path.Combine(made, item.Site, "images", item.Stem + image.Extension)
-
-                let maskPath = Path.Combine(made, item.Site, "masks", item.Stem + ".png")
+                let site = Path.Combine(made, FileName.ofText item.Site)
+                let imagePath = Path.Combine(site, "images", item.Stem + image.Extension)
+                let maskPath = Path.Combine(site, "masks", item.Stem + ".png")
 
                 result {
                     do!
