@@ -41,8 +41,7 @@ module App =
     let private isHelp argument = argument = "--help" || argument = "-h"
 
     /// What stands before the `--` that ends the options.
-    let private options arguments =
-        arguments |> List.takeWhile ((<>) "--")
+    let private options arguments = arguments |> List.takeWhile ((<>) "--")
 
     /// The verbs whose first word this is, of several.
     let private group (verbs: Verb list) (word: string) =
@@ -75,8 +74,7 @@ module App =
                 session.Err.WriteLine(help verbs)
 
                 match arguments |> List.takeWhile (fun word -> not (word.StartsWith '-')) with
-                | [] ->
-                    Error(McdrlError.usage "a verb comes first" $"mcdrl {first}" "See `mcdrl --help`")
+                | [] -> Error(McdrlError.usage "a verb comes first" $"mcdrl {first}" "See `mcdrl --help`")
                 | words ->
                     let name = words |> List.truncate 2 |> String.concat " "
                     Error(McdrlError.usage $"unknown verb `{name}`" "mcdrl" "See `mcdrl --help`")

@@ -24,7 +24,7 @@ extern int private close(int descriptor)
 extern nativeint private writeBytes(int descriptor, byte[] bytes, nativeint count)
 
 [<DllImport("libc", EntryPoint = "execv", SetLastError = true)>]
-extern int private execute(string path, (string | null)[] arguments)
+extern int private execute(string path, nativeint[] arguments)
 
 let private getFlags = 1
 let private closedOnExec = 1
@@ -68,8 +68,12 @@ let settle () =
         let arguments =
             (File.ReadAllBytes "/proc/self/cmdline" |> Encoding.UTF8.GetString).Split '\000'
 
-        execute ("/proc/self/exe", [| yield! Array.truncate (arguments.Length - 1) arguments; null |])
-        |> ignore
+        let pointers =
+            arguments
+            |> Array.truncate (arguments.Length - 1)
+            |> Array.map Marshal.StringToCoTaskMemUTF8
+
+        execute ("/proc/self/exe", [| yield! pointers; 0n |]) |> ignore
 
         exit 5
 

@@ -31,8 +31,7 @@ module ProgressBar =
         }
 
     let private drawn session (work: Session -> Progress -> 'a) =
-        let console =
-            AnsiConsole.Create(AnsiConsoleSettings(Out = terminal session.Err))
+        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = terminal session.Err))
 
         let above = new Above(console)
 

@@ -29,7 +29,10 @@ module Verb =
         let options = arguments |> Array.takeWhile ((<>) "--")
 
         let pathOf (argument: string) =
-            if argument.StartsWith '-' then "./" + argument else argument
+            if argument.StartsWith '-' then
+                "./" + argument
+            else
+                argument
 
         [|
             for argument in options do
@@ -57,7 +60,11 @@ module Verb =
         |> Array.tryFindIndex ((=) "")
         |> Option.map (fun index ->
             let before = if index = 0 then "" else arguments[index - 1]
-            if List.contains before known then before else $"mcdrl {name}")
+
+            if List.contains before known then
+                before
+            else
+                $"mcdrl {name}")
 
     /// What the text of an argument says, `None` where it is absent. A fault names the argument too.
     let valueOf (flag: string) parse (text: string option) : Result<'Value option, McdrlError> =

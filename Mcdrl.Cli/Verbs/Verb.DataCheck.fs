@@ -11,7 +11,8 @@ type DataCheckArgument =
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Datasets _ -> "the dataset's folder, or the dataset.json in it; several are checked one after the other."
+            | Datasets _ ->
+                "the dataset's folder, or the dataset.json in it; several are checked one after the other."
             | Duplicates ->
                 "also look for frames that are in several sites, as copies or nearly (encoded anew, resized, slightly cropped)."
 
@@ -106,7 +107,11 @@ module DataCheckVerb =
             |> List.concat
             |> List.map (fun folder -> Guard.run folder (fun () -> check session duplicates folder))
 
-        match outcomes |> List.choose (Result.either (fun _ -> None) Some) |> McdrlError.ofList with
+        match
+            outcomes
+            |> List.choose (Result.either (fun _ -> None) Some)
+            |> McdrlError.ofList
+        with
         | Some faults -> Error faults
         | None -> Ok(outcomes |> List.choose Result.toOption |> List.fold max 0)
 

@@ -8,4 +8,9 @@ module Inputs =
         match inputs |> List.tryFind (FileIdentity.isSame out) with
         | None -> Ok()
         | Some input ->
-            Error(McdrlError.usage $"this is what is read, {input}, and would be replaced" out "Choose another “out”")
+            Error(
+                McdrlError.usage
+                    $"this is what is read, {input}, and would be replaced"
+                    out
+                    "Choose another “out”"
+            )

@@ -38,7 +38,15 @@ module Leftovers =
     /// AppleDouble, files of NFS and FUSE that were deleted while open, locks of office programs, bins of other disks, and our own
     /// files in the making.
     let private beginnings =
-        [ "._"; ".nfs"; ".fuse_hidden"; ".~lock."; ".trash-"; ".goutputstream-"; ".mcdrl-" ]
+        [
+            "._"
+            ".nfs"
+            ".fuse_hidden"
+            ".~lock."
+            ".trash-"
+            ".goutputstream-"
+            ".mcdrl-"
+        ]
 
     /// Whether a file's or folder's name is one of these.
     let isName (name: string) =
@@ -47,5 +55,4 @@ module Leftovers =
            |> List.exists (fun beginning -> name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase))
 
     /// Whether a path has such a name anywhere.
-    let isPath (path: string) =
-        path.Split '/' |> Array.exists isName
+    let isPath (path: string) = path.Split '/' |> Array.exists isName

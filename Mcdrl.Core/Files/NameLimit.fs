@@ -15,10 +15,10 @@ module NameLimit =
     let private longestName, private usual = 3, 255
 
     let rec private existing (folder: string) =
-        match Directory.Exists folder, Path.GetDirectoryName folder with
-        | true, _
-        | false, null -> folder
-        | false, parent -> existing parent
+        match Path.GetDirectoryName folder with
+        | null -> folder
+        | _ when Directory.Exists folder -> folder
+        | parent -> existing parent
 
     /// Bytes that a name in this folder, which need not exist yet, may have.
     let inFolder (folder: string) : int =

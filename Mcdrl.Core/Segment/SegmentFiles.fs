@@ -60,7 +60,9 @@ module SegmentFiles =
         | Leftover of string
 
     let private none what path =
-        Error(McdrlError.usage what path "Name an image, a folder of images or a pattern such as frames/*.png")
+        Error(
+            McdrlError.usage what path "Name an image, a folder of images or a pattern such as frames/*.png"
+        )
 
     let private folderOf (path: string) =
         match Path.GetDirectoryName path with
@@ -196,7 +198,19 @@ module SegmentFiles =
                         mask
                         "Segment them into different folders")
 
-            match McdrlError.ofList (collisions @ overwritten inputs targets out) with
+            let noFolder =
+                match FileIdentity.ofPath out with
+                | None
+                | Some { Kind = FileKind.Folder } -> []
+                | Some { Kind = kind } ->
+                    [
+                        McdrlError.usage
+                            $"this is {FileIdentity.describe kind}, not a folder"
+                            out
+                            "Choose another “out”"
+                    ]
+
+            match McdrlError.ofList (collisions @ noFolder @ overwritten inputs targets out) with
             | Some faults -> return! Error faults
             | None -> return targets
         }
@@ -294,8 +308,7 @@ module SegmentFiles =
 
         if request.Explain then
             result {
-                let! found =
-                    Engine.explain engine request.Mode request.Marking picture |> ofImage
+                let! found = Engine.explain engine request.Mode request.Marking picture |> ofImage
 
                 let! report =
                     ExplanationFiles.write target.Maps target.Sheet (nameOf target.Input) picture found
@@ -420,14 +433,7 @@ module SegmentFiles =
         result {
             let! _ = makeFolders targets
 
-            do!
-                Engine.inOrder
-                    engine
-                    "segmenting"
-                    (one engine request)
-                    told
-                    (Array.ofList targets)
-                    progress
+            do! Engine.inOrder engine "segmenting" (one engine request) told (Array.ofList targets) progress
 
             return! stillThere succeeded
         }

@@ -71,8 +71,7 @@ module Demo =
 
         let out = Path.Combine(request.Out, "segmented", FileName.ofText site.Name)
 
-        SegmentFiles.plan (items |> List.map _.Image) out
-        |> Result.map (List.zip items)
+        SegmentFiles.plan (items |> List.map _.Image) out |> Result.map (List.zip items)
 
     /// A frame whose results are written, with its pictures for the page.
     let private picture (dataset: Dataset) (item: DatasetItem) (target: SegmentTarget) (report: ImageReport) =

@@ -165,7 +165,8 @@ module PretrainingFolder =
             | Some held ->
                 match held |> List.filter (fun name -> not (List.contains name files)) with
                 | [] when isOurs folder -> Ok()
-                | [] -> refuse $"it would be replaced, and its {recipeName} is not one that pretraining wrote"
+                | [] ->
+                    refuse $"it would be replaced, and its {recipeName} is not one that pretraining wrote"
                 | others ->
                     let named = others |> List.truncate 5 |> String.concat ", "
                     refuse $"it would be replaced, and holds what pretraining did not write: {named}")
@@ -173,20 +174,20 @@ module PretrainingFolder =
     let private swap (made: string) (folder: string) =
         mayReplace folder
         |> Result.bind (fun () ->
-          Files.attempt folder (fun () ->
-            let aside = $"{made}.old"
+            Files.attempt folder (fun () ->
+                let aside = $"{made}.old"
 
-            if Directory.Exists folder then
-                Directory.Move(folder, aside)
+                if Directory.Exists folder then
+                    Directory.Move(folder, aside)
 
-            try
-                Directory.Move(made, folder)
-            finally
-                if not (Directory.Exists folder) && Directory.Exists aside then
-                    Directory.Move(aside, folder)
+                try
+                    Directory.Move(made, folder)
+                finally
+                    if not (Directory.Exists folder) && Directory.Exists aside then
+                        Directory.Move(aside, folder)
 
-            if Directory.Exists aside then
-                Directory.Delete(aside, true)))
+                if Directory.Exists aside then
+                    Directory.Delete(aside, true)))
 
     /// Replaces `folder` by a new one, all at once. `record` is asked for its figures when the weights are on the disk,
     /// with the folder they lie in, so that what is measured is what was written.

@@ -32,7 +32,9 @@ module Bundle =
     let private card (manifest: Manifest) (sections: string list) =
         let p = manifest.Provenance
         let named = Markdown.text
-        let listed names = names |> List.map named |> String.concat ", "
+
+        let listed names =
+            names |> List.map named |> String.concat ", "
 
         let metrics =
             [

@@ -153,8 +153,7 @@ module VerifiedExport =
 
         let folder = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "."
 
-        let unchecked =
-            Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
+        let unchecked = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
 
         result {
             let! _ = Native.load ()

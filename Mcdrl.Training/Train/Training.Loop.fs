@@ -243,6 +243,7 @@ module internal TrainingLoop =
         let settings = loop.Request.Settings
         let intervenes = mode <> Marginalisation.Never
         let dice = validate loop state intervenes
+
         let logged =
             result {
                 do! log loop "validation/dice" dice state.Step
