@@ -6,6 +6,7 @@ open System
 open System.IO
 open System.Runtime.InteropServices
 open System.Threading
+open Mcdrl
 
 /// Leaves without running anything further: libtorch's threads may be in the middle of a computation, it may still be
 /// loading, and to unload it takes a tenth of a second that nobody needs.
@@ -26,6 +27,15 @@ let private onSignal (err: TextWriter) (source: CancellationTokenSource) (contex
 let run verbs arguments : int =
     Descriptors.settle ()
     let out, err = new Outlet(Descriptors.writer 1), new Outlet(Descriptors.writer 2)
+
+    // Of a thread that is none of ours: what is left is to say it, and to end in a code that is documented.
+    AppDomain.CurrentDomain.UnhandledException.Add(fun thrown ->
+        match thrown.ExceptionObject with
+        | :? exn as problem -> err.WriteLine(McdrlError.describe (Guard.error "mcdrl" problem))
+        | _ -> ()
+
+        leave 5)
+
     use source = new CancellationTokenSource()
     let handler = Action<PosixSignalContext>(onSignal err source)
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
