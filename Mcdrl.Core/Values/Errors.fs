@@ -106,12 +106,12 @@ module McdrlError =
         | McdrlError.Cancelled -> 130
         | McdrlError.Several(first, _) -> exitCode first
 
-    /// One line a fault: `where: what. fix`.
+    /// One line a fault: `where: what. fix`; what a stranger put into it is made visible (`Printable`).
     let rec describe error =
         match error with
         | McdrlError.Usage fault
         | McdrlError.Model fault
         | McdrlError.Data fault
-        | McdrlError.Resource fault -> $"{fault.Where}: {fault.What}. {fault.Fix}."
+        | McdrlError.Resource fault -> Printable.line $"{fault.Where}: {fault.What}. {fault.Fix}."
         | McdrlError.Cancelled -> "Cancelled."
         | McdrlError.Several _ -> flatten error |> List.map describe |> String.concat "\n"

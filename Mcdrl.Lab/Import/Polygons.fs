@@ -44,7 +44,7 @@ module internal Polygons =
         | false, _ -> []
 
     let private opened (path: string) (read: JsonElement -> Result<'a, McdrlError>) =
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
             try
                 let mark =

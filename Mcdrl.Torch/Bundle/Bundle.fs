@@ -152,7 +152,7 @@ module Bundle =
         let path = Path.Combine(folder, manifestName)
 
         if File.Exists path then
-            Files.readBounded 1_000_000L path
+            Files.read 1_000_000L path
             |> Result.map Text.Encoding.UTF8.GetString
             |> Result.mapError asModelFault
             |> Result.bind (fun text ->

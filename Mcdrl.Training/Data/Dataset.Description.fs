@@ -336,7 +336,7 @@ module DatasetDescription =
                 MaxBytes = 1024L * 1024L
             }
 
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.mapError List.singleton
         |> Result.bind (fun bytes -> parse path (System.Text.Encoding.UTF8.GetString bytes))
 

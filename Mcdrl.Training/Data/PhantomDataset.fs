@@ -146,7 +146,7 @@ module PhantomDataset =
             | McdrlError.Usage fault -> McdrlError.Data fault
             | other -> other
 
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
             RecordJson.parse<PhantomScenes> path (Text.Encoding.UTF8.GetString bytes)
             |> Result.mapError (fun problems ->

@@ -24,7 +24,7 @@ module SentenceEncoder =
             McdrlError.model what path "Fetch the folder of the sentence encoder again"
 
         if File.Exists path then
-            Files.readBounded largestText path
+            Files.read largestText path
             |> Result.bind (fun bytes ->
                 try
                     use document = JsonDocument.Parse(ReadOnlyMemory bytes)
@@ -100,7 +100,7 @@ module SentenceEncoder =
 
     /// Tokens of `vocab.txt`, one a line.
     let private ofLines (path: string) =
-        Files.readBounded largestText path
+        Files.read largestText path
         |> Result.map (fun bytes ->
             let lines = Encoding.UTF8.GetString(bytes).TrimEnd('\n', '\r').Split '\n'
 
