@@ -38,6 +38,14 @@ module App =
             else
                 None)
 
+    /// Whether the verb of a command line puts things in order when it is stopped.
+    let finishes (verbs: Verb list) (arguments: string[]) =
+        arguments
+        |> List.ofArray
+        |> List.filter ((<>) "--json")
+        |> find verbs
+        |> Option.exists (fun (verb, _) -> verb.Finishes)
+
     let private isHelp argument = argument = "--help" || argument = "-h"
 
     let private dispatch verbs session arguments =

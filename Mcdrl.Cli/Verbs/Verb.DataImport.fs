@@ -170,6 +170,6 @@ module DataImportVerb =
                 "makes a dataset of published ones, each in the form it was published in"
                 run
 
-        { verb with
+        { Verb.finishing verb with
             Help = fun () -> verb.Help() + String.concat System.Environment.NewLine catalogue
         }

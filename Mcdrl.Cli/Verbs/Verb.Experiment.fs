@@ -278,3 +278,4 @@ module ExperimentVerb =
             "experiment"
             "the paper's tables and figures as runs, and their report"
             run
+        |> Verb.finishing

@@ -87,3 +87,4 @@ module StudyVerb =
             "study"
             "trains on simulated hospitals, judges on one never seen, and tells it on a page"
             run
+        |> Verb.finishing

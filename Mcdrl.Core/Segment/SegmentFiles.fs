@@ -325,10 +325,12 @@ module SegmentFiles =
             Engine.segment engine request.Mode request.Marking picture
             |> Result.map (fun segmentation -> segmentation, None)
 
-    let private one engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+    let private written engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
         result {
             let! picture = Images.read request.Limits target.Input
+            Interruption.check ()
             let! segmentation, explanation = answer engine request target picture
+            Interruption.check ()
             let report = report target segmentation explanation
 
             let! report =
@@ -342,6 +344,10 @@ module SegmentFiles =
             do! Files.writeText target.Report (RecordJson.render report)
             return report
         }
+
+    /// A large picture takes longer than whoever stops the work would wait.
+    let private one engine request (progress: Progress) (target: SegmentTarget) =
+        Interruption.during progress.Cancel (fun () -> written engine request target)
 
     let private makeFolders (targets: SegmentTarget list) =
         targets
@@ -362,4 +368,4 @@ module SegmentFiles =
         : Result<unit, McdrlError> =
         makeFolders targets
         |> Result.bind (fun _ ->
-            Engine.inOrder engine "segmenting" (one engine request) finished (Array.ofList targets) progress)
+            Engine.inOrder engine "segmenting" (one engine request progress) finished (Array.ofList targets) progress)

@@ -486,3 +486,4 @@ module Segmenter =
             Share = TorchThreads.share
             Free = (segmenter :> IDisposable).Dispose
         }
+        |> Engine.keptWhileUsed
