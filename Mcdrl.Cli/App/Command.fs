@@ -3,6 +3,7 @@
 module Mcdrl.Cli.Command
 
 open System
+open System.IO
 open System.Runtime.InteropServices
 open System.Threading
 open Mcdrl
@@ -22,7 +23,7 @@ let private grace = 800
 
 /// The first signal asks the running verb to stop and save; the second ends the process, and so does the end of the grace, for which
 /// there is none where the verb puts things in order.
-let private onSignal finishes (source: CancellationTokenSource) (context: PosixSignalContext) =
+let private onSignal finishes (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
     context.Cancel <- true
 
     if source.IsCancellationRequested then
@@ -38,14 +39,16 @@ let private onSignal finishes (source: CancellationTokenSource) (context: PosixS
                 .Start()
 
         source.Cancel()
-        Console.Error.WriteLine "Stopping. Once more to stop at once."
+        err.WriteLine "Stopping. Once more to stop at once."
 
 /// Runs the arguments as one of the verbs and ends the process.
 let run verbs arguments : int =
+    Descriptors.settle ()
+    let out, err = new Outlet(Descriptors.writer 1), new Outlet(Descriptors.writer 2)
     use source = new CancellationTokenSource()
 
     let handler =
-        Action<PosixSignalContext>(onSignal (App.finishes verbs arguments) source)
+        Action<PosixSignalContext>(onSignal (App.finishes verbs arguments) err source)
 
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
@@ -55,14 +58,12 @@ let run verbs arguments : int =
             verbs
             {
                 Json = false
-                Out = Console.Out
-                Err = Console.Error
+                Out = out
+                Err = err
                 Terminal = not Console.IsErrorRedirected
                 Cancel = source.Token
             }
             arguments
 
-    Console.Out.Flush()
-    Console.Error.Flush()
     leaveNow code
     code

@@ -135,7 +135,7 @@ module DataImportVerb =
         | _, lonely -> Error(usage $"{lonely.Head.Head} is a name without a folder")
 
     let private run session (arguments: ParseResults<DataImportArgument>) =
-        match arguments.GetResult(Sources, defaultValue = []) with
+        match List.concat (arguments.GetResults Sources) with
         | [] when arguments.GetAllResults().IsEmpty ->
             if session.Json then
                 ImportCatalogue.all |> List.iter (catalogueJson >> Session.emit session)

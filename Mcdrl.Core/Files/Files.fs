@@ -101,14 +101,20 @@ module Files =
                 try
                     write stream
                     stream.Flush durable
-                    Interruption.check ()
-                    // Renamed while it is held, or others would take it for forsaken.
-                    File.Move(stream.Name, full, true)
 
-                    if durable then
-                        syncDirectory directory
+                    if Interruption.isLetGo () then
+                        Error McdrlError.Cancelled
+                    else
+                        // Renamed while it is held, or others would take it for forsaken.
+                        File.Move(stream.Name, full, true)
+
+                        if durable then
+                            syncDirectory directory
+
+                        Ok()
                 finally
-                    Temporaries.forget stream.Name))
+                    Temporaries.forget stream.Name)
+            |> Result.bind id)
 
     /// Writes a sibling temporary file, flushes it to the disk and renames it over `path`.
     /// On failure nothing is left behind and the old file is untouched.

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Runtime.ExceptionServices
 open System.Threading
 open System.Threading.Tasks
 
@@ -11,13 +10,19 @@ open System.Threading.Tasks
 module Interruption =
     let private letGo = AsyncLocal<CancellationToken>()
 
+    /// Whether the work on this thread has been let go of.
+    let isLetGo () = letGo.Value.IsCancellationRequested
+
     /// Throws `OperationCanceledException` where the work on this thread has been let go of. Between two stages, and before
     /// anything that would be seen from outside.
     let check () =
         letGo.Value.ThrowIfCancellationRequested()
 
-    /// What `work` gives. When `cancel` is set, `OperationCanceledException` is thrown at once: the work, which always begins, goes on to its
-    /// next `check` on a thread of its own, and nobody sees what it gives. It must not use what its caller frees.
+    /// How long work that is to stop may take to its next `check` before it is let go of.
+    let private patience = TimeSpan.FromMilliseconds 400.0
+
+    /// What `work` gives. Within half a second of `cancel` `OperationCanceledException` is thrown: the work, which always begins, goes on to
+    /// its next `check` on a thread of its own, and nobody sees what it gives. It must not use what its caller frees.
     let during (cancel: CancellationToken) (work: unit -> 'a) : 'a =
         if not cancel.CanBeCanceled then
             work ()
@@ -37,13 +42,14 @@ module Interruption =
             try
                 task.Wait cancel
             with
-            | :? AggregateException as several ->
-                ExceptionDispatchInfo.Throw several.InnerExceptions[0]
-            | :? OperationCanceledException ->
+            | :? AggregateException -> ()
+            | :? OperationCanceledException -> Task.WaitAny([| task :> Task |], patience) |> ignore
+
+            if not task.IsCompleted then
                 // Seen here, or else it would be reported as seen by nobody.
                 task.ContinueWith(fun (ended: Task<'a>) -> ended.Exception |> ignore)
                 |> ignore
 
-                reraise ()
+                cancel.ThrowIfCancellationRequested()
 
-            task.Result
+            task.GetAwaiter().GetResult()

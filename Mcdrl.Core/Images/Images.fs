@@ -22,7 +22,11 @@ type ImageHeader =
 [<RequireQualifiedAccess>]
 module Images =
     /// The endings of the file names of the formats that are read.
-    let extensions = [ ".png"; ".jpg"; ".jpeg"; ".webp"; ".bmp"; ".gif" ]
+    let extensions =
+        [ ".png"; ".jpg"; ".jpeg"; ".jpe"; ".jfif"; ".webp"; ".bmp"; ".gif" ]
+
+    /// The formats that are read, in words.
+    let internal formats = "PNG, JPEG, WebP, BMP or GIF"
 
     /// Whether a file's name ends as an image's does.
     let isNamedAsImage (path: string) =

@@ -18,11 +18,15 @@ type Engine =
 
 [<RequireQualifiedAccess>]
 module Engine =
-    let segment engine mode marking picture = engine.Segment mode marking picture
+    let private answered (picture: Picture) (ask: Picture -> Result<'answer, McdrlError>) =
+        Guard.run $"a picture of {picture.Width} x {picture.Height} pixels" (fun () -> ask picture)
+
+    let segment engine mode marking picture =
+        answered picture (engine.Segment mode marking)
 
     let explain engine mode marking picture =
         match engine.Explain with
-        | Some explain -> explain mode marking picture
+        | Some explain -> answered picture (explain mode marking)
         | None ->
             Error(
                 McdrlError.usage

@@ -25,7 +25,7 @@ type Engine =
 /// What any engine is asked.
 [<RequireQualifiedAccess>]
 module Engine =
-    /// The answer about a picture, in the model's own mode where none is given.
+    /// The answer about a picture, in the model's own mode where none is given. What the engine throws is an error too.
     val segment:
         engine: Engine ->
         mode: Marginalisation option ->
