@@ -23,7 +23,12 @@ let private grace = 800
 
 /// The first signal asks the running verb to stop and save; the second ends the process, and so does the end of the grace, for which
 /// there is none where the verb puts things in order.
-let private onSignal finishes (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
+let private onSignal
+    finishes
+    (err: TextWriter)
+    (source: CancellationTokenSource)
+    (context: PosixSignalContext)
+    =
     context.Cancel <- true
 
     if source.IsCancellationRequested then

@@ -47,8 +47,7 @@ module Interruption =
 
             if not task.IsCompleted then
                 // Seen here, or else it would be reported as seen by nobody.
-                task.ContinueWith(fun (ended: Task<'a>) -> ended.Exception |> ignore)
-                |> ignore
+                task.ContinueWith(fun (ended: Task<'a>) -> ended.Exception |> ignore) |> ignore
 
                 cancel.ThrowIfCancellationRequested()
 

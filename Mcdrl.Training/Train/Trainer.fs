@@ -164,6 +164,7 @@ module Trainer =
                     TextSha256 = text
                     Seed = request.Seed
                     Settings = request.Settings
+                    Threads = Some(torch.get_num_threads ())
                 }
         }
 

@@ -32,6 +32,8 @@ let main argv =
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
+                    QuietTests.tests
+                    StoppingTests.tests
                     ReadmeTests.tests
                 ])
             argv

@@ -50,7 +50,7 @@ let tests =
                     "with findings"
             }
 
-            testProperty "whatever names hold, they are read back"
+            Property.check "whatever names hold, they are read back"
             <| fun (FsCheck.NonEmptyString name) (FsCheck.NonEmptyString site) ->
                 let methods = [ runs name "Ours" [ run name site 1UL [ 0.5 ] ] ]
                 let lines = read (ExperimentCsv.images [ "a,b"; "say \"c\"" ] methods)
