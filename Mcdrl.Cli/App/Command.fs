@@ -19,7 +19,7 @@ let private leaveNow code =
     leave code
 
 /// How long a verb that has nothing to put in order may take to stop by itself.
-let private grace = 800
+let private grace = 400
 
 /// The first signal asks the running verb to stop and save; the second ends the process, and so does the end of the grace, for which
 /// there is none where the verb puts things in order.
@@ -34,15 +34,7 @@ let private onSignal
     if source.IsCancellationRequested then
         leaveNow 130
     else
-        if not finishes then
-            Thread(
-                (fun () ->
-                    Thread.Sleep grace
-                    leaveNow 130),
-                IsBackground = true
-            )
-                .Start()
-
+        Thread(leaveSoon, IsBackground = true).Start()
         source.Cancel()
         err.WriteLine "Stopping. Once more to stop at once."
 
@@ -51,10 +43,7 @@ let run verbs arguments : int =
     Descriptors.settle ()
     let out, err = new Outlet(Descriptors.writer 1), new Outlet(Descriptors.writer 2)
     use source = new CancellationTokenSource()
-
-    let handler =
-        Action<PosixSignalContext>(onSignal (App.finishes verbs arguments) err source)
-
+    let handler = Action<PosixSignalContext>(onSignal err source)
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
 

@@ -152,4 +152,3 @@ module TrainVerb =
 
     let verb =
         Verb.create<TrainArgument> "train" "trains on some sites of a dataset and writes a model" run
-        |> Verb.finishing

@@ -10,7 +10,8 @@ open Mcdrl
 open Mcdrl.Cli.Tests.Processes
 open Mcdrl.Tests
 
-let private SIGINT, private SIGKILL = 2, 9
+/// SIGINT does the same, but a process in the background may be deaf to it.
+let private SIGTERM, private SIGKILL = 15, 9
 
 /// The moments come from a seed, so that a failure can be had again.
 let private moments = Random 15
@@ -61,7 +62,7 @@ let tests =
 
                             Thread.Sleep(moments.Next 1500)
                             let clock = Stopwatch.StartNew()
-                            let isOver = signal (child.Id, SIGINT) <> 0 || child.HasExited
+                            let isOver = signal (child.Id, SIGTERM) <> 0 || child.HasExited
                             child.WaitForExit()
                             // A second is promised; a machine that does ten other things may take longer to let it happen.
                             Expect.isLessThan clock.Elapsed.TotalSeconds 10.0 "at once"

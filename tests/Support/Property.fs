@@ -11,7 +11,7 @@ let private seedOf (name: string) =
 /// What every property of this name is checked with. Another hundred cases are had by another name.
 let config (name: string) : FsCheckConfig =
     { FsCheckConfig.defaultConfig with
-        replay = Some(seedOf name, 1UL)
+        replay = Some(seedOf name, 1UL, None)
     }
 
 /// `testProperty` with the cases that belong to its name.
