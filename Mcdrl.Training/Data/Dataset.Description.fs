@@ -327,7 +327,10 @@ module DatasetDescription =
         with :? JsonException as problem ->
             Error
                 [
-                    McdrlError.data $"this is not valid JSON: {problem.Message}" path "Correct the file"
+                    McdrlError.data
+                        $"this is not valid JSON: {problem.Message.TrimEnd '.'}"
+                        path
+                        "Correct the file"
                 ]
 
     /// Reads `dataset.json` of the dataset's folder (at most 1 MiB).
@@ -340,8 +343,9 @@ module DatasetDescription =
             }
 
         Files.read limits.MaxBytes path
+        |> Result.bind (Files.text path)
         |> Result.mapError List.singleton
-        |> Result.bind (fun bytes -> parse path (System.Text.Encoding.UTF8.GetString bytes))
+        |> Result.bind (parse path)
 
     /// A dataset as Mcdrl writes them: `SITE/images` and `SITE/masks`, and masks whose values are the labels.
     let ofSites (name: string) (classes: string list) (sites: string list) : DatasetDescription =

@@ -15,6 +15,9 @@ let main argv =
                 "Cli"
                 [
                     FlagsTests.tests
+                    OutletTests.tests
+                    SessionTests.tests
+                    VerbTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
                     TrainVerbTests.tests
@@ -34,6 +37,7 @@ let main argv =
                     ProcessTests.tests
                     QuietTests.tests
                     StoppingTests.tests
+                    DescriptorsTests.tests
                     ReadmeTests.tests
                 ])
             argv
