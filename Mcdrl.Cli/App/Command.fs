@@ -13,15 +13,33 @@ open Mcdrl
 [<DllImport("libc", EntryPoint = "_exit")>]
 extern void private leave(int code)
 
+/// `leave`, with no half-written file left beside those that it was to replace.
+let private leaveNow code =
+    Temporaries.forgetAll ()
+    leave code
+
+/// How long a verb may take to stop by itself, and again once it has put things in order.
+let private grace = 400
+
+/// Ends the process when the grace is over and nothing is being put in order, such as a checkpoint.
+let private leaveSoon () =
+    Thread.Sleep grace
+
+    while Interruption.isFinishing () do
+        Thread.Sleep grace
+
+    leaveNow 130
+
 /// The first signal asks the running verb to stop and save; the second ends the process.
 let private onSignal (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
     context.Cancel <- true
 
     if source.IsCancellationRequested then
-        leave 130
+        leaveNow 130
     else
-        err.WriteLine "Stopping. Once more to stop at once."
+        Thread(leaveSoon, IsBackground = true).Start()
         source.Cancel()
+        err.WriteLine "Stopping. Once more to stop at once."
 
 /// Runs the arguments as one of the verbs and ends the process.
 let run verbs arguments : int =
@@ -53,5 +71,5 @@ let run verbs arguments : int =
             }
             arguments
 
-    leave code
+    leaveNow code
     code

@@ -124,8 +124,8 @@ module Images =
     let read limits (path: string) : Result<Picture, McdrlError> =
         Files.read limits.MaxBytes path |> Result.bind (decode limits path)
 
-    /// Decodes an image from a stream, read to its end or to the byte limit.
-    let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
+    /// The bytes of a stream, read to its end or to the byte limit.
+    let bytesOf limits where (stream: Stream) : Result<byte[], McdrlError> =
         let tooLarge () =
             McdrlError.resource
                 $"the stream has more than {limits.MaxBytes} bytes"
@@ -146,7 +146,10 @@ module Images =
             else
                 Ok(memory.ToArray()))
         |> Result.bind id
-        |> Result.bind (decode limits where)
+
+    /// Decodes an image from a stream, read to its end or to the byte limit.
+    let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
+        bytesOf limits where stream |> Result.bind (decode limits where)
 
     /// The upright size and orientation that an image file's header claims; no pixel is decoded.
     let header limits (path: string) : Result<ImageHeader, McdrlError> =

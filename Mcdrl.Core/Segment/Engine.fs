@@ -35,6 +35,41 @@ module Engine =
                     "Load the model's folder instead"
             )
 
+    let keptWhileUsed (engine: Engine) : Engine =
+        let gate = obj ()
+        let mutable calls = 0
+        let mutable freed = false
+
+        let during (work: unit -> 'a) =
+            lock gate (fun () ->
+                ObjectDisposedException.ThrowIf(freed, engine)
+                calls <- calls + 1)
+
+            try
+                work ()
+            finally
+                lock gate (fun () ->
+                    calls <- calls - 1
+
+                    if freed && calls = 0 then
+                        engine.Free())
+
+        { engine with
+            Segment = fun mode marking picture -> during (fun () -> engine.Segment mode marking picture)
+            Explain =
+                engine.Explain
+                |> Option.map (fun explain mode marking picture ->
+                    during (fun () -> explain mode marking picture))
+            Free =
+                fun () ->
+                    lock gate (fun () ->
+                        if not freed then
+                            freed <- true
+
+                            if calls = 0 then
+                                engine.Free())
+        }
+
     let inOrder
         engine
         stage

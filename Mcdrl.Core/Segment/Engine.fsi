@@ -41,6 +41,10 @@ module Engine =
         picture: Picture ->
             Result<ExplanationResult, McdrlError>
 
+    /// The engine, whose memory is given back only when the last call under way has ended: also one that its caller let go of.
+    /// Later calls throw `ObjectDisposedException`.
+    val keptWhileUsed: engine: Engine -> Engine
+
     /// `Parallel.inOrder` with the engine's threads shared between the items.
     val inOrder:
         engine: Engine ->

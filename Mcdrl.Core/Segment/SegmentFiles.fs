@@ -383,7 +383,9 @@ module SegmentFiles =
             result {
                 do! nameable request target
                 let! picture = Images.read request.Limits target.Input
+                Interruption.check ()
                 let! segmentation, explanation = answer engine request target picture
+                Interruption.check ()
                 return! write request target picture segmentation explanation
             })
 
@@ -433,7 +435,15 @@ module SegmentFiles =
         result {
             let! _ = makeFolders targets
 
-            do! Engine.inOrder engine "segmenting" (one engine request) told (Array.ofList targets) progress
+            do!
+                Engine.inOrder
+                    engine
+                    "segmenting"
+                    // A large picture takes longer than whoever stops the work would wait.
+                    (fun target -> Interruption.during progress.Cancel (fun () -> one engine request target))
+                    told
+                    (Array.ofList targets)
+                    progress
 
             return! stillThere succeeded
         }

@@ -13,6 +13,8 @@ let private tests () =
         EngineTests.tests
         FileNameTests.tests
         FileIdentityTests.tests
+        InterruptionTests.tests
+        TemporariesTests.tests
         FilesTests.tests
         GuardTests.tests
         SeedTests.tests

@@ -73,7 +73,7 @@ let tests =
                 Expect.equal (cell "a\u001b[31m\u202eb\rc") @"a\u001b[31m\u202eb\u000dc" "spelt out"
             }
 
-            testProperty "whatever names hold, they are read back as they are shown"
+            Property.check "whatever names hold, they are read back as they are shown"
             <| fun (FsCheck.NonEmptyString name) (FsCheck.NonEmptyString site) ->
                 let shown (text: string) =
                     let isNumber, _ =
