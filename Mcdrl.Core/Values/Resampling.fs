@@ -158,6 +158,25 @@ module Resampling =
             lerpRows wide (low * width) (high * width) weight row
             visit y row)
 
+    /// `overRows` for the rows of a file whose upright picture has this size.
+    let overFileRows orientation (height: int) (width: int) (side: int) (map: float32 array) visit =
+        match orientation with
+        | Orientation.TopLeft -> overRows height width side map visit
+        | turned ->
+            let wide, rows = acrossColumns width side map, between side height
+            let fileWidth, fileHeight = Orientation.size turned (width, height)
+            let row = Array.zeroCreate<float32> fileWidth
+
+            for fileY in 0 .. fileHeight - 1 do
+                for fileX in 0 .. fileWidth - 1 do
+                    let struct (x, y) =
+                        Orientation.upright turned (width, height) (struct (fileX, fileY))
+
+                    let struct (low, high, weight) = rows[y]
+                    row[fileX] <- lerp wide[low * width + x] wide[high * width + x] weight
+
+                visit fileY row
+
     /// A map [side, side] at the size of a picture.
     let values (height: int) (width: int) (side: int) (map: float32 array) : ValueMap =
         let values = Array.zeroCreate<float32>(height * width)

@@ -20,9 +20,11 @@ module DatasetDigest =
             if cancel.IsCancellationRequested then
                 Error McdrlError.Cancelled
             else
-                Files.attempt item.Image (fun () ->
-                    let digest (path: string) = SHA256.HashData(File.ReadAllBytes path)
-                    item, Array.append (digest item.Image) (digest item.Mask)))
+                result {
+                    let! image = Files.sha256 item.Image
+                    let! mask = Files.sha256 item.Mask
+                    return item, Array.append (Convert.FromHexString image) (Convert.FromHexString mask)
+                })
 
     /// sha256 over what the masks' values mean, and the names and contents of all frames and masks. Prepared frames hold
     /// labels, so they are others once a value means another class.
@@ -31,6 +33,9 @@ module DatasetDigest =
         let number = Option.map string<byte> >> Option.defaultValue "-"
         let labels = dataset.LabelOf |> Array.map number |> String.concat ","
         hash.AppendData(Encoding.UTF8.GetBytes $"{labels} {number dataset.Threshold}\n")
+
+        if dataset.MaskOrientation = Some MaskOrientation.Upright then
+            hash.AppendData "masks are upright\n"B
 
         for item, digest in digests do
             hash.AppendData(Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")

@@ -27,7 +27,7 @@ module Config =
         elif FileInfo(path).Length > 1_000_000L then
             Error(McdrlError.usage "the file is larger than 1 MB" path "Name a configuration file")
         else
-            Files.attempt path (fun () -> File.ReadAllText path)
+            Files.readText 1_000_000L path
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =

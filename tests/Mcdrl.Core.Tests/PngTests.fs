@@ -182,7 +182,7 @@ let tests =
             test "16 bits are written as such, the high byte first" {
                 use stream = new IO.MemoryStream()
                 let samples = [| 0us; 1us; 256us; 0xABCDus; 65535us; 513us |]
-                Png.write16 stream 3 2 samples
+                Png.write16 stream 3 2 (fun visit -> samples |> Array.chunkBySize 3 |> Array.iter visit)
                 let bytes = stream.ToArray()
                 Expect.isOk (Png.verify "made" bytes) "whole"
                 Expect.equal (bytes[24], bytes[25]) (16uy, 0uy) "16-bit grey"
