@@ -1,11 +1,12 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Testing.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Testing.fsx"
 
 open System
 open System.IO
 open Processes
 open Building
+open Supply
 open Testing
 
 /// Not part of the tests: what it finds depends on the machine and on what else runs there.
@@ -152,6 +153,7 @@ let pack () =
         @ alone
         |> quietly $"Package {project}" "dotnet"
 
+    writeBill "out/packages"
     printfn "The packages are in out/packages."
 
 /// The command that knows ONNX Runtime alone, without symbols.
@@ -180,10 +182,21 @@ let slim () =
          @ alone)
 
     let files = Directory.GetFiles(Path.Combine(root, "out", "slim"))
+    copyNotices (Path.Combine(root, "out", "slim"))
+    writeBill "out/slim"
     let size = files |> Array.sumBy (fun path -> FileInfo(path).Length)
 
     printfn
         $"out/slim/mcdrl segments with --onnx, without libtorch: {float size / 1e6:F0} MB in {files.Length} files."
+
+/// Locked restore, the packages' bytes, their licences and known vulnerabilities.
+let supply () =
+    restore ()
+    let tally = checkSupply ()
+    writeBill "out/packages"
+
+    if tally.Failed > 0 then
+        exit 1
 
 let clean () =
     for folder in [ "bin"; "out" ] do
@@ -213,6 +226,9 @@ let targets =
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
+        "supply",
+        "check the packages' bytes and licences, ask for known vulnerabilities, write the bill of materials; --record takes the lock as it is",
+        supply
         "slim", "build the command without libtorch, for `segment --onnx` alone", slim
         "format", "format the sources", format
         "clean", "delete all that the other targets made", clean
@@ -238,6 +254,9 @@ match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
         if target = name then
             action ()
 | "test" :: asked -> testOnly asked
+| [ "supply"; "--record" ] ->
+    restore ()
+    recordSupply ()
 | [ "embedded"; "--data"; data; "--text"; text ] -> embedded data text
 | "embedded" :: _ ->
     eprintfn "Usage: dotnet fsi build.fsx embedded --data POLYPGEN --text TABLE-OR-SENTENCE-ENCODER"

@@ -29,7 +29,7 @@ public sealed class McdrlModel : IDisposable
     /// <summary>Marks lesions in an image file (PNG, JPEG, WebP, BMP or GIF of any size).</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
     /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
     /// <exception cref="McdrlUsageException">The model can't answer in the mode, or an option is out of range.</exception>
@@ -37,7 +37,7 @@ public sealed class McdrlModel : IDisposable
     public Segmentation Segment(string path, SegmentOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return Run(limits => Images.read(limits, path), options, cancellationToken);
+        return Run(limits => () => Images.read(limits, path), options, cancellationToken);
     }
 
     /// <inheritdoc cref="Segment(string, SegmentOptions, CancellationToken)"/>
@@ -47,11 +47,11 @@ public sealed class McdrlModel : IDisposable
     /// <inheritdoc cref="Segment(string, SegmentOptions, CancellationToken)"/>
     /// <param name="image">An encoded image.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public Segmentation Segment(Stream image, SegmentOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(image);
-        return Run(limits => Images.readStream(limits, "the stream", image), options, cancellationToken);
+        return Run(limits => Decoded(limits, "the stream", image), options, cancellationToken);
     }
 
     /// <inheritdoc cref="Segment(Stream, SegmentOptions, CancellationToken)"/>
@@ -61,9 +61,9 @@ public sealed class McdrlModel : IDisposable
     /// <inheritdoc cref="Segment(string, SegmentOptions, CancellationToken)"/>
     /// <param name="image">The bytes of an image file.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public Segmentation Segment(ReadOnlyMemory<byte> image, SegmentOptions options, CancellationToken cancellationToken) =>
-        Run(limits => Images.decode(limits, "the image in memory", image.ToArray()), options, cancellationToken);
+        Run(limits => () => Images.decode(limits, "the image in memory", image.ToArray()), options, cancellationToken);
 
     /// <inheritdoc cref="Segment(ReadOnlyMemory{byte}, SegmentOptions, CancellationToken)"/>
     public Segmentation Segment(ReadOnlyMemory<byte> image) => Segment(image, new SegmentOptions(), CancellationToken.None);
@@ -71,7 +71,7 @@ public sealed class McdrlModel : IDisposable
     /// <summary><see cref="Segment(string, SegmentOptions, CancellationToken)"/> on a thread of the pool.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public Task<Segmentation> SegmentAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => Segment(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
 
@@ -79,7 +79,7 @@ public sealed class McdrlModel : IDisposable
     /// and says what the answer depends on. A model of <see cref="McdrlOnnx.Load"/> can't.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     /// <exception cref="McdrlUsageException">The model is an exported one.</exception>
     /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
     /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
@@ -87,7 +87,7 @@ public sealed class McdrlModel : IDisposable
     public ImageExplanation Explain(string path, SegmentOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return RunExplain(limits => Images.read(limits, path), Path.GetFileName(path), options, cancellationToken);
+        return RunExplain(limits => () => Images.read(limits, path), Path.GetFileName(path), options, cancellationToken);
     }
 
     /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
@@ -97,11 +97,11 @@ public sealed class McdrlModel : IDisposable
     /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
     /// <param name="image">An encoded image.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public ImageExplanation Explain(Stream image, SegmentOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(image);
-        return RunExplain(limits => Images.readStream(limits, "the stream", image), "image", options, cancellationToken);
+        return RunExplain(limits => Decoded(limits, "the stream", image), "image", options, cancellationToken);
     }
 
     /// <inheritdoc cref="Explain(Stream, SegmentOptions, CancellationToken)"/>
@@ -111,9 +111,9 @@ public sealed class McdrlModel : IDisposable
     /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
     /// <param name="image">The bytes of an image file.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public ImageExplanation Explain(ReadOnlyMemory<byte> image, SegmentOptions options, CancellationToken cancellationToken) =>
-        RunExplain(limits => Images.decode(limits, "the image in memory", image.ToArray()), "image", options, cancellationToken);
+        RunExplain(limits => () => Images.decode(limits, "the image in memory", image.ToArray()), "image", options, cancellationToken);
 
     /// <inheritdoc cref="Explain(ReadOnlyMemory{byte}, SegmentOptions, CancellationToken)"/>
     public ImageExplanation Explain(ReadOnlyMemory<byte> image) => Explain(image, new SegmentOptions(), CancellationToken.None);
@@ -121,7 +121,7 @@ public sealed class McdrlModel : IDisposable
     /// <summary><see cref="Explain(string, SegmentOptions, CancellationToken)"/> on a thread of the pool.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops between decoding and computing.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public Task<ImageExplanation> ExplainAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => Explain(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
 
@@ -131,7 +131,7 @@ public sealed class McdrlModel : IDisposable
     /// <param name="paths">The files.</param>
     /// <param name="options">Mode and limits.</param>
     /// <param name="progress">Told the number of files done, after each.</param>
-    /// <param name="cancellationToken">Stops before the next file.</param>
+    /// <param name="cancellationToken">Stops at once, in the middle of a file too.</param>
     /// <returns>One item per file, in the order given.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -163,7 +163,7 @@ public sealed class McdrlModel : IDisposable
     /// <param name="paths">The files.</param>
     /// <param name="finished">Called for each file. What it throws stops the rest.</param>
     /// <param name="options">Mode and limits.</param>
-    /// <param name="cancellationToken">Stops before the next file.</param>
+    /// <param name="cancellationToken">Stops at once, in the middle of a file too.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void SegmentEach(
@@ -237,28 +237,28 @@ public sealed class McdrlModel : IDisposable
     }
 
     private Segmentation Run(
-        Func<ImageLimits, FSharpResult<Picture, McdrlError>> read,
+        Func<ImageLimits, Func<FSharpResult<Picture, McdrlError>>> open,
         SegmentOptions options,
         CancellationToken cancellationToken) =>
         OnPicture(
-            read,
+            open,
             options,
             picture => new Segmentation(EngineModule.segment(engine, ModeOf(options.Mode), MarkingOf(options), picture).OrThrow(), picture),
             cancellationToken);
 
     private ImageExplanation RunExplain(
-        Func<ImageLimits, FSharpResult<Picture, McdrlError>> read,
+        Func<ImageLimits, Func<FSharpResult<Picture, McdrlError>>> open,
         string name,
         SegmentOptions options,
         CancellationToken cancellationToken) =>
         OnPicture(
-            read,
+            open,
             options,
             picture => new ImageExplanation(EngineModule.explain(engine, ModeOf(options.Mode), MarkingOf(options), picture).OrThrow(), picture, name),
             cancellationToken);
 
     private T OnPicture<T>(
-        Func<ImageLimits, FSharpResult<Picture, McdrlError>> read,
+        Func<ImageLimits, Func<FSharpResult<Picture, McdrlError>>> open,
         SegmentOptions options,
         Func<Picture, T> work,
         CancellationToken cancellationToken)
@@ -267,17 +267,41 @@ public sealed class McdrlModel : IDisposable
         var limits = new ImageLimits(options.MaxPixels, options.MaxSide, ImageLimitsModule.standard.MaxBytes);
         cancellationToken.ThrowIfCancellationRequested();
         Enter();
+        Func<FSharpResult<Picture, McdrlError>> read;
 
         try
         {
-            var picture = read(limits).OrThrow();
-            cancellationToken.ThrowIfCancellationRequested();
-            return work(picture);
+            read = open(limits);
         }
-        finally
+        catch
         {
             Leave();
+            throw;
         }
+
+        return Interruption.during(cancellationToken, FuncConvert.FromFunc(Worked));
+
+        // It may go on after this has thrown, so it leaves the model itself.
+        T Worked()
+        {
+            try
+            {
+                var picture = read().OrThrow();
+                Interruption.check();
+                return work(picture);
+            }
+            finally
+            {
+                Leave();
+            }
+        }
+    }
+
+    /// <summary>A caller's stream is read to its end by the thread that called: whoever cancels may close it at once.</summary>
+    private static Func<FSharpResult<Picture, McdrlError>> Decoded(ImageLimits limits, string name, Stream image)
+    {
+        var bytes = Images.bytesOf(limits, name, image).OrThrow();
+        return () => Images.decode(limits, name, bytes);
     }
 
     private static FSharpOption<Marginalisation>? ModeOf(AdjustmentMode mode) => mode switch

@@ -8,14 +8,14 @@ type OnnxSegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
     | [<Mandatory; Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
-    | Probabilities
+    | [<Unique>] Probabilities
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
+            | Images _ -> SegmentImages.imagesUsage
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
             | Out _ -> "where masks, overlays and reports go. Default: segmented."
             | Probabilities -> SegmentImages.probabilitiesUsage
@@ -28,7 +28,8 @@ module OnnxSegmentVerb =
     let private run session (arguments: ParseResults<OnnxSegmentArgument>) =
         result {
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
-            let! targets = SegmentFiles.plan (arguments.GetResult OnnxSegmentArgument.Images) out
+            let images = arguments.GetResults OnnxSegmentArgument.Images |> List.concat
+            let! targets = SegmentFiles.plan images out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
 
             let! request =
@@ -37,7 +38,7 @@ module OnnxSegmentVerb =
                     (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
                     (arguments.Contains OnnxSegmentArgument.Probabilities)
 
-            return! SegmentImages.run session engine request targets out
+            return! SegmentImages.run session engine request images targets out
         }
 
     let verb =

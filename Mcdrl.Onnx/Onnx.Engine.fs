@@ -235,3 +235,4 @@ module OnnxEngine =
                     }
             Free = (exported :> IDisposable).Dispose
         }
+        |> Engine.keptWhileUsed

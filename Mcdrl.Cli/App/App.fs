@@ -38,7 +38,23 @@ module App =
             else
                 None)
 
+    /// Whether the verb of a command line puts things in order when it is stopped.
+    let finishes (verbs: Verb list) (arguments: string[]) =
+        arguments
+        |> Array.filter ((<>) "--json")
+        |> List.ofArray
+        |> find verbs
+        |> Option.exists (fun (verb, _) -> verb.Finishes)
+
     let private isHelp argument = argument = "--help" || argument = "-h"
+
+    /// What stands before the `--` that ends the options.
+    let private options arguments = arguments |> List.takeWhile ((<>) "--")
+
+    /// The verbs whose first word this is, of several.
+    let private group (verbs: Verb list) (word: string) =
+        verbs
+        |> List.filter (fun verb -> verb.Name.StartsWith(word + " ", StringComparison.Ordinal))
 
     let private dispatch verbs session arguments =
         match arguments with
@@ -51,36 +67,66 @@ module App =
         | [ "--version" ] ->
             session.Out.WriteLine $"mcdrl {Product.version}"
             Ok 0
-        | _ ->
-            match find verbs arguments with
-            | Some(verb, rest) when List.exists isHelp rest ->
+        | first :: rest ->
+            match find verbs arguments, group verbs first with
+            | Some(verb, rest), _ when List.exists isHelp (options rest) ->
                 session.Out.WriteLine(verb.Help())
                 Ok 0
-            | Some(verb, rest) -> verb.Run session (Array.ofList rest)
-            | None ->
-                session.Err.WriteLine(help verbs)
-                let words = arguments |> List.takeWhile (fun word -> not (word.StartsWith '-'))
-                let name = words |> List.truncate 2 |> String.concat " "
-                Error(McdrlError.usage $"unknown verb `{name}`" "mcdrl" "See `mcdrl --help`")
+            | Some(verb, rest), _ -> verb.Run session (Array.ofList rest)
+            | None, (_ :: _ as verbs) when List.exists isHelp (options rest) ->
+                for verb in verbs do
+                    session.Out.WriteLine(verb.Help())
 
-    /// Runs a command line of these verbs, which `--help` lists in their order. `--json` may stand anywhere in it. Errors become text on stderr and an exit code.
+                Ok 0
+            | None, _ ->
+                session.Err.WriteLine(help verbs)
+
+                match arguments |> List.takeWhile (fun word -> not (word.StartsWith '-')) with
+                | [] -> Error(McdrlError.usage "a verb comes first" $"mcdrl {first}" "See `mcdrl --help`")
+                | words ->
+                    let name = words |> List.truncate 2 |> String.concat " "
+                    Error(McdrlError.usage $"unknown verb `{name}`" "mcdrl" "See `mcdrl --help`")
+
+    /// Resources: of the answers or of the words about them a part is lost.
+    let private lost = 5
+
+    /// The exit code when some of the output could not be written.
+    let private withOutput (out: Outlet) (err: Outlet) code =
+        out.Failure
+        |> Option.iter (fun problem ->
+            err.WriteLine
+                $"standard output: not everything could be written: {problem.Message.TrimEnd '.'}. What was asked for is done all the same; the files are whole.")
+
+        if code < 2 && (out.Failure.IsSome || err.Failure.IsSome) then
+            lost
+        else
+            code
+
+    /// Runs a command line of these verbs, which `--help` lists in their order. `--json` may stand anywhere in it. Errors become text on stderr and an exit code:
+    /// one of those that `--help` lists, whatever happens. Output that can't be written stops nothing, and is told at the end.
     let run (verbs: Verb list) (session: Session) (arguments: string[]) : int =
+        let options, rest =
+            let before = arguments |> Array.takeWhile ((<>) "--")
+            before, arguments[before.Length ..]
+
+        let out, err = Outlet.over session.Out, Outlet.over session.Err
+
         let session =
             { session with
-                Json = session.Json || Array.contains "--json" arguments
+                Json = session.Json || Array.contains "--json" options
+                Out = out
+                Err = err
             }
 
         let result =
-            try
-                arguments
-                |> Array.filter ((<>) "--json")
+            Guard.run "mcdrl" (fun () ->
+                Array.append (Array.filter ((<>) "--json") options) rest
                 |> List.ofArray
-                |> dispatch verbs session
-            with :? OperationCanceledException ->
-                Error McdrlError.Cancelled
+                |> dispatch verbs session)
 
         match result with
         | Ok code -> code
         | Error problem ->
             Session.warn session (Flags.describe problem)
             McdrlError.exitCode problem
+        |> withOutput out err

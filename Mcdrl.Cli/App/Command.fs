@@ -3,28 +3,53 @@
 module Mcdrl.Cli.Command
 
 open System
+open System.IO
 open System.Runtime.InteropServices
 open System.Threading
+open Mcdrl
 
 /// Leaves without running anything further: libtorch's threads may be in the middle of a computation, it may still be
 /// loading, and to unload it takes a tenth of a second that nobody needs.
 [<DllImport("libc", EntryPoint = "_exit")>]
 extern void private leave(int code)
 
-/// The first signal asks the running verb to stop and save; the second ends the process.
-let private onSignal (source: CancellationTokenSource) (context: PosixSignalContext) =
+/// `leave`, with no half-written file left beside those that it was to replace.
+let private leaveNow code =
+    Temporaries.forgetAll ()
+    leave code
+
+/// How long a verb that has nothing to put in order may take to stop by itself.
+let private grace = 800
+
+/// The first signal asks the running verb to stop and save; the second ends the process, and so does the end of the grace, for which
+/// there is none where the verb puts things in order.
+let private onSignal finishes (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
     context.Cancel <- true
 
     if source.IsCancellationRequested then
-        leave 130
+        leaveNow 130
     else
-        Console.Error.WriteLine "Stopping. Once more to stop at once."
+        if not finishes then
+            Thread(
+                (fun () ->
+                    Thread.Sleep grace
+                    leaveNow 130),
+                IsBackground = true
+            )
+                .Start()
+
         source.Cancel()
+        err.WriteLine "Stopping. Once more to stop at once."
 
 /// Runs the arguments as one of the verbs and ends the process.
 let run verbs arguments : int =
+    Descriptors.settle ()
+    let out, err = new Outlet(Descriptors.writer 1), new Outlet(Descriptors.writer 2)
     use source = new CancellationTokenSource()
-    let handler = Action<PosixSignalContext>(onSignal source)
+
+    let handler =
+        Action<PosixSignalContext>(onSignal (App.finishes verbs arguments) err source)
+
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
 
@@ -33,14 +58,12 @@ let run verbs arguments : int =
             verbs
             {
                 Json = false
-                Out = Console.Out
-                Err = Console.Error
+                Out = out
+                Err = err
                 Terminal = not Console.IsErrorRedirected
                 Cancel = source.Token
             }
             arguments
 
-    Console.Out.Flush()
-    Console.Error.Flush()
-    leave code
+    leaveNow code
     code

@@ -18,9 +18,20 @@ module ProgressBar =
         override _.WriteLine(line: string | null) =
             console.WriteLine(Option.ofObj line |> Option.defaultValue "")
 
+    /// The session's stderr, which is a terminal: Spectre knows none but the console's own writer.
+    let private terminal (err: TextWriter) =
+        let size = AnsiConsoleOutput err
+
+        { new IAnsiConsoleOutput with
+            member _.Writer = err
+            member _.IsTerminal = true
+            member _.Width = size.Width
+            member _.Height = size.Height
+            member _.SetEncoding _ = ()
+        }
+
     let private drawn session (work: Session -> Progress -> 'a) =
-        let console =
-            AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput session.Err))
+        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = terminal session.Err))
 
         let above = new Above(console)
 
@@ -51,7 +62,7 @@ module ProgressBar =
                     | Some(current, task) when current = stage -> task
                     | _ ->
                         bar |> Option.iter (fun (_, task) -> task.StopTask())
-                        let task = context.AddTask(Markup.Escape stage)
+                        let task = context.AddTask(Markup.Escape(Printable.line stage))
                         bar <- Some(stage, task)
                         task
 
@@ -60,7 +71,7 @@ module ProgressBar =
                     task.IsIndeterminate <- step.Total <= 0
                     task.MaxValue <- float (max 1 step.Total)
                     task.Value <- float step.Done
-                    task.Description <- Markup.Escape $"{step.Stage} {step.Note}"
+                    task.Description <- Markup.Escape(Printable.line $"{step.Stage} {step.Note}")
 
                 work session { Tell = tell; Cancel = session.Cancel })
 
@@ -76,7 +87,7 @@ module ProgressBar =
                 stage <- step.Stage
                 last <- Stopwatch.StartNew()
                 let total = if step.Total > 0 then $"/{step.Total}" else ""
-                session.Err.WriteLine($"{step.Stage} {step.Done}{total} {step.Note}".TrimEnd())
+                Session.warn session ($"{step.Stage} {step.Done}{total} {step.Note}".TrimEnd())
 
         work { Tell = tell; Cancel = session.Cancel }
 

@@ -28,15 +28,16 @@ module Session =
 
     /// A line for people: on stdout, or on stderr under `--json`.
     let say session (line: string) =
-        (if session.Json then session.Err else session.Out).WriteLine line
+        (if session.Json then session.Err else session.Out).WriteLine(Printable.text line)
 
     /// A line about what goes wrong, always on stderr.
-    let warn session (line: string) = session.Err.WriteLine line
+    let warn session (line: string) =
+        session.Err.WriteLine(Printable.text line)
 
-    /// A machine-readable result; written under `--json` only.
+    /// A machine-readable result; written under `--json` only. Characters that a terminal would obey are escaped as JSON escapes any.
     let emit session (result: JsonObject) =
         if session.Json then
-            session.Out.WriteLine(result.ToJsonString options)
+            session.Out.WriteLine(Printable.text (result.ToJsonString options))
 
 /// JSON values in few words.
 [<RequireQualifiedAccess>]

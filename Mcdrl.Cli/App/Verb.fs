@@ -17,22 +17,57 @@ type Verb =
         /// Parses the arguments after the name and runs; an `Ok` holds the exit code: 0, 1, or 4 where
         /// the verb itself reports on data.
         Run: Session -> string[] -> Result<int, McdrlError>
+        /// Whether it puts things in order when it is stopped, such as a checkpoint, and is given the time. The others are ended a
+        /// second after the signal at the latest.
+        Finishes: bool
     }
 
 [<RequireQualifiedAccess>]
 module Verb =
+    let private isFlag (argument: string) =
+        argument.StartsWith("--", StringComparison.Ordinal)
+
+    /// The arguments with every `--flag=value` as two, and, of what follows `--`, whatever begins with a dash as the path that it is.
+    let private separated (arguments: string[]) =
+        let options = arguments |> Array.takeWhile ((<>) "--")
+
+        let pathOf (argument: string) =
+            if argument.StartsWith '-' then
+                "./" + argument
+            else
+                argument
+
+        [|
+            for argument in options do
+                match argument.IndexOf '=' with
+                | at when at > 0 && isFlag argument ->
+                    argument[.. at - 1]
+                    argument[at + 1 ..]
+                | _ -> argument
+            yield! arguments[options.Length + 1 ..] |> Array.map pathOf
+        |]
+
+    let private flagsOf (parser: ArgumentParser<'Argument>) =
+        parser.GetArgumentCases()
+        |> List.collect (fun case -> List.ofSeq case.CommandLineNames.Value)
+
     /// The first flag that a parser doesn't have. Argu itself takes an unknown flag for a path where a verb takes
     /// paths.
-    let private unknownFlag (parser: ArgumentParser<'Argument>) (arguments: string[]) =
-        let known =
-            parser.GetArgumentCases()
-            |> List.collect (fun case -> List.ofSeq case.CommandLineNames.Value)
-
+    let private unknownFlag known (arguments: string[]) =
         arguments
-        |> Array.map (fun argument -> argument.Split('=')[0])
-        |> Array.tryFind (fun name ->
-            name.StartsWith("--", StringComparison.Ordinal)
-            && not (List.contains name known))
+        |> Array.tryFind (fun argument -> isFlag argument && not (List.contains argument known))
+
+    /// The first argument without a letter, as a script passes whose variable isn't set: named by the flag before it.
+    let private emptyArgument name known (arguments: string[]) =
+        arguments
+        |> Array.tryFindIndex ((=) "")
+        |> Option.map (fun index ->
+            let before = if index = 0 then "" else arguments[index - 1]
+
+            if List.contains before known then
+                before
+            else
+                $"mcdrl {name}")
 
     /// What the text of an argument says, `None` where it is absent. A fault names the argument too.
     let valueOf (flag: string) parse (text: string option) : Result<'Value option, McdrlError> =
@@ -63,17 +98,27 @@ module Verb =
             Name = name
             Summary = summary
             Help = fun () -> (parser true).PrintUsage()
+            Finishes = false
             Run =
                 fun session arguments ->
                     let parser = parser false
+                    let known = flagsOf parser
+                    let arguments = separated arguments
 
                     let refused reason =
                         session.Err.WriteLine(parser.PrintUsage())
                         Error(McdrlError.usage reason $"mcdrl {name}" $"See `mcdrl {name} --help`")
 
-                    match unknownFlag parser arguments with
-                    | Some flag -> refused $"unrecognized argument: '{flag}'"
-                    | None ->
+                    match unknownFlag known arguments, emptyArgument name known arguments with
+                    | Some flag, _ -> refused $"unrecognized argument: '{flag}'"
+                    | None, Some where ->
+                        Error(
+                            McdrlError.usage
+                                "it is given an empty text"
+                                where
+                                "Name what is meant; a variable of the script may be unset"
+                        )
+                    | None, None ->
                         try
                             parser.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
                         with :? ArguParseException as problem ->
@@ -81,3 +126,6 @@ module Verb =
                             refused (first.Replace("ERROR: ", "").Trim().TrimEnd '.')
                         |> Result.bind (run session)
         }
+
+    /// The verb, given the time to put things in order when it is stopped.
+    let finishing (verb: Verb) = { verb with Finishes = true }

@@ -9,6 +9,9 @@ open Mcdrl
 [<RequireQualifiedAccess>]
 module SegmentImages =
     /// Help of flags that every way to segment has.
+    let imagesUsage =
+        "images, folders of images (folders in them are not searched), or patterns such as 'frames/*.png'."
+
     let probabilitiesUsage =
         "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
 
@@ -58,17 +61,20 @@ module SegmentImages =
         OnnxEngine.load file (if images < Environment.ProcessorCount then 0 else 1)
         |> Result.map OnnxEngine.engine
 
-    /// Segments the targets by the engine that `load` makes for so many images, tells of each and of all, and gives the exit code.
+    /// Segments the targets by the engine that `load` makes for so many images, tells of each, of what the paths named hold besides,
+    /// and of all, and gives the exit code.
     let run
         session
         load
         (request: SegmentRequest)
+        (paths: string list)
         (targets: SegmentTarget list)
         (out: string)
         : Result<int, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
             let failed = ref 0
+            SegmentFiles.leftOut paths |> List.iter (Session.warn session)
 
             do!
                 ProgressBar.above session targets.Length (fun session progress ->

@@ -4,11 +4,11 @@ open Argu
 open Mcdrl
 
 type CardArgument =
-    | [<Mandatory>] Model of folder: string
-    | [<Mandatory>] Data of folder: string
+    | [<Mandatory; Unique>] Model of folder: string
+    | [<Mandatory; Unique>] Data of folder: string
     | Site of name: string
-    | About of file: string
-    | Device of name: string
+    | [<Unique>] About of file: string
+    | [<Unique>] Device of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =

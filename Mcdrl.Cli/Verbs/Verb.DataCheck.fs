@@ -1,16 +1,18 @@
 namespace Mcdrl.Cli
 
 open Argu
+open FsToolkit.ErrorHandling
 open Mcdrl
 
 type DataCheckArgument =
-    | [<MainCommand; Mandatory>] Dataset of folder: string
+    | [<MainCommand; Mandatory>] Datasets of folder: string list
     | [<Unique>] Duplicates
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Dataset _ -> "the dataset's folder, or the dataset.json in it."
+            | Datasets _ ->
+                "the dataset's folder, or the dataset.json in it; several are checked one after the other."
             | Duplicates ->
                 "also look for frames that are in several sites, as copies or nearly (encoded anew, resized, slightly cropped)."
 
@@ -75,12 +77,8 @@ module DataCheckVerb =
     /// Data errors, whatever the family of a single problem.
     let private unsound = 4
 
-    let private run session (arguments: ParseResults<DataCheckArgument>) =
-        ProgressBar.during session (fun progress ->
-            DatasetCheck.run
-                (arguments.GetResult Dataset)
-                (arguments.Contains DataCheckArgument.Duplicates)
-                progress)
+    let private check session duplicates folder : Result<int, McdrlError> =
+        ProgressBar.during session (DatasetCheck.run folder duplicates)
         |> Result.map (fun found ->
             table session found
             found.Duplicates |> Option.iter (DuplicateText.say session)
@@ -99,6 +97,23 @@ module DataCheckVerb =
             | count ->
                 Session.say session $"{count} problems."
                 unsound)
+
+    /// Every dataset is checked, whatever is wrong with another; the worst of the codes is given.
+    let private run session (arguments: ParseResults<DataCheckArgument>) =
+        let duplicates = arguments.Contains DataCheckArgument.Duplicates
+
+        let outcomes =
+            arguments.GetResults Datasets
+            |> List.concat
+            |> List.map (fun folder -> Guard.run folder (fun () -> check session duplicates folder))
+
+        match
+            outcomes
+            |> List.choose (Result.either (fun _ -> None) Some)
+            |> McdrlError.ofList
+        with
+        | Some faults -> Error faults
+        | None -> Ok(outcomes |> List.choose Result.toOption |> List.fold max 0)
 
     let verb =
         Verb.create<DataCheckArgument>

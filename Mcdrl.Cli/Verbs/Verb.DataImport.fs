@@ -135,7 +135,7 @@ module DataImportVerb =
         | _, lonely -> Error(usage $"{lonely.Head.Head} is a name without a folder")
 
     let private run session (arguments: ParseResults<DataImportArgument>) =
-        match arguments.GetResult(Sources, defaultValue = []) with
+        match List.concat (arguments.GetResults Sources) with
         | [] when arguments.GetAllResults().IsEmpty ->
             if session.Json then
                 ImportCatalogue.all |> List.iter (catalogueJson >> Session.emit session)
@@ -170,6 +170,6 @@ module DataImportVerb =
                 "makes a dataset of published ones, each in the form it was published in"
                 run
 
-        { verb with
+        { Verb.finishing verb with
             Help = fun () -> verb.Help() + String.concat System.Environment.NewLine catalogue
         }

@@ -6,11 +6,11 @@ open FsToolkit.ErrorHandling
 open Mcdrl
 
 type DemoArgument =
-    | Out of folder: string
-    | Model of folder: string
-    | Data of folder: string
-    | Frames of count: int
-    | Device of name: string
+    | [<Unique>] Out of folder: string
+    | [<Unique>] Model of folder: string
+    | [<Unique>] Data of folder: string
+    | [<Unique>] Frames of count: int
+    | [<Unique>] Device of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =

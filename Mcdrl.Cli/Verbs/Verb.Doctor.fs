@@ -4,7 +4,7 @@ open Argu
 open Mcdrl
 
 type DoctorArgument =
-    | Device of name: string
+    | [<Unique>] Device of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =

@@ -20,7 +20,7 @@ type EncodeArgument =
             | Text_Weights _ ->
                 "a sentence encoder, for --prompts: the folder of a BERT as Hugging Face publishes it (config.json, model.safetensors, vocab.txt), for instance all-MiniLM-L6-v2."
             | Images _ ->
-                "encode the images in this folder; shorter side to the tower's input size, centre square, as CLIP does."
+                "encode the images in this folder and all below it; shorter side to the tower's input size, centre square, as CLIP does."
             | Tensors _ ->
                 "encode the tensors of this safetensors file as they are: image [n,3,h,w], tokens [n,77], or both."
             | Prompts _ ->
@@ -68,6 +68,8 @@ module EncodeVerb =
             |> Result.map (fun report ->
                 for name, shape in report.Written do
                     Session.say session $"{name, -16}{shapeText shape}"
+
+                report.LeftOut |> Option.iter (Session.warn session)
 
                 for _, error in report.Failed do
                     Session.warn session (Flags.describe error)

@@ -6,22 +6,22 @@ open FsToolkit.ErrorHandling
 open Mcdrl
 
 type EvaluateArgument =
-    | [<Mandatory>] Model of folder: string
-    | [<Mandatory>] Data of folder: string
+    | [<Mandatory; Unique>] Model of folder: string
+    | [<Mandatory; Unique>] Data of folder: string
     | Site of name: string
-    | Protocol of name: string
-    | Mode of name: string
-    | Threshold of probability: float
-    | Min_Area of pixels: int64
-    | Device of name: string
-    | Precision of name: string
-    | Flips of name: string
-    | Per_Image
-    | Interventional
-    | Against of folder: string
-    | Strength of float
-    | Images of count: int
-    | Seed of number: uint64
+    | [<Unique>] Protocol of name: string
+    | [<Unique>] Mode of name: string
+    | [<Unique>] Threshold of probability: float
+    | [<Unique>] Min_Area of pixels: int64
+    | [<Unique>] Device of name: string
+    | [<Unique>] Precision of name: string
+    | [<Unique>] Flips of name: string
+    | [<Unique>] Per_Image
+    | [<Unique>] Interventional
+    | [<Unique>] Against of folder: string
+    | [<Unique>] Strength of float
+    | [<Unique>] Images of count: int
+    | [<Unique>] Seed of number: uint64
 
     interface IArgParserTemplate with
         member argument.Usage =

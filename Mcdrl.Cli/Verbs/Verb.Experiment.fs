@@ -7,22 +7,22 @@ open Mcdrl
 
 type ExperimentArgument =
     | [<MainCommand; ExactlyOnce>] Name of name: string
-    | [<Mandatory>] Data of folder: string
-    | Test of folder: string
-    | Tower of name: string
-    | Weights of path: string
-    | Text of file: string
-    | Text_Weights of folder: string
-    | Preset of name: string
-    | Config of file: string
+    | [<Mandatory; Unique>] Data of folder: string
+    | [<Unique>] Test of folder: string
+    | [<Unique>] Tower of name: string
+    | [<Unique>] Weights of path: string
+    | [<Unique>] Text of file: string
+    | [<Unique>] Text_Weights of folder: string
+    | [<Unique>] Preset of name: string
+    | [<Unique>] Config of file: string
     | Set of assignment: string
-    | Seeds of count: int
-    | Methods of keys: string
-    | Protocol of name: string
-    | Conditions of frames: int
-    | Out of folder: string
-    | Report_Only
-    | Device of name: string
+    | [<Unique>] Seeds of count: int
+    | [<Unique>] Methods of keys: string
+    | [<Unique>] Protocol of name: string
+    | [<Unique>] Conditions of frames: int
+    | [<Unique>] Out of folder: string
+    | [<Unique>] Report_Only
+    | [<Unique>] Device of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -278,3 +278,4 @@ module ExperimentVerb =
             "experiment"
             "the paper's tables and figures as runs, and their report"
             run
+        |> Verb.finishing

@@ -15,7 +15,8 @@ type PretrainArgument =
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Out _ -> "the folder to write; one that is there is replaced when all is done."
+            | Out _ ->
+                "the folder to write; one that pretrain wrote, and that holds nothing else, is replaced when all is done."
             | Seed _ -> "decides every random choice. Default 1."
             | Steps _ -> "optimiser steps; the same as --set steps=N."
             | Set _ -> "changes one setting of the recipe, key=value, for instance width=48. May be repeated."
@@ -57,3 +58,4 @@ module PretrainVerb =
 
     let verb =
         Verb.create<PretrainArgument> "pretrain" "makes a small CLIP from nothing, on rendered frames" run
+        |> Verb.finishing

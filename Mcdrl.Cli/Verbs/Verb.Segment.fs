@@ -7,22 +7,22 @@ open Mcdrl
 
 type SegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
-    | Model of folder: string
+    | [<Unique>] Model of folder: string
     | [<Unique>] Onnx of file: string
-    | Out of folder: string
-    | Explain
-    | Probabilities
-    | Threshold of probability: float
-    | Min_Area of pixels: int64
-    | Mode of name: string
-    | Device of name: string
-    | Precision of name: string
-    | Flips of name: string
+    | [<Unique>] Out of folder: string
+    | [<Unique>] Explain
+    | [<Unique>] Probabilities
+    | [<Unique>] Threshold of probability: float
+    | [<Unique>] Min_Area of pixels: int64
+    | [<Unique>] Mode of name: string
+    | [<Unique>] Device of name: string
+    | [<Unique>] Precision of name: string
+    | [<Unique>] Flips of name: string
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Images _ -> "images, folders of images, or patterns such as 'frames/*.png'."
+            | Images _ -> SegmentImages.imagesUsage
             | Model _ ->
                 "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Onnx _ ->
@@ -81,7 +81,10 @@ module SegmentVerb =
         (none, arguments.GetAllResults())
         ||> List.fold (fun asked argument ->
             match argument with
-            | Images paths -> { asked with Images = paths }
+            | Images paths ->
+                { asked with
+                    Images = asked.Images @ paths
+                }
             | Model folder -> { asked with Model = Some folder }
             | Onnx file -> { asked with Onnx = Some file }
             | Out folder -> { asked with Out = folder }
@@ -161,7 +164,7 @@ module SegmentVerb =
                     Explain = asked.Explain
                 }
 
-            return! SegmentImages.run session engine request targets asked.Out
+            return! SegmentImages.run session engine request asked.Images targets asked.Out
         }
 
     let private parsed =

@@ -5,12 +5,12 @@ open Argu
 open Mcdrl
 
 type StudyArgument =
-    | Out of folder: string
-    | Seed of number: uint64
-    | Left_Out of site: string
-    | Weights of path: string
-    | Quick
-    | Replace
+    | [<Unique>] Out of folder: string
+    | [<Unique>] Seed of number: uint64
+    | [<Unique>] Left_Out of site: string
+    | [<Unique>] Weights of path: string
+    | [<Unique>] Quick
+    | [<Unique>] Replace
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -87,3 +87,4 @@ module StudyVerb =
             "study"
             "trains on simulated hospitals, judges on one never seen, and tells it on a page"
             run
+        |> Verb.finishing

@@ -6,24 +6,24 @@ open FsToolkit.ErrorHandling
 open Mcdrl
 
 type TrainArgument =
-    | [<Mandatory>] Data of folder: string
-    | Leave_Out of site: string
-    | Weights of path: string
-    | From of model: string
-    | Tower of name: string
-    | Text of file: string
-    | Text_Weights of folder: string
-    | Preset of name: string
-    | Config of file: string
+    | [<Mandatory; Unique>] Data of folder: string
+    | [<Unique>] Leave_Out of site: string
+    | [<Unique>] Weights of path: string
+    | [<Unique>] From of model: string
+    | [<Unique>] Tower of name: string
+    | [<Unique>] Text of file: string
+    | [<Unique>] Text_Weights of folder: string
+    | [<Unique>] Preset of name: string
+    | [<Unique>] Config of file: string
     | Set of assignment: string
-    | [<Mandatory>] Out of folder: string
-    | Prepared of folder: string
-    | Resume
-    | Seed of number: uint64
-    | Device of name: string
-    | Precision of name: string
-    | Store of name: string
-    | Checkpoint_Minutes of minutes: float
+    | [<Mandatory; Unique>] Out of folder: string
+    | [<Unique>] Prepared of folder: string
+    | [<Unique>] Resume
+    | [<Unique>] Seed of number: uint64
+    | [<Unique>] Device of name: string
+    | [<Unique>] Precision of name: string
+    | [<Unique>] Store of name: string
+    | [<Unique>] Checkpoint_Minutes of minutes: float
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -152,3 +152,4 @@ module TrainVerb =
 
     let verb =
         Verb.create<TrainArgument> "train" "trains on some sites of a dataset and writes a model" run
+        |> Verb.finishing

@@ -108,6 +108,7 @@ module ExplanationFiles =
                 Char.ToLowerInvariant letter
             else
                 '-')
+        |> FileName.ofText
 
     let private writeMap folder name black (map: ValueMap) : Result<MapReport, McdrlError> =
         let highest = float (Array.max map.Values)

@@ -96,19 +96,25 @@ module Files =
 
                 Directory.CreateDirectory directory |> ignore
 
-                let temporary = Path.Combine(directory, $".mcdrl-{Guid.NewGuid():N}.tmp")
+                use stream = Temporaries.create directory
 
                 try
-                    using (new FileStream(temporary, FileMode.CreateNew, FileAccess.Write)) (fun stream ->
-                        write stream
-                        stream.Flush durable)
+                    write stream
+                    stream.Flush durable
 
-                    File.Move(temporary, full, true)
+                    if Interruption.isLetGo () then
+                        Error McdrlError.Cancelled
+                    else
+                        // Renamed while it is held, or others would take it for forsaken.
+                        File.Move(stream.Name, full, true)
 
-                    if durable then
-                        syncDirectory directory
+                        if durable then
+                            syncDirectory directory
+
+                        Ok()
                 finally
-                    File.Delete temporary))
+                    Temporaries.forget stream.Name)
+            |> Result.bind id)
 
     /// Writes a sibling temporary file, flushes it to the disk and renames it over `path`.
     /// On failure nothing is left behind and the old file is untouched.

@@ -89,9 +89,10 @@ module RecordJson =
     let toObject (record: 'T) : JsonObject =
         toNode typeof<'T> (box record) |> nonNull |> _.AsObject()
 
-    /// The JSON text of a record, indented, ending in a newline.
+    /// The JSON text of a record, indented, ending in a newline. Characters that a terminal would obey or that turn the reading
+    /// direction are escaped.
     let render (record: 'T) : string =
-        (toObject record).ToJsonString options + "\n"
+        Printable.text ((toObject record).ToJsonString options) + "\n"
 
     type private Reading(origin: string) =
         let faults = List<McdrlError>()

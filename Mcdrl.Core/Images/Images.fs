@@ -22,7 +22,11 @@ type ImageHeader =
 [<RequireQualifiedAccess>]
 module Images =
     /// The endings of the file names of the formats that are read.
-    let extensions = [ ".png"; ".jpg"; ".jpeg"; ".webp"; ".bmp"; ".gif" ]
+    let extensions =
+        [ ".png"; ".jpg"; ".jpeg"; ".jpe"; ".jfif"; ".webp"; ".bmp"; ".gif" ]
+
+    /// The formats that are read, in words.
+    let internal formats = "PNG, JPEG, WebP, BMP or GIF"
 
     /// Whether a file's name ends as an image's does.
     let isNamedAsImage (path: string) =
@@ -141,8 +145,8 @@ module Images =
     let read limits (path: string) : Result<Picture, McdrlError> =
         Files.read limits.MaxBytes path |> Result.bind (decode limits path)
 
-    /// Decodes an image from a stream, read to its end or to the byte limit.
-    let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
+    /// The bytes of a stream, read to its end or to the byte limit.
+    let bytesOf limits where (stream: Stream) : Result<byte[], McdrlError> =
         let tooLarge () =
             McdrlError.resource
                 $"the stream has more than {limits.MaxBytes} bytes"
@@ -163,7 +167,10 @@ module Images =
             else
                 Ok(memory.ToArray()))
         |> Result.bind id
-        |> Result.bind (decode limits where)
+
+    /// Decodes an image from a stream, read to its end or to the byte limit.
+    let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
+        bytesOf limits where stream |> Result.bind (decode limits where)
 
     /// The upright size and orientation that an image file's header claims; no pixel is decoded.
     let header limits (path: string) : Result<ImageHeader, McdrlError> =

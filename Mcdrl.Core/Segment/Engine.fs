@@ -18,11 +18,15 @@ type Engine =
 
 [<RequireQualifiedAccess>]
 module Engine =
-    let segment engine mode marking picture = engine.Segment mode marking picture
+    let private answered (picture: Picture) (ask: Picture -> Result<'answer, McdrlError>) =
+        Guard.run $"a picture of {picture.Width} x {picture.Height} pixels" (fun () -> ask picture)
+
+    let segment engine mode marking picture =
+        answered picture (engine.Segment mode marking)
 
     let explain engine mode marking picture =
         match engine.Explain with
-        | Some explain -> explain mode marking picture
+        | Some explain -> answered picture (explain mode marking)
         | None ->
             Error(
                 McdrlError.usage
@@ -30,6 +34,41 @@ module Engine =
                     "explain"
                     "Load the model's folder instead"
             )
+
+    let keptWhileUsed (engine: Engine) : Engine =
+        let gate = obj ()
+        let mutable calls = 0
+        let mutable freed = false
+
+        let during (work: unit -> 'a) =
+            lock gate (fun () ->
+                ObjectDisposedException.ThrowIf(freed, engine)
+                calls <- calls + 1)
+
+            try
+                work ()
+            finally
+                lock gate (fun () ->
+                    calls <- calls - 1
+
+                    if freed && calls = 0 then
+                        engine.Free())
+
+        { engine with
+            Segment = fun mode marking picture -> during (fun () -> engine.Segment mode marking picture)
+            Explain =
+                engine.Explain
+                |> Option.map (fun explain mode marking picture ->
+                    during (fun () -> explain mode marking picture))
+            Free =
+                fun () ->
+                    lock gate (fun () ->
+                        if not freed then
+                            freed <- true
+
+                            if calls = 0 then
+                                engine.Free())
+        }
 
     let inOrder
         engine

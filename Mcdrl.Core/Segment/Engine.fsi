@@ -25,7 +25,7 @@ type Engine =
 /// What any engine is asked.
 [<RequireQualifiedAccess>]
 module Engine =
-    /// The answer about a picture, in the model's own mode where none is given.
+    /// The answer about a picture, in the model's own mode where none is given. What the engine throws is an error too.
     val segment:
         engine: Engine ->
         mode: Marginalisation option ->
@@ -40,6 +40,10 @@ module Engine =
         marking: Marking ->
         picture: Picture ->
             Result<ExplanationResult, McdrlError>
+
+    /// The engine, whose memory is given back only when the last call under way has ended: also one that its caller let go of.
+    /// Later calls throw `ObjectDisposedException`.
+    val keptWhileUsed: engine: Engine -> Engine
 
     /// `Parallel.inOrder` with the engine's threads shared between the items.
     val inOrder:

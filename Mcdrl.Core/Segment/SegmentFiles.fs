@@ -4,75 +4,6 @@ open System
 open System.IO
 open FsToolkit.ErrorHandling
 
-/// A connected region in an image's report; coordinates are pixels of the mask file.
-type RegionReport =
-    {
-        /// Pixels.
-        Area: int64
-        /// P(class), mean over the region's pixels, 0 to 1.
-        MeanProbability: float
-        /// P(class), the largest of the region's pixels.
-        MaxProbability: float
-        /// Left, top, width, height.
-        Box: int list
-        /// Corners [x, y] of the outer boundary.
-        Outline: int list list
-        /// Corners [x, y] of the boundary of each hole.
-        Holes: int list list list
-    }
-
-/// A class in one image.
-type ClassReport =
-    {
-        /// Its name in the model.
-        Name: string
-        /// The value in the mask.
-        Label: int
-        /// How sure the model is that the image shows it anywhere: P(class), the largest of all pixels, marked or not.
-        Score: float
-        /// Pixels of all regions.
-        Area: int64
-        /// Share of the image, 0 to 1.
-        Share: float
-        /// Its connected regions.
-        Regions: RegionReport list
-        /// The file of P(class), beside the report; only if asked for, and only where there are several classes.
-        Probability: string option
-    }
-
-/// What `segment` writes beside the mask of an image.
-type ImageReport =
-    {
-        /// Path of the image, as it was found.
-        Image: string
-        /// Of the image as stored, in pixels; the mask has the same.
-        Width: int
-        /// Of the image as stored, in pixels.
-        Height: int
-        /// How the model was asked to intervene.
-        Mode: Marginalisation
-        /// P(lesion) at or above which pixels were marked; absent where each has its most probable class.
-        Threshold: float option
-        /// Regions of fewer pixels were not marked.
-        MinArea: int64
-        /// Every class of the model, label 1 first, whether the image shows it or not.
-        Classes: ClassReport list
-        /// How far the answer under each condition alone is from the adjusted one: mean KL divergence in nats.
-        Conditions: Map<string, float>
-        /// How much the answer depends on the imaging condition: I(Y; Z | F), mean over pixels in nats.
-        Disagreement: float option
-        /// The mask's file, beside the report.
-        Mask: string
-        /// The overlay's file, beside the report.
-        Overlay: string
-        /// The file of P(lesion), beside the report; only if asked for.
-        Probability: string option
-        /// What the answer depends on; only if asked for.
-        Explanation: ExplanationReport option
-        /// That this is no medical device; in every report.
-        Notice: string
-    }
-
 /// Where the results of one image go.
 type SegmentTarget =
     {
@@ -122,50 +53,61 @@ module SegmentFiles =
 
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
 
-    let private imagesIn (folder: string) pattern =
-        Files.attempt folder (fun () ->
-            Directory.EnumerateFiles(folder, pattern)
-            |> Seq.filter Images.isNamedAsImage
-            |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b))
-            |> List.ofSeq)
+    /// A path that is named, looked up.
+    type private Named =
+        | Image of string
+        | Held of ImageFolderContents
+        | Leftover of string
 
-    /// The images that a path stands for: a file, the images of a folder, or a pattern with * or ? in its last part.
-    let private imagesOf (path: string) : Result<string list, McdrlError> =
-        let none what =
-            Error(
-                McdrlError.usage
-                    what
-                    path
-                    "Name an image, a folder of images or a pattern such as frames/*.png"
-            )
+    let private none what path =
+        Error(
+            McdrlError.usage what path "Name an image, a folder of images or a pattern such as frames/*.png"
+        )
 
-        if File.Exists path then
-            Ok [ path ]
-        elif Directory.Exists path then
-            imagesIn path "*"
-            |> Result.bind (fun found ->
-                if found.IsEmpty then
-                    none "the folder holds no image"
-                else
-                    Ok found)
-        elif (nameOf path).IndexOfAny [| '*'; '?' |] >= 0 then
-            let folder =
-                match Path.GetDirectoryName path with
-                | null
-                | "" -> "."
-                | folder -> folder
+    let private folderOf (path: string) =
+        match Path.GetDirectoryName path with
+        | null
+        | "" -> "."
+        | folder -> folder
 
-            if Directory.Exists folder then
-                imagesIn folder (nameOf path)
-                |> Result.bind (fun found ->
-                    if found.IsEmpty then
-                        none "no image fits the pattern"
-                    else
-                        Ok found)
-            else
-                none "the folder does not exist"
+    /// What a path stands for: a file, a folder, or a pattern with * or ? in its last part.
+    let private lookUp (path: string) : Result<Named, McdrlError> =
+        let isThere = File.Exists path || Directory.Exists path
+
+        if isThere && Leftovers.isName (nameOf path) then
+            Ok(Leftover path)
+        elif File.Exists path then
+            Ok(Image path)
+        elif isThere then
+            ImageFolder.read "*" path |> Result.map Held
+        elif (nameOf path).IndexOfAny [| '*'; '?' |] < 0 then
+            none "there is no such file or folder" path
+        elif Directory.Exists(folderOf path) then
+            ImageFolder.read (nameOf path) (folderOf path) |> Result.map Held
         else
-            none "there is no such file or folder"
+            none "the folder does not exist" path
+
+    /// The images that a path stands for.
+    let private imagesOf (path: string) : Result<string list, McdrlError> =
+        lookUp path
+        |> Result.bind (fun named ->
+            match named with
+            | Image path -> Ok [ path ]
+            | Leftover _ -> Ok []
+            | Held { Images = [] } when Directory.Exists path -> none "the folder holds no image" path
+            | Held { Images = [] } -> none "no image fits the pattern" path
+            | Held found -> Ok found.Images)
+
+    /// What of the paths is not segmented, a line each: files and folders in a folder that is named, and what operating systems
+    /// leave.
+    let leftOut (paths: string list) : string list =
+        paths
+        |> List.choose (fun path ->
+            match lookUp path with
+            | Ok(Held found) -> ImageFolder.leftOut found
+            | Ok(Leftover path) -> Some $"{path}: left out, the system's own"
+            | Ok(Image _)
+            | Error _ -> None)
 
     let private target (out: string) (input: string) : SegmentTarget =
         let at ending =
@@ -181,9 +123,51 @@ module SegmentFiles =
             Maps = at ".explained"
         }
 
+    /// Files that the results of an image go to, whatever is asked for, beside those of single classes and maps.
+    let private filesOf (target: SegmentTarget) =
+        [ target.Mask; target.Overlay; target.Report; target.Probability; target.Sheet ]
+
+    /// Inputs that would be replaced by results: those that are in the output folder, through whatever link or mount, and those
+    /// that a result would have the place of.
+    let private overwritten (inputs: string list) (targets: SegmentTarget list) (out: string) =
+        let place (found: FileIdentity) = found.Device, found.Inode
+        let there = FileIdentity.ofPath out |> Option.map place
+
+        let inside =
+            inputs
+            |> List.map (fun input -> folderOf (Path.GetFullPath input))
+            |> List.distinct
+            |> List.exists (fun folder ->
+                folder = Path.GetFullPath out
+                || there.IsSome && FileIdentity.ofPath folder |> Option.map place = there)
+
+        if inside then
+            [
+                McdrlError.usage "the output folder holds input images" out "Choose another “out”"
+            ]
+        elif there.IsNone then
+            []
+        else
+            let given =
+                inputs
+                |> Seq.choose (FileIdentity.ofPath >> Option.map place)
+                |> System.Collections.Generic.HashSet
+
+            [
+                for target in targets do
+                    for file in filesOf target do
+                        match FileIdentity.ofPath file with
+                        | Some found when given.Contains(place found) ->
+                            McdrlError.usage
+                                $"a result of {target.Input} would replace an input image"
+                                file
+                                "Choose another “out”"
+                        | _ -> ()
+            ]
+
     /// Every image that the paths stand for and where its results go. Everything wrong with the paths is reported at
     /// once, before any work: missing files, two images whose results would have one name, an output folder that
-    /// is an input.
+    /// is an input, an input that a result would replace.
     let plan (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
         result {
             let! found =
@@ -193,6 +177,13 @@ module SegmentFiles =
                 |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
 
             let inputs = found |> List.concat |> List.distinctBy Path.GetFullPath
+
+            do!
+                if inputs.IsEmpty && not paths.IsEmpty then
+                    none "nothing but what operating systems leave is named" paths.Head
+                else
+                    Ok()
+
             let targets = inputs |> List.map (target out)
 
             let collisions =
@@ -207,20 +198,7 @@ module SegmentFiles =
                         mask
                         "Segment them into different folders")
 
-            let full = Path.GetFullPath out
-
-            let inside =
-                if
-                    inputs
-                    |> List.exists (fun input -> Path.GetDirectoryName(Path.GetFullPath input) = full)
-                then
-                    [
-                        McdrlError.usage "the output folder holds input images" out "Choose another “out”"
-                    ]
-                else
-                    []
-
-            match McdrlError.ofList (collisions @ inside) with
+            match McdrlError.ofList (collisions @ overwritten inputs targets out) with
             | Some faults -> return! Error faults
             | None -> return targets
         }
@@ -313,9 +291,13 @@ module SegmentFiles =
 
     /// What an engine says about a picture whose results go to a target, and its explanation, if asked for, written.
     let private answer engine request (target: SegmentTarget) (picture: Picture) =
+        let ofImage answer =
+            answer
+            |> Result.mapError (McdrlError.mapWhere (fun where -> $"{target.Input}: {where}"))
+
         if request.Explain then
             result {
-                let! found = Engine.explain engine request.Mode request.Marking picture
+                let! found = Engine.explain engine request.Mode request.Marking picture |> ofImage
 
                 let! report =
                     ExplanationFiles.write target.Maps target.Sheet (nameOf target.Input) picture found
@@ -324,33 +306,101 @@ module SegmentFiles =
             }
         else
             Engine.segment engine request.Mode request.Marking picture
+            |> ofImage
             |> Result.map (fun segmentation -> segmentation, None)
 
-    let private one engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
-        result {
-            let! picture = Images.read request.Limits target.Input
-            let! segmentation, explanation = answer engine request target picture
-            let report = report target segmentation explanation
+    /// An image whose results the file system can't name is refused before it is read.
+    let private nameable request (target: SegmentTarget) =
+        let limit = NameLimit.inFolder (folderOf target.Mask)
 
-            let! report =
+        let longest =
+            [
+                target.Overlay
                 if request.Probabilities then
-                    withProbabilities target segmentation report
-                else
-                    Ok report
+                    probabilityOf target 255
+                if request.Explain then
+                    target.Sheet
+            ]
+            |> List.map NameLimit.length
+            |> List.max
 
-            do! Masks.write target.Mask segmentation.Mask
-            do! Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
-            do! Files.writeText target.Report (RecordJson.render report)
-            return report
-        }
+        if longest <= limit then
+            Ok()
+        else
+            Error(
+                McdrlError.usage
+                    $"its results would have names of up to {longest} bytes, and the file system takes {limit}"
+                    target.Input
+                    "Give the image a shorter name"
+            )
+
+    /// Writes what an image came to, the report last. Where something can't be written nothing of it is left.
+    let private write request (target: SegmentTarget) picture (segmentation: SegmentationResult) explanation =
+        let written = ResizeArray()
+
+        let file path writing =
+            writing |> Result.map (fun () -> written.Add path)
+
+        let outcome =
+            result {
+                let report = report target segmentation explanation
+
+                let! report =
+                    if request.Probabilities then
+                        withProbabilities target segmentation report
+                    else
+                        Ok report
+
+                do! Masks.write target.Mask segmentation.Mask |> file target.Mask
+
+                do!
+                    Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
+                    |> file target.Overlay
+
+                do! Files.writeText target.Report (RecordJson.render report)
+                return report
+            }
+
+        if Result.isError outcome then
+            for path in written do
+                Files.attempt path (fun () -> File.Delete path) |> ignore
+
+        outcome
+
+    let private one engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+        Guard.run target.Input (fun () ->
+            result {
+                do! nameable request target
+                let! picture = Images.read request.Limits target.Input
+                Interruption.check ()
+                let! segmentation, explanation = answer engine request target picture
+                Interruption.check ()
+                return! write request target picture segmentation explanation
+            })
 
     let private makeFolders (targets: SegmentTarget list) =
         targets
-        |> List.map (fun target ->
-            Path.GetDirectoryName target.Mask |> Option.ofObj |> Option.defaultValue ".")
+        |> List.map (fun target -> folderOf target.Mask)
         |> List.distinct
         |> List.traverseResultM (fun folder ->
             Files.attempt folder (fun () -> Directory.CreateDirectory folder |> ignore))
+
+    /// Results that were written must still be there when the work ends: another process may have removed their folder.
+    let private stillThere (targets: SegmentTarget seq) =
+        let gone =
+            targets
+            |> Seq.filter (fun target -> not (File.Exists target.Mask && File.Exists target.Report))
+            |> List.ofSeq
+
+        match gone with
+        | [] -> Ok()
+        | first :: _ ->
+            Error(
+                McdrlError.resource
+                    $"the results of {gone.Length} images were written and are gone: their folder was removed or replaced meanwhile"
+                    (folderOf first.Mask)
+                    "Segment again, into a folder that stays"
+            )
 
     /// Segments all targets, one a processor at a time. Each target is handed to `finished` with its report as soon as it and
     /// those before it are done, in order. A bad image does not stop the others: its error stands in its place.
@@ -361,6 +411,28 @@ module SegmentFiles =
         (finished: SegmentTarget -> Result<ImageReport, McdrlError> -> unit)
         (progress: Progress)
         : Result<unit, McdrlError> =
-        makeFolders targets
-        |> Result.bind (fun _ ->
-            Engine.inOrder engine "segmenting" (one engine request) finished (Array.ofList targets) progress)
+        let succeeded = ResizeArray()
+
+        let told target outcome =
+            match outcome with
+            | Error McdrlError.Cancelled -> ()
+            | Error _ -> finished target outcome
+            | Ok _ ->
+                succeeded.Add target
+                finished target outcome
+
+        result {
+            let! _ = makeFolders targets
+
+            do!
+                Engine.inOrder
+                    engine
+                    "segmenting"
+                    // A large picture takes longer than whoever stops the work would wait.
+                    (fun target -> Interruption.during progress.Cancel (fun () -> one engine request target))
+                    told
+                    (Array.ofList targets)
+                    progress
+
+            return! stillThere succeeded
+        }

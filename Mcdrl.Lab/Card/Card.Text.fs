@@ -68,9 +68,11 @@ module internal CardText =
                     else
                         "no lesion, and something marked"
 
-                $"![{failure.Stem}: {what}]({failure.File})"
+                let stem = Markdown.text failure.Stem
+
+                $"![{stem}: {what}]({failure.File})"
                 ""
-                $"{failure.Site}, {failure.Stem}: {what}."
+                $"{Markdown.text failure.Site}, {stem}: {what}."
                 ""
         ]
 

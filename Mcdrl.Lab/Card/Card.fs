@@ -83,6 +83,7 @@ module Card =
                 | Some path -> Files.attempt path (fun () -> Some(File.ReadAllText path))
 
             let folder = Bundle.locate request.Model
+            do! Inputs.keep (Option.toList request.About) (Path.Combine(folder, "README.md"))
             use! segmenter = Segmenter.load folder request.Device
             let! dataset = Dataset.load request.Data
 

@@ -69,8 +69,9 @@ module Demo =
     let private chosen (request: DemoRequest) (site: DatasetSite) =
         let items = Dataset.spaced request.Frames site.Items |> List.ofArray
 
-        SegmentFiles.plan (items |> List.map _.Image) (Path.Combine(request.Out, "segmented", site.Name))
-        |> Result.map (List.zip items)
+        let out = Path.Combine(request.Out, "segmented", FileName.ofText site.Name)
+
+        SegmentFiles.plan (items |> List.map _.Image) out |> Result.map (List.zip items)
 
     /// A frame whose results are written, with its pictures for the page.
     let private picture (dataset: Dataset) (item: DatasetItem) (target: SegmentTarget) (report: ImageReport) =

@@ -7,8 +7,17 @@ open System.Globalization
 /// is empty where a number is not defined.
 [<RequireQualifiedAccess>]
 module internal ExperimentCsv =
-    /// In quotes where a comma, a quote or a line end asks for them.
+    /// What a spreadsheet takes for a formula, which may be any program to it.
+    let private isFormula (text: string) =
+        text <> ""
+        && "=+-@\t\r".Contains text[0]
+        && not (fst (Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture)))
+
+    /// In quotes where a comma, a quote or a line end asks for them; a formula becomes text by an apostrophe.
     let private field (text: string) =
+        let text = if isFormula text then "'" + text else text
+        let text = Printable.text text
+
         if text.IndexOfAny [| ','; '"'; '\r'; '\n' |] >= 0 then
             "\"" + text.Replace("\"", "\"\"") + "\""
         else

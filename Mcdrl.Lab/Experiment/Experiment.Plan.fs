@@ -186,7 +186,7 @@ module internal ExperimentPlan =
                         {
                             Method = method
                             Identity = identity
-                            Key = $"{site}-{seed}-{training[..11]}"
+                            Key = $"{FileName.ofText site}-{seed}-{training[..11]}"
                             Result = $"result-{judging[..11]}.json"
                         }
         ]

@@ -65,10 +65,16 @@ module internal ImportFrames =
         (labelOf: ImportSource -> byte -> byte)
         (source: ImportSource, item: ImportItem)
         : Result<Result<ImportedFrame, ImportFault>, McdrlError> =
-        match ImportPictures.read ImageLimits.standard item.Image with
-        | Error problem -> Ok(Error(faultOf ImportFaultKind.Unreadable item.Image problem))
+        let unreadable = faultOf ImportFaultKind.Unreadable item.Image
+
+        match Guard.run item.Image (fun () -> ImportPictures.read ImageLimits.standard item.Image) with
+        | Error problem -> Ok(Error(unreadable problem))
         | Ok image ->
-            match marked source item image.Picture with
+            match
+                Guard.run item.Image (fun () -> Ok(marked source item image.Picture))
+                |> Result.mapError unreadable
+                |> Result.bind id
+            with
             | Error fault -> Ok(Error fault)
             | Ok map ->
                 let map =
@@ -76,9 +82,9 @@ module internal ImportFrames =
                         Labels = Array.map (labelOf source) map.Labels
                     }
 
-                let imagePath = Path.Combine(made, item.Site, "images", item.Stem + image.Extension)
-
-                let maskPath = Path.Combine(made, item.Site, "masks", item.Stem + ".png")
+                let site = Path.Combine(made, FileName.ofText item.Site)
+                let imagePath = Path.Combine(site, "images", item.Stem + image.Extension)
+                let maskPath = Path.Combine(site, "masks", item.Stem + ".png")
 
                 result {
                     do!

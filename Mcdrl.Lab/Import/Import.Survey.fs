@@ -47,7 +47,7 @@ module internal ImportSurvey =
             |> Seq.map (fun path -> Path.GetRelativePath(folder, path).Replace('\\', '/'))
             |> Seq.filter (fun path ->
                 ImportPictures.isNamedAsPicture path
-                && not (path.StartsWith("__MACOSX/", StringComparison.Ordinal))
+                && not (Leftovers.isPath path)
                 && not (path.Split '/' |> Array.exists _.StartsWith('.')))
             |> Seq.sort
             |> List.ofSeq)

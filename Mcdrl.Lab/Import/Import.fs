@@ -72,13 +72,15 @@ module Import =
 
             all, labelOf
 
-    /// Whether `inner` is `outer` or lies in it.
+    /// Whether `inner`, which need not exist yet, is `outer` or lies in it, by whatever links and mounts.
     let private within (outer: string) (inner: string) =
-        let full (path: string) =
-            Path.GetFullPath(path).TrimEnd Path.DirectorySeparatorChar
-            + string Path.DirectorySeparatorChar
+        let rec lies (folder: string) =
+            FileIdentity.isSame outer folder
+            || (match Path.GetDirectoryName folder with
+                | null -> false
+                | parent -> lies parent)
 
-        (full inner).StartsWith(full outer, StringComparison.Ordinal)
+        FileIdentity.realPath inner |> Option.exists lies
 
     let private prepare (request: ImportRequest) =
         let occupied =

@@ -158,7 +158,8 @@ module Page =
     let internal commands (lines: string list) =
         pre [] [ code [] [ str (String.concat "\n" lines) ] ]
 
-    /// The whole file, with style sheets of its own after the one that all pages share.
+    /// The whole file, with style sheets of its own after the one that all pages share. Characters that turn the reading direction
+    /// or can't be seen are spelt out.
     let internal renderStyled (sheets: string list) (name: string) content : string =
         html
             [ _lang "en" ]
@@ -175,6 +176,7 @@ module Page =
                 body [] [ main [] content ]
             ]
         |> RenderView.AsString.htmlDocument
+        |> Printable.text
 
     /// The whole file.
     let internal render (name: string) content : string = renderStyled [] name content

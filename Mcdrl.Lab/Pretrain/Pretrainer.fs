@@ -8,7 +8,7 @@ type PretrainingRequest =
     {
         /// The towers and their training.
         Settings: PretrainingSettings
-        /// The folder to write; one that is there is replaced at the end.
+        /// The folder to write; one that pretraining wrote is replaced at the end, another is refused unless it is empty.
         Out: string
         /// What everything is drawn from.
         Seed: uint64
@@ -55,6 +55,7 @@ module Pretrainer =
                         "Measure on more or fewer frames")
                     (request.Frames >= 32 && request.Frames <= 100_000)
 
+            do! PretrainingFolder.mayReplace request.Out
             let! device = Device.parse request.Device
             use _scope = torch.NewDisposeScope()
             let vocabulary = vocabularyOf world

@@ -121,21 +121,73 @@ module PretrainingFolder =
                 ""
             ]
 
-    let private swap (made: string) (folder: string) =
+    /// All that it writes.
+    let private files =
+        [ weightsName; "vocab.json"; "merges.txt"; recipeName; cardName ]
+
+    /// Larger than any recipe.
+    let private largestRecipe = 1_000_000L
+
+    /// Whether the folder has the recipe of a pretraining, by whatever version.
+    let private isOurs (folder: string) =
+        try
+            match Files.readText largestRecipe (Path.Combine(folder, recipeName)) with
+            | Error _ -> false
+            | Ok text ->
+                match JsonNode.Parse text with
+                | :? JsonObject as recipe ->
+                    [ "product"; "settings"; "zero_shot" ] |> List.forall recipe.ContainsKey
+                | _ -> false
+        with :? JsonException ->
+            false
+
+    /// A folder may be replaced that isn't there, is empty, or holds what pretraining wrote and nothing else.
+    let internal mayReplace (folder: string) : Result<unit, McdrlError> =
+        let refuse what =
+            Error(McdrlError.usage what folder "Give a new folder, or remove what is there yourself")
+
         Files.attempt folder (fun () ->
-            let aside = $"{made}.old"
+            if File.Exists folder then
+                None
+            elif Directory.Exists folder then
+                Directory.EnumerateFileSystemEntries folder
+                |> Seq.map (fun path -> nonNull (Path.GetFileName path))
+                |> Seq.filter (Leftovers.isName >> not)
+                |> Seq.sort
+                |> List.ofSeq
+                |> Some
+            else
+                Some [])
+        |> Result.bind (fun held ->
+            match held with
+            | None -> refuse "this is a file"
+            | Some [] -> Ok()
+            | Some held ->
+                match held |> List.filter (fun name -> not (List.contains name files)) with
+                | [] when isOurs folder -> Ok()
+                | [] ->
+                    refuse $"it would be replaced, and its {recipeName} is not one that pretraining wrote"
+                | others ->
+                    let named = others |> List.truncate 5 |> String.concat ", "
+                    refuse $"it would be replaced, and holds what pretraining did not write: {named}")
 
-            if Directory.Exists folder then
-                Directory.Move(folder, aside)
+    let private swap (made: string) (folder: string) =
+        mayReplace folder
+        |> Result.bind (fun () ->
+            Files.attempt folder (fun () ->
+                let aside = $"{made}.old"
 
-            try
-                Directory.Move(made, folder)
-            finally
-                if not (Directory.Exists folder) && Directory.Exists aside then
-                    Directory.Move(aside, folder)
+                if Directory.Exists folder then
+                    Directory.Move(folder, aside)
 
-            if Directory.Exists aside then
-                Directory.Delete(aside, true))
+                try
+                    Directory.Move(made, folder)
+                finally
+                    if not (Directory.Exists folder) && Directory.Exists aside then
+                        Directory.Move(aside, folder)
+
+                if Directory.Exists aside then
+                    Directory.Delete(aside, true)))
 
     /// Replaces `folder` by a new one, all at once. `record` is asked for its figures when the weights are on the disk,
     /// with the folder they lie in, so that what is measured is what was written.
@@ -145,12 +197,15 @@ module PretrainingFolder =
         (clip: Clip)
         (measured: string -> Result<PretrainingRecord, McdrlError>)
         : Result<PretrainingRecord, McdrlError> =
-        let folder = Path.GetFullPath(folder).TrimEnd Path.DirectorySeparatorChar
+        let folder =
+            FileIdentity.realPath folder
+            |> Option.defaultValue (Path.GetFullPath folder)
+            |> _.TrimEnd(Path.DirectorySeparatorChar)
 
         let made =
             Path.Combine(
                 Path.GetDirectoryName folder |> Option.ofObj |> Option.defaultValue "/",
-                $".{Path.GetFileName folder}.{Guid.NewGuid():N}.tmp"
+                $".mcdrl-{Guid.NewGuid():N}.tmp"
             )
 
         let inside name = Path.Combine(made, name)

@@ -2,6 +2,8 @@ namespace Mcdrl
 
 open System
 open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
 open FsToolkit.ErrorHandling
 
 /// What `mcdrl study` is asked to do.
@@ -133,6 +135,16 @@ module internal StudyPlan =
                 else
                     File.Delete path)
 
+    /// Whether a text is a plan, of whatever version.
+    let private isPlan (text: string) =
+        try
+            match JsonNode.Parse text with
+            | :? JsonObject as plan ->
+                [ "version"; "left_out"; "mcdrl"; "baseline" ] |> List.forall plan.ContainsKey
+            | _ -> false
+        with :? JsonException ->
+            false
+
     let private isOccupied (folder: string) =
         Directory.Exists folder
         && not (Seq.isEmpty (Directory.EnumerateFileSystemEntries folder))
@@ -152,6 +164,14 @@ module internal StudyPlan =
 
             match earlier with
             | Some earlier when earlier = text -> ()
+            | Some earlier when not (isPlan earlier) ->
+                return!
+                    Error(
+                        McdrlError.usage
+                            "the folder holds a study.json that is no study's"
+                            folder
+                            "Choose another “out”"
+                    )
             | Some _ when replace ->
                 do! clear folder
                 do! Files.writeText path text

@@ -243,6 +243,11 @@ module Settings =
                 check "method.alpha" (m.Alpha > 0.0 && m.Alpha <= 1.0) "must lie in (0, 1]"
                 check "method.conditions" (not m.Conditions.IsEmpty) "must name at least one condition"
                 check
+                    "method.conditions"
+                    (m.Conditions |> List.forall (fun name -> name.Trim() <> "")
+                     && (m.Conditions |> List.map _.Trim() |> List.distinct).Length = m.Conditions.Length)
+                    "must be words, and each condition named once"
+                check
                     "method.dictionary"
                     (m.Conditions.Length > 1
                      || m.Dictionary.IsNone

@@ -31,11 +31,15 @@ module Bundle =
 
     let private card (manifest: Manifest) (sections: string list) =
         let p = manifest.Provenance
-        let listed = String.concat ", "
+        let named = Markdown.text
+
+        let listed names =
+            names |> List.map named |> String.concat ", "
 
         let metrics =
             [
-                for metric in manifest.Metrics -> $"| {metric.Name} | {metric.Value:F4} | {metric.Protocol} |"
+                for metric in manifest.Metrics ->
+                    $"| {named metric.Name} | {metric.Value:F4} | {named metric.Protocol} |"
             ]
 
         String.concat
@@ -51,16 +55,16 @@ module Bundle =
                 ""
                 let leftOut =
                     p.LeftOut
-                    |> Option.map (sprintf "; %s was never seen")
+                    |> Option.map (fun site -> $"; {named site} was never seen")
                     |> Option.defaultValue ""
 
-                $"{p.TrainingFrames} frames of {p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
+                $"{p.TrainingFrames} frames of {named p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
                 $"Training data sha256 {p.DataSha256}; tower weights sha256 {p.WeightsSha256}."
 
                 for ancestor in Option.defaultValue [] p.FineTunedFrom do
                     ""
 
-                    $"Fine-tuned from a model trained on {ancestor.Data}, sites {listed ancestor.TrainedOn} (mcdrl.json sha256 {ancestor.Sha256})."
+                    $"Fine-tuned from a model trained on {named ancestor.Data}, sites {listed ancestor.TrainedOn} (mcdrl.json sha256 {ancestor.Sha256})."
 
                 ""
                 "## Measured"
@@ -223,6 +227,10 @@ module Bundle =
             inside
         else
             folder
+
+    let files (folder: string) : string list =
+        [ manifestName; weightsName; textName; cardName ]
+        |> List.map (fun name -> Path.Combine(locate folder, name))
 
     let private withPrefix (prefix: string) (tensors: Map<string, Tensor>) =
         tensors

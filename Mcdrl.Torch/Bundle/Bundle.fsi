@@ -25,6 +25,9 @@ module Bundle =
     /// The folder of the bundle itself: `folder`, or the one in a training run's.
     val locate: folder: string -> string
 
+    /// Paths of the files of a bundle, or of the one in a training run's folder.
+    val files: folder: string -> string list
+
     /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
     val write: folder: string -> model: Model -> Result<unit, McdrlError>
 

@@ -4,7 +4,6 @@ open System
 open System.IO
 open System.Reflection
 open System.Runtime.InteropServices
-open System.Security.Cryptography
 open System.Text.RegularExpressions
 open FsToolkit.ErrorHandling
 open TorchSharp
@@ -189,47 +188,6 @@ module Native =
                             Ok cpu)))
             (Ok 0n)
 
-    let private cacheFolder () =
-        let home =
-            match Environment.GetEnvironmentVariable "XDG_CACHE_HOME" with
-            | null
-            | "" -> Path.Combine(Environment.GetFolderPath Environment.SpecialFolder.UserProfile, ".cache")
-            | given -> given
-
-        Path.Combine(Path.GetFullPath home, "mcdrl")
-
-    /// The file of the user's cache that holds exactly `image`, named by its sha256; whole or absent.
-    let private cached (image: byte[]) =
-        let name = $"libLibTorchSharp-{Convert.ToHexStringLower(SHA256.HashData image)}.so"
-        let path = Path.Combine(cacheFolder (), name)
-
-        let same =
-            File.Exists path
-            && Files.attempt path (fun () ->
-                ReadOnlySpan(File.ReadAllBytes path).SequenceEqual(ReadOnlySpan image))
-                =
-                Ok true
-
-        if same then
-            Ok path
-        else
-            Files.writeAtomically path _.Write(ReadOnlySpan image)
-            |> Result.map (fun () -> path)
-
-    /// Loads `image` from the cache, or where that can't be written from a folder of this process alone.
-    let private loadCopy (image: byte[]) =
-        match cached image with
-        | Ok path -> tryLoad path
-        | Error _ ->
-            let folder = Directory.CreateTempSubdirectory "mcdrl-"
-            let path = Path.Combine(folder.FullName, bridgeName)
-
-            try
-                File.WriteAllBytes(path, image)
-                tryLoad path
-            finally
-                folder.Delete true
-
     let private missingVersion reason =
         let found = Regex.Match(reason, "version `(GLIBCXX_[0-9.]+)' not found")
         if found.Success then Some found.Groups[1].Value else None
@@ -245,7 +203,7 @@ module Native =
                 Files.attempt path (fun () -> File.ReadAllBytes path)
                 |> Result.bind (
                     Elf.weaken version
-                    >> Result.bind loadCopy
+                    >> Result.bind (fun image -> SealedLibrary.under bridgeName image tryLoad)
                     >> Result.mapError (fun why -> refused path $"{reason} ({why})")
                 )
                 |> Result.map (fun handle -> handle, true)

@@ -32,7 +32,7 @@ module TorchThreads =
             member _.Dispose() = giveBack ()
         }
 
-    /// `Parallel.each` with one torch thread an item.
-    let run stage (work: 'item -> 'result) (items: 'item array) (progress: Progress) =
+    /// `Parallel.each` with one torch thread an item. What an item's work throws is that item's error.
+    let run stage (work: 'item -> Result<'result, McdrlError>) (items: 'item array) (progress: Progress) =
         use _shared = share (Parallel.workers items)
-        Parallel.each stage work items progress
+        Parallel.each stage (fun item -> Guard.run stage (fun () -> work item)) items progress

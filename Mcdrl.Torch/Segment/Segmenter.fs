@@ -27,7 +27,7 @@ type Segmenter =
 
 [<RequireQualifiedAccess>]
 module Segmenter =
-    /// Linear layers of this many weights in all are worth measuring which library is faster.
+    /// Linear layers of this many weights in all go to the library that is faster on this processor; below, packing costs nothing.
     let private manyWeights = 16_000_000L
 
     let private prepare release (device: torch.Device) precision (model: Model) : Segmenter =
@@ -486,3 +486,4 @@ module Segmenter =
             Share = TorchThreads.share
             Free = (segmenter :> IDisposable).Dispose
         }
+        |> Engine.keptWhileUsed

@@ -132,7 +132,8 @@ module DatasetCheck =
 
             let check index =
                 if not progress.IsCancelled then
-                    outcomes[index] <- examine dataset duplicates (snd items[index])
+                    let item = snd items[index]
+                    outcomes[index] <- Guard.run item.Image (fun () -> examine dataset duplicates item)
 
                     lock turn (fun () ->
                         finished <- finished + 1

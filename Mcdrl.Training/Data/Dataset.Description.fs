@@ -275,6 +275,9 @@ module DatasetDescription =
     let private readSite (reading: Reading) classes (property: JsonProperty) =
         let key = $"sites.{property.Name}."
 
+        if property.Name.Trim() = "" then
+            reading.Fault("sites", "a site has no name", "Give each site a name")
+
         if property.Value.ValueKind <> JsonValueKind.Object then
             reading.Fault($"sites.{property.Name}", "a site must be an object", "Give it images and masks")
             None
@@ -389,8 +392,8 @@ module DatasetDescription =
                     for site in sites ->
                         {
                             Site = site
-                            Images = $"{site}/images"
-                            Masks = $"{site}/masks"
+                            Images = $"{FileName.ofText site}/images"
+                            Masks = $"{FileName.ofText site}/masks"
                             Class =
                                 match classes with
                                 | [ only ] -> Some only
@@ -471,4 +474,4 @@ module DatasetDescription =
             json.WriteEndObject()
             json.WriteEndObject())
 
-        System.Text.Encoding.UTF8.GetString(memory.ToArray()) + "\n"
+        Printable.text (System.Text.Encoding.UTF8.GetString(memory.ToArray())) + "\n"

@@ -153,6 +153,7 @@ module DatasetPairs =
                             if
                                 name.StartsWith(prefix, StringComparison.Ordinal)
                                 && not (name.StartsWith '.')
+                                && not (Leftovers.isName name)
                                 && not (sidecars.Contains extension)
                                 && not (Directory.Exists file)
                             then

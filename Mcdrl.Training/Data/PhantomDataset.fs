@@ -258,7 +258,14 @@ module PhantomDataset =
     /// Removes the frames that an earlier run listed, its description first: a folder half renewed is no dataset.
     let private clear (folder: string) =
         match scenes folder with
-        | Error _ -> Files.attempt folder (fun () -> File.Delete(Path.Combine(folder, "dataset.json")))
+        | Error _ when File.Exists(Path.Combine(folder, "dataset.json")) ->
+            Error(
+                McdrlError.usage
+                    "the folder holds a dataset that is no phantom's"
+                    folder
+                    "Give another folder"
+            )
+        | Error _ -> Ok()
         | Ok earlier ->
             Files.attempt folder (fun () ->
                 File.Delete(Path.Combine(folder, "dataset.json"))

@@ -345,7 +345,8 @@ module Evaluator =
             let groupsOf = chosen |> List.map (fun site -> site.Name, site.Groups) |> Map.ofList
 
             let judgeOne (item: DatasetItem) =
-                judgeItem protocol segmenter mode marking dataset mean groupsOf[item.Site] item
+                Guard.run item.Image (fun () ->
+                    judgeItem protocol segmenter mode marking dataset mean groupsOf[item.Site] item)
 
             let! judged = TorchThreads.run "evaluating" judgeOne items progress
 

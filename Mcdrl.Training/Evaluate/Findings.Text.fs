@@ -144,7 +144,7 @@ module FindingsText =
         let columns = sites |> List.map rows
 
         [
-            line ("" :: (sites |> List.map _.Site))
+            line ("" :: (sites |> List.map (fun site -> Markdown.text site.Site)))
             line ("---" :: (sites |> List.map (fun _ -> "---")))
             line ("frames" :: (sites |> List.map (fun site -> string site.Frames)))
             line ("intervals of" :: (sites |> List.map _.Drawn))

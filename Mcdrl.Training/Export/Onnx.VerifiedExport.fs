@@ -153,18 +153,24 @@ module VerifiedExport =
 
         let folder = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "."
 
-        let unchecked =
-            Path.Combine(folder, $".{Path.GetFileName out}.{Guid.NewGuid():N}.unchecked")
+        let unchecked = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
 
         result {
             let! _ = Native.load ()
 
             do!
-                if Directory.Exists out then
-                    Error(McdrlError.usage "this is a folder" request.Out "Name a file, e.g. model.onnx")
-                else
-                    Ok()
+                match FileIdentity.ofPath out with
+                | None
+                | Some { Kind = FileKind.PlainFile } -> Ok()
+                | Some { Kind = kind } ->
+                    Error(
+                        McdrlError.usage
+                            $"this is {FileIdentity.describe kind}"
+                            request.Out
+                            "Name a file, e.g. model.onnx"
+                    )
 
+            do! Inputs.keep (Bundle.files request.Model) out
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.load request.Model
             do! Manifest.requireTrained model.Manifest request.Mode

@@ -264,6 +264,33 @@ module Trainer =
             return best, priorOf identity.Settings.Method texts
         }
 
+    /// Minutes that can pass; 0 is a checkpoint after every step.
+    let private requireMinutes (request: TrainRequest) =
+        if Double.IsFinite request.CheckpointMinutes && request.CheckpointMinutes >= 0.0 then
+            Ok()
+        else
+            Error(
+                McdrlError.usage
+                    "must be a number of at least 0"
+                    $"“checkpoint_minutes” {request.CheckpointMinutes}"
+                    "Give the minutes between checkpoints, e.g. 5"
+            )
+
+    /// The model that training starts from isn't the one that it will write.
+    let private keepStart (request: TrainRequest) =
+        let start = request.From |> Option.map Bundle.locate |> Option.toList
+        Inputs.keep start (Bundle.ofRun request.Out)
+
+    /// A run that was refused once it had been begun, and has no checkpoint, would only stand in the way of the next.
+    let private withdraw (request: TrainRequest) outcome =
+        match outcome with
+        | Error McdrlError.Cancelled
+        | Ok _ -> outcome
+        | Error _ when File.Exists(Run.checkpointFile request.Out) -> outcome
+        | Error _ ->
+            Files.attempt request.Out (fun () -> File.Delete(Run.identityFile request.Out))
+            |> Result.bind (fun () -> outcome)
+
     /// Deletes the prepared frames and features, which only training reads.
     let private forgetPrepared folder =
         Files.attempt folder (fun () ->
@@ -428,6 +455,8 @@ module Trainer =
     /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
+            do! requireMinutes request
+            do! keepStart request
             let! _ = Native.load ()
             let! device = Device.parse request.Device
             let! source = TextSource.choose request.Text request.TextWeights
@@ -437,5 +466,9 @@ module Trainer =
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
             let! identity = identify request source dataset items progress.Cancel
             use! _owned = Run.lock request.Out
-            return! run request source identity dataset sites items device progress
+            let isNew = not (File.Exists(Run.identityFile request.Out))
+
+            return!
+                run request source identity dataset sites items device progress
+                |> (if isNew then withdraw request else id)
         }

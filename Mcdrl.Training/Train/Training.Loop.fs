@@ -2,6 +2,8 @@ namespace Mcdrl
 
 open System
 open System.Diagnostics
+open System.IO
+open FsToolkit.ErrorHandling
 open TorchSharp
 
 /// What stays the same from step to step of a run.
@@ -159,6 +161,14 @@ module internal TrainingLoop =
         |> Seed.permutation loop.Frames
         |> Array.chunkBySize loop.BatchSize
 
+    /// A figure in TensorBoard's log, whose folder is made anew where somebody removed it.
+    let private log (loop: TrainingLoop) (name: string) (value: float) step : Result<unit, McdrlError> =
+        let folder = Run.tensorBoardFolder loop.Request.Out
+
+        Files.attempt folder (fun () ->
+            Directory.CreateDirectory folder |> ignore
+            loop.Log.add_scalar (name, float32 value, step))
+
     /// The steps of one epoch that are still to be done, with a checkpoint every so many minutes.
     let private runEpoch (loop: TrainingLoop) (saved: Stopwatch) (state: TrainState) =
         let epoch = state.Step / loop.StepsPerEpoch
@@ -185,10 +195,17 @@ module internal TrainingLoop =
             elif loop.Progress.IsCancelled then
                 save state |> Result.bind (fun () -> Error McdrlError.Cancelled)
             else
-                match ahead.Take() |> Result.bind (fun given -> step loop mode epoch given state) with
+                let stepped =
+                    result {
+                        let! given = ahead.Take()
+                        let! state, loss, dice = step loop mode epoch given state
+                        do! log loop "train/loss" loss state.Step
+                        return state, loss, dice
+                    }
+
+                match stepped with
                 | Error fault -> Error fault
                 | Ok(state, loss, dice) ->
-                    loop.Log.add_scalar ("train/loss", float32 loss, state.Step)
                     let losses, dices = loss :: losses, dice :: dices
 
                     loop.Progress.Tell
@@ -226,23 +243,28 @@ module internal TrainingLoop =
         let settings = loop.Request.Settings
         let intervenes = mode <> Marginalisation.Never
         let dice = validate loop state intervenes
-        loop.Log.add_scalar ("validation/dice", float32 dice, state.Step)
 
-        if not losses.IsEmpty then
-            loop.Log.add_scalar ("train/epoch_loss", float32 (List.average losses), state.Step)
-            loop.Log.add_scalar ("train/dice", float32 (List.average dices), state.Step)
+        let logged =
+            result {
+                do! log loop "validation/dice" dice state.Step
+
+                if not losses.IsEmpty then
+                    do! log loop "train/epoch_loss" (List.average losses) state.Step
+                    do! log loop "train/dice" (List.average dices) state.Step
+            }
 
         let better =
             mayKeep settings epoch
             && (state.Best |> Option.forall (fun (_, best) -> dice > best))
 
-        let kept =
+        let keep () =
             if better then
                 Checkpoint.write (Run.bestFile loop.Request.Out) Map.empty (TrainState.kept state)
             else
                 Ok()
 
-        kept
+        logged
+        |> Result.bind keep
         |> Result.bind (fun () ->
             let state =
                 if better then

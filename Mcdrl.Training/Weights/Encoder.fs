@@ -38,6 +38,8 @@ type EncodeReport =
         Written: (string * int64 list) list
         /// Image files that could not be read, and why.
         Failed: (string * McdrlError) list
+        /// A line about files in the folder that are no images by their names, where there are any.
+        LeftOut: string option
     }
 
 /// The work behind `mcdrl encode`: embeddings of images and texts as a safetensors file.
@@ -191,24 +193,14 @@ module Encoder =
                         |> rowsOf "encoding texts" (fun tokens ->
                             [ "text_features", ClipText.forward text tokens ]))
 
-            return fromImages @ fromTokens, Map.empty, []
+            return fromImages @ fromTokens, Map.empty, ([], None)
         }
 
     let private imageFiles (folder: string) =
         if not (Directory.Exists folder) then
             Error(McdrlError.data "there is no such folder" folder "Check the path")
         else
-            Files.attempt folder (fun () ->
-                Directory.GetFiles(
-                    folder,
-                    "*",
-                    EnumerationOptions(
-                        RecurseSubdirectories = true,
-                        AttributesToSkip = FileAttributes.ReparsePoint
-                    )
-                )
-                |> Array.filter Images.isNamedAsImage
-                |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)))
+            ImageFolder.readAll folder
 
     /// A frame as the tower wants it, by CLIP's own preprocessing. [1, 3, S, S]
     let private prepare (tower: Tower) (picture: Picture) =
@@ -224,7 +216,8 @@ module Encoder =
 
     let private encodeFolder (weights: Weights) (device: torch.Device) (folder: string) progress =
         result {
-            let! files = imageFiles folder
+            let! found = imageFiles folder
+            let files = Array.ofList found.Images
 
             do!
                 Result.requireTrue
@@ -241,8 +234,9 @@ module Encoder =
                             [
                                 for path in files[start .. start + length - 1] ->
                                     path,
-                                    Images.read ImageLimits.standard path
-                                    |> Result.map (prepare weights.Tower)
+                                    Guard.run path (fun () ->
+                                        Images.read ImageLimits.standard path
+                                        |> Result.map (prepare weights.Tower))
                             ]
 
                         let good =
@@ -280,7 +274,8 @@ module Encoder =
 
             let features = chunks |> List.map (fun (features, _, _) -> features) |> joined
             let names = [| for path in good -> Path.GetRelativePath(folder, path) |]
-            return features, Map [ "files", JsonSerializer.Serialize names ], failed
+            let metadata = Map [ "files", JsonSerializer.Serialize names ]
+            return features, metadata, (failed, ImageFolder.leftOut found)
         }
 
     /// Larger than any list of prompts.
@@ -315,11 +310,14 @@ module Encoder =
                     Tower = TextTower.name (TextTower.Bert text)
                     Written = [ "embeddings", List.ofArray embeddings.shape ]
                     Failed = []
+                    LeftOut = None
                 }
         }
 
     let private encodeByTower (request: EncodeRequest) (device: torch.Device) work =
         result {
+            let! file = Weights.locate request.Weights
+            do! Inputs.keep [ file ] request.Out
             let! loaded = Weights.load request.Weights
 
             let weights =
@@ -328,7 +326,7 @@ module Encoder =
                     Text = loaded.Text |> Tree.map (fun leaf -> leaf.``to`` device)
                 }
 
-            let! tensors, metadata, failed = work weights
+            let! tensors, metadata, (failed, leftOut) = work weights
             let name = Tower.name weights.Tower
             do! Safetensors.write request.Out (Map.add "tower" name metadata) tensors
 
@@ -337,6 +335,7 @@ module Encoder =
                     Tower = name
                     Written = [ for name, tensor in tensors -> name, List.ofArray tensor.shape ]
                     Failed = failed
+                    LeftOut = leftOut
                 }
         }
 
@@ -355,12 +354,16 @@ module Encoder =
                 return!
                     match request.Source with
                     | EncodeSource.Tensors path ->
-                        encodeByTower request device (fun weights ->
-                            encodeTensors weights device path progress)
+                        Inputs.keep [ path ] request.Out
+                        |> Result.bind (fun () ->
+                            encodeByTower request device (fun weights ->
+                                encodeTensors weights device path progress))
                     | EncodeSource.Images folder ->
                         encodeByTower request device (fun weights ->
                             encodeFolder weights device folder progress)
-                    | EncodeSource.Prompts path -> encodePrompts request device path
+                    | EncodeSource.Prompts path ->
+                        Inputs.keep [ path ] request.Out
+                        |> Result.bind (fun () -> encodePrompts request device path)
             }
         with :? OperationCanceledException ->
             Error McdrlError.Cancelled

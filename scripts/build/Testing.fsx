@@ -1,5 +1,5 @@
 // All tests, those of one file, and all as other machines would run them. Loaded by build.fsx.
-#load "Building.fsx"
+#load "Building.fsx" "Supply.fsx"
 
 open System
 open System.Collections.Concurrent
@@ -10,6 +10,7 @@ open System.Threading.Tasks
 open System.Xml.Linq
 open Processes
 open Building
+open Supply
 
 /// The test projects, those that take longest first, and what makes each write its results as JUnit XML into a folder, as
 /// `results.xml`.
@@ -190,6 +191,33 @@ let checkScripts () =
         Skipped = 0
     }
 
+/// What the packages are is part of what is tested; each complaint counts as a failure, and so does each known vulnerability. Where
+/// the feed can't be asked for those, it is said.
+let checkSupply () =
+    let complaints =
+        [
+            yield! supplyComplaints ()
+
+            match vulnerabilities () with
+            | Ok found ->
+                if found.IsEmpty then
+                    say "Packages: no vulnerability is known to the feed."
+
+                yield! found
+            | Error why ->
+                let reason = why.Trim().Split('\n')[0]
+                say $"Packages: skipped what vulnerabilities are known, the feed does not answer: {reason}"
+        ]
+
+    for complaint in complaints do
+        say complaint
+
+    {
+        Passed = 0
+        Failed = complaints.Length
+        Skipped = 0
+    }
+
 /// What the tests run in.
 type Surroundings =
     {
@@ -269,7 +297,7 @@ let closing tallies =
 
 let test () =
     build ()
-    suites @ [ checkScripts; checkFormat ] |> runAll usual |> closing
+    suites @ [ checkScripts; checkFormat; checkSupply ] |> runAll usual |> closing
 
 /// Tests that run by themselves: their project, what they are called, and what chooses them.
 type Choice =

@@ -7,6 +7,8 @@ let private tests () =
         PrintableTests.tests
         FileNameTests.tests
         FileIdentityTests.tests
+        InterruptionTests.tests
+        TemporariesTests.tests
         FilesTests.tests
         GuardTests.tests
         SeedTests.tests

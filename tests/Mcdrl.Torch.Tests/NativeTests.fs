@@ -59,6 +59,75 @@ let tests =
                     Expect.stringContains why "needs GLIBCXX_3.4.21" "names the symbol and the version"
             }
 
+            test "a library made in memory is loaded from a file that nobody can change" {
+                let image = bridge ()
+
+                let name, before, again =
+                    Expect.wantOk
+                        (SealedLibrary.under "probe" image (fun name ->
+                            let again () = File.ReadAllBytes name
+                            let before = again ()
+
+                            for mode in [ FileMode.Open; FileMode.Truncate ] do
+                                Expect.throws
+                                    (fun () ->
+                                        use file = new FileStream(name, mode, FileAccess.Write)
+                                        file.WriteByte 0uy
+                                        file.Flush())
+                                    $"{mode}"
+
+                            Ok(name, before, again)))
+                        "a file"
+
+                Expect.equal before image "holds the image"
+                Expect.equal (again ()) image "after the attempts too"
+                let target = File.ResolveLinkTarget(name, false) |> Option.ofObj
+                Expect.stringContains (string target) "probe" "in memory"
+            }
+
+            test "without files in memory, in one that has no name" {
+                let image = bridge ()
+                use file = SealedLibrary.ofThisUserAlone image
+                let name = $"/proc/self/fd/{file.DangerousGetHandle()}"
+                Expect.equal (File.ReadAllBytes name) image "holds the image"
+                let target = File.ResolveLinkTarget(name, false) |> Option.ofObj
+                Expect.isFalse (File.Exists(string target)) "nothing to put something else in the place of"
+            }
+
+            test "what is loaded twice has two names" {
+                let names =
+                    [
+                        for _ in 1..2 -> Expect.wantOk (SealedLibrary.under "probe" [| 1uy |] Ok) "a file"
+                    ]
+
+                Expect.equal (List.distinct names) names "the loader would take the first for the second"
+            }
+
+            test "a weakened copy comes from memory" {
+                if (loaded ()).Weakened then
+                    File.ReadAllLines "/proc/self/maps"
+                    |> Array.filter (fun line -> line.Contains "libLibTorchSharp")
+                    |> fun lines ->
+                        Expect.isNonEmpty lines "mapped"
+                        Expect.all lines _.Contains("/memfd:") "from no file with a name"
+                else
+                    skiptest "this libstdc++ has the version that TorchSharp asks for: nothing is weakened"
+            }
+
+            test "the kernels are chosen by the processor" {
+                let avx2, older = [ "avx2"; "avx512" ], [ "sse4" ]
+                Expect.isTrue (Kernels.packedIsFasterOn avx2 []) "AVX2"
+                Expect.isTrue (Kernels.packedIsFasterOn avx2 [ "AVX2" ]) "held to AVX2"
+                Expect.isFalse (Kernels.packedIsFasterOn older []) "older"
+                Expect.isFalse (Kernels.packedIsFasterOn avx2 [ "sse41" ]) "held to an older set"
+                Expect.isFalse (Kernels.packedIsFasterOn avx2 [ "AVX2"; "AVX" ]) "by one of the two names"
+
+                [ 1..1000 ]
+                |> List.map (fun _ -> Kernels.packedIsFaster ())
+                |> List.distinct
+                |> fun answers -> Expect.hasLength answers 1 "always the same"
+            }
+
             test "damaged libraries are errors" {
                 let original = bridge ()
 

@@ -1,0 +1,79 @@
+namespace Mcdrl
+
+open System
+open System.Collections.Concurrent
+open System.IO
+open System.Text.RegularExpressions
+
+/// The files that are written beside those that they then replace. A process that is killed leaves its own behind; whoever
+/// writes to the folder next deletes them.
+[<RequireQualifiedAccess>]
+module Temporaries =
+    let private isOne =
+        Regex(@"^\.mcdrl-[0-9a-f]{32}\.tmp$", RegexOptions.CultureInvariant)
+
+    let private live = ConcurrentDictionary<string, byte>()
+    let private swept = ConcurrentDictionary<string, byte>()
+
+    /// A younger one may belong to somebody who has not locked it yet.
+    let private youngest = TimeSpan.FromSeconds 10.0
+
+    /// Whether whoever writes a file is gone: the system lets go of a lock when its process ends, however it ends.
+    let private isForsaken (path: string) =
+        let file = FileInfo path
+
+        let isPlain =
+            isNull file.LinkTarget
+            && FileIdentity.ofPath path
+               |> Option.exists (fun found -> found.Kind = FileKind.PlainFile)
+
+        if isPlain && DateTime.UtcNow - file.LastWriteTimeUtc > youngest then
+            use _locked =
+                new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1)
+
+            true
+        else
+            false
+
+    /// Deletes those of a folder whose writers are gone. What can't be deleted stays.
+    let sweep (folder: string) =
+        for path in Directory.GetFiles(folder, ".mcdrl-*.tmp") do
+            if isOne.IsMatch(nonNull (Path.GetFileName path)) then
+                try
+                    if isForsaken path then
+                        File.Delete path
+                with
+                | :? IOException
+                | :? UnauthorizedAccessException -> ()
+
+    /// A new one in a folder, held until it is closed. The first in a folder sweeps it.
+    let create (folder: string) : FileStream =
+        if swept.TryAdd(folder, 0uy) then
+            try
+                sweep folder
+            with
+            | :? IOException
+            | :? UnauthorizedAccessException -> ()
+
+        let path = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
+        live[path] <- 0uy
+
+        try
+            new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None)
+        with _ ->
+            live.TryRemove path |> ignore
+            reraise ()
+
+    /// Deletes one if it still goes by that name.
+    let forget (path: string) =
+        File.Delete path
+        live.TryRemove path |> ignore
+
+    /// Deletes those that this process is writing: before it ends without waiting for its threads.
+    let forgetAll () =
+        for path in live.Keys do
+            try
+                forget path
+            with
+            | :? IOException
+            | :? UnauthorizedAccessException -> ()
