@@ -6,19 +6,13 @@ open TorchSharp
 /// Pictures and label maps as tensors, and back.
 [<RequireQualifiedAccess>]
 module RasterTensors =
-    /// `count` rows of a picture from row `first` on as a byte tensor [3, count, Width].
-    let ofRows (first: int) (count: int) (picture: Picture) : Tensor =
-        let bytes =
-            Array.sub picture.Rgb (first * picture.Width * 3) (count * picture.Width * 3)
-
+    /// A picture as a byte tensor [3, Height, Width].
+    let ofPicture (picture: Picture) : Tensor =
         scoped (fun () ->
             torch
-                .tensor(bytes, ReadOnlySpan [| int64 count; int64 picture.Width; 3L |])
+                .tensor(picture.Rgb, ReadOnlySpan [| int64 picture.Height; int64 picture.Width; 3L |])
                 .permute(2L, 0L, 1L)
                 .contiguous())
-
-    /// A picture as a byte tensor [3, Height, Width].
-    let ofPicture (picture: Picture) : Tensor = ofRows 0 picture.Height picture
 
     /// Labels as an int64 tensor [Height, Width].
     let ofLabels (map: LabelMap) : Tensor =

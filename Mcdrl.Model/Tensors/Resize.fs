@@ -77,26 +77,22 @@ module Resize =
     let bicubic (height: int) (width: int) (levels: Tensor) : Tensor =
         window (height, (0, height)) (width, (0, width)) levels
 
-    /// Pixels of a picture that are brought to the new width at once.
-    let private bandPixels = 1_000_000
+    /// Pixels up to which a picture is resized by torch, whose matrices and copies take a multiple of the picture.
+    let private mostAtOnce = 4_000_000L
 
-    /// `bicubic` of a picture, [3, height, width]: the same numbers, in bands of rows, so that of a large picture no copy is made.
+    /// `bicubic` of a picture, [3, height, width]; a large one row by row (`Resampling.levels`), which gives the same numbers.
     let picture (height: int) (width: int) (picture: Picture) : Tensor =
-        scoped (fun () ->
-            let rows = max 1 (bandPixels / picture.Width)
+        if int64 picture.Width * int64 picture.Height <= mostAtOnce then
+            scoped (fun () -> bicubic height width (RasterTensors.ofPicture picture))
+        else
+            scoped (fun () ->
+                let levels = Resampling.levels height width picture
 
-            let bands =
-                [|
-                    for first in 0..rows .. picture.Height - 1 ->
-                        scoped (fun () ->
-                            let band =
-                                RasterTensors.ofRows first (min rows (picture.Height - first)) picture
-
-                            (pass -1L picture.Width width 0 width band).``to``(torch.uint8).alias())
-                |]
-
-            let resized = torch.cat (bands, -2L) |> pass -2L picture.Height height 0 height
-            resized.``to``(torch.ScalarType.Float32, copy = true).contiguous())
+                torch
+                    .tensor(levels, ReadOnlySpan [| int64 height; int64 width; 3L |])
+                    .permute(2L, 0L, 1L)
+                    .``to``(torch.ScalarType.Float32)
+                    .contiguous())
 
     /// CLIP's own preprocessing geometry: the shorter side to `size` (the longer one rounded down), then the
     /// centre square, of which alone the values are computed. [...; H; W] to [...; size; size], levels as in
