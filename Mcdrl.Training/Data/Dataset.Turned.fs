@@ -128,7 +128,7 @@ module TurnedFrames =
 
         let say =
             if dataset.MaskOrientation.IsNone then
-                "; \"mask_orientation\" in dataset.json says otherwise"
+                "; declare \"mask_orientation\" in dataset.json to say which holds"
             else
                 ""
 
