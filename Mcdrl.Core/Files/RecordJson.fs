@@ -246,12 +246,14 @@ module RecordJson =
             | None -> Ok(unbox<'T> value)
         with
         | :? JsonException as problem ->
-            Error(McdrlError.usage $"not valid JSON: {problem.Message}" origin "Correct the text")
+            Error(McdrlError.usage $"not valid JSON: {problem.Message.TrimEnd '.'}" origin "Correct the text")
         // What .NET throws for an escaped half of a surrogate pair.
         | :? InvalidOperationException as problem ->
-            Error(McdrlError.usage $"not valid JSON: {problem.Message}" origin "Correct the text")
+            Error(McdrlError.usage $"not valid JSON: {problem.Message.TrimEnd '.'}" origin "Correct the text")
+
+    /// Bytes of a file of one record.
+    let largest = 16_000_000L
 
     /// `parse` for a file.
     let ofFile<'T> (path: string) : Result<'T, McdrlError> =
-        Files.attempt path (fun () -> IO.File.ReadAllText path)
-        |> Result.bind (parse<'T> path)
+        Files.readText largest path |> Result.bind (parse<'T> path)

@@ -63,7 +63,7 @@ module internal Polygons =
             with :? JsonException as problem ->
                 Error(
                     McdrlError.data
-                        $"this is not valid JSON: {problem.Message}"
+                        $"this is not valid JSON: {problem.Message.TrimEnd '.'}"
                         path
                         "Give the published file"
                 ))

@@ -289,10 +289,10 @@ module internal SafetensorsHeader =
                 interpret path dataLength document.RootElement
             with
             | :? JsonException as problem ->
-                Error(fault path $"the header is not strict JSON: {problem.Message}")
+                Error(fault path $"the header is not strict JSON: {problem.Message.TrimEnd '.'}")
             // A lone surrogate written as \uD800 passes the parser and fails when the text is asked for.
             | :? InvalidOperationException as problem ->
-                Error(fault path $"the header has text that is not Unicode: {problem.Message}")
+                Error(fault path $"the header has text that is not Unicode: {problem.Message.TrimEnd '.'}")
 
     /// The header's bytes, padded with spaces to a multiple of 8. Equal headers give equal bytes.
     let render (header: SafetensorsHeader) : byte array =

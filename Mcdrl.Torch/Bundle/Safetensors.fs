@@ -31,12 +31,7 @@ module Safetensors =
         elif not (File.Exists path) then
             Error(McdrlError.model "there is no such file" path "Check the path")
         else
-            Files.attempt path (fun () ->
-                use stream =
-                    new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize)
-
-                work stream)
-            |> Result.bind id
+            Files.reading path (fun stream -> work stream)
 
     /// The checked header and the position of the first data byte; `stream` is left there.
     let private readHeader path (stream: Stream) =

@@ -366,7 +366,10 @@ module DatasetDescription =
         with :? JsonException as problem ->
             Error
                 [
-                    McdrlError.data $"this is not valid JSON: {problem.Message}" path "Correct the file"
+                    McdrlError.data
+                        $"this is not valid JSON: {problem.Message.TrimEnd '.'}"
+                        path
+                        "Correct the file"
                 ]
 
     /// Reads `dataset.json` of the dataset's folder (at most 1 MiB).

@@ -20,11 +20,13 @@ module DatasetDigest =
             if cancel.IsCancellationRequested then
                 Error McdrlError.Cancelled
             else
-                result {
-                    let! image = Files.sha256 item.Image
-                    let! mask = Files.sha256 item.Mask
-                    return item, Array.append (Convert.FromHexString image) (Convert.FromHexString mask)
-                })
+                let digest (path: string) =
+                    Files.reading path (fun stream -> Ok(SHA256.HashData stream))
+
+                match digest item.Image, digest item.Mask with
+                | Ok image, Ok mask -> Ok(item, Array.append image mask)
+                | Error fault, _
+                | _, Error fault -> Error fault)
 
     /// sha256 over what the masks' values mean, and the names and contents of all frames and masks. Prepared frames hold
     /// labels, so they are others once a value means another class.

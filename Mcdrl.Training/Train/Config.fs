@@ -21,13 +21,16 @@ module Config =
             use reader = new StreamReader(stream)
             Ok(reader.ReadToEnd())
 
+    /// Bytes.
+    let private largest = 1_000_000L
+
     let private fileText path =
         if not (File.Exists path) then
             Error(McdrlError.usage "the file does not exist" path "Name a configuration file")
-        elif FileInfo(path).Length > 1_000_000L then
+        elif FileInfo(path).Length > largest then
             Error(McdrlError.usage "the file is larger than 1 MB" path "Name a configuration file")
         else
-            Files.readText 1_000_000L path
+            Files.readText largest path
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =

@@ -89,10 +89,8 @@ module ClipTokenizer =
 
     /// A text file, packed by gzip or not.
     let private unpack (path: string) =
-        Files.attempt path (fun () ->
+        Files.reading path (fun file ->
             try
-                use file = File.OpenRead path
-
                 use content: Stream =
                     if path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) then
                         new GZipStream(file, CompressionMode.Decompress)
@@ -110,10 +108,9 @@ module ClipTokenizer =
                 if held.Length > int64 largestText then
                     Error(damaged path $"it unpacks to more than {largestText} bytes")
                 else
-                    Ok(Encoding.UTF8.GetString(held.GetBuffer(), 0, int held.Length))
+                    Files.text path (held.ToArray())
             with :? InvalidDataException as problem ->
                 Error(damaged path problem.Message))
-        |> Result.bind id
 
     let private readText path =
         if File.Exists path then

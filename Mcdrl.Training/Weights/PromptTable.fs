@@ -38,7 +38,7 @@ module PromptTable =
                     else
                         refuse "`prompts` has a null"
             with :? JsonException as problem ->
-                refuse $"`prompts` is not a JSON list of texts: {problem.Message}"
+                refuse $"`prompts` is not a JSON list of texts: {problem.Message.TrimEnd '.'}"
 
     /// The rows of the prompts, F32 [n, d], by their exact text or, where the table does not have it, by the same words
     /// without articles. Prompts that the table lacks are a `Model` error that lists them all.

@@ -135,14 +135,16 @@ module private OnnxContent =
         with :? InvalidProtocolBufferException as problem ->
             Error(
                 McdrlError.model
-                    $"it is no ONNX file: {problem.Message}"
+                    $"it is no ONNX file: {problem.Message.TrimEnd '.'}"
                     path
                     "Use the file of the package, copied whole"
             )
 
+    /// Bytes; the package's has 64 million.
+    let private largest = 500_000_000L
+
     let read (path: string) : Result<OnnxContent, McdrlError> =
-        Files.attempt path (fun () -> File.ReadAllBytes path)
-        |> Result.bind (parsed path)
+        Files.read largest path |> Result.bind (parsed path)
 
 /// The ResNet-18 of the package Microsoft.ML.DnnImageFeaturizer.ResNet18, which CNTK wrote: an ONNX graph of convolutions with
 /// their normalisations, and another that subtracts a mean picture from BGR levels.
