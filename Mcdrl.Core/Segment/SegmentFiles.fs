@@ -198,7 +198,19 @@ module SegmentFiles =
                         mask
                         "Segment them into different folders")
 
-            match McdrlError.ofList (collisions @ overwritten inputs targets out) with
+            let noFolder =
+                match FileIdentity.ofPath out with
+                | None
+                | Some { Kind = FileKind.Folder } -> []
+                | Some { Kind = kind } ->
+                    [
+                        McdrlError.usage
+                            $"this is {FileIdentity.describe kind}, not a folder"
+                            out
+                            "Choose another “out”"
+                    ]
+
+            match McdrlError.ofList (collisions @ noFolder @ overwritten inputs targets out) with
             | Some faults -> return! Error faults
             | None -> return targets
         }

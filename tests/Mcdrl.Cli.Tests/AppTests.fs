@@ -1,6 +1,9 @@
 module Mcdrl.Cli.Tests.AppTests
 
+open System.IO
+open System.Threading
 open Expecto
+open Mcdrl.Tests
 open Mcdrl.Cli
 open Mcdrl.Cli.Tests.CommandLine
 
@@ -44,6 +47,77 @@ let tests =
             }
 
             test "unknown verb" { refused (mcdrl [ "frobnicate"; "--json" ]) "unknown verb `frobnicate`" }
+
+            test "a verb that throws ends in a documented code and a word about it" {
+                let throwing: Verb =
+                    {
+                        Name = "throw"
+                        Summary = "throws"
+                        Help = fun () -> ""
+                        Run = fun _ _ -> invalidOp "a surprise"
+                    }
+
+                use out = new StringWriter()
+                use err = new StringWriter()
+
+                let code =
+                    App.run
+                        [ throwing ]
+                        {
+                            Json = false
+                            Out = out
+                            Err = err
+                            Terminal = false
+                            Cancel = CancellationToken.None
+                        }
+                        [| "throw" |]
+
+                Expect.equal code 5 "resources"
+                Expect.stringContains (string err) "a surprise" "what"
+                Expect.stringContains (string err) "report it" "what to do"
+            }
+
+            test "output that can't be written ends in code 5, one line, and what was asked for" {
+                Folder.temporary (fun folder ->
+                    for arguments in [ []; [ "--json" ] ] do
+                        let target = Path.Combine(folder, $"data{arguments.Length}")
+                        use full = new OutletTests.FullDisk(0, IOException "No space left on device")
+                        use err = new StringWriter()
+
+                        let code =
+                            App.run
+                                Verbs.all
+                                {
+                                    Json = false
+                                    Out = full
+                                    Err = err
+                                    Terminal = false
+                                    Cancel = CancellationToken.None
+                                }
+                                [|
+                                    yield! [ "phantom"; "--sites"; "1"; "--images"; "1"; "--side"; "32" ]
+                                    yield! [ "--out"; target ]
+                                    yield! arguments
+                                |]
+
+                        Expect.equal code 5 (string err)
+                        Expect.stringContains (string err) "No space left on device" "why"
+                        Expect.isTrue (File.Exists(Path.Combine(target, "dataset.json"))) "done")
+            }
+
+            test "a word that begins several verbs has their help; an option is no verb" {
+                for word in [ "data"; "export" ] do
+                    let outcome = mcdrl [ word; "--help" ]
+                    Expect.equal outcome.Code 0 word
+
+                    for verb in Verbs.all do
+                        if verb.Name.StartsWith $"{word} " then
+                            Expect.stringContains outcome.Out $"mcdrl {verb.Name}" "each"
+
+                let outcome = mcdrl [ "-v" ]
+                Expect.equal outcome.Code 2 "usage"
+                Expect.stringContains outcome.Err "-v: a verb comes first" "said"
+            }
 
             test "half a verb" { refused (mcdrl [ "doc" ]) "unknown verb `doc`" }
 

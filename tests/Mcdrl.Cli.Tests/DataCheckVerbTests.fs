@@ -69,6 +69,49 @@ let tests =
                     Expect.stringContains plain.Out "polyp 2 (6)" "the table")
             }
 
+            test
+                "every dataset that is named is checked, wherever it stands and whatever is wrong with another" {
+                dataset ignore (fun sound ->
+                    let spoil (at: string -> string) = File.Delete(at "a/masks/f0.png")
+
+                    dataset spoil (fun spoilt ->
+                        let missing = Path.Combine(sound, "none")
+
+                        let check arguments =
+                            mcdrl ([ "data"; "check"; "--json" ] @ arguments)
+
+                        for arguments in [ [ sound; spoilt ]; [ spoilt; "--duplicates"; sound ] ] do
+                            let outcome = check arguments
+                            Expect.equal outcome.Code 4 outcome.Err
+
+                            let told =
+                                objects outcome
+                                |> Array.map (fun found ->
+                                    found.GetProperty("folder").GetString() |> string)
+
+                            for folder in [ sound; spoilt ] do
+                                Expect.contains told folder "reported on"
+
+                        let outcome = check [ missing; sound ]
+                        Expect.equal outcome.Code 4 outcome.Err
+                        Expect.stringContains outcome.Err missing "named"
+                        Expect.hasLength (objects outcome) 1 "the other is reported on"))
+            }
+
+            test "what systems leave beside frames and masks is no frame" {
+                let spoil (at: string -> string) =
+                    for kind in [ "images"; "masks" ] do
+                        for name in [ ".DS_Store"; "Thumbs.db"; "desktop.ini"; "._f0.png"; ".directory" ] do
+                            File.WriteAllText(at $"a/{kind}/{name}", "")
+
+                        for name in [ "@eaDir"; "__MACOSX" ] do
+                            Directory.CreateDirectory(at $"a/{kind}/{name}") |> ignore
+
+                dataset spoil (fun folder ->
+                    let outcome = mcdrl [ "data"; "check"; folder ]
+                    Expect.equal outcome.Code 0 outcome.Err)
+            }
+
             test "every problem at once, of every kind: exit 4" {
                 let spoil (at: string -> string) =
                     File.Delete(at "a/masks/f0.png")

@@ -70,6 +70,36 @@ let tests =
                     Expect.equal (mcdrl [ "data"; "check"; ours ]).Code 0 "sound")
             }
 
+            test
+                "every dataset that is named is imported, before an option and after it; a name alone is refused" {
+                Folder.temporary (fun folder ->
+                    let trees = [ "kvasir-seg"; "etis-larib" ]
+                    let published name = Path.Combine(folder, name)
+
+                    for name in trees do
+                        for path, bytes in PublishedTrees.trees[name] do
+                            Published.write (published name) path bytes
+
+                    let joined = Path.Combine(folder, "joined")
+
+                    let outcome =
+                        mcdrl
+                            [
+                                yield! [ "data"; "import"; "kvasir-seg"; published "kvasir-seg" ]
+                                yield! [ "--out"; joined; "etis-larib"; published "etis-larib" ]
+                            ]
+
+                    Expect.equal outcome.Code 0 outcome.Err
+
+                    for name in trees do
+                        Expect.isTrue (Directory.Exists(Path.Combine(joined, name))) name
+
+                    let alone =
+                        mcdrl [ "data"; "import"; "kvasir-seg"; "--out"; joined; "etis-larib"; "x" ]
+
+                    Expect.equal alone.Code 2 alone.Err)
+            }
+
             test "a problem: exit 4 and nothing written; with --skip exit 1 and the rest" {
                 let spoil (at: string -> string) = File.Delete(at "masks/cju2.jpg")
 

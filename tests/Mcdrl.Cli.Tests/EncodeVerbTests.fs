@@ -120,6 +120,8 @@ let tests =
                             )
 
                             File.WriteAllText(Path.Combine(folder.FullName, "bad.png"), "")
+                            File.WriteAllText(Path.Combine(folder.FullName, "._good.png"), "")
+                            File.WriteAllText(Path.Combine(folder.FullName, "other.tif"), "")
 
                             let outcome =
                                 mcdrl
@@ -135,6 +137,9 @@ let tests =
 
                             Expect.equal outcome.Code 1 outcome.Err
                             Expect.stringContains outcome.Err "bad.png" "named"
+                            Expect.stringContains outcome.Err "1 left out" "counted"
+                            Expect.stringContains outcome.Err "other.tif" "named too"
+                            Expect.isFalse (outcome.Err.Contains "._good") "the system's is no image"
                             Expect.isTrue (File.Exists out) "written"
                         finally
                             folder.Delete true)

@@ -40,6 +40,31 @@ let tests =
                     Expect.equal (mcdrl [ "data"; "check"; out ]).Code 0 "clean"
                     Expect.equal (mcdrl [ "phantom"; "--out"; out ]).Code 2 "occupied")
 
+            testCase "--force replaces a phantom and no other dataset; an empty folder name is refused"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let phantom out more =
+                        mcdrl (
+                            [ "phantom"; "--sites"; "1"; "--images"; "1"; "--side"; "32"; "--out"; out ]
+                            @ more
+                        )
+
+                    let mine = Path.Combine(folder, "dataset.json")
+                    File.WriteAllText(mine, "mine")
+
+                    for more in [ []; [ "--force" ] ] do
+                        let outcome = phantom folder more
+                        Expect.equal outcome.Code 2 outcome.Err
+
+                    Expect.equal (File.ReadAllText mine) "mine" "kept"
+                    let out = Path.Combine(folder, "data")
+                    Expect.equal (phantom out []).Code 0 "new"
+                    Expect.equal (phantom out [ "--force" ]).Code 0 "again"
+                    File.Delete(Path.Combine(out, "dataset.json"))
+                    File.Delete(Path.Combine(out, "scenes.json"))
+                    Expect.equal (phantom out [ "--force" ]).Code 0 "what a killed run left"
+                    Expect.equal (phantom "" []).Code 2 "no name")
+
             testCase "wrong numbers are wrong usage"
             <| fun () ->
                 Folder.temporary (fun folder ->

@@ -2,6 +2,7 @@ module Mcdrl.Cli.Tests.PretrainVerbTests
 
 open System.IO
 open Expecto
+open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
 open Mcdrl.Tests
 
@@ -52,6 +53,35 @@ let tests =
                                     "vocab.json"
                                 ])
                             "files")
+                }
+
+                test "a folder that holds anything else is left as it is, before any work" {
+                    Folder.temporary (fun folder ->
+                        let at (name: string) = Path.Combine(folder, name)
+                        let mini = Path.Combine(Repository.root, "models", "mini")
+
+                        for name in [ "thesis"; "looks-alike"; "and-notes" ] do
+                            Directory.CreateDirectory(at name) |> ignore
+
+                        World.copyTree mini (at "and-notes")
+
+                        for file in
+                            [
+                                "thesis/thesis.tex"
+                                "looks-alike/recipe.json"
+                                "and-notes/notes.txt"
+                                "file"
+                            ] do
+                            File.WriteAllText(at file, "{}")
+
+                        for name in [ "thesis"; "looks-alike"; "and-notes"; "file" ] do
+                            let outcome = mcdrl [ "pretrain"; "--out"; at name; "--steps"; "1" ]
+                            Expect.equal outcome.Code 2 outcome.Err
+                            Expect.stringContains outcome.Err (at name) "named"
+
+                        Expect.equal (File.ReadAllText(at "thesis/thesis.tex")) "{}" "kept"
+                        Expect.isTrue (File.Exists(at "and-notes/model.safetensors")) "kept"
+                        Expect.isTrue (File.Exists(at "and-notes/notes.txt")) "kept")
                 }
 
                 test "settings, frames and devices that can't be are usage errors, and nothing is written" {

@@ -15,6 +15,9 @@ let main argv =
                 "Cli"
                 [
                     FlagsTests.tests
+                    OutletTests.tests
+                    SessionTests.tests
+                    VerbTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
                     TrainVerbTests.tests
@@ -32,6 +35,7 @@ let main argv =
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
+                    DescriptorsTests.tests
                     ReadmeTests.tests
                 ])
             argv

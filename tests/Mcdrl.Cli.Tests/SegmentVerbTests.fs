@@ -56,6 +56,28 @@ let tests =
                             "only the good image's files")
                 }
 
+                test
+                    "every image that is named is done, before an option and after it; a folder's other files are told" {
+                    withImages (fun images out ->
+                        let one, other = Path.Combine(images, "good.png"), Path.Combine(images, "later.png")
+                        File.Copy(one, other)
+                        let outcome = segment [ one; "--out"; out; other ]
+                        Expect.equal outcome.Code 0 outcome.Err
+
+                        for name in [ "good"; "later" ] do
+                            Expect.isTrue (File.Exists(Path.Combine(out, $"{name}.mask.png"))) name
+
+                        let missing = segment [ "no-such.png"; "--out"; out; other ]
+                        Expect.equal missing.Code 2 "missing"
+                        Expect.stringContains missing.Err "no-such.png" "named"
+
+                        for json in [ []; [ "--json" ] ] do
+                            let whole = segment ([ images; "--out"; out ] @ json)
+                            Expect.equal whole.Code 1 whole.Err
+                            Expect.stringContains whole.Err "1 left out" "counted"
+                            Expect.stringContains whole.Err "notes.txt" "named")
+                }
+
                 test "--explain: a sheet, maps and the mask under every condition, told in the JSON" {
                     withImages (fun images out ->
                         let outcome =

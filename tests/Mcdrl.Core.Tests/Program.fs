@@ -5,6 +5,12 @@ open Expecto
 let private tests () =
     [
         PrintableTests.tests
+        MarkdownTests.tests
+        LeftoversTests.tests
+        NameLimitTests.tests
+        InputsTests.tests
+        ImageFolderTests.tests
+        EngineTests.tests
         FileNameTests.tests
         FileIdentityTests.tests
         InterruptionTests.tests

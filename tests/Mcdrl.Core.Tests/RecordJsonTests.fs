@@ -50,6 +50,21 @@ let private roundTrips =
     testList
         "round trips"
         [
+            testCase "what a terminal obeys is escaped, and read back as it was"
+            <| fun () ->
+                let hostile =
+                    { sample with
+                        Title = "a\u001b[31m\u202eb\u2066c\u0085d\u200be\U000e0041f\u2028g 👩\u200d👩 \t\r\n"
+                    }
+
+                let text = RecordJson.render hostile
+
+                for letter in "\u001b\u202e\u2066\u0085\u200b\u2028\r" do
+                    Expect.isFalse (text.Contains letter) $"{int letter:x}"
+
+                Expect.isFalse (text.Contains "\U000e0041") "a tag"
+                Expect.equal (RecordJson.parse<Sample> "text" text) (Ok hostile) "the same"
+
             testCase "every type comes back as it was; names are in snake and kebab case"
             <| fun () ->
                 Expect.equal (RecordJson.parse<Sample> "here" text) (Ok sample) "the same"

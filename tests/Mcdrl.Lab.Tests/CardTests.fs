@@ -78,6 +78,74 @@ let tests =
                         Expect.stringContains card "Sites that it has never seen" "unseen"
                         Expect.stringContains card "Sites that it was trained on" "seen")
 
+                testCase "names of sites, data sets and classes are text in a card, whatever they hold"
+                <| fun () ->
+                    World.within (fun folder ->
+                        let hostile = "<script>alert(1)</script>|[x](http://e)\u202e`#"
+                        let file = Path.Combine(folder, "data", "dataset.json")
+                        let asJson = System.Text.Json.JsonSerializer.Serialize hostile
+
+                        File.WriteAllText(file, File.ReadAllText(file).Replace("\"c\": {", $"{asJson}: {{"))
+
+                        use _scope = TorchSharp.torch.NewDisposeScope()
+                        let model = Outcome.ok (Bundle.load (World.bundle ()))
+                        let target = Path.Combine(folder, "copy")
+
+                        Bundle.write
+                            target
+                            { model with
+                                Manifest =
+                                    { model.Manifest with
+                                        Provenance =
+                                            { model.Manifest.Provenance with
+                                                Data = hostile
+                                                LeftOut = Some hostile
+                                                TrainedOn = [ "a"; hostile + "2" ]
+                                            }
+                                    }
+                            }
+                        |> Outcome.ok
+
+                        let card () =
+                            File.ReadAllText(Path.Combine(target, "README.md"))
+
+                        let check () =
+                            Expect.isFalse ((card ()).Contains "<script") "no element"
+
+                            Expect.isFalse
+                                (System.Text.RegularExpressions.Regex.IsMatch(card (), @"(?<!\\)\]\(http"))
+                                "no link"
+
+                            Expect.isFalse ((card ()).Contains '\u202e') "no turned direction"
+                            Expect.stringContains (card ()) "&lt;script&gt;alert(1)" "told"
+
+                        check ()
+
+                        Card.write
+                            {
+                                Model = target
+                                Data = Path.Combine(folder, "data")
+                                Sites = []
+                                About = None
+                                Device = "cpu"
+                            }
+                            Progress.none
+                        |> Outcome.ok
+                        |> ignore
+
+                        check ()
+
+                        Card.write
+                            {
+                                Model = target
+                                Data = Path.Combine(folder, "data")
+                                Sites = []
+                                About = Some(Path.Combine(target, "README.md"))
+                                Device = "cpu"
+                            }
+                            Progress.none
+                        |> Outcome.refusedWith 2 [ "README.md"; "what is read" ])
+
                 testCase
                     "frames where it fails are shown, worst first, lesions before false alarms; other models show none"
                 <| fun () ->

@@ -50,12 +50,49 @@ let tests =
                     "with findings"
             }
 
-            testProperty "whatever names hold, they are read back"
+            test "a name that a spreadsheet would compute is text, and a number stays one" {
+                let cell name =
+                    let methods = [ runs name "Ours" [ run name "east" 1UL [ 0.5 ] ] ]
+                    (read (ExperimentCsv.images [] methods))[1][0]
+
+                for name in
+                    [
+                        "=cmd|' /C calc'!A0"
+                        "+1+cmd"
+                        "-2+3"
+                        "@SUM(1)"
+                        "\t=1"
+                        "=HYPERLINK(\"http://e\")"
+                    ] do
+                    Expect.equal (cell name) $"'{name}" name
+
+                for name in [ "-0.5"; "+1"; "1e-3"; "polyp"; "a=b" ] do
+                    Expect.equal (cell name) name name
+
+                Expect.equal (cell "a\u001b[31m\u202eb\rc") @"a\u001b[31m\u202eb\u000dc" "spelt out"
+            }
+
+            testProperty "whatever names hold, they are read back as they are shown"
             <| fun (FsCheck.NonEmptyString name) (FsCheck.NonEmptyString site) ->
+                let shown (text: string) =
+                    let isNumber, _ =
+                        System.Double.TryParse(
+                            text,
+                            System.Globalization.NumberStyles.Float,
+                            System.Globalization.CultureInfo.InvariantCulture
+                        )
+
+                    Printable.text (
+                        if "=+-@\t\r".Contains text[0] && not isNumber then
+                            "'" + text
+                        else
+                            text
+                    )
+
                 let methods = [ runs name "Ours" [ run name site 1UL [ 0.5 ] ] ]
                 let lines = read (ExperimentCsv.images [ "a,b"; "say \"c\"" ] methods)
                 Expect.equal (lines[0][7..8]) [ "dice a,b"; "dice say \"c\"" ] "header"
-                Expect.equal (lines[1][0..3]) [ name; site; "1"; "a" ] "fields"
+                Expect.equal (lines[1][0..3]) [ shown name; shown site; "1"; "a" ] "fields"
 
             test "the summary has a line a method and site and one for all, each of the header's width" {
                 let methods = [ whole "ours" "Ours" 0.5; whole "rival" "Rival" 0.4 ]

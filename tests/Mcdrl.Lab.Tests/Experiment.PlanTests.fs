@@ -1,6 +1,7 @@
 module Mcdrl.Tests.ExperimentPlanTests
 
 open System
+open System.IO
 open System.Security.Cryptography
 open System.Text
 open System.Text.RegularExpressions
@@ -90,6 +91,37 @@ let tests =
                 for run in runs do
                     Expect.isMatch run.Key $"^{run.Site}-{run.Seed}-[0-9a-f]{{12}}$" "folder"
                     Expect.isMatch run.Result "^result-[0-9a-f]{12}\\.json$" "file"
+
+            testCase "whatever a site is called, its run is a folder of its own among the runs"
+            <| fun () ->
+                let sites =
+                    [
+                        "/x/evil"
+                        "../../../evil"
+                        ".."
+                        "."
+                        ""
+                        "a\000b"
+                        "a/b"
+                        "a\\b"
+                        "line\nend"
+                        String.replicate 300 "long"
+                        "息肉"
+                    ]
+
+                let request = request (design "tiny" [ whole ])
+                let runs = ExperimentPlan.runs request [ whole, settings ] [ "polyp" ] sites digests
+                let above = Path.GetFullPath(ExperimentPlan.runsFolder request.Out)
+
+                let folders =
+                    runs
+                    |> List.map (fun run -> Path.GetFullPath(ExperimentRunning.folderOf request run))
+
+                Expect.equal (folders |> List.map Path.GetDirectoryName |> List.distinct) [ above ] "there"
+                Expect.hasLength (List.distinct folders) (2 * sites.Length) "each its own"
+
+                for folder in folders do
+                    Expect.isLessThanOrEqual (NameLimit.length folder + ".lock".Length) 255 "a name"
 
             testCase "equal settings under other names of methods are the same run"
             <| fun () ->

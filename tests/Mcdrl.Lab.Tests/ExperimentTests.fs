@@ -475,6 +475,78 @@ let private judgedElsewhere =
 
             Expect.notEqual there.Facts.Data here.Facts.Data "said in the facts")
 
+/// Two sites that want to lie elsewhere, and one whose name commands a terminal.
+let private hostileSites folder =
+    let file = Path.Combine(folder, "data", "dataset.json")
+
+    let text =
+        File
+            .ReadAllText(file)
+            .Replace("\"a\": {", "\"../../../mcdrl-evil\": {")
+            .Replace("\"b\": {", "\"/tmp/mcdrl-evil\": {")
+            .Replace("\"c\": {", "\"c\\u0000\\u001b[31m\\u202e<script>\": {")
+
+    File.WriteAllText(file, text)
+
+let private robustness =
+    testCase
+        "figures under imaging conditions, of sites of whatever name: curves from sweeps that are kept, and nothing outside the folder"
+    <| fun () ->
+        World.within (fun folder ->
+            hostileSites folder
+
+            let request =
+                { request folder "out" [ mcdrl ] with
+                    Design =
+                        { design [ mcdrl ] with
+                            Name = "robustness"
+                            Figures = [ ExperimentFigure.Robustness ]
+                        }
+                }
+
+            let state = run request
+            Expect.isEmpty state.Failed "all are done"
+
+            let write () =
+                Outcome.ok (ExperimentReporting.write request state Progress.none)
+
+            let page = write ()
+            Expect.equal (page.Curves |> List.map _.Method |> List.distinct) [ "MCDRL" ] "of the method"
+
+            Expect.equal
+                (page.Curves |> List.map _.Condition |> set)
+                (Conditions.byName |> List.map fst |> set)
+                "a curve a condition"
+
+            for curve in page.Curves do
+                Expect.equal
+                    (curve.Points |> List.map _.Strength)
+                    ExperimentRobustness.strengths
+                    "rising strength"
+
+                Expect.all curve.Points (fun point -> Double.IsFinite point.Dice.Mean) "Dice"
+
+            let sweeps =
+                DirectoryInfo(request.Out).GetFiles("sweep-*.json", SearchOption.AllDirectories)
+
+            Expect.equal sweeps.Length 3 "kept"
+            Expect.equal (write ()).Curves page.Curves "and read again"
+
+            let parent = nonNull (Path.GetDirectoryName(folder: string))
+
+            for place in [ parent; "/tmp"; nonNull (Path.GetDirectoryName parent) ] do
+                Expect.isEmpty (Directory.GetFileSystemEntries(place, "mcdrl-evil*")) place
+
+            let report =
+                Path.Combine(ExperimentReporting.folderOf request, ExperimentReportFiles.pageName)
+
+            let text = File.ReadAllText report
+
+            for letter in "\000\u001b\u202e" do
+                Expect.isFalse (text.Contains letter) "harmless on the page"
+
+            Expect.isFalse (text.Contains "[31m\\u202e<script>") "no element")
+
 let tests =
     testSequenced (
         testList
@@ -489,5 +561,6 @@ let tests =
                 fails
                 refusals
                 judgedElsewhere
+                robustness
             ]
     )

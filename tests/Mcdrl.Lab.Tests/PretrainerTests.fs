@@ -186,6 +186,42 @@ let tests =
                     Expect.notEqual (digest ()) first "another seed, other weights"
                     Expect.equal (Directory.GetFileSystemEntries folder).Length 1 "nothing else is left")
 
+            testCase "what pretraining wrote, and what is as good as empty, may be replaced; nothing else"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let at (name: string) = Path.Combine(folder, name)
+
+                    Expect.equal
+                        (PretrainingFolder.mayReplace shipped)
+                        (Ok())
+                        "written by an earlier version"
+
+                    Expect.equal (PretrainingFolder.mayReplace (at "none")) (Ok()) "new"
+                    Directory.CreateDirectory(at "new") |> ignore
+                    File.WriteAllText(at "new/.DS_Store", "")
+                    Expect.equal (PretrainingFolder.mayReplace (at "new")) (Ok()) "a system's file alone"
+                    Directory.CreateDirectory(at "other") |> ignore
+                    File.WriteAllText(at "other/recipe.json", "{}")
+
+                    PretrainingFolder.mayReplace (at "other")
+                    |> Outcome.refusedWith 2 [ at "other"; "recipe.json" ]
+
+                    File.WriteAllText(at "new/notes.txt", "mine")
+                    PretrainingFolder.mayReplace (at "new") |> Outcome.refusedWith 2 [ "notes.txt" ]
+
+                    PretrainingFolder.mayReplace (at "new/notes.txt")
+                    |> Outcome.refusedWith 2 [ "a file" ]
+
+                    Pretrainer.pretrain
+                        world
+                        { request folder with Out = at "new" }
+                        { Progress.none with
+                            Tell = fun _ -> failtest "no work is begun"
+                        }
+                    |> Outcome.refusedWith 2 [ "notes.txt" ]
+
+                    Expect.equal (File.ReadAllText(at "new/notes.txt")) "mine" "kept")
+
             testCase "a cancelled run leaves what was there"
             <| fun () ->
                 Folder.temporary (fun folder ->

@@ -118,6 +118,20 @@ let tests =
                     Expect.isFalse (File.Exists(Path.Combine(folder, "study.json"))) "nothing written")
             }
 
+            test "a study.json that is no study's protects its folder" {
+                Folder.temporary (fun folder ->
+                    let request = { request folder with Replace = true }
+                    let data = Path.Combine(request.Out, "data", "mine.txt")
+                    Directory.CreateDirectory(Path.Combine(request.Out, "data")) |> ignore
+                    File.WriteAllText(data, "mine")
+
+                    for text in [ "{}"; "no JSON"; "[]"; "{ \"version\": 1 }" ] do
+                        File.WriteAllText(Path.Combine(request.Out, "study.json"), text)
+                        enter request |> refusedWith 2 [ request.Out; "no study's" ]
+
+                    Expect.equal (File.ReadAllText data) "mine" "kept")
+            }
+
             test "habits are those of the training sites, class by class" {
                 let frames =
                     [

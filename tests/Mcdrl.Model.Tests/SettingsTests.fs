@@ -52,6 +52,18 @@ let tests =
                     "method.alpha", m (fun m -> { m with Alpha = 1.01 })
                     "method.alpha", m (fun m -> { m with Alpha = nan })
                     "method.conditions", m (fun m -> { m with Conditions = [] })
+                    "method.conditions", m (fun m -> { m with Conditions = [ "blur"; "" ] })
+                    "method.conditions", m (fun m -> { m with Conditions = [ " "; "blur" ] })
+                    "method.conditions",
+                    m (fun m ->
+                        { m with
+                            Conditions = [ "blur"; "blood"; "blur" ]
+                        })
+                    "method.conditions",
+                    m (fun m ->
+                        { m with
+                            Conditions = [ "blur"; "blur " ]
+                        })
                     "method.marginalisation",
                     m (fun m ->
                         { m with

@@ -53,6 +53,73 @@ let private plans =
                     SegmentFiles.plan [ input ] (Path.Combine(input, "..", "in"))
                     |> Outcome.refusedWith 2 [ "holds input images" ])
 
+            testCase "an output folder that is the input's, through a link or a link to a folder above"
+            <| fun () ->
+                inFolder (fun input _ ->
+                    let at (name: string) = Path.Combine(input, "..", name)
+                    Directory.CreateSymbolicLink(at "link", input) |> ignore
+                    Directory.CreateSymbolicLink(at "above", Path.Combine(input, "..")) |> ignore
+
+                    for out in [ at "link"; at "above/in" ] do
+                        SegmentFiles.plan [ input ] out
+                        |> Outcome.refusedWith 2 [ out; "holds input images" ]
+
+                        SegmentFiles.plan [ Path.Combine(input, "frame1.png") ] out
+                        |> Outcome.refusedWith 2 [ out; "holds input images" ]
+
+                    SegmentFiles.plan [ at "link" ] input
+                    |> Outcome.refusedWith 2 [ "holds input images" ])
+
+            testCase "a result that would take the place of an input"
+            <| fun () ->
+                inFolder (fun input out ->
+                    // The input's folder holds links alone; one leads to where a result is to go.
+                    Directory.CreateDirectory out |> ignore
+                    let real = Path.Combine(out, "frame1.mask.png")
+                    File.Copy(Path.Combine(input, "frame2.png"), real)
+                    File.CreateSymbolicLink(Path.Combine(input, "drawn.png"), real) |> ignore
+
+                    SegmentFiles.plan [ input ] out
+                    |> Outcome.refusedWith 2 [ real; "frame1.png"; "would replace an input" ])
+
+            testCase "an output folder that is a file"
+            <| fun () ->
+                inFolder (fun input out ->
+                    File.WriteAllText(out, "")
+                    SegmentFiles.plan [ input ] out |> Outcome.refusedWith 2 [ out; "not a folder" ])
+
+            testCase
+                "what systems leave is no image, also where a shell names it; all else that is left out is told"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let at name = Path.Combine(input, name)
+
+                    for name in [ ".DS_Store"; "Thumbs.db"; "._frame1.png"; "frame7.tif" ] do
+                        File.WriteAllText(at name, "")
+
+                    for name in [ "__MACOSX"; "sub" ] do
+                        Directory.CreateDirectory(at name) |> ignore
+                        File.Copy(at "frame1.png", Path.Combine(at name, "frame8.png"))
+
+                    let frames = [ for number in 0..5 -> $"frame{number}.png" ]
+                    let found = Outcome.ok (SegmentFiles.plan [ input ] out)
+                    Expect.equal (names found) frames "of the folder"
+
+                    match SegmentFiles.leftOut [ input ] with
+                    | [ line ] ->
+                        Expect.stringContains line "1 left out" "counted"
+                        Expect.stringContains line "frame7.tif" "named"
+                        Expect.stringContains line "sub" "the folder"
+                        Expect.isFalse (line.Contains "DS_Store") "not the system's"
+                    | other -> failtest $"{other.Length} lines"
+
+                    let named = [ at "frame1.png"; at "Thumbs.db"; at "__MACOSX" ]
+                    Expect.equal (names (Outcome.ok (SegmentFiles.plan named out))) [ "frame1.png" ] "named"
+                    Expect.hasLength (SegmentFiles.leftOut named) 2 "both are told"
+
+                    SegmentFiles.plan [ at "Thumbs.db" ] out
+                    |> Outcome.refusedWith 2 [ "Thumbs.db" ])
+
             testCase "everything that is missing is named at once"
             <| fun () ->
                 inFolder (fun input out ->
@@ -231,6 +298,89 @@ let private runs =
                         @ (report.Classes |> List.choose (fun (found: ClassReport) -> found.Probability)) do
                         let image = Outcome.ok (Images.read ImageLimits.standard (Path.Combine(out, file)))
                         Expect.equal (image.Width, image.Height) (World.width, World.height) file)
+
+            testCase "an image on which the engine fails is that image's error, and the rest is done"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let mutable asked = 0
+
+                    let failing =
+                        { engine with
+                            Segment =
+                                fun mode marking picture ->
+                                    if Interlocked.Increment &asked = 3 then
+                                        raise (System.OutOfMemoryException())
+
+                                    engine.Segment mode marking picture
+                        }
+
+                    let outcomes = ResizeArray()
+
+                    SegmentFiles.run
+                        failing
+                        SegmentFiles.standard
+                        (Outcome.ok (SegmentFiles.plan [ input ] out))
+                        (fun target outcome -> outcomes.Add(target, outcome))
+                        Progress.none
+                    |> Outcome.ok
+
+                    match outcomes |> Seq.filter (snd >> Result.isError) |> List.ofSeq with
+                    | [ target, outcome ] ->
+                        Outcome.refusedWith 5 [ target.Input; "not enough memory" ] outcome
+                        Expect.isFalse (File.Exists target.Mask) "no mask"
+                    | other -> failtest $"{other.Length} failed"
+
+                    Expect.hasLength (Directory.GetFiles out) 15 "five images, three files each")
+
+            testCase "the longest names that fit are done, one byte more is refused before it is read"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let limit = NameLimit.inFolder input
+                    let fits = String.replicate (limit - ".overlay.png".Length) "f"
+                    let long = fits + "f"
+                    let at name = Path.Combine(input, name + ".png")
+                    File.Copy(at "frame1", at fits)
+                    File.WriteAllText(at long, "no image, which nobody notices")
+
+                    match run (Outcome.ok (SegmentFiles.plan [ at fits; at long ] out)) with
+                    | [| _, Ok _; _, refused |] ->
+                        Outcome.refusedWith 2 [ long; $"{limit + 1} bytes"; $"takes {limit}" ] refused
+                    | other -> failtest $"%A{other}"
+
+                    Expect.hasLength (Directory.GetFiles out) 3 "of the one that fits")
+
+            testCase "a mask whose overlay or report can't be written is taken back"
+            <| fun () ->
+                for blocked in [ "frame1.overlay.png"; "frame1.json" ] do
+                    inFolder (fun input out ->
+                        Directory.CreateDirectory(Path.Combine(out, blocked)) |> ignore
+                        let one = Path.Combine(input, "frame1.png")
+
+                        match run (Outcome.ok (SegmentFiles.plan [ one ] out)) with
+                        | [| _, refused |] -> Outcome.refusedWith 2 [ blocked ] refused
+                        | other -> failtest $"%A{other}"
+
+                        Expect.isEmpty (Directory.GetFiles out) "nothing is left")
+
+            testCase "results whose folder was removed meanwhile are missed at the end"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let mutable removed = false
+
+                    let finished _ _ =
+                        if not removed then
+                            removed <- true
+                            Directory.Delete(out, true)
+
+                    SegmentFiles.run
+                        engine
+                        SegmentFiles.standard
+                        (Outcome.ok (SegmentFiles.plan [ input ] out))
+                        finished
+                        Progress.none
+                    |> Outcome.refusedWith 5 [ out; "are gone" ])
 
             testCase "a cancelled run is cancelled"
             <| fun () ->

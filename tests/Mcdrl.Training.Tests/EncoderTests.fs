@@ -251,6 +251,38 @@ let private texts =
 
                     Expect.isTrue (found.allclose (expected, 1e-5, 1e-6)) "rows")
 
+            testCase "what is read is not written over"
+            <| fun () ->
+                within "ulcer" (fun request ->
+                    let prompts =
+                        match request.Source with
+                        | EncodeSource.Prompts path -> path
+                        | other -> failtest $"{other}"
+
+                    encode { request with Out = prompts }
+                    |> Outcome.refusedWith 2 [ prompts; "what is read" ]
+
+                    Expect.equal (File.ReadAllText prompts) "ulcer" "kept")
+
+                withTensors [ "image", torch.randn [| 1L; 3L; 64L; 64L |] ] (fun request ->
+                    let folder = nonNull (Path.GetDirectoryName request.Out)
+                    let tensors = Path.Combine(folder, "in.safetensors")
+                    let link = Path.Combine(folder, "link.safetensors")
+                    File.CreateSymbolicLink(link, tensors) |> ignore
+                    let copy = Path.Combine(folder, "weights.safetensors")
+                    File.Copy(weights (), copy)
+                    let before = File.ReadAllBytes tensors
+
+                    for out in [ tensors; link; copy ] do
+                        encode
+                            { request with
+                                Out = out
+                                Weights = copy
+                            }
+                        |> Outcome.refusedWith 2 [ out; "what is read" ]
+
+                    Expect.equal (File.ReadAllBytes tensors) before "kept")
+
             testCase "no prompt, no file and weights that are no sentence encoder's"
             <| fun () ->
                 within "\n \n" (fun request -> encode request |> Outcome.refusedWith 4 [ "no prompt" ])

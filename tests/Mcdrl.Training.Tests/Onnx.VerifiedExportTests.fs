@@ -255,6 +255,30 @@ let private refused =
         ]
 
 /// ModelProto with a graph (7) of these bytes.
+let private kept =
+    testCase "the model's own files, pipes and folders are not written over"
+    <| fun () ->
+        Folder.temporary (fun folder ->
+            let model = Path.Combine(folder, "model")
+            World.copyTree (World.bundle ()) model
+            let before = Outcome.ok (Bundle.sha256 model)
+
+            for file in Bundle.files model do
+                export
+                    { request file with
+                        Model = model
+                        Out = file
+                    }
+                |> Outcome.refusedWith 2 [ file; "what is read" ]
+
+            let pipe = Path.Combine(folder, "pipe")
+            Folder.pipe pipe
+
+            export { request pipe with Out = pipe }
+            |> Outcome.refusedWith 2 [ pipe; "a pipe" ]
+
+            Expect.equal (Outcome.ok (Bundle.sha256 model)) before "whole")
+
 let private withGraph (graph: byte list) = 0x3Auy :: byte graph.Length :: graph
 
 let private guarded =
@@ -294,4 +318,5 @@ let private guarded =
                 File.WriteAllBytes(file, Array.truncate length bytes)
                 Expect.isError (OnnxGuard.check file) $"cut after {length} bytes")
 
-let tests = testSequenced (testList "VerifiedExport" [ written; refused; guarded ])
+let tests =
+    testSequenced (testList "VerifiedExport" [ written; refused; kept; guarded ])

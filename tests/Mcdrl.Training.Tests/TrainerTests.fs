@@ -451,6 +451,56 @@ let private refusals =
                     let outcome = Trainer.train request { Progress.none with Tell = tell }
                     outcome |> Outcome.refusedWith 5 [ "ends within record"; vanished ])
 
+            testCase "minutes between checkpoints that no clock counts"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    for minutes in [ nan; -1.0; infinity; -infinity ] do
+                        World.train
+                            { request with
+                                CheckpointMinutes = minutes
+                            }
+                        |> Outcome.refusedWith 2 [ "“checkpoint_minutes”" ]
+
+                    Expect.isFalse (Directory.Exists request.Out) "nothing is begun")
+
+            testCase "a call refused once the run was begun leaves none that stands in the way of the next"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let frame = Path.Combine(request.Data, "a", "images", "frame3.png")
+                    let bytes = File.ReadAllBytes frame
+                    File.WriteAllText(frame, "no image")
+                    World.train request |> Outcome.refusedWith 4 [ "frame3.png" ]
+                    Expect.isFalse (File.Exists(Run.identityFile request.Out)) "withdrawn"
+                    File.WriteAllBytes(frame, bytes)
+                    Outcome.ok (World.train request) |> ignore
+                    World.train request |> Outcome.refusedWith 2 [ "already holds a run" ]
+                    Expect.isTrue (File.Exists(Run.identityFile request.Out)) "that of a run stays")
+
+            testCase "a model is not fine-tuned into its own place"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    World.copyTree (World.bundle ()) (Bundle.ofRun request.Out)
+
+                    World.train { request with From = Some request.Out }
+                    |> Outcome.refusedWith 2 [ Bundle.ofRun request.Out; "what is read" ])
+
+            testCase "the log's folder removed in mid-run is made anew"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let log = Run.tensorBoardFolder request.Out
+
+                    let tell (step: ProgressStep) =
+                        if step.Stage = "training" && step.Done = 2 then
+                            Directory.Delete(log, true)
+
+                    Outcome.ok (Trainer.train request { Progress.none with Tell = tell }) |> ignore
+                    Expect.isNonEmpty (Directory.GetFiles log) "what came after")
+
             testCase "a call cancelled before it began is cancelled"
             <| fun () ->
                 World.within (fun folder ->
