@@ -323,7 +323,8 @@ module internal Jpeg =
                 let length, content = word bytes (at + 1) - 2, at + 3
 
                 if length < 0 || content + length > bytes.Length then
-                    Ok()
+                    // Between two scans that is a cut; before the first one the decoder says what is wrong.
+                    if scans > 0 then endsEarly where else Ok()
                 else
                     let after = content + length
 

@@ -36,6 +36,7 @@ let main argv =
                     DoctorVerbTests.tests
                     ProcessTests.tests
                     DescriptorsTests.tests
+                    BadInputsTests.tests
                     ReadmeTests.tests
                 ])
             argv

@@ -22,8 +22,7 @@ let tests =
                     Expect.equal (Interruption.during cancel (fun () -> 7)) 7 "given"
 
                     Expect.throwsT<InvalidTimeZoneException>
-                        (fun () ->
-                            Interruption.during cancel (fun () -> raise (InvalidTimeZoneException())))
+                        (fun () -> Interruption.during cancel (fun () -> raise (InvalidTimeZoneException())))
                         "thrown"
 
             testCase "work that asks nothing is let go of, and told at its next check"

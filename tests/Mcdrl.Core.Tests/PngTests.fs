@@ -57,6 +57,21 @@ let tests =
     testList
         "Png"
         [
+            test "a million empty chunks cost nothing but the reading" {
+                let empty = Crafted.chunk "teXt" [||]
+                let file = Array.zeroCreate<byte>(1_000_000 * empty.Length)
+
+                for index in 0..999_999 do
+                    Array.blit empty 0 file (index * empty.Length) empty.Length
+
+                let whole = Crafted.png 4 4
+                let many = Array.concat [ Array.truncate 33 whole; file; Array.skip 33 whole ]
+                let before = GC.GetAllocatedBytesForCurrentThread()
+                Expect.isOk (Png.verify "x" many) "sound"
+                Expect.isOk (Png.decode ImageLimits.standard "x" many) "decoded"
+                Expect.isLessThan (GC.GetAllocatedBytesForCurrentThread() - before) 1_000_000L "bytes"
+            }
+
             test "the checksum of IEND, as the specification prints it" {
                 Expect.equal (Png.crc "IEND"B 0 4) 0xAE426082u "CRC-32"
             }
