@@ -9,6 +9,7 @@ open Mcdrl
 open SkiaSharp
 
 /// What an input is given to.
+[<NoComparison; NoEquality>]
 type Subject =
     /// The path of an image, to be segmented.
     | Image of make: (string -> string)
@@ -23,6 +24,7 @@ type Expected =
     /// Refused as one of these families, by their exit codes, with these words.
     | Refused of codes: int list * words: string list
 
+[<NoComparison; NoEquality>]
 type BadInput =
     {
         /// Of the table in reliability.md.
@@ -204,7 +206,7 @@ let private halves below above =
 
 let private frame = Crafted.png 8 6
 
-let private checked row name fields images masks expected =
+let private pairs row name fields images masks expected =
     {
         Row = row
         Name = name
@@ -213,7 +215,7 @@ let private checked row name fields images masks expected =
     }
 
 let private mask row name bytes expected =
-    checked row name plain [ "x.png", frame ] [ "x.png", bytes ] expected
+    pairs row name plain [ "x.png", frame ] [ "x.png", bytes ] expected
 
 /// The dataset of one good pair, its description written so.
 let private encoded row name (bytes: string -> byte[]) =
@@ -246,22 +248,12 @@ let private spoilt row name fields spoil expected =
     }
 
 /// Grey and alpha of 8 x 6 pixels, the right half opaque.
-let private marked grey =
-    Crafted.pngFile
-        8
-        6
-        8
-        4
-        0
-        [||]
-        [|
-            for _ in 1..6 do
-                0uy
+let private marked (grey: int -> byte) =
+    let pixel x =
+        [| grey x; (if x < 4 then 0uy else 255uy) |]
 
-                for x in 0..7 do
-                    grey x
-                    if x < 4 then 0uy else 255uy
-        |]
+    let row = Array.append [| 0uy |] (Array.collect pixel [| 0..7 |])
+    Crafted.pngFile 8 6 8 4 0 [||] (Array.concat (Array.replicate 6 row))
 
 let private turned = Crafted.withOrientation 6 (Crafted.jpeg 8 6)
 
@@ -272,7 +264,7 @@ let private datasets =
             "a 16-bit mask"
             (Crafted.pngFile 8 6 16 0 0 [||] (Array.zeroCreate 102))
             (data [ "lose labels" ])
-        checked
+        pairs
             10
             "masks of palette indices and of 2 bits"
             """"classes": ["polyp"], "masks": { "0": "background", "3": "polyp" }"""
@@ -290,7 +282,7 @@ let private datasets =
             "a mask with alpha whose values say what is marked"
             (marked (fun x -> if x < 4 then 0uy else 255uy))
             Accepted
-        checked
+        pairs
             12
             "a mask drawn on the upright picture, of a frame that is stored turned"
             plain
@@ -300,7 +292,7 @@ let private datasets =
                 Crafted.indexed 6 8 8 0 false [| for pixel in 0..47 -> if pixel < 24 then 0 else 255 |]
             ]
             (data [ "EXIF orientation 6"; "mask_orientation" ])
-        checked
+        pairs
             12
             "the same, with what the dataset says"
             (plain + """, "mask_orientation": "upright" """)
@@ -310,14 +302,14 @@ let private datasets =
                 Crafted.indexed 6 8 8 0 false [| for pixel in 0..47 -> if pixel < 24 then 0 else 255 |]
             ]
             Accepted
-        checked
+        pairs
             12
             "a mask as the frame is stored, where the dataset says upright"
             (plain + """, "mask_orientation": "upright" """)
             [ "x.jpg", turned ]
             [ "x.png", halves 0 255 ]
             (data [ "EXIF orientation 6"; "stored" ])
-        checked
+        pairs
             12
             "a mask_orientation that is none"
             (plain + """, "mask_orientation": "sideways" """)
@@ -335,21 +327,21 @@ let private datasets =
             "soft edges"
             (Crafted.indexed 8 6 8 0 false [| for pixel in 0..47 -> pixel % 8 * 36 |])
             (data [ "threshold" ])
-        checked
+        pairs
             17
             "0 and 255 where 0 and 1 are declared"
             """"classes": ["polyp"], "masks": { "0": "background", "1": "polyp" }"""
             [ "x.png", frame ]
             [ "x.png", halves 0 255 ]
             (data [ "0=0,255=1" ])
-        checked
+        pairs
             18
             "a frame without a mask, a mask without a frame, two frames of one name"
             plain
             [ "x.png", frame; "y.png", frame; "z.png", frame; "z.jpg", Crafted.jpeg 8 6 ]
             [ "x.png", halves 0 255; "w.png", halves 0 255; "z.png", halves 0 255 ]
             (data [ "has no mask"; "has no frame"; "share the name z" ])
-        checked 18 "a site without a frame" plain [] [] (data [ "no frame" ])
+        pairs 18 "a site without a frame" plain [] [] (data [ "no frame" ])
         spoilt
             19
             "a loop of links"
@@ -373,7 +365,7 @@ let private datasets =
                 )
             Expected = data [ "out of the dataset" ]
         }
-        checked
+        pairs
             19
             "names with spaces and emoji"
             plain
