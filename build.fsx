@@ -198,6 +198,11 @@ let supply () =
     if tally.Failed > 0 then
         exit 1
 
+/// Not part of the tests: a quarter of an hour and more.
+let durability () =
+    build ()
+    run "dotnet" [ "fsi"; Path.Combine(root, "scripts", "durability.fsx") ]
+
 let clean () =
     for folder in [ "bin"; "out" ] do
         remove folder
@@ -226,6 +231,9 @@ let targets =
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain
         "pack", "build the NuGet packages of the C# API and of what it stands on", pack
+        "durability",
+        "build, then kill it 200 times, fill its disk, let two work in one folder, and segment 100,000 images",
+        durability
         "supply",
         "check the packages' bytes and licences, ask for known vulnerabilities, write the bill of materials; --record takes the lock as it is",
         supply

@@ -38,14 +38,6 @@ module App =
             else
                 None)
 
-    /// Whether the verb of a command line puts things in order when it is stopped.
-    let finishes (verbs: Verb list) (arguments: string[]) =
-        arguments
-        |> Array.filter ((<>) "--json")
-        |> List.ofArray
-        |> find verbs
-        |> Option.exists (fun (verb, _) -> verb.Finishes)
-
     let private isHelp argument = argument = "--help" || argument = "-h"
 
     /// What stands before the `--` that ends the options.

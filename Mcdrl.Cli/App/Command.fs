@@ -18,26 +18,26 @@ let private leaveNow code =
     Temporaries.forgetAll ()
     leave code
 
-/// How long a verb that has nothing to put in order may take to stop by itself.
-let private grace = 800
+/// How long a verb may take to stop by itself, and again once it has put things in order.
+let private grace = 400
 
-/// The first signal asks the running verb to stop and save; the second ends the process, and so does the end of the grace, for which
-/// there is none where the verb puts things in order.
-let private onSignal finishes (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
+/// Ends the process when the grace is over and nothing is being put in order, such as a checkpoint.
+let private leaveSoon () =
+    Thread.Sleep grace
+
+    while Interruption.isFinishing () do
+        Thread.Sleep grace
+
+    leaveNow 130
+
+/// The first signal asks the running verb to stop and save; the second ends the process.
+let private onSignal (err: TextWriter) (source: CancellationTokenSource) (context: PosixSignalContext) =
     context.Cancel <- true
 
     if source.IsCancellationRequested then
         leaveNow 130
     else
-        if not finishes then
-            Thread(
-                (fun () ->
-                    Thread.Sleep grace
-                    leaveNow 130),
-                IsBackground = true
-            )
-                .Start()
-
+        Thread(leaveSoon, IsBackground = true).Start()
         source.Cancel()
         err.WriteLine "Stopping. Once more to stop at once."
 
@@ -45,11 +45,17 @@ let private onSignal finishes (err: TextWriter) (source: CancellationTokenSource
 let run verbs arguments : int =
     Descriptors.settle ()
     let out, err = new Outlet(Descriptors.writer 1), new Outlet(Descriptors.writer 2)
+
+    // Of a thread that is none of ours: what is left is to say it, and to end in a code that is documented.
+    AppDomain.CurrentDomain.UnhandledException.Add(fun thrown ->
+        match thrown.ExceptionObject with
+        | :? exn as problem -> err.WriteLine(McdrlError.describe (Guard.error "mcdrl" problem))
+        | _ -> ()
+
+        leave 5)
+
     use source = new CancellationTokenSource()
-
-    let handler =
-        Action<PosixSignalContext>(onSignal (App.finishes verbs arguments) err source)
-
+    let handler = Action<PosixSignalContext>(onSignal err source)
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
 

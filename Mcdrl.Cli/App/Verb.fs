@@ -17,9 +17,6 @@ type Verb =
         /// Parses the arguments after the name and runs; an `Ok` holds the exit code: 0, 1, or 4 where
         /// the verb itself reports on data.
         Run: Session -> string[] -> Result<int, McdrlError>
-        /// Whether it puts things in order when it is stopped, such as a checkpoint, and is given the time. The others are ended a
-        /// second after the signal at the latest.
-        Finishes: bool
     }
 
 [<RequireQualifiedAccess>]
@@ -98,7 +95,6 @@ module Verb =
             Name = name
             Summary = summary
             Help = fun () -> (parser true).PrintUsage()
-            Finishes = false
             Run =
                 fun session arguments ->
                     let parser = parser false
@@ -126,6 +122,3 @@ module Verb =
                             refused (first.Replace("ERROR: ", "").Trim().TrimEnd '.')
                         |> Result.bind (run session)
         }
-
-    /// The verb, given the time to put things in order when it is stopped.
-    let finishing (verb: Verb) = { verb with Finishes = true }

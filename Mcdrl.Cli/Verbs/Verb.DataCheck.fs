@@ -83,6 +83,7 @@ module DataCheckVerb =
         |> Result.map (fun found ->
             table session found
             found.Duplicates |> Option.iter (DuplicateText.say session)
+            DatasetUnread.lines folder |> List.iter (Session.warn session)
             Session.emit session (json found)
 
             for notice in found.Notices do

@@ -170,6 +170,6 @@ module DataImportVerb =
                 "makes a dataset of published ones, each in the form it was published in"
                 run
 
-        { Verb.finishing verb with
+        { verb with
             Help = fun () -> verb.Help() + String.concat System.Environment.NewLine catalogue
         }

@@ -278,4 +278,3 @@ module ExperimentVerb =
             "experiment"
             "the paper's tables and figures as runs, and their report"
             run
-        |> Verb.finishing

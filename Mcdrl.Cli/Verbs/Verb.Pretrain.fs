@@ -58,4 +58,3 @@ module PretrainVerb =
 
     let verb =
         Verb.create<PretrainArgument> "pretrain" "makes a small CLIP from nothing, on rendered frames" run
-        |> Verb.finishing

@@ -87,4 +87,3 @@ module StudyVerb =
             "study"
             "trains on simulated hospitals, judges on one never seen, and tells it on a page"
             run
-        |> Verb.finishing

@@ -159,4 +159,3 @@ module TrainVerb =
 
     let verb =
         Verb.create<TrainArgument> "train" "trains on some sites of a dataset and writes a model" run
-        |> Verb.finishing

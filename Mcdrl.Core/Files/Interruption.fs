@@ -18,10 +18,25 @@ module Interruption =
     let check () =
         letGo.Value.ThrowIfCancellationRequested()
 
-    /// How long work that is to stop may take to its next `check` before it is let go of.
-    let private patience = TimeSpan.FromMilliseconds 400.0
+    let mutable private finishing = 0
 
-    /// What `work` gives. Within half a second of `cancel` `OperationCanceledException` is thrown: the work, which always begins, goes on to
+    /// Runs work that puts things in order when it is cancelled, such as training, which writes a checkpoint: a process that is asked to end
+    /// waits for it.
+    let finishes (work: unit -> 'a) : 'a =
+        Interlocked.Increment &finishing |> ignore
+
+        try
+            work ()
+        finally
+            Interlocked.Decrement &finishing |> ignore
+
+    /// Whether such work is being done.
+    let isFinishing () = Volatile.Read &finishing > 0
+
+    /// How long work that is to stop may take to its next `check` before it is let go of.
+    let private patience = TimeSpan.FromMilliseconds 150.0
+
+    /// What `work` gives. Within a fifth of a second of `cancel` `OperationCanceledException` is thrown: the work, which always begins, goes on to
     /// its next `check` on a thread of its own, and nobody sees what it gives. It must not use what its caller frees.
     let during (cancel: CancellationToken) (work: unit -> 'a) : 'a =
         if not cancel.CanBeCanceled then
@@ -47,8 +62,7 @@ module Interruption =
 
             if not task.IsCompleted then
                 // Seen here, or else it would be reported as seen by nobody.
-                task.ContinueWith(fun (ended: Task<'a>) -> ended.Exception |> ignore)
-                |> ignore
+                task.ContinueWith(fun (ended: Task<'a>) -> ended.Exception |> ignore) |> ignore
 
                 cancel.ThrowIfCancellationRequested()
 

@@ -13,6 +13,7 @@ module Temporaries =
         Regex(@"^\.mcdrl-[0-9a-f]{32}\.tmp$", RegexOptions.CultureInvariant)
 
     let private live = ConcurrentDictionary<string, byte>()
+    let mutable private isOver = false
     let private swept = ConcurrentDictionary<string, byte>()
 
     /// A younger one may belong to somebody who has not locked it yet.
@@ -56,24 +57,30 @@ module Temporaries =
             | :? UnauthorizedAccessException -> ()
 
         let path = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
-        live[path] <- 0uy
 
-        try
-            new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None)
-        with _ ->
-            live.TryRemove path |> ignore
-            reraise ()
+        lock live (fun () ->
+            if isOver then
+                raise (OperationCanceledException())
+
+            let file =
+                new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None)
+
+            live[path] <- 0uy
+            file)
 
     /// Deletes one if it still goes by that name.
     let forget (path: string) =
         File.Delete path
         live.TryRemove path |> ignore
 
-    /// Deletes those that this process is writing: before it ends without waiting for its threads.
+    /// Deletes those that this process is writing, and lets it make no other: before it ends without waiting for its threads.
     let forgetAll () =
-        for path in live.Keys do
-            try
-                forget path
-            with
-            | :? IOException
-            | :? UnauthorizedAccessException -> ()
+        lock live (fun () ->
+            isOver <- true
+
+            for path in live.Keys do
+                try
+                    forget path
+                with
+                | :? IOException
+                | :? UnauthorizedAccessException -> ())

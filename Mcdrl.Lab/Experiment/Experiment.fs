@@ -191,12 +191,13 @@ module Experiment =
                     else
                         let finished = all |> List.filter (ExperimentRunning.isDone request) |> List.length
 
-                        ExperimentRunning.complete
-                            request
-                            run
-                            { progress with
-                                Tell = told finished run
-                            }
+                        Guard.run run.Key (fun () ->
+                            ExperimentRunning.complete
+                                request
+                                run
+                                { progress with
+                                    Tell = told finished run
+                                })
                         |> Result.map (fun () -> true))
 
         let rec pass (failed: (PlannedRun * McdrlError) list) =

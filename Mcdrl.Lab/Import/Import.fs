@@ -169,11 +169,12 @@ module Import =
                 Files.attempt out (fun () ->
                     clear ()
 
-                    try
-                        Directory.CreateDirectory made |> ignore
-                        work made
-                    finally
-                        clear ())
+                    Interruption.finishes (fun () ->
+                        try
+                            Directory.CreateDirectory made |> ignore
+                            work made
+                        finally
+                            clear ()))
                 |> Result.bind id
         }
 

@@ -300,6 +300,24 @@ module PhantomDataset =
                         "Give another folder, or “force” to replace what is there"
                 ))
 
+    /// Frames that were written must still be there: another process may have removed their folder.
+    let private stillThere (folder: string) (frames: PhantomFrame array) =
+        let gone =
+            frames
+            |> Array.filter (fun frame ->
+                [ frame.Image; frame.Mask ]
+                |> List.exists (fun name -> not (File.Exists(Path.Combine(folder, name)))))
+
+        if gone.Length = 0 then
+            Ok()
+        else
+            Error(
+                McdrlError.resource
+                    $"{gone.Length} frames were written and are gone: their folder was removed meanwhile"
+                    folder
+                    "Render again, into a folder that stays"
+            )
+
     /// Renders the request into its folder: frames and masks by site, `dataset.json` (written last: until then the
     /// folder is no dataset), `scenes.json` and the contact sheet `contact.png`. Equal requests give equal bytes.
     let write (request: PhantomRequest) (progress: Progress) =
@@ -335,6 +353,7 @@ module PhantomDataset =
                     | Ok() -> None
                     | Error fault -> Some(Error fault))
                 |> Option.defaultValue (Ok()))
+            |> Result.bind (fun () -> stillThere request.Out frames)
             |> Result.bind (fun () -> writePicture (at "contact.png") (contact request sites))
             |> Result.map Files.settle
             |> Result.bind (fun () -> Files.writeText (at scenesName) (RecordJson.render found))

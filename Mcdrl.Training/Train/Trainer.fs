@@ -164,6 +164,7 @@ module Trainer =
                     TextSha256 = text
                     Seed = request.Seed
                     Settings = request.Settings
+                    Threads = Some(torch.get_num_threads ())
                 }
         }
 
@@ -438,7 +439,8 @@ module Trainer =
 
             // Nothing else on that thread: those that it makes would flush for ever.
             let! state =
-                FlushedThread.run (fun () -> TrainingLoop.complete loop (Stopwatch.StartNew()) state)
+                FlushedThread.run (fun () ->
+                    Interruption.finishes (fun () -> TrainingLoop.complete loop (Stopwatch.StartNew()) state))
 
             let! (epoch, dice), prior = writeBundle identity start dataset sites loop state
             do! forgetPrepared request.Out

@@ -64,6 +64,9 @@ type RunIdentity =
         Seed: uint64
         /// What decides the training besides data, weights and seed.
         Settings: Settings
+        /// Torch's threads when the run began. The same run on another number of them ends in other last digits: sums are taken in
+        /// another order. It may be resumed on any; runs of earlier versions don't say.
+        Threads: int option
     }
 
 /// The folder of a run: who owns it, what it is, and where its files lie.
@@ -119,7 +122,10 @@ module Run =
                 ]
             | _ -> if Nodes.JsonNode.DeepEquals(a, b) then [] else [ path ]
 
-        compare "" (RecordJson.toObject left) (RecordJson.toObject right)
+        compare
+            ""
+            (RecordJson.toObject { left with Threads = None })
+            (RecordJson.toObject { right with Threads = None })
 
     /// Starts the folder's run, or checks that the run in it is this one, or this one before it was made longer. True when there is
     /// a checkpoint to go on from.

@@ -253,14 +253,20 @@ module Encoder =
                                 | Ok _ -> None
                                 | Error error -> Some(path, error))
 
-                        let features =
+                        let paths = List.map fst good
+
+                        let encoded () =
                             if good.IsEmpty then
-                                []
+                                Ok []
                             else
                                 torch.cat (Seq.toArray (Seq.map snd good), 0L)
                                 |> encodeChunk (imageFeatures weights.Tower) device
+                                |> Ok
 
-                        features, List.map fst good, failed)
+                        match Guard.run folder encoded with
+                        | Ok features -> features, paths, failed
+                        | Error McdrlError.Cancelled -> raise (OperationCanceledException())
+                        | Error fault -> [], [], failed @ [ for path in paths -> path, fault ])
 
                 inChunks "encoding images" files.Length encoded progress
 

@@ -88,6 +88,54 @@ let twoAtATime (work: 'item -> 'result) (items: 'item list) : 'result list =
 
     List.ofArray results
 
+/// What gives a program a network of its own, from which nobody is reached; none where that is not permitted.
+let private isolation =
+    lazy
+        ([ [ "--net" ]; [ "--map-current-user"; "--net" ] ]
+         |> List.tryFind (fun flags ->
+             try
+                 fst (capture "unshare" (flags @ [ "true" ])) = 0
+             with :? ComponentModel.Win32Exception ->
+                 false))
+
+/// Runs the tests at an empty home and without a network, and writes down what the system counted there before and after: every
+/// packet, and every attempt to send one.
+let private watching =
+    """counts=$1; home=$2; shift 2; cat /proc/net/snmp > "$counts/before"; HOME=$home "$@"; code=$?; cat /proc/net/snmp > "$counts/after"; exit $code"""
+
+/// Those that start tools of the SDK, which have their packages in the home.
+let private atHome = [ "Mcdrl.CSharpApi.Tests" ]
+
+/// The program and its arguments, watched where that is permitted, and what there is to complain about afterwards.
+let private watched project (folder: string) program (arguments: string list) =
+    match isolation.Value with
+    | None -> program, arguments, (fun () -> [])
+    | Some flags ->
+        let home = Path.Combine(folder, "home")
+        Directory.CreateDirectory home |> ignore
+        let isAtHome = List.contains project atHome
+
+        let given =
+            if isAtHome then
+                Environment.GetFolderPath Environment.SpecialFolder.UserProfile
+            else
+                home
+
+        let counted name =
+            File.ReadAllText(Path.Combine(folder, name))
+
+        "unshare",
+        flags @ [ "sh"; "-c"; watching; "sh"; folder; given; program ] @ arguments,
+        fun () ->
+            [
+                if counted "before" <> counted "after" then
+                    $"{project} says something to the network."
+
+                if not isAtHome then
+                    for path in Directory.GetFileSystemEntries(home, "*", SearchOption.AllDirectories) do
+                        $"{project} writes to the user's home: {Path.GetRelativePath(home, path)}"
+            ]
+
 /// Runs tests of a project under a name. A run that ends badly, or without having run anything, counts as one failure more.
 let runSome project name arguments =
     let folder = Path.Combine(root, "out", "tests", name)
@@ -99,7 +147,10 @@ let runSome project name arguments =
     let program =
         Path.Combine(root, "tests", project, "bin", "Release", "net10.0", "linux-x64", $"{project}.dll")
 
-    let code, output = capture "dotnet" (program :: arguments folder)
+    let runner, given, complaints =
+        watched project folder "dotnet" (program :: arguments folder)
+
+    let code, output = capture runner given
 
     let results = Path.Combine(folder, "results.xml")
 
@@ -117,11 +168,20 @@ let runSome project name arguments =
         else
             counted
 
+    let loud = complaints ()
+
+    let tally =
+        { tally with
+            Failed = tally.Failed + loud.Length
+        }
+
     [
-        if tally.Failed > 0 then
+        yield! loud
+
+        if tally.Failed > loud.Length then
             output
 
-        if tally.Failed > counted.Failed then
+        if tally.Failed - loud.Length > counted.Failed then
             if ran then
                 $"{name} ended with exit code {code}."
             else

@@ -84,6 +84,107 @@ public class ConcurrencyTests(TinyModel tiny)
         Assert.InRange(progress.Reports.Count, 1, 5 * Environment.ProcessorCount);
     }
 
+    /// <summary>64 megapixels in a few kilobytes.</summary>
+    private string Large()
+    {
+        const int side = 8000;
+        var path = tiny.Fresh(".png");
+        Masks.write(path, new LabelMap(side, side, new byte[side * side])).OrThrow();
+        return path;
+    }
+
+    /// <summary>A second is promised; a machine that does ten other things may take longer to let it happen.</summary>
+    private static readonly TimeSpan soon = TimeSpan.FromSeconds(10);
+
+    [Fact]
+    public async Task Cancelling_takes_effect_in_the_middle_of_a_large_image_whatever_is_being_done()
+    {
+        using var model = tiny.Load();
+        var path = Large();
+        var bytes = await File.ReadAllBytesAsync(path, Token);
+        var options = new SegmentOptions();
+
+        Func<CancellationToken, Task>[] calls =
+        [
+            stop => Task.Run(() => model.Segment(path, options, stop), CancellationToken.None),
+            stop => Task.Run(() => model.Segment(new MemoryStream(bytes), options, stop), CancellationToken.None),
+            stop => Task.Run(() => model.SegmentBatch([path, path, path], cancellationToken: stop), CancellationToken.None),
+            stop => model.SegmentAsync(path, cancellationToken: stop),
+            stop => model.ExplainAsync(path, cancellationToken: stop),
+        ];
+
+        foreach (var call in calls)
+        {
+            using var source = new CancellationTokenSource();
+            var running = call(source.Token);
+            await Task.Delay(150, Token);
+            var clock = System.Diagnostics.Stopwatch.StartNew();
+            await source.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+            Assert.InRange(clock.Elapsed, TimeSpan.Zero, soon);
+        }
+
+        Assert.Equal(model.Segment(tiny.Image).Mask, model.Segment(tiny.Image).Mask);
+    }
+
+    [Fact]
+    public async Task Sixty_four_threads_that_are_cancelled_and_disposed_of_find_the_same_until_then()
+    {
+        var model = tiny.Load();
+        var expected = model.Segment(tiny.Image).Mask.ToArray();
+        var different = 0;
+        var answers = 0;
+        var cancelled = 0;
+        using var begun = new CountdownEvent(64);
+
+        var threads = Enumerable.Range(0, 64).Select(number => OnThread(() =>
+        {
+            var moments = new Random(number);
+            begun.Signal();
+
+            while (true)
+            {
+                using var source = new CancellationTokenSource();
+
+                if (moments.Next(3) == 0)
+                {
+                    source.CancelAfter(moments.Next(20));
+                }
+
+                try
+                {
+                    var found = model.Segment(tiny.Image, new SegmentOptions(), source.Token).Mask.Span;
+                    Interlocked.Increment(ref answers);
+
+                    for (var pixel = 0; pixel < expected.Length; pixel++)
+                    {
+                        Interlocked.Add(ref different, int.PopCount(found[pixel] ^ expected[pixel]));
+                    }
+                }
+                catch (OperationCanceledException)
+                {
+                    Interlocked.Increment(ref cancelled);
+                }
+            }
+        })).ToArray();
+
+        begun.Wait(Token);
+
+        while (Volatile.Read(ref answers) < 256 || Volatile.Read(ref cancelled) < 16)
+        {
+            await Task.Delay(10, Token);
+        }
+
+        model.Dispose();
+
+        foreach (var thread in threads)
+        {
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => thread);
+        }
+
+        Assert.Equal(0, different);
+    }
+
     [Fact]
     public async Task Eight_threads_on_one_model_find_the_same()
     {

@@ -109,7 +109,12 @@ let tests =
 
                 dataset spoil (fun folder ->
                     let outcome = mcdrl [ "data"; "check"; folder ]
-                    Expect.equal outcome.Code 0 outcome.Err)
+                    Expect.equal outcome.Code 0 outcome.Err
+                    Expect.isFalse (outcome.Err.Contains "not searched") "nothing of the user's is left out"
+                    Directory.CreateDirectory(Path.Combine(folder, "a", "images", "more")) |> ignore
+                    let outcome = mcdrl [ "data"; "check"; folder ]
+                    Expect.equal outcome.Code 0 outcome.Err
+                    Expect.stringContains outcome.Err "not searched: more" "told")
             }
 
             test "every problem at once, of every kind: exit 4" {

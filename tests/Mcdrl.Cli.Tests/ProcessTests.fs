@@ -4,78 +4,16 @@ module Mcdrl.Cli.Tests.ProcessTests
 open System
 open System.Diagnostics
 open System.IO
-open System.Runtime.InteropServices
 open Expecto
 open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
+open Mcdrl.Cli.Tests.Processes
 open Mcdrl.Tests
-open Mcdrl.Tests
-
-[<DllImport("libc", EntryPoint = "kill")>]
-extern int private signal(int processId, int number)
-
-let private SIGTERM = 15
-
-let private infoOfProgram program arguments =
-    ProcessStartInfo(
-        "dotnet",
-        program :: arguments,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true
-    )
-
-let private infoOf arguments =
-    infoOfProgram (Path.Combine(AppContext.BaseDirectory, "mcdrl.dll")) arguments
-
-/// The command that knows ONNX Runtime alone, as it was built beside this one.
-let private slim =
-    let target =
-        Path.GetRelativePath(
-            Path.Combine(Repository.root, "tests", "Mcdrl.Cli.Tests"),
-            AppContext.BaseDirectory
-        )
-
-    Path.Combine(Repository.root, "Mcdrl.Cli.Onnx", target)
-
-let private begun (info: ProcessStartInfo) =
-    Process.Start info
-    |> Option.ofObj
-    |> Option.defaultWith (fun () -> failtest "dotnet does not start")
-
-let private ended (info: ProcessStartInfo) =
-    use child = begun info
-    let err = child.StandardError.ReadToEndAsync()
-    let out = child.StandardOutput.ReadToEnd()
-    child.WaitForExit()
-
-    {
-        Code = child.ExitCode
-        Out = out
-        Err = err.Result
-    }
 
 let private started (libtorch: string) arguments =
     let info = infoOf arguments
     info.Environment[Native.FolderVariable] <- libtorch
     ended info
-
-/// What a user who has just got the program sees: no home yet, and nothing that would keep a library from reporting.
-let private startedAtNewHome (home: string) arguments =
-    let info = infoOf arguments
-    info.Environment["HOME"] <- home
-
-    for variable in
-        [
-            "CI"
-            "XDG_CACHE_HOME"
-            "ORT_DISABLE_TELEMETRY"
-            "ORT_TELEMETRY_DISABLED"
-            "ORT_RUNNING_UNIT_TESTS"
-        ] do
-        info.Environment.Remove variable |> ignore
-
-    let outcome = ended info
-    Expect.equal outcome.Code 0 outcome.Err
 
 let private loaded () =
     Expect.wantOk (Native.load ()) "libtorch loads here"
@@ -153,24 +91,6 @@ let tests =
                         File.WriteAllText(Path.Combine(folder, library.Name), "version https://git-lfs")
 
                     refused folder "not a shared library")
-            }
-
-            test "ONNX Runtime writes nothing about this machine and its user" {
-                Folder.temporary (fun folder ->
-                    let home = Directory.CreateDirectory(Path.Combine(folder, "home")).FullName
-                    let frame = Path.Combine(World.data (), "c", "images", "frame1.png")
-                    let file = Path.Combine(folder, "model.onnx")
-                    startedAtNewHome home [ "export"; "onnx"; "--model"; World.bundle (); "--out"; file ]
-
-                    startedAtNewHome
-                        home
-                        [ "segment"; frame; "--onnx"; file; "--out"; Path.Combine(folder, "out") ]
-
-                    let ours = Path.Combine(home, ".cache", "mcdrl")
-
-                    Directory.GetFiles(home, "*", SearchOption.AllDirectories)
-                    |> Array.filter (fun path -> not (path.StartsWith ours))
-                    |> fun others -> Expect.isEmpty others "no file but the loader's own copy of a library")
             }
 
             test "the command without libtorch draws the same masks" {

@@ -35,6 +35,8 @@ let main argv =
                     DataCheckVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
+                    QuietTests.tests
+                    StoppingTests.tests
                     DescriptorsTests.tests
                     BadInputsTests.tests
                     ReadmeTests.tests

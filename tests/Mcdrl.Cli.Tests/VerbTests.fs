@@ -16,6 +16,7 @@ let private unions =
     typeof<Verb>.Assembly.GetTypes()
     |> Array.filter (fun kind ->
         FSharpType.IsUnion kind
+        && isNull kind.DeclaringType
         && kind.GetInterfaces() |> Array.contains typeof<IArgParserTemplate>)
 
 let private has<'Attribute> (case: UnionCaseInfo) =

@@ -96,7 +96,7 @@ let tests =
                 Expect.isEmpty (Contours.find (map [ "00"; "00" ])) "nothing"
             }
 
-            testProperty "outline less holes is the area; areas add up to the map"
+            Property.check "outline less holes is the area; areas add up to the map"
             <| fun (seed: int) (width: int) (height: int) ->
                 let map = random seed (1 + abs width % 12) (1 + abs height % 12) 3
                 let regions = Contours.find map
@@ -109,7 +109,7 @@ let tests =
                        histogram[label] =
                            (regions |> List.filter (fun r -> r.Label = label) |> List.sumBy _.Area))
 
-            testProperty "the polygons give back the map"
+            Property.check "the polygons give back the map"
             <| fun (seed: int) (width: int) (height: int) ->
                 let map = random seed (1 + abs width % 12) (1 + abs height % 12) 3
                 let regions = Contours.find map
@@ -125,7 +125,7 @@ let tests =
                     let label = map.Labels[y * map.Width + x]
                     labelAt x y = (if label = 0uy then [] else [ label ]))
 
-            testProperty "boxes are tight around the outline, and no corner is superfluous"
+            Property.check "boxes are tight around the outline, and no corner is superfluous"
             <| fun (seed: int) ->
                 Contours.find (random seed 9 7 2)
                 |> List.forall (fun r ->
@@ -138,7 +138,7 @@ let tests =
                         (r.X, r.Y, r.X + r.Width, r.Y + r.Height)
                     && horizontal |> List.pairwise |> List.forall (fun (a, b) -> a <> b))
 
-            testProperty "mirroring the map mirrors the regions"
+            Property.check "mirroring the map mirrors the regions"
             <| fun (seed: int) ->
                 let map = random seed 8 6 3
                 let mirrored = LabelMap.upright Orientation.TopRight map

@@ -15,7 +15,7 @@ let private waiting path cancel =
     Task.Run(fun () -> FileLock.wait path cancel |> Result.map (fun held -> held :> IDisposable))
 
 let private ends (task: Task) =
-    Expect.isTrue (task.Wait(TimeSpan.FromSeconds 60.0)) "it ends"
+    Expect.isTrue (task.Wait(TimeSpan.FromMinutes 10.0)) "it ends"
 
 let tests =
     testList

@@ -29,7 +29,8 @@ let private pixel (picture: Picture) x y =
     let offset = (y * picture.Width + x) * 3
     picture.Rgb[offset], picture.Rgb[offset + 1], picture.Rgb[offset + 2]
 
-/// Refused from the header alone: without room for the pixels, which would take gigabytes.
+/// Refused from the header alone: without room for the pixels, which would take gigabytes. For tests beside which no other runs: the
+/// process has one memory.
 let private refusedCheaply code bytes =
     let before = GC.GetAllocatedBytesForCurrentThread()
 
@@ -274,6 +275,7 @@ let private bad =
                 let file = Crafted.pngFile 50_000 50_000 1 0 0 [||] rows
                 Expect.stringContains (refusedCheaply 5 file) "50000 x 50000" "names the size"
             }
+            |> testSequenced
 
             for width, height, code in
                 [
@@ -294,6 +296,7 @@ let private bad =
                         refusedCheaply (if code = 5 then 5 else McdrlError.exitCode problem) file
                         |> ignore
                 }
+                |> testSequenced
 
             test "the limits are the caller's" {
                 let strict = { limits with MaxPixels = 100L }
@@ -315,7 +318,7 @@ let private bad =
                         | Error problem -> Expect.equal (McdrlError.exitCode problem) 4 "Data")
             }
 
-            testProperty "no mutilated file crashes" (fun (seed: int) ->
+            Property.check "no mutilated file crashes" (fun (seed: int) ->
                 let generator = Random seed
 
                 let source =

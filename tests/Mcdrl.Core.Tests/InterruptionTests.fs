@@ -96,6 +96,17 @@ let tests =
                     Expect.equal outcome (Error McdrlError.Cancelled) "told"
                     Expect.isEmpty (Directory.GetFileSystemEntries folder) "nothing, whole or half")
 
+            testCase "work that puts things in order is known while it lasts, however it ends"
+            <| fun () ->
+                let inside = Interruption.finishes Interruption.isFinishing
+                Expect.isTrue inside "meanwhile"
+
+                Expect.throwsT<InvalidTimeZoneException>
+                    (fun () -> Interruption.finishes (fun () -> raise (InvalidTimeZoneException())))
+                    "as it is"
+
+                Expect.isFalse (Interruption.isFinishing ()) "no longer"
+
             testCase "outside of such work nothing is let go of"
             <| fun () ->
                 Interruption.check ()

@@ -27,7 +27,7 @@ let tests =
                     ] do
                     Expect.equal (Markdown.text name) expected name
 
-            testProperty "no text has an element, a cell's end or a second line"
+            Property.check "no text has an element, a cell's end or a second line"
             <| fun (FsCheck.NonEmptyString text) ->
                 let found = Markdown.text text
                 Expect.isFalse (found.Contains '<' || found.Contains '\n') "element, line"

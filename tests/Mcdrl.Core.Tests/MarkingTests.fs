@@ -56,7 +56,7 @@ let private runs =
                     "neither labels nor corners join"
             }
 
-            testProperty "regions are those of Contours, in the order in which they begin"
+            Property.check "regions are those of Contours, in the order in which they begin"
             <| fun (seed: int) (width: uint16) (height: uint16) ->
                 let map = random seed (size 24 width) (size 24 height) 3
                 let runs = PixelRun.find map
@@ -97,7 +97,7 @@ let private areas =
                     "three pixels each"
             }
 
-            testProperty "what stays is as it was and large enough, what goes was too small"
+            Property.check "what stays is as it was and large enough, what goes was too small"
             <| fun (seed: int) (width: uint16) (height: uint16) (least: uint16) ->
                 let map = random seed (size 24 width) (size 24 height) 3
                 let least = int64 (size 9 least)
@@ -130,7 +130,7 @@ let private thresholds =
                 Expect.equal (label (Some 0.5) [| 0.5; 0.5 |]) 1uy "but at a threshold of 0.5"
             }
 
-            testProperty "a higher one marks no pixel more, and no other class"
+            Property.check "a higher one marks no pixel more, and no other class"
             <| fun (seed: int) (side: uint16) (width: uint16) (height: uint16) (low: uint16) (more: uint16) ->
                 let side = size 8 side
                 let probabilities = probabilities seed 3 side
@@ -143,7 +143,7 @@ let private thresholds =
 
                 Array.forall2 (fun low high -> high = 0uy || high = low) (at low) (at high)
 
-            testProperty "with one class, 0.5 is the most probable class but for ties"
+            Property.check "with one class, 0.5 is the most probable class but for ties"
             <| fun (seed: int) (side: uint16) (width: uint16) (height: uint16) ->
                 let side, width, height = size 8 side, size 30 width, size 30 height
                 let probabilities = probabilities seed 2 side

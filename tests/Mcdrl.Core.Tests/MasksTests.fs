@@ -110,7 +110,7 @@ let tests =
                 Expect.equal (read (Crafted.withOrientation 6 mask)) (read mask) "as stored"
             }
 
-            testProperty "what is written is read again, whatever the labels"
+            Property.check "what is written is read again, whatever the labels"
             <| fun (seed: int) (width: int) ->
                 let width = 1 + abs width % 40
                 let generator = Random seed

@@ -73,7 +73,7 @@ let private laws =
     testList
         "laws"
         [
-            testProperty "probabilities that are frequencies have ECE 0"
+            Property.check "probabilities that are frequencies have ECE 0"
             <| fun (FsCheck.PositiveInt lesions) (FsCheck.PositiveInt others) (FsCheck.PositiveInt certain) ->
                 let share = float lesions / float (lesions + others)
 
@@ -104,7 +104,7 @@ let private laws =
                 && Calibration.expectedError right + Calibration.brier right = 0.0
                 && abs (Calibration.expectedError wrong + Calibration.brier wrong - 2.0) < 1e-9
 
-            testProperty "whoever says the prevalence everywhere has its Brier score, and ECE 0"
+            Property.check "whoever says the prevalence everywhere has its Brier score, and ECE 0"
             <| fun (FsCheck.NonEmptyArray(drawn: bool[])) ->
                 let prevalence = float (drawn |> Seq.filter id |> Seq.length) / float drawn.Length
 
@@ -113,7 +113,7 @@ let private laws =
                 Calibration.expectedError found < 1e-6
                 && abs (Calibration.brier found - Calibration.referenceBrier found) < 1e-6
 
-            testProperty "the order of pixels and of frames doesn't matter"
+            Property.check "the order of pixels and of frames doesn't matter"
             <| fun
                    (FsCheck.NonEmptyArray(one: (byte * bool)[]))
                    (FsCheck.NonEmptyArray(other: (byte * bool)[])) ->

@@ -89,7 +89,7 @@ let private laws =
     testList
         "laws"
         [
-            testProperty "a mask finds all of its own lesions"
+            Property.check "a mask finds all of its own lesions"
             <| fun pixels ->
                 let one, _ = masks pixels
                 let found = LesionDetection.ofMasks 8 one one
@@ -112,7 +112,7 @@ let private laws =
                 && count found = count swapped
                 && found.Lesions |> List.sumBy _.Area = int64 (Array.sumBy int other)
 
-            testProperty "neighbours have one label, and labels are as many as flooding finds"
+            Property.check "neighbours have one label, and labels are as many as flooding finds"
             <| fun pixels ->
                 let mask, _ = masks pixels
                 let labels, areas = LesionDetection.components 8 mask

@@ -46,13 +46,13 @@ let private laws =
     testList
         "laws"
         [
-            testProperty "at full coverage it is the mean risk"
+            Property.check "at full coverage it is the mean risk"
             <| fun (FsCheck.NonEmptyArray(values: (byte * byte)[])) ->
                 let some = drawn values
                 let mean = some |> Array.averageBy (fun struct (_, risk) -> risk)
                 abs (Array.last (RiskCoverage.curve some) - mean) < 1e-9
 
-            testProperty "no order is better than that of the risks, none worse than its reverse"
+            Property.check "no order is better than that of the risks, none worse than its reverse"
             <| fun (FsCheck.NonEmptyArray(values: (byte * byte)[])) ->
                 let some = drawn values
 
@@ -64,13 +64,13 @@ let private laws =
                 RiskCoverage.bestArea some <= RiskCoverage.area some + 1e-9
                 && RiskCoverage.area some <= worst + 1e-9
 
-            testProperty "uncertainty that is the same everywhere has the mean risk at every coverage"
+            Property.check "uncertainty that is the same everywhere has the mean risk at every coverage"
             <| fun (FsCheck.NonEmptyArray(values: (byte * byte)[])) ->
                 let some = drawn values |> Array.map (fun struct (_, risk) -> struct (1.0, risk))
                 let mean = some |> Array.averageBy (fun struct (_, risk) -> risk)
                 RiskCoverage.curve some |> Array.forall (fun risk -> abs (risk - mean) < 1e-9)
 
-            testProperty "only the order of uncertainties matters, and not that of the cases"
+            Property.check "only the order of uncertainties matters, and not that of the cases"
             <| fun (FsCheck.NonEmptyArray(values: (byte * byte)[])) ->
                 let some = drawn values
 

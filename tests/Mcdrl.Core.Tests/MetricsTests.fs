@@ -249,7 +249,7 @@ let private laws =
     testList
         "laws"
         [
-            testProperty "0 <= IoU <= Dice <= 1 and IoU = Dice / (2 - Dice)"
+            Property.check "0 <= IoU <= Dice <= 1 and IoU = Dice / (2 - Dice)"
             <| fun pixels ->
                 let s = score (masks pixels)
 
@@ -258,7 +258,7 @@ let private laws =
                 && s.Dice <= 1.0
                 && abs (s.Iou - s.Dice / (2.0 - s.Dice)) < 1e-12
 
-            testProperty "mDice / (2 - mDice) <= mIoU <= mDice"
+            Property.check "mDice / (2 - mDice) <= mIoU <= mDice"
             <| fun first second third ->
                 let scores = [ first; second; third ] |> List.map (masks >> score)
                 let mean = Metrics.meanScore scores
@@ -266,7 +266,7 @@ let private laws =
                 mean.Dice / (2.0 - mean.Dice) <= mean.Iou + 1e-12
                 && mean.Iou <= mean.Dice + 1e-12
 
-            testProperty "the micro IoU is exactly D / (2 - D)"
+            Property.check "the micro IoU is exactly D / (2 - D)"
             <| fun first second ->
                 let total =
                     [ first; second ]
@@ -276,18 +276,18 @@ let private laws =
                 let dice = Metrics.dice EmptyTruth.Counted total
                 abs (Metrics.iou EmptyTruth.Counted total - dice / (2.0 - dice)) < 1e-12
 
-            testProperty "swapping prediction and truth changes nothing"
+            Property.check "swapping prediction and truth changes nothing"
             <| fun pixels ->
                 let prediction, truth = masks pixels
                 score (prediction, truth) = score (truth, prediction)
 
-            testProperty "complementing both swaps foreground and background"
+            Property.check "complementing both swaps foreground and background"
             <| fun pixels ->
                 let prediction, truth = masks pixels
                 let complemented = ofMasks (Array.map not prediction) (Array.map not truth)
                 complemented = Counts.complement (ofMasks prediction truth)
 
-            testProperty "any permutation of the pixels changes nothing"
+            Property.check "any permutation of the pixels changes nothing"
             <| fun pixels (seed: int) ->
                 let prediction, truth = masks pixels
                 let order = Array.init prediction.Length id
@@ -295,7 +295,7 @@ let private laws =
                 let shuffled (x: bool[]) = order |> Array.map (fun i -> x[i])
                 score (prediction, truth) = score (shuffled prediction, shuffled truth)
 
-            testProperty "1 - accuracy is the share of wrong pixels"
+            Property.check "1 - accuracy is the share of wrong pixels"
             <| fun pixels ->
                 let prediction, truth = masks pixels
                 let c = ofMasks prediction truth
@@ -304,7 +304,7 @@ let private laws =
                 abs (1.0 - Metrics.accuracy c - wrong) < 1e-12
                 && Counts.all c = int64 prediction.Length
 
-            testProperty "a label against the rest, and the foreground, count as their masks do"
+            Property.check "a label against the rest, and the foreground, count as their masks do"
             <| fun (pixels: (byte * byte) list) ->
                 let labels side =
                     pixels |> List.map (side >> fun label -> label % 4uy) |> Array.ofList

@@ -45,7 +45,7 @@ let tests =
                     Expect.equal results (Error McdrlError.Cancelled) "cancelled"
                     Expect.isLessThan started 1000 "early"
 
-                testProperty "results are handed on in order, one at a time, whatever takes how long"
+                Property.check "results are handed on in order, one at a time, whatever takes how long"
                 <| fun (pauses: byte list) ->
                     let items = pauses |> List.map (fun pause -> int pause % 3) |> Array.ofList
                     let handedOn = ResizeArray()

@@ -87,7 +87,7 @@ let tests =
                             samples (Crafted.indexed width height depth colour interlaced values) = values
 
             for colour, channels in [ 0, 1; 4, 2; 2, 3; 6, 4 ] do
-                testProperty $"all five row filters, {channels} channels"
+                Property.check $"all five row filters, {channels} channels"
                 <| fun (seed: int) (width: int) ->
                     let width = 1 + abs width % 9
                     let values = random seed (width * 10 * channels) 256
@@ -95,7 +95,7 @@ let tests =
                     samples (Crafted.pngFile width 10 8 colour 0 [||] (filtered width channels values)) =
                         values
 
-            testProperty "what is written is read again, grey and palette"
+            Property.check "what is written is read again, grey and palette"
             <| fun (seed: int) (width: int) (height: int) ->
                 let width, height = 1 + abs width % 30, 1 + abs height % 30
                 let values = random seed (width * height) 200 |> Array.map byte
@@ -106,7 +106,7 @@ let tests =
                     Png.write stream width height palette values
                     samples (stream.ToArray()) = Array.map int values)
 
-            testProperty "Skia reads what is written, so other software does too"
+            Property.check "Skia reads what is written, so other software does too"
             <| fun (seed: int) ->
                 let values = random seed 35 256 |> Array.map byte
                 use stream = new MemoryStream()
@@ -139,14 +139,14 @@ let tests =
                 refused [ "would lose labels" ] file
             }
 
-            testProperty "every cut is refused"
+            Property.check "every cut is refused"
             <| fun (seed: int) ->
                 let file = Crafted.indexed 9 9 8 0 false (random seed 81 256)
 
                 [ 0 .. file.Length - 1 ]
                 |> List.forall (fun length -> Result.isError (decode (Array.truncate length file)))
 
-            testProperty "every flipped bit behind the signature is refused"
+            Property.check "every flipped bit behind the signature is refused"
             <| fun (seed: int) ->
                 let file = Crafted.indexed 9 9 8 0 false (random seed 81 256)
 
@@ -225,7 +225,7 @@ let tests =
                 Expect.equal rows expected "filter byte and samples of each row"
             }
 
-            testProperty "no mutilated file crashes"
+            Property.check "no mutilated file crashes"
             <| fun (seed: int) ->
                 let generator = Random seed
                 let file = Crafted.indexed 9 9 4 3 true (random seed 81 16)

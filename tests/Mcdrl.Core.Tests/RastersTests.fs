@@ -25,7 +25,7 @@ let tests =
     testList
         "Rasters"
         [
-            testProperty "three bytes a pixel to four and back is the identity, and the fourth is opaque"
+            Property.check "three bytes a pixel to four and back is the identity, and the fourth is opaque"
             <| fun (width: int) (height: int) (seed: int) ->
                 let width, height = sides width height
 
@@ -70,7 +70,7 @@ let tests =
                     "levels"
             }
 
-            testProperty "luma of a grey is its level, and in any scale the same to a rounding"
+            Property.check "luma of a grey is its level, and in any scale the same to a rounding"
             <| fun (red: byte) (green: byte) (blue: byte) ->
                 let colour = pixel (red, green, blue)
                 let exact = Luma.ofColour (struct (float red, float green, float blue))

@@ -7,13 +7,13 @@ let tests =
     testList
         "Seed"
         [
-            testProperty "equal seeds give equal numbers, whatever was drawn before" (fun (value: uint64) ->
+            Property.check "equal seeds give equal numbers, whatever was drawn before" (fun (value: uint64) ->
                 let seed = Seed.create value
                 let before = Seed.uniform seed
                 Seed.uniform (Seed.split 3 seed) |> ignore
                 Seed.uniform seed = before)
 
-            testProperty "uniform lies in [0, 1)" (fun (value: uint64) ->
+            Property.check "uniform lies in [0, 1)" (fun (value: uint64) ->
                 let number = Seed.uniform (Seed.create value)
                 number >= 0.0 && number < 1.0)
 
@@ -27,7 +27,7 @@ let tests =
                 Expect.floatClose { absolute = 0.01; relative = 0.0 } mean 0.5 "mean"
                 Expect.floatClose { absolute = 0.003; relative = 0.0 } variance (1.0 / 12.0) "variance"
 
-            testProperty "a permutation holds every index once" (fun (value: uint64) (size: byte) ->
+            Property.check "a permutation holds every index once" (fun (value: uint64) (size: byte) ->
                 let order = Seed.permutation (int size) (Seed.create value)
                 Array.sort order = [| 0 .. int size - 1 |])
 

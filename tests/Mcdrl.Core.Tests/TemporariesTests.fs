@@ -65,15 +65,4 @@ let tests =
                     |> Outcome.ok
 
                     Expect.equal (File.ReadAllBytes path) [| 1uy |] "written")
-
-            // Those of other tests would be deleted too.
-            testSequenced (
-                testCase "a process that ends at once deletes its own"
-                <| fun () ->
-                    Folder.temporary (fun folder ->
-                        use stream = Temporaries.create folder
-                        Expect.isTrue (File.Exists stream.Name) "there"
-                        Temporaries.forgetAll ()
-                        Expect.isEmpty (Directory.GetFiles folder) "gone")
-            )
         ]

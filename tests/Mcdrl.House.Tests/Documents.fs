@@ -58,6 +58,28 @@ module Documents =
         ]
         |> List.distinct
 
+    let private promise = Regex @"`(?<file>\w[\w.]*Tests)`:(?<names>(?:,? “[^”]+”)+)"
+
+    let private quoted = Regex "“([^”]+)”"
+
+    /// The tests that a page says hold its promises: file and name of each.
+    let promises (page: string) : (string * string) list =
+        [
+            for found in promise.Matches page do
+                for name in quoted.Matches found.Groups["names"].Value do
+                    found.Groups["file"].Value, name.Groups[1].Value
+        ]
+
+    /// Those that are not there. `textOf` gives a test file's text by its name, if there is such a file.
+    let unheld (textOf: string -> string option) (page: string) : string list =
+        [
+            for file, name in promises page do
+                match textOf file with
+                | None -> $"there is no {file}"
+                | Some text when not (text.Contains name) -> $"{file} has no test “{name}”"
+                | Some _ -> ()
+        ]
+
     let private edge = Regex @"""([\w.]+)""\s*->\s*""([\w.]+)"""
 
     /// The arrows of a Graphviz file.

@@ -29,6 +29,13 @@ let private references =
                     for other in project.References -> project.Name, other
             ])
 
+/// The text of a file of tests.
+let private testFile (name: string) =
+    Directory.GetFiles(at "tests", $"{name}.*", SearchOption.AllDirectories)
+    |> Array.filter (fun path -> Path.GetExtension path = ".fs" || Path.GetExtension path = ".cs")
+    |> Array.tryExactlyOne
+    |> Option.map File.ReadAllText
+
 /// A page of two files.
 let private small page =
     Documents.complaints
@@ -58,6 +65,12 @@ let tests =
                                 (Documents.complaints read page (text page))
                                 []
                                 "nothing to complain about"
+
+                    testCase "each promise about security is held by a test that is there"
+                    <| fun () ->
+                        let page = text "SECURITY.md"
+                        Expect.isGreaterThan (Documents.promises page).Length 20 "promises"
+                        Expect.equal (Documents.unheld testFile page) [] "held"
 
                     testCase "the graph has the arrows of the projects"
                     <| fun () ->
@@ -121,6 +134,18 @@ let tests =
                         "docs/page.md: A.firs is not in Mcdrl.Core/A.fs"
                         "docs/page.md: B.first is not in Mcdrl.Core/A.fs"
                     ]
+                    "both"
+
+            testCase "a promise that no test holds"
+            <| fun () ->
+                let textOf name =
+                    if name = "ATests" then Some "test \"it holds\"" else None
+
+                Expect.equal
+                    (Documents.unheld
+                        textOf
+                        "| Never. | `ATests`: “it holds”, “it is new”; `BTests`: “it holds” |")
+                    [ "ATests has no test “it is new”"; "there is no BTests" ]
                     "both"
 
             testCase "arrows of a graph and of its picture"

@@ -94,7 +94,7 @@ let tests =
                         })
                     "100 of 400 pixels"
 
-            testProperty "every sentence about a frame is true of it"
+            Property.check "every sentence about a frame is true of it"
             <| forDescriptions (fun (told, _) ->
                 let claims = Captions.claims told
 
@@ -102,7 +102,7 @@ let tests =
                 |> List.forall (fun caption ->
                     not caption.Claims.IsEmpty && Set.isSubset caption.Claims claims))
 
-            testProperty "equal sentences claim the same, so the grammar is not ambiguous"
+            Property.check "equal sentences claim the same, so the grammar is not ambiguous"
             <| forDescriptions (fun (a, b) ->
                 let ofBoth = Captions.ofDescription a @ Captions.ofDescription b
 
@@ -111,7 +111,7 @@ let tests =
                 |> List.forall (fun (_, same) ->
                     same |> List.map _.Claims |> List.distinct |> List.length = 1))
 
-            testProperty "a drawn caption is one of the grammar's, drawn once, the same for the same seed"
+            Property.check "a drawn caption is one of the grammar's, drawn once, the same for the same seed"
             <| forDescriptions (fun (told, _) ->
                 let drawn = Captions.draw 3 (Seed.create 5UL) told
                 let texts = drawn |> List.map _.Text

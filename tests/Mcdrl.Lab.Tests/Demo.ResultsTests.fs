@@ -54,7 +54,7 @@ let tests =
                 Expect.equal frame.Disagreement (Some 0.25) "kept"
             }
 
-            testProperty "a verdict follows from Dice and from what is there"
+            Property.check "a verdict follows from Dice and from what is there"
             <| fun (pixels: NonEmptyArray<bool * bool>) ->
                 let labels part =
                     pixels.Get |> Array.map (fun pair -> if part pair then 1 else 0) |> List.ofArray

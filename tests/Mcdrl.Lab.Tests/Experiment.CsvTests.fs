@@ -53,7 +53,8 @@ let tests =
             test "a name that a spreadsheet would compute is text, and a number stays one" {
                 let cell name =
                     let methods = [ runs name "Ours" [ run name "east" 1UL [ 0.5 ] ] ]
-                    (read (ExperimentCsv.images [] methods))[1][0]
+                    let lines = read (ExperimentCsv.images [] methods)
+                    lines[1][0]
 
                 for name in
                     [
@@ -72,7 +73,7 @@ let tests =
                 Expect.equal (cell "a\u001b[31m\u202eb\rc") @"a\u001b[31m\u202eb\u000dc" "spelt out"
             }
 
-            testProperty "whatever names hold, they are read back as they are shown"
+            Property.check "whatever names hold, they are read back as they are shown"
             <| fun (FsCheck.NonEmptyString name) (FsCheck.NonEmptyString site) ->
                 let shown (text: string) =
                     let isNumber, _ =
@@ -83,7 +84,7 @@ let tests =
                         )
 
                     Printable.text (
-                        if "=+-@\t\r".Contains text[0] && not isNumber then
+                        if "=+-@\t\r".Contains(text[0]) && not isNumber then
                             "'" + text
                         else
                             text

@@ -74,7 +74,7 @@ let tests =
                 Expect.isGreaterThan (width images) 0.01 "images can"
             }
 
-            testProperty "a better rival turns the sign and nothing else"
+            Property.check "a better rival turns the sign and nothing else"
             <| fun (offset: byte) ->
                 let shift = float offset / 2000.0
 

@@ -133,7 +133,7 @@ let private planned (request: ExperimentRequest) =
          request.Text |> Option.map (Files.sha256 >> Outcome.ok))
 
 let private until what (holds: unit -> bool) =
-    let ends = DateTime.UtcNow.AddMinutes 4.0
+    let ends = DateTime.UtcNow.AddMinutes 20.0
 
     while not (holds ()) do
         if DateTime.UtcNow > ends then
@@ -324,7 +324,7 @@ let private held =
                 "which it has not touched"
 
             holder.Dispose()
-            Expect.isTrue (working.Wait(TimeSpan.FromMinutes 4.0)) "it ends"
+            Expect.isTrue (working.Wait(TimeSpan.FromMinutes 20.0)) "it ends"
             Expect.equal working.Result.Methods.Head.Runs.Length 3 "all are done"
             Expect.isEmpty working.Result.Failed "none failed")
 
@@ -369,7 +369,7 @@ let private together =
 
                                 if begun.Count = 1 then
                                     Expect.isTrue
-                                        (begins.SignalAndWait(TimeSpan.FromMinutes 4.0))
+                                        (begins.SignalAndWait(TimeSpan.FromMinutes 20.0))
                                         "the other begins one too"
 
                         let state =

@@ -62,7 +62,7 @@ let tests =
                 for one, other in Array.zip expected (Silhouette.ofEach x [| 0; 0; 1 |]) do
                     Expect.floatClose Accuracy.high other one "row")
 
-            testProperty "the definition, pair by pair"
+            Property.check "the definition, pair by pair"
             <| fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let seed = Seed.create seed

@@ -33,7 +33,7 @@ let tests =
     testList
         "page charts"
         [
-            testProperty "a bar is as long as its value, on one axis for all"
+            Property.check "a bar is as long as its value, on one axis for all"
             <| fun (values: NonEmptyArray<byte>) ->
                 let values =
                     values.Get |> Array.map (fun value -> float value / 255.0) |> List.ofArray

@@ -42,7 +42,7 @@ let tests =
     testList
         "page plots"
         [
-            testProperty "an axis of shares holds every value, in at most seven steps"
+            Property.check "an axis of shares holds every value, in at most seven steps"
             <| fun (values: NonEmptyArray<byte>) ->
                 let values = values.Get |> Seq.map (fun value -> float value / 255.0) |> List.ofSeq
                 let axis = PageAxes.shares "Dice" values

@@ -31,7 +31,7 @@ let private inScope name work =
     testCase name
     <| fun () ->
         use _scope = torch.NewDisposeScope()
-        torch.manual_seed 3L |> ignore
+        Drawn.seed 3UL
         work ()
 
 let private number (x: Tensor) = x.item<float32>() |> float
@@ -43,10 +43,10 @@ let private batch (settings: PretrainingSettings) : PretrainingBatch =
     labels.narrow(1L, 8L, 16L).narrow(2L, 0L, 16L).fill_(1L.ToScalar()) |> ignore
 
     {
-        Images = torch.randn [| count; 3L; side; side |]
-        Captions = torch.randint (1L, 30L, [| count; 12L |], dtype = torch.int64)
+        Images = Drawn.normal [| count; 3L; side; side |]
+        Captions = Drawn.whole 1L 30L [| count; 12L |]
         Truth = torch.eye count
-        Prompts = torch.randint (1L, 30L, [| 3L; 12L |], dtype = torch.int64)
+        Prompts = Drawn.whole 1L 30L [| 3L; 12L |]
         Labels = labels
     }
 
@@ -57,7 +57,7 @@ let tests =
         "Pretraining"
         [
             inScope "with one positive a row it is CLIP's loss" (fun () ->
-                let images, texts = torch.randn [| 5L; 7L |], torch.randn [| 5L; 7L |]
+                let images, texts = Drawn.normal [| 5L; 7L |], Drawn.normal [| 5L; 7L |]
                 let logScale = torch.tensor 1.3f
                 let logits = (unit images).matmul((unit texts).t()).mul(logScale.exp ())
                 let own = torch.arange 5L
@@ -91,7 +91,7 @@ let tests =
                     "a false negative would push")
 
             inScope "the factor on cosines stays at 100" (fun () ->
-                let images, texts = torch.randn [| 5L; 7L |], torch.randn [| 5L; 7L |]
+                let images, texts = Drawn.normal [| 5L; 7L |], Drawn.normal [| 5L; 7L |]
 
                 let loss (scale: float32) =
                     number (Pretraining.contrast (torch.tensor scale) (torch.eye 5L) images texts)
@@ -165,7 +165,7 @@ let tests =
                 "with the batch's statistics stored, the tower sees the batch as pretraining did"
                 (fun () ->
                     let clip = Pretraining.create tiny 31 (Seed.create 1UL)
-                    let images = torch.randn [| 4L; 3L; 32L; 32L |]
+                    let images = Drawn.normal [| 4L; 3L; 32L; 32L |]
 
                     let stored =
                         Pretraining.withStatistics [ Tower.batchStatistics clip.visual images ] clip
@@ -189,7 +189,7 @@ let tests =
                 let tower = (Pretraining.create tiny 31 (Seed.create 1UL)).visual
 
                 let features =
-                    Tower.forward DenseMode.Maskclip tower (torch.randn [| 2L; 3L; 32L; 48L |])
+                    Tower.forward DenseMode.Maskclip tower (Drawn.normal [| 2L; 3L; 32L; 48L |])
 
                 Expect.equal features.Dense.shape [| 2L; 4L; 6L; 16L |] "dense map"
                 Expect.equal features.Image.shape [| 2L; 16L |] "image feature"

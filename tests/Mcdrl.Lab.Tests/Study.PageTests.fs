@@ -196,7 +196,7 @@ let tests =
                 says (gaps 0.1 None) "baseline – Can't be compared."
             }
 
-            testProperty "numbers have three decimals in every culture, and differences their sign"
+            Property.check "numbers have three decimals in every culture, and differences their sign"
             <| fun (NormalFloat value) ->
                 let culture = Globalization.CultureInfo.CurrentCulture
 

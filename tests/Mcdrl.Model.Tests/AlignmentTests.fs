@@ -39,7 +39,7 @@ let tests =
                     (own + 1.0 / tau / 3.0)
                     "one of three cells is another's"
 
-            testProperty "lengths of cells and prompts don't matter" (fun (seed: uint64) ->
+            Property.check "lengths of cells and prompts don't matter" (fun (seed: uint64) ->
                 let cells = normal [ 2L; 2L; 3L; 5L ] seed
                 let prompts = normal [ 1L; 4L; 5L ] (seed + 1UL)
                 let labels = torch.arange(12L).remainder(torch.tensor 4L).view(2L, 2L, 3L)

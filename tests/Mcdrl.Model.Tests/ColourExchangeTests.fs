@@ -67,7 +67,10 @@ let tests =
             inScope "to CIELAB and back, the darkest colours too" (fun () ->
                 let rgb =
                     torch.cat (
-                        [| torch.rand ([| 3L; 500L |]); torch.rand([| 3L; 500L |]).mul(scalar 0.03) |],
+                        [|
+                            Drawn.uniform [| 3L; 500L |]
+                            (Drawn.uniform [| 3L; 500L |]).mul(scalar 0.03)
+                        |],
                         1L
                     )
 
@@ -124,7 +127,7 @@ let tests =
                 found.zero_ () |> ignore
                 Expect.equal (gap own (fst kept), gap partner (snd kept)) (0.0, 0.0) "untouched")
 
-            testProperty "a partner is of another site, as often as is asked, and each of them sometimes"
+            Property.check "a partner is of another site, as often as is asked, and each of them sometimes"
             <| fun (NonNegativeInt seed) ->
                 let candidates = [| for index in 0..8 -> index, [| "a"; "b"; "c" |][index % 3] |]
 

@@ -128,7 +128,7 @@ let private gapTests =
                     (7, 9, Array.zeroCreate 63)
                     "map"
 
-            testProperty "the flips are the pixels in which the two masks differ" (fun (value: uint64) ->
+            Property.check "the flips are the pixels in which the two masks differ" (fun (value: uint64) ->
                 let p = answer value
                 let q = answer (value + 1UL)
                 let gap = Explanation.gap Marking.standard 8 6 p q

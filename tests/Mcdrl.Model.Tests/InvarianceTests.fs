@@ -22,7 +22,7 @@ let tests =
                     abs (apart answer answer) < 1e-12
                     && abs (apart answer (answer.add (scalar 2.0, unity))) < 1e-12)
 
-            testProperty "between 0 and log 2, either way round" (fun (value: uint64) (other: uint64) ->
+            Property.check "between 0 and log 2, either way round" (fun (value: uint64) (other: uint64) ->
                 let a, b = logits 8.0 value, logits 8.0 other
                 let found = apart a b
 

@@ -90,7 +90,7 @@ let private adjustmentTests =
     testList
         "backdoor adjustment"
         [
-            testProperty "exact is Σ π_m of the single answers" (fun (value: uint64) ->
+            Property.check "exact is Σ π_m of the single answers" (fun (value: uint64) ->
                 let intervene, logits, texts, regions = problem 3 value
                 let prior = texts.log_prior.exp().data<float>().ToArray()
 
@@ -106,23 +106,25 @@ let private adjustmentTests =
                 distance (Backdoor.adjust Marginalisation.Exact intervene logits texts regions) expected <
                     1e-10)
 
-            testProperty "a drawn confounder is the one done; undrawn it is the mean" (fun (value: uint64) ->
-                let intervene, logits, texts, regions = problem 3 value
+            Property.check
+                "a drawn confounder is the one done; undrawn it is the mean"
+                (fun (value: uint64) ->
+                    let intervene, logits, texts, regions = problem 3 value
 
-                let invariant drawn =
-                    Backdoor.invariant Marginalisation.Sampled drawn intervene texts regions
+                    let invariant drawn =
+                        Backdoor.invariant Marginalisation.Sampled drawn intervene texts regions
 
-                let each = Backdoor.underEach intervene texts.conditions regions
-                let found = invariant (Some(torch.tensor [| 2L; 0L |]))
-                let mean = Backdoor.expectation texts.log_prior each
+                    let each = Backdoor.underEach intervene texts.conditions regions
+                    let found = invariant (Some(torch.tensor [| 2L; 0L |]))
+                    let mean = Backdoor.expectation texts.log_prior each
 
-                distance found (torch.stack ([| each[2L, 0L]; each[0L, 1L] |], 0L)) < 1e-10
-                && distance (invariant None) mean < 1e-10
-                && distance
-                    (Backdoor.adjust Marginalisation.Sampled intervene logits texts regions)
-                    ((logits mean).softmax 1L)
-                    <
-                    1e-10)
+                    distance found (torch.stack ([| each[2L, 0L]; each[0L, 1L] |], 0L)) < 1e-10
+                    && distance (invariant None) mean < 1e-10
+                    && distance
+                        (Backdoor.adjust Marginalisation.Sampled intervene logits texts regions)
+                        ((logits mean).softmax 1L)
+                        <
+                        1e-10)
         ]
 
 let private gateTests =
@@ -166,7 +168,7 @@ let private lossTests =
                     (Loss.contrast 0.5 (normal [ 1L; 3L; 2L ] 4UL) none (normal [ 1L; 2L ] 5UL))
                     "contrast"
 
-            testProperty "each image's own texts contrast it as they would alone" (fun (value: uint64) ->
+            Property.check "each image's own texts contrast it as they would alone" (fun (value: uint64) ->
                 let texts, image = normal [ 3L; 4L; 8L ] value, normal [ 3L; 8L ] (value + 1UL)
 
                 let cost (row: int64) (label: int64) =

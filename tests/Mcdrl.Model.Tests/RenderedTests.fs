@@ -97,7 +97,7 @@ let private answers =
 
                 Expect.isLessThan (apart (under "dim lighting" x) (dim.unsqueeze 0L)) 1e-6f "nothing is drawn"
 
-            testProperty "equal frames get equal answers, in any company and in any order of the dictionary"
+            Property.check "equal frames get equal answers, in any company and in any order of the dictionary"
             <| fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let x = frames 5L seed
@@ -122,7 +122,7 @@ let private answers =
                 && apart (found.narrow (0L, 3L, 1L)) alone < 1e-5f
                 && apart (found.sum 1L) (torch.ones (5L, 16L, 12L)) < 1e-5f
 
-            testProperty "π weighs the answers, of whatever scale it is"
+            Property.check "π weighs the answers, of whatever scale it is"
             <| fun (seed: uint64) (FsCheck.PositiveInt times) ->
                 use _scope = torch.NewDisposeScope()
                 let x = frames 1L seed
@@ -137,7 +137,7 @@ let private answers =
 
                 apart found expected < 1e-5f
 
-            testProperty "a condition that can't be done to pixels has no influence, whatever it weighs"
+            Property.check "a condition that can't be done to pixels has no influence, whatever it weighs"
             <| fun (seed: uint64) (FsCheck.PositiveInt weight) ->
                 use _scope = torch.NewDisposeScope()
                 let x = frames 1L seed

@@ -23,7 +23,7 @@ let tests =
     testList
         "Resampling"
         [
-            testProperty "a frame is Resize's, bit for bit"
+            Property.check "a frame is Resize's, bit for bit"
             <| fun (width: uint16) (height: uint16) (side: uint16) (seed: uint16) ->
                 use _scope = torch.NewDisposeScope()
                 let side = size 70 side
@@ -34,7 +34,7 @@ let tests =
 
                 Resampling.frame side picture = expected.``to``(torch.float32).data<float32>().ToArray()
 
-            testProperty "labels are the most probable class"
+            Property.check "labels are the most probable class"
             <| fun (width: uint16) (height: uint16) (side: uint16) (classes: uint16) (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let side, width, height = size 40 side, size 130 width, size 130 height

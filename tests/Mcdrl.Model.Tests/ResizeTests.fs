@@ -69,7 +69,7 @@ let tests =
                     Expect.equal (List.ofArray found.shape) [ 3L; int64 height; int64 width ] "size"
                     Expect.equal (difference found expected) (0.0, 0.0) "values that differ"
 
-            testProperty "weights of a pixel add up to one, within the rounding to 22 bits"
+            Property.check "weights of a pixel add up to one, within the rounding to 22 bits"
             <| fun (source: int) (target: int) ->
                 let source, target = 1 + abs source % 60, 1 + abs target % 60
 
@@ -77,14 +77,14 @@ let tests =
                 |> List.forall (fun row ->
                     abs (Array.sum (snd (Resampling.taps source target row)) - 1.0) < 1e-5)
 
-            testProperty "a plain colour stays the same colour at every size"
+            Property.check "a plain colour stays the same colour at every size"
             <| fun (level: byte) (height: int) (width: int) ->
                 let height, width = 1 + abs height % 40, 1 + abs width % 40
                 use plain = torch.full ([| 3L; 17L; 23L |], (float level).ToScalar())
                 use resized = Resize.bicubic height width plain
                 resized.eq((float level).ToScalar()).all().ToBoolean()
 
-            testProperty "mirroring before or after resizing gives the same picture"
+            Property.check "mirroring before or after resizing gives the same picture"
             <| fun (seed: int) (target: int) ->
                 let target = 1 + abs target % 50
                 use picture = levels 19 31 seed
@@ -117,7 +117,7 @@ let tests =
                 Expect.equal (difference fromTall middle) (0.0, 0.0) "the centre is cut out"
                 Expect.equal (difference fromSquare square) (0.0, 0.0) "nothing to do"
 
-            testProperty "the banded product is the product with the whole matrix"
+            Property.check "the banded product is the product with the whole matrix"
             <| fun (seed: int) (target: int) ->
                 let target = 1 + abs target % 90
                 use picture = levels 1 77 seed
@@ -149,7 +149,7 @@ let tests =
                 Expect.equal (picture.numel ()) 25L "the argument lives on"
             }
 
-            testProperty "nearest invents no label and keeps a map of the same size"
+            Property.check "nearest invents no label and keeps a map of the same size"
             <| fun (seed: int) (height: int) (width: int) ->
                 let height, width = 1 + abs height % 40, 1 + abs width % 40
                 use labels = (levels 13 9 seed).``to`` torch.ScalarType.Int64

@@ -102,7 +102,7 @@ let private consistency =
                     let target = (unit ensemble).mean [| 1L |]
                     abs (number (BiomedCoOp.consistency ensemble (target.mul (scalar 5.0)))) < 1e-10)
 
-            testProperty "is the mean square of g − ē over all entries" (fun (seed: uint64) ->
+            Property.check "is the mean square of g − ē over all entries" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let ensemble, _, texts = problem seed
 
@@ -123,7 +123,7 @@ let private distillation =
     testList
         "KDSP"
         [
-            testProperty "is the published formula" (fun (seed: uint64) ->
+            Property.check "is the published formula" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let ensemble, image, texts = problem seed
                 let within, expected = naive 3.0 ensemble image texts

@@ -114,7 +114,7 @@ let private readBy reader =
                 PromptFrame.features { frame with tokens = padded } context
                 |> Law.close 1e-5 "features" (PromptFrame.features frame context))
 
-            testProperty "each image's own context gives what it would give alone" (fun (seed: uint64) ->
+            Property.check "each image's own context gives what it would give alone" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let frame = frame ()
                 let contexts = contexts frame 3L seed

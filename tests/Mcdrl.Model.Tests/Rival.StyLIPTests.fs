@@ -42,7 +42,7 @@ let tests =
     testList
         "Rival.StyLIP"
         [
-            testProperty "statistics are the mean and the deviation of each channel" (fun (seed: uint64) ->
+            Property.check "statistics are the mean and the deviation of each channel" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let map = normal [ 2L; 3L; 4L; 5L ] seed
                 let found = StyLIP.statistics map
@@ -65,7 +65,7 @@ let tests =
                         near channel mean
                         near (channel + 3L) deviation)
 
-            testProperty "where things are has no influence" (fun (seed: uint64) ->
+            Property.check "where things are has no influence" (fun (seed: uint64) ->
                 use _scope = torch.NewDisposeScope()
                 let frame, features = frame (), features seed
 

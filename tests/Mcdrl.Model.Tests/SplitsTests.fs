@@ -15,7 +15,7 @@ let private splits =
     testList
         "Splits"
         [
-            testProperty "every item is on one side, in order" (fun (sites: byte list) (seed: uint64) ->
+            Property.check "every item is on one side, in order" (fun (sites: byte list) (seed: uint64) ->
                 let items = itemsOf sites
                 let training, validation = holdOut 0.3 seed items
 

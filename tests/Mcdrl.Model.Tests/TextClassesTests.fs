@@ -79,7 +79,7 @@ let tests =
 
                     said 0L < 0.0 && said 2L > 0.0)
 
-            testProperty "a cell's own text gains most, and so does the image's" (fun (value: uint64) ->
+            Property.check "a cell's own text gains most, and so does the image's" (fun (value: uint64) ->
                 let texts = normal [ 1L; 4L; 8L ] value
                 let cell = texts[0L, 3L].view(1L, 1L, 1L, 8L)
                 let image = texts[0L, 2L].view(1L, 8L)

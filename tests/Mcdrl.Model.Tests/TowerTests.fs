@@ -10,7 +10,7 @@ open Mcdrl
 let private filled (template: 'T) : 'T =
     template
     |> Tree.mapi (fun path leaf ->
-        let values = torch.randn(leaf.shape).mul((0.2).ToScalar())
+        let values = (Drawn.normal leaf.shape).mul((0.2).ToScalar())
 
         if path.EndsWith "running_var" then
             values.abs().add((0.5).ToScalar())
@@ -45,7 +45,7 @@ let private inScope name work =
     testCase name
     <| fun () ->
         use _scope = torch.NewDisposeScope()
-        torch.manual_seed 7L |> ignore
+        Drawn.seed 7UL
         work ()
 
 let private gap (a: Tensor) (b: Tensor) =
@@ -74,13 +74,13 @@ let private blocks =
         [
             inScope "MaskCLIP's block is the block with the identity as attention" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks
-                let x = torch.randn [| 2L; 10L; 128L |]
+                let x = Drawn.normal [| 2L; 10L; 128L |]
                 let identity (_: Tensor) = torch.eye(10L).expand(2L, 2L, 10L, 10L)
                 close "same" (Transformer.blockBy Transformer.maskclip block x) (blockWith identity block x))
 
             inScope "the plain block by its definition" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks
-                let x = torch.randn [| 2L; 10L; 128L |]
+                let x = Drawn.normal [| 2L; 10L; 128L |]
 
                 let attention (normed: Tensor) =
                     let q = linear (projection 0L block.attn) normed |> splitHeads 2L
@@ -91,7 +91,7 @@ let private blocks =
 
             inScope "the first token keeps its own attention where the others read otherwise" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks
-                let x = torch.randn [| 2L; 10L; 128L |]
+                let x = Drawn.normal [| 2L; 10L; 128L |]
 
                 let mixed =
                     Transformer.blockBy (Transformer.exceptFirst Transformer.maskclip) block x
@@ -103,7 +103,7 @@ let private blocks =
 
             inScope "SCLIP's attention: rows sum to 2, and the block uses it" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks
-                let x = torch.randn [| 2L; 10L; 128L |]
+                let x = Drawn.normal [| 2L; 10L; 128L |]
 
                 let weights (normed: Tensor) =
                     let struct (q, k, _) = selfProjections 2L block.attn normed
@@ -120,7 +120,7 @@ let private positions =
         "positions"
         [
             inScope "the learned grid's are the learned ones, bit for bit" (fun () ->
-                let learned = torch.randn [| 17L; 5L |]
+                let learned = Drawn.normal [| 17L; 5L |]
                 Expect.equal (gap (Positions.forGrid 4L 4L learned) learned) 0.0 "identity")
 
             testPropertyWithConfig
@@ -172,7 +172,7 @@ let private features =
         [
             inScope "the image feature does not depend on the mode" (fun () ->
                 for tower, side in towers () do
-                    let images = torch.randn [| 2L; 3L; side; side |]
+                    let images = Drawn.normal [| 2L; 3L; side; side |]
                     let plain = Tower.forward DenseMode.Plain tower images
 
                     for mode in modes do
@@ -186,7 +186,7 @@ let private features =
 
             inScope "one image of a batch has the features that it has alone" (fun () ->
                 for tower, side in towers () do
-                    let images = torch.randn [| 3L; 3L; side; side |]
+                    let images = Drawn.normal [| 3L; 3L; side; side |]
 
                     for mode in modes do
                         let together = Tower.forward mode tower images
@@ -200,7 +200,7 @@ let private features =
 
             inScope "rows of the dense map are rows of the image" (fun () ->
                 for tower, side in towers () do
-                    let tall = torch.randn [| 1L; 3L; 2L * side; side |]
+                    let tall = Drawn.normal [| 1L; 3L; 2L * side; side |]
                     let dense = (Tower.forward DenseMode.Maskclip tower tall).Dense
                     Expect.equal dense.shape[1] (2L * dense.shape[2]) "height first")
 
@@ -213,7 +213,7 @@ let private features =
                     let before = Tree.tensors tower |> List.map (fun leaf -> leaf.detach().clone())
 
                     let features =
-                        Tower.forward DenseMode.Plain tower (torch.randn [| 2L; 3L; side; side |])
+                        Tower.forward DenseMode.Plain tower (Drawn.normal [| 2L; 3L; side; side |])
 
                     let loss = features.Dense.square().sum().add(features.Image.square().sum())
                     loss.backward ()
@@ -240,7 +240,7 @@ let private features =
                             (Tower.assemble "test" (Tower.facts tower) (Map.ofList (Tree.leaves tower)))
                             "assembled"
 
-                    let images = torch.randn [| 1L; 3L; side; side |]
+                    let images = Drawn.normal [| 1L; 3L; side; side |]
                     let a = Tower.forward DenseMode.Maskclip tower images
                     let b = Tower.forward DenseMode.Maskclip again images
                     Expect.equal (gap a.Dense b.Dense) 0.0 (Tower.name tower))
@@ -261,7 +261,7 @@ let private instanceNorm =
         "instance normalisation"
         [
             inScope "a frame's contrast is gone after the stem, and stays without" (fun () ->
-                let images = torch.randn [| 2L; 3L; 64L; 64L |]
+                let images = Drawn.normal [| 2L; 3L; 64L; 64L |]
 
                 let change parts =
                     let stem = List.head (PlainResNet.stages (styleless parts))
@@ -275,7 +275,7 @@ let private instanceNorm =
                 let layer = (styleless 1).bn1
 
                 let x =
-                    (torch.randn [| 2L; 64L; 16L; 16L |]).mul((5.0).ToScalar()).add(scalar 2.0, unity)
+                    (Drawn.normal [| 2L; 64L; 16L; 16L |]).mul((5.0).ToScalar()).add(scalar 2.0, unity)
 
                 let normed = batchNormByFrame 1e-5 layer x
                 let axes = [| 2L; 3L |]
@@ -284,7 +284,7 @@ let private instanceNorm =
                 close "deviation" (normed.std (axes, unbiased = false)) (wanted (layer.weight.abs ())))
 
             inScope "only the parts that are asked for change" (fun () ->
-                let images = torch.randn [| 1L; 3L; 64L; 64L |]
+                let images = Drawn.normal [| 1L; 3L; 64L; 64L |]
                 let tower = styleless 0
 
                 let maps parts =
@@ -321,7 +321,7 @@ let private mixed =
                 "a plain ResNet in bf16 sees about what it sees in fp32, and gradients reach the fp32 kernels"
                 (fun () ->
                     let tower = Tower.PlainResNet(styleless 0)
-                    let images = torch.rand [| 2L; 3L; 64L; 64L |]
+                    let images = Drawn.uniform [| 2L; 3L; 64L; 64L |]
                     let plain = (Tower.forward DenseMode.Plain tower images).Dense
 
                     for path, leaf in Tree.leaves tower do
@@ -353,7 +353,7 @@ let private mixed =
                     FrozenTower.packed 4 (Tower.PlainResNet(styleless 0))
                     |> Tower.inPrecision Precision.Bf16
 
-                let images = torch.rand [| 1L; 3L; 64L; 64L |]
+                let images = Drawn.uniform [| 1L; 3L; 64L; 64L |]
                 use _noGrad = torch.no_grad ()
 
                 Expect.equal

@@ -353,7 +353,8 @@ let private properties =
         "properties"
         [
             testPropertyWithConfig
-                { FsCheckConfig.defaultConfig with
+                { Property.config
+                      "write, then read: same names, types, shapes, bytes; same content: same file" with
                     maxTest = 60
                 }
                 "write, then read: same names, types, shapes, bytes; same content: same file"
@@ -378,7 +379,8 @@ let private properties =
                     Expect.equal (File.ReadAllBytes path) first "deterministic"))
 
             testPropertyWithConfig
-                { FsCheckConfig.defaultConfig with
+                { Property.config
+                      "what is read with its digest is what is read without, and the digest is the file's" with
                     maxTest = 60
                 }
                 "what is read with its digest is what is read without, and the digest is the file's"
@@ -393,7 +395,8 @@ let private properties =
                         Expect.equal (bytesOf back.Tensors[name]) (bytesOf tensor) name))
 
             testPropertyWithConfig
-                { FsCheckConfig.defaultConfig with
+                { Property.config
+                      "one header byte changed: a value or an error, never an exception or a tensor left behind" with
                     maxTest = 300
                 }
                 "one header byte changed: a value or an error, never an exception or a tensor left behind"
@@ -412,7 +415,7 @@ let private properties =
                     Expect.equal torch.Tensor.TotalCount before "no tensor more")
 
             testPropertyWithConfig
-                { FsCheckConfig.defaultConfig with
+                { Property.config "cut anywhere: an error" with
                     maxTest = 60
                 }
                 "cut anywhere: an error"

@@ -442,6 +442,43 @@ let private runs =
                         (Directory.GetFiles out |> Array.sort |> List.ofArray)
                         (List.sort expected)
                         "what was handed on, and nothing else")
+
+            testCase "what a caller's own function throws comes out as it is, and leaves whole files alone"
+            <| fun () ->
+                inFolder (fun input out ->
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let targets = Outcome.ok (SegmentFiles.plan [ input ] out)
+
+                    let thrown () =
+                        raise (System.InvalidTimeZoneException())
+
+                    for finished, tell in
+                        [
+                            (fun _ _ -> thrown ()), ignore
+                            (fun _ _ -> ()),
+                            (fun (step: ProgressStep) ->
+                                if step.Done = 2 then
+                                    thrown ())
+                        ] do
+                        Expect.throwsT<System.InvalidTimeZoneException>
+                            (fun () ->
+                                SegmentFiles.run
+                                    engine
+                                    SegmentFiles.standard
+                                    targets
+                                    finished
+                                    { Progress.none with Tell = tell }
+                                |> ignore)
+                            "as it is"
+
+                        for path in Directory.GetFiles out do
+                            Expect.isFalse ((Path.GetFileName path |> nonNull).StartsWith '.') path
+
+                        for path in Directory.GetFiles(out, "*.mask.png") do
+                            Outcome.ok (Masks.read ImageLimits.standard path) |> ignore
+
+                    let outcomes = run targets
+                    Expect.all outcomes (snd >> Result.isOk) "and all is done the next time")
         ]
 
 let tests = testSequenced (testList "SegmentFiles" [ plans; runs ])

@@ -519,7 +519,7 @@ let private choosing =
                 Expect.equal (spaced 99) [| 0..9 |] "no more than there are"
                 Expect.equal (spaced 0) [||] "none"
 
-            testProperty "as many different ones as asked for"
+            Property.check "as many different ones as asked for"
             <| fun (count: uint8) (all: uint8) ->
                 let chosen = Dataset.spaced (int count) [| 1 .. int all |]
                 chosen.Length = min (int count) (int all) && Array.distinct chosen = chosen

@@ -46,7 +46,7 @@ let private tensors =
         [
             testCase "more rows than go through at once, in their order; no tensor is left behind"
             <| fun () ->
-                let images = torch.randn [| 6L; 3L; 64L; 64L |]
+                let images = Drawn.normal [| 6L; 3L; 64L; 64L |]
 
                 withTensors [ "image", images ] (fun request ->
                     let before = LiveTensors.count ()
@@ -122,7 +122,7 @@ let private tensors =
 
             testCase "cancelled before the end: an error, no file"
             <| fun () ->
-                withTensors [ "image", torch.randn [| 6L; 3L; 64L; 64L |] ] (fun request ->
+                withTensors [ "image", Drawn.normal [| 6L; 3L; 64L; 64L |] ] (fun request ->
                     use source = new CancellationTokenSource()
 
                     let outcome =

@@ -35,12 +35,13 @@ let tests =
     testList
         "Auroc"
         [
-            testProperty "the share of pairs that are in order, ties counting half"
+            Property.check "the share of pairs that are in order, ties counting half"
             <| fun cases ->
                 let cases = casesOf cases
                 same (byPairs cases) (Auroc.ofCases cases)
 
-            testProperty "a rising function of the scores changes nothing, turning them round gives the rest"
+            Property.check
+                "a rising function of the scores changes nothing, turning them round gives the rest"
             <| fun cases ->
                 let cases = casesOf cases
 

@@ -34,7 +34,7 @@ let tests =
     testList
         "Bootstrap"
         [
-            testProperty "equal seeds give equal intervals, their ends in order"
+            Property.check "equal seeds give equal intervals, their ends in order"
             <| fun (seed: uint64) sites ->
                 let sites = sitesOf sites
 
@@ -45,21 +45,21 @@ let tests =
                 Expect.equal (interval ()) one "same seed"
                 Expect.isLessThanOrEqual one.Low one.High "ordered"
 
-            testProperty "another seed draws others"
+            Property.check "another seed draws others"
             <| fun (seed: uint64) ->
                 let interval seed =
                     Bootstrap.stratified 200 (Seed.create seed) [ sample 0.0 50 (Seed.create 9UL) ]
 
                 Expect.notEqual (interval seed) (interval (seed + 1UL)) "other draws"
 
-            testProperty "the estimate is the mean over sites of their means, whatever their sizes"
+            Property.check "the estimate is the mean over sites of their means, whatever their sizes"
             <| fun sites ->
                 let sites = sitesOf sites
 
                 (Bootstrap.stratified 20 (Seed.create 1UL) sites).Estimate
                 |> near "mean of means" (sites |> List.averageBy Seq.average)
 
-            testProperty "a shift of all differences shifts the interval"
+            Property.check "a shift of all differences shifts the interval"
             <| fun (NormalFloat shift) sites ->
                 let shift = shift % 10.0
                 let sites = sitesOf sites
@@ -72,7 +72,7 @@ let tests =
                 near "low" (before.Low + shift) after.Low
                 near "high" (before.High + shift) after.High
 
-            testProperty "the order of the methods only changes the sign"
+            Property.check "the order of the methods only changes the sign"
             <| fun sites ->
                 let sites = sitesOf sites
                 let one = Bootstrap.stratified 100 (Seed.create 3UL) sites

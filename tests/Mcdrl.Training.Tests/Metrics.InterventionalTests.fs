@@ -53,7 +53,7 @@ let private overlaps =
                 Expect.equal (overlap 1 [ 255; 1 ] [ 1; 255 ]) (1.0, 1.0) "nothing to compare"
             }
 
-            testProperty "in 0..1, symmetric, 1 with itself, and the validation's Dice"
+            Property.check "in 0..1, symmetric, 1 with itself, and the validation's Dice"
             <| fun (pixels: (byte * byte) list) ->
                 let a, b =
                     pixels

@@ -71,7 +71,7 @@ let tests =
                 near 0.7828125 score.MeanDice "mean"
             }
 
-            testProperty "as the definition says, for any map"
+            Property.check "as the definition says, for any map"
             <| fun (pixels: (float32 * bool) list) ->
                 let pixels =
                     (0.25f, true) :: pixels
@@ -86,7 +86,7 @@ let tests =
                 abs (fast.MeanDice - slow.MeanDice) < 1e-9
                 && abs (fast.MeanIou - slow.MeanIou) < 1e-9
 
-            testProperty "8-bit maps fall on the cuts exactly"
+            Property.check "8-bit maps fall on the cuts exactly"
             <| fun (levels: byte list) ->
                 let soft =
                     0uy :: 255uy :: levels
@@ -96,7 +96,7 @@ let tests =
                 let truth = soft |> Array.mapi (fun i _ -> i % 3 = 1)
                 abs ((PraNet256.score soft truth).MeanDice - (naive soft truth).MeanDice) < 1e-9
 
-            testProperty "the scale of the map does not matter"
+            Property.check "the scale of the map does not matter"
             <| fun (values: byte list) ->
                 let soft =
                     0uy :: 8uy :: values

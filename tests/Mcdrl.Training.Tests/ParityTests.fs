@@ -94,7 +94,9 @@ let private clip name =
             inScope "other sizes give maps of other sizes, and nothing is left behind" (fun () ->
                 let weights = loaded (fixture $"{name}.openai.safetensors")
                 let side = 2L * Tower.inputSize weights.Tower
-                let images = torch.rand [| 1L; 3L; side; side + Tower.granularity weights.Tower |]
+
+                let images =
+                    Drawn.uniform [| 1L; 3L; side; side + Tower.granularity weights.Tower |]
 
                 for mode in modes do
                     let before = LiveTensors.count ()
@@ -146,7 +148,7 @@ let private resnet50 =
             inScope "stages one by one equal the whole" (fun () ->
                 match (loaded (Shared.path "weights/resnet50-imagenet")).Tower with
                 | Tower.PlainResNet tower ->
-                    let images = torch.randn [| 1L; 3L; 64L; 64L |]
+                    let images = Drawn.normal [| 1L; 3L; 64L; 64L |]
                     let maps = PlainResNet.stages tower |> List.scan (fun x stage -> stage x) images
                     let features = PlainResNet.features (List.skip 2 maps)
                     let whole = Tower.forward DenseMode.Plain (Tower.PlainResNet tower) images

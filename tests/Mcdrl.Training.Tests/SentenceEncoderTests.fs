@@ -296,6 +296,8 @@ let private refusals =
                     |> Outcome.refusedWith 3 [ "embeddings.word_embeddings.weight is missing"; "MiniLM" ]
 
                     Expect.isLessThan (peak () - before) 1073741824L "its memory was never taken")
+            // The process has one memory.
+            |> testSequenced
 
             testCase "a text of more tokens than the encoder takes says how many, and what to do"
             <| fun () ->

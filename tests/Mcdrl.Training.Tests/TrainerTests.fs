@@ -451,6 +451,28 @@ let private refusals =
                     let outcome = Trainer.train request { Progress.none with Tell = tell }
                     outcome |> Outcome.refusedWith 5 [ "ends within record"; vanished ])
 
+            testCase "what a caller's progress throws comes out as it is, and the run goes on another time"
+            <| fun () ->
+                World.within (fun folder ->
+                    let whole, cut = World.request folder "whole", World.request folder "cut"
+                    Outcome.ok (World.train whole) |> ignore
+
+                    for steps in [ 2; 5 ] do
+                        let tell (progress: ProgressStep) =
+                            if progress.Stage = "training" && progress.Done = steps then
+                                raise (System.InvalidTimeZoneException())
+
+                        Expect.throwsT<System.InvalidTimeZoneException>
+                            (fun () ->
+                                Trainer.train
+                                    { cut with Resume = steps > 2 }
+                                    { Progress.none with Tell = tell }
+                                |> ignore)
+                            "as it is"
+
+                    Outcome.ok (World.train { cut with Resume = true }) |> ignore
+                    Expect.equal (weightsOf cut) (weightsOf whole) "the same bytes")
+
             testCase "minutes between checkpoints that no clock counts"
             <| fun () ->
                 World.within (fun folder ->

@@ -48,12 +48,12 @@ let tests =
     testList
         "Vocabulary"
         [
-            testProperty "every word of the sentences is one token"
+            Property.check "every word of the sentences is one token"
             <| Prop.forAll (Arb.fromGen words) (fun words ->
                 let vocabulary = Vocabulary.ofSentences [ String.concat " " words ]
                 words |> List.forall (fun word -> encode vocabulary word = [ word + "</w>" ]))
 
-            testProperty "tokens are different, the bytes come first and the end token last"
+            Property.check "tokens are different, the bytes come first and the end token last"
             <| Prop.forAll (Arb.fromGen words) (fun words ->
                 let tokens = (Vocabulary.ofSentences [ String.concat " " words ]).Tokens
 

@@ -29,7 +29,7 @@ module Law =
     /// A law over `cases` random worlds, checked in a scope of its own.
     let forAll (cases: int) (name: string) (holds: World -> unit) =
         let config =
-            { FsCheckConfig.defaultConfig with
+            { Mcdrl.Tests.Property.config name with
                 maxTest = cases
                 arbitrary = [ typeof<Worlds> ]
             }
