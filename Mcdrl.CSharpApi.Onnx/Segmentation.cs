@@ -113,8 +113,7 @@ public sealed class Segmentation
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
     public void SaveProbability(string path) =>
-        ProbabilityMaps.write(
-            path, ValueMapModule.inFile(picture.Orientation, SegmentationResultModule.lesionProbability(result))).OrThrow();
+        ProbabilityMaps.writeLesion(path, result).OrThrow();
 
     /// <summary>Writes the upright image with the regions outlined and a legend, as PNG.</summary>
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>

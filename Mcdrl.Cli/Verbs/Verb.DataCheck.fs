@@ -68,6 +68,7 @@ module DataCheckVerb =
                                 ]
                             :> _
                     ]
+                "notices", found.Notices |> Seq.map Json.text |> Json.array
                 "problems", Json.array [ for problem in found.Problems -> ProblemJson.create problem :> _ ]
                 match found.Duplicates with
                 | Some duplicates -> "duplicates", DuplicateText.json duplicates
@@ -84,6 +85,9 @@ module DataCheckVerb =
             found.Duplicates |> Option.iter (DuplicateText.say session)
             DatasetUnread.lines folder |> List.iter (Session.warn session)
             Session.emit session (json found)
+
+            for notice in found.Notices do
+                Session.say session (Printable.line $"Note: {notice}.")
 
             for problem in found.Problems do
                 Session.warn session (Flags.describe problem)

@@ -248,6 +248,12 @@ module EvaluateVerb =
                         ]
             ]
 
+    let private warn session (arguments: ParseResults<EvaluateArgument>) =
+        let sites = arguments.GetResults Site
+
+        OrientationWarning.say session (arguments.GetResult Data) (fun name ->
+            sites.IsEmpty || List.contains name sites)
+
     let private figures session (arguments: ParseResults<EvaluateArgument>) load mode =
         result {
             let! protocol =
@@ -259,6 +265,8 @@ module EvaluateVerb =
                     (arguments.GetResult(Min_Area, defaultValue = 0L))
 
             use! segmenter = load (arguments.GetResult Model)
+
+            warn session arguments
 
             let! found =
                 ProgressBar.during session (fun progress ->
@@ -294,6 +302,7 @@ module EvaluateVerb =
 
         result {
             use! model = load folder
+            warn session arguments
 
             let! found =
                 match arguments.TryGetResult Against with

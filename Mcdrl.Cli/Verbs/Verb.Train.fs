@@ -118,6 +118,7 @@ module TrainVerb =
                     CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
                 }
 
+            OrientationWarning.say session request.Data (fun site -> Some site <> request.LeaveOut)
             return! ProgressBar.during session (Trainer.train request)
         }
         |> Result.map (fun report ->
@@ -131,9 +132,15 @@ module TrainVerb =
 
             Session.say session $"Trained on {report.TrainingFrames} frames in {report.Seconds:F0} s."
 
-            Session.say
-                session
-                $"Epoch {report.BestEpoch} of {report.Epochs} kept: mean Dice {report.ValidationDice:F3} on {report.ValidationFrames} held-back frames of the training sites."
+            match report.ValidationDice with
+            | Some dice ->
+                Session.say
+                    session
+                    $"Epoch {report.BestEpoch} of {report.Epochs} kept: mean Dice {dice:F3} on {report.ValidationFrames} held-back frames of the training sites."
+            | None ->
+                Session.warn
+                    session
+                    $"Epoch {report.BestEpoch} of {report.Epochs} kept, chosen by nothing: no site has a frame to hold back. How good the model is, is not known."
 
             report.Prior
             |> Option.iter (fun prior ->

@@ -127,7 +127,9 @@ module ExplanationFiles =
             }
 
         Files.writeAtomically (Path.Combine(folder, name)) (fun stream ->
-            Png.write16 stream map.Width map.Height (Array.map sample map.Values))
+            Png.write16 stream map.Width map.Height (fun visit ->
+                for y in 0 .. map.Height - 1 do
+                    visit (Array.map sample (Array.sub map.Values (y * map.Width) map.Width))))
         |> Result.map (fun () -> report)
 
     let private writeMask folder name (map: LabelMap) =

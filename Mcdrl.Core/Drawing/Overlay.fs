@@ -82,6 +82,19 @@ module Overlay =
 
             Drawing.write canvas (SKColor(240uy, 240uy, 240uy)) size SKTextAlign.Left textX baseline text
 
+    /// Frames of more pixels are brought near the size that they are drawn at before the drawing library sees them, which would keep
+    /// several copies of them.
+    let private mostDrawn = 16_000_000L
+
+    /// The frame as it is handed to the drawing library.
+    let private drawable (picture: Picture) =
+        let factor = max picture.Width picture.Height / 2048
+
+        if int64 picture.Width * int64 picture.Height <= mostDrawn || factor < 2 then
+            picture
+        else
+            Picture.reduced factor picture
+
     let private draw (classes: string list) (picture: Picture) (map: LabelMap) (truth: LabelMap option) =
         let scale = scaleFor picture.Width picture.Height
         let frameWidth = max 1f (round (float32 picture.Width * scale))
@@ -98,7 +111,7 @@ module Overlay =
         let canvas = surface.Canvas
         canvas.Clear(SKColor(24uy, 24uy, 28uy))
 
-        use bitmap = Images.bitmap picture
+        use bitmap = Images.bitmap (drawable picture)
         use image = SKImage.FromBitmap bitmap
 
         let sampling =

@@ -47,14 +47,31 @@ module Images =
     let private damaged where what =
         Error(McdrlError.data what where "Replace the file with an intact copy")
 
-    /// Opens the bytes, checks the size that the header claims, and hands codec and data on.
-    let private opened limits where (bytes: byte[]) (read: SKCodec -> Result<'a, McdrlError>) =
+    /// Whether a file of which decoders would make a picture has all its parts.
+    let private intact where (bytes: byte[]) =
+        if Png.isPng bytes then Png.verify where bytes
+        elif Jpeg.isJpeg bytes then Jpeg.verify where bytes
+        else Ok()
+
+    /// Opens the bytes, checks the size that the header claims and what else is to be checked, and hands the codec on.
+    let private opened
+        (check: byte[] -> Result<unit, McdrlError>)
+        limits
+        where
+        (bytes: byte[])
+        (read: SKCodec -> Result<'a, McdrlError>)
+        =
         if bytes.Length = 0 then
             damaged where "the file is empty"
         else
-            let intact = if Png.isPng bytes then Png.verify where bytes else Ok()
+            let pinned = GCHandle.Alloc(bytes, GCHandleType.Pinned)
 
-            use data = SKData.CreateCopy bytes
+            use _pinned =
+                { new IDisposable with
+                    member _.Dispose() = pinned.Free()
+                }
+
+            use data = SKData.Create(pinned.AddrOfPinnedObject(), bytes.Length)
 
             match SKCodec.Create data with
             | null ->
@@ -68,46 +85,50 @@ module Images =
                 use codec = codec
 
                 ImageLimits.check limits where (int64 codec.Info.Width) (int64 codec.Info.Height)
-                |> Result.bind (fun () -> intact)
+                |> Result.bind (fun () -> check bytes)
                 |> Result.bind (fun () -> read codec)
 
-    let private pixels where (codec: SKCodec) =
-        let width, height = codec.Info.Width, codec.Info.Height
+    /// How the file's rows and columns lie: what its EXIF says, in PNG its chunk eXIf.
+    let private orientationOf (bytes: byte[]) (codec: SKCodec) =
+        match ofOrigin codec.EncodedOrigin with
+        | Orientation.TopLeft when Png.isPng bytes -> Png.orientation bytes
+        | stated -> stated
 
+    let private pixels where (bytes: byte[]) (codec: SKCodec) =
+        let width, height = codec.Info.Width, codec.Info.Height
         let info = SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul)
 
-        let rgba = Array.zeroCreate<byte>(width * height * 4)
-        let pinned = GCHandle.Alloc(rgba, GCHandleType.Pinned)
+        // The decoder's four bytes a pixel lie outside the managed heap, to be gone as soon as the three of the picture are there.
+        let rgba = Marshal.AllocHGlobal(nativeint width * nativeint height * 4n)
 
-        let outcome =
-            try
-                codec.GetPixels(info, pinned.AddrOfPinnedObject())
-            finally
-                pinned.Free()
-
-        match outcome with
-        | SKCodecResult.Success ->
-            let orientation = ofOrigin codec.EncodedOrigin
-            let uprightWidth, uprightHeight = Orientation.size orientation (width, height)
-
-            Ok
-                {
-                    Width = uprightWidth
-                    Height = uprightHeight
-                    Rgb = Orientation.apply orientation 3 (width, height) (Picture.rgbOf rgba)
-                    Orientation = orientation
-                }
-        | SKCodecResult.IncompleteInput -> damaged where "the image is truncated: its pixels end too early"
-        | SKCodecResult.ErrorInInput -> damaged where "the image is damaged: its data contradicts itself"
-        | other -> damaged where $"the image can't be decoded ({other})"
+        try
+            match codec.GetPixels(info, rgba) with
+            | SKCodecResult.Success ->
+                Ok(
+                    Picture.ofRows (orientationOf bytes codec) (width, height) (fun y row ->
+                        Marshal.Copy(rgba + nativeint y * nativeint row.Length, row, 0, row.Length))
+                )
+            | SKCodecResult.IncompleteInput ->
+                damaged where "the image is truncated: its pixels end too early"
+            | SKCodecResult.ErrorInInput -> damaged where "the image is damaged: its data contradicts itself"
+            | other -> damaged where $"the image can't be decoded ({other})"
+        finally
+            Marshal.FreeHGlobal rgba
 
     /// The picture as something to draw.
     let internal bitmap (picture: Picture) =
         let bitmap =
             new SKBitmap(SKImageInfo(picture.Width, picture.Height, SKColorType.Rgba8888, SKAlphaType.Opaque))
 
-        let rgba = Picture.rgba picture
-        Marshal.Copy(rgba, 0, bitmap.GetPixels(), rgba.Length)
+        let row = Array.zeroCreate<byte>(picture.Width * 4)
+        let pixels = bitmap.GetPixels()
+
+        for y in 0 .. picture.Height - 1 do
+            Picture.copyRow picture y row
+            Marshal.Copy(row, 0, pixels + nativeint y * nativeint bitmap.RowBytes, row.Length)
+
+        // Whoever draws it needs no copy of what no longer changes.
+        bitmap.SetImmutable()
         bitmap
 
     /// The picture as a PNG file; equal pictures give equal bytes.
@@ -118,7 +139,7 @@ module Images =
 
     /// Decodes an image held in memory; `where` names it in errors.
     let decode limits where (bytes: byte[]) : Result<Picture, McdrlError> =
-        opened limits where bytes (pixels where)
+        opened (intact where) limits where bytes (pixels where bytes)
 
     /// Decodes an image file.
     let read limits (path: string) : Result<Picture, McdrlError> =
@@ -155,8 +176,8 @@ module Images =
     let header limits (path: string) : Result<ImageHeader, McdrlError> =
         Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
-            opened limits path bytes (fun codec ->
-                let orientation = ofOrigin codec.EncodedOrigin
+            opened (intact path) limits path bytes (fun codec ->
+                let orientation = orientationOf bytes codec
 
                 let width, height =
                     Orientation.size orientation (codec.Info.Width, codec.Info.Height)
@@ -167,3 +188,9 @@ module Images =
                         Height = height
                         Orientation = orientation
                     }))
+
+    /// How the rows and columns of an image file lie, from its header alone.
+    let orientation limits (path: string) : Result<Orientation, McdrlError> =
+        Files.read limits.MaxBytes path
+        |> Result.bind (fun bytes ->
+            opened (fun _ -> Ok()) limits path bytes (fun codec -> Ok(orientationOf bytes codec)))

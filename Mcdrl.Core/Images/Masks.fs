@@ -1,5 +1,7 @@
 namespace Mcdrl
 
+open System
+
 /// Mask files: one label value a pixel, read exactly as stored.
 [<RequireQualifiedAccess>]
 module Masks =
@@ -24,9 +26,30 @@ module Masks =
         else
             Ok(Array.init pixels (fun pixel -> samples[pixel * channels]))
 
+    /// Whether it is the alpha channel alone that says what is marked: one value everywhere, not opaque everywhere.
+    let private isMarkedByAlpha (raster: PngRaster) (labels: byte[]) =
+        let alpha pixel =
+            raster.Samples[(pixel + 1) * raster.Channels - 1]
+
+        raster.Channels % 2 = 0
+        && labels.AsSpan().IndexOfAnyExcept labels[0] < 0
+        && Seq.exists (fun pixel -> alpha pixel < 255uy) (seq { 0 .. labels.Length - 1 })
+
+    let private requireLabels where raster labels =
+        if isMarkedByAlpha raster labels then
+            Error(
+                McdrlError.data
+                    $"the mask has the value {labels[0]} in every pixel, and what is marked may be in its alpha channel, which is not read"
+                    where
+                    "Save the mask without transparency, as an 8-bit grey or palette PNG with one label value a pixel"
+            )
+        else
+            Ok labels
+
     /// Reads the label values of a PNG mask: 8-bit grey, palette (the index is the label) or 1-, 2-, 4-bit
     /// grey (the stored number is the label). A colour PNG is read if red, green and blue agree in every pixel;
-    /// alpha is ignored. 16-bit masks, real colour and other formats are refused, since labels would be lost.
+    /// alpha is ignored, and a mask that only its alpha marks is refused. 16-bit masks, real colour and other formats are refused, since labels
+    /// would be lost. An orientation that the mask's own EXIF states is not used.
     let decode limits where (bytes: byte[]) : Result<LabelMap, McdrlError> =
         if bytes.Length = 0 then
             Error(McdrlError.data "the file is empty" where "Replace the file with an intact copy")
@@ -47,6 +70,7 @@ module Masks =
                         grey where raster.Channels raster.Samples
 
                 labels
+                |> Result.bind (requireLabels where raster)
                 |> Result.map (fun labels ->
                     {
                         Width = raster.Width
@@ -57,7 +81,29 @@ module Masks =
     /// Reads a mask of two values from any image format: brightness above `threshold` becomes `above`, the
     /// rest `below`. The map keeps the file's own orientation.
     let decodeThreshold limits where (threshold: byte) (below: byte, above: byte) (bytes: byte[]) =
-        Images.decode limits where bytes
+        let transparent =
+            // An 8-bit PNG with an alpha channel.
+            Png.isPng bytes
+            && bytes.Length > 25
+            && bytes[24] = 8uy
+            && (bytes[25] = 4uy || bytes[25] = 6uy)
+
+        let alpha =
+            if transparent then
+                Png.decode limits where bytes
+                |> Result.bind (fun raster ->
+                    let pixels = raster.Width * raster.Height
+
+                    requireLabels
+                        where
+                        raster
+                        (Array.init pixels (fun pixel -> raster.Samples[pixel * raster.Channels])))
+                |> Result.map ignore
+            else
+                Ok()
+
+        alpha
+        |> Result.bind (fun () -> Images.decode limits where bytes)
         |> Result.map (fun picture ->
             LabelMap.inFile
                 picture.Orientation

@@ -59,29 +59,81 @@ module Png =
     let private word (bytes: byte[]) offset =
         BinaryPrimitives.ReadUInt32BigEndian(ReadOnlySpan(bytes, offset, 4))
 
-    /// The chunks up to IEND as (type, offset, length), each with a good checksum.
-    let private chunks where (bytes: byte[]) =
-        let rec next offset found =
+    /// A chunk's name as the number that its four letters are.
+    let private named (name: string) =
+        BinaryPrimitives.ReadUInt32BigEndian(ReadOnlySpan(Text.Encoding.ASCII.GetBytes name))
+
+    let private ihdr, private plte, private idat, private iend, private exif =
+        named "IHDR", named "PLTE", named "IDAT", named "IEND", named "eXIf"
+
+    /// Calls `visit name offset length` for the content of every chunk before IEND, each with a good checksum if that `isChecked`.
+    let private overChunks isChecked where (bytes: byte[]) (visit: uint32 -> int -> int -> unit) =
+        let rec next offset =
             if int64 offset + 12L > int64 bytes.Length then
                 damaged where "the PNG file is truncated: it ends before its IEND chunk"
             else
                 let length = int64 (word bytes offset)
-                let name = Text.Encoding.ASCII.GetString(bytes, offset + 4, 4)
+
+                let name () =
+                    Text.Encoding.ASCII.GetString(bytes, offset + 4, 4)
 
                 if int64 offset + 12L + length > int64 bytes.Length then
-                    damaged where $"the PNG file is truncated inside its {name} chunk at byte {offset}"
-                elif word bytes (offset + 8 + int length) <> crc bytes (offset + 4) (int length + 4) then
-                    damaged where $"the {name} chunk at byte {offset} has a wrong checksum"
-                elif name = "IEND" then
-                    Ok(List.rev found)
+                    damaged where $"the PNG file is truncated inside its {name ()} chunk at byte {offset}"
+                elif
+                    isChecked
+                    && word bytes (offset + 8 + int length) <> crc bytes (offset + 4) (int length + 4)
+                then
+                    damaged where $"the {name ()} chunk at byte {offset} has a wrong checksum"
+                elif word bytes (offset + 4) = iend then
+                    Ok()
                 else
-                    next (offset + 12 + int length) ((name, offset + 8, int length) :: found)
+                    visit (word bytes (offset + 4)) (offset + 8) (int length)
+                    next (offset + 12 + int length)
 
-        next 8 []
+        next 8
 
     /// Whether every chunk is there, up to the last, with a good checksum. Decoders stop caring once they have
     /// all pixels.
-    let verify where (bytes: byte[]) : Result<unit, McdrlError> = chunks where bytes |> Result.map ignore
+    let verify where (bytes: byte[]) : Result<unit, McdrlError> =
+        overChunks true where bytes (fun _ _ _ -> ())
+
+    /// The orientation that EXIF data (a TIFF header and what follows) states; upright where it states none.
+    let private exifOrientation (bytes: byte[]) offset length =
+        let data = ReadOnlyMemory(bytes, offset, length)
+
+        let read (count: int) at =
+            if at < 0L || at + int64 count > int64 length then
+                0L
+            else
+                let part = data.Span.Slice(int at, count)
+
+                match bytes[offset], count with
+                | 'I'B, 2 -> int64 (BinaryPrimitives.ReadUInt16LittleEndian part)
+                | 'I'B, _ -> int64 (BinaryPrimitives.ReadUInt32LittleEndian part)
+                | _, 2 -> int64 (BinaryPrimitives.ReadUInt16BigEndian part)
+                | _ -> int64 (BinaryPrimitives.ReadUInt32BigEndian part)
+
+        if length < 14 || read 2 2L <> 42L then
+            Orientation.TopLeft
+        else
+            let first = read 4 4L
+
+            seq { 0L .. read 2 first - 1L }
+            |> Seq.map (fun entry -> first + 2L + 12L * entry)
+            |> Seq.tryFind (fun entry -> read 2 entry = 0x0112L && read 2 (entry + 2L) = 3L)
+            |> Option.bind (fun entry -> List.tryItem (int (read 2 (entry + 8L)) - 1) Orientation.all)
+            |> Option.defaultValue Orientation.TopLeft
+
+    /// How the rows and columns of a PNG file lie: what its chunk eXIf says, as EXIF does in a JPEG.
+    let internal orientation (bytes: byte[]) : Orientation =
+        let mutable found = ValueNone
+
+        let note name offset length =
+            if name = exif && found.IsNone then
+                found <- ValueSome(exifOrientation bytes offset length)
+
+        overChunks false "" bytes note |> ignore
+        ValueOption.defaultValue Orientation.TopLeft found
 
     let private header limits where (bytes: byte[]) offset =
         let width, height = int64 (word bytes offset), int64 (word bytes (offset + 4))
@@ -224,24 +276,29 @@ module Png =
         if not (isPng bytes) then
             Error(McdrlError.data "this is not a PNG file" where "Give a PNG file")
         else
-            chunks where bytes
-            |> Result.bind (fun found ->
-                let unknown =
-                    found
-                    |> List.tryFind (fun (name, _, _) ->
-                        Char.IsAsciiLetterUpper name[0]
-                        && not (List.contains name [ "IHDR"; "PLTE"; "IDAT" ]))
+            let mutable first, unknown = ValueNone, ValueNone
+            let parts = ResizeArray<struct (int * int)>()
 
-                match found, unknown with
-                | _, Some(name, _, _) -> damaged where $"the PNG file needs the unknown chunk {name}"
-                | ("IHDR", offset, 13) :: rest, None ->
+            let note name offset length =
+                if first.IsNone then
+                    first <- ValueSome(struct (name, offset, length))
+                elif name = idat then
+                    if length > 0 then
+                        parts.Add(struct (offset, length))
+                elif unknown.IsNone && name <> plte && Char.IsAsciiLetterUpper(char (name >>> 24)) then
+                    unknown <- ValueSome(Text.Encoding.ASCII.GetString(bytes, offset - 4, 4))
+
+            overChunks true where bytes note
+            |> Result.bind (fun () ->
+                match first, unknown with
+                | _, ValueSome name -> damaged where $"the PNG file needs the unknown chunk {name}"
+                | ValueSome(struct (name, offset, 13)), ValueNone when name = ihdr ->
                     header limits where bytes offset
                     |> Result.bind (fun header ->
                         let packed = new MemoryStream()
 
-                        for name, start, length in rest do
-                            if name = "IDAT" then
-                                packed.Write(bytes, start, length)
+                        for struct (start, length) in parts do
+                            packed.Write(bytes, start, length)
 
                         packed.Position <- 0L
 
@@ -252,7 +309,7 @@ module Png =
                             damaged where "the PNG file's compressed data is damaged")
                 | _ -> damaged where "the PNG file does not begin with its header")
 
-    /// Writes rows of `rowBytes` bytes as they are.
+    /// Writes rows of `rowBytes` bytes as they are. `overRows visit` calls `visit bytes offset` for each row in turn.
     let private writeRows
         (target: Stream)
         width
@@ -261,7 +318,7 @@ module Png =
         colourType
         (palette: byte[] option)
         rowBytes
-        (rows: byte[])
+        (overRows: (byte[] -> int -> unit) -> unit)
         =
         let chunk (name: string) (content: byte[]) =
             let body = Array.append (Text.Encoding.ASCII.GetBytes name) content
@@ -281,15 +338,20 @@ module Png =
         use packed = new MemoryStream()
 
         using (new ZLibStream(packed, CompressionLevel.Optimal, true)) (fun data ->
-            for row in 0 .. height - 1 do
+            overRows (fun bytes offset ->
                 data.WriteByte 0uy
-                data.Write(rows, row * rowBytes, rowBytes))
+                data.Write(bytes, offset, rowBytes)))
 
         target.Write(signature, 0, signature.Length)
         chunk "IHDR" ihdr
         Option.iter (chunk "PLTE") palette
         chunk "IDAT" (packed.ToArray())
         chunk "IEND" [||]
+
+    /// The rows of an array that holds them one after the other.
+    let private rowsOf height rowBytes (rows: byte[]) visit =
+        for row in 0 .. height - 1 do
+            visit rows (row * rowBytes)
 
     /// Writes an 8-bit PNG, one sample a pixel: grey, or indices into a palette of up to 256 colours.
     let write
@@ -303,18 +365,21 @@ module Png =
             palette
             |> Option.map (Array.collect (fun (red, green, blue) -> [| red; green; blue |]))
 
-        writeRows target width height 8uy (if palette.IsSome then 3uy else 0uy) colours width samples
+        rowsOf height width samples
+        |> writeRows target width height 8uy (if palette.IsSome then 3uy else 0uy) colours width
 
     /// Writes an 8-bit colour PNG: `samples` are red, green and blue of each pixel, row by row.
     let writeColour (target: Stream) (width: int) (height: int) (samples: byte[]) =
-        writeRows target width height 8uy 2uy None (3 * width) samples
+        rowsOf height (3 * width) samples
+        |> writeRows target width height 8uy 2uy None (3 * width)
 
-    /// Writes a 16-bit grey PNG, one sample a pixel.
-    let write16 (target: Stream) (width: int) (height: int) (samples: uint16[]) =
-        let rows = Array.zeroCreate<byte>(2 * samples.Length)
+    /// Writes a 16-bit grey PNG, one sample a pixel. `overRows visit` calls `visit row` with the samples of each row in turn.
+    let write16 (target: Stream) (width: int) (height: int) (overRows: (uint16[] -> unit) -> unit) =
+        let bytes = Array.zeroCreate<byte>(2 * width)
 
-        samples
-        |> Array.iteri (fun index sample ->
-            BinaryPrimitives.WriteUInt16BigEndian(Span(rows, 2 * index, 2), sample))
+        writeRows target width height 16uy 0uy None bytes.Length (fun visit ->
+            overRows (fun row ->
+                for x in 0 .. width - 1 do
+                    BinaryPrimitives.WriteUInt16BigEndian(Span(bytes, 2 * x, 2), row[x])
 
-        writeRows target width height 16uy 0uy None (2 * width) rows
+                visit bytes 0))

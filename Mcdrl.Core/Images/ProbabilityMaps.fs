@@ -8,7 +8,38 @@ module ProbabilityMaps =
     let private sample (probability: float32) =
         uint16 (MathF.Round(65535.0f * Math.Clamp(probability, 0.0f, 1.0f)))
 
+    let private writeRows path width height (overRows: (float32 array -> unit) -> unit) =
+        Files.writeAtomically path (fun stream ->
+            let samples = Array.zeroCreate<uint16> width
+
+            Png.write16 stream width height (fun visit ->
+                overRows (fun row ->
+                    for x in 0 .. width - 1 do
+                        samples[x] <- sample row[x]
+
+                    visit samples)))
+
     /// Writes a map of probabilities, one a pixel; an old file is replaced, whole or not at all.
     let write (path: string) (map: ValueMap) : Result<unit, McdrlError> =
-        Files.writeAtomically path (fun stream ->
-            Png.write16 stream map.Width map.Height (Array.map sample map.Values))
+        writeRows path map.Width map.Height (fun visit ->
+            for y in 0 .. map.Height - 1 do
+                visit (Array.sub map.Values (y * map.Width) map.Width))
+
+    /// Writes P(class) of every pixel of a result's mask, row by row; label 0 is background.
+    let writeClass (path: string) (label: int) (segmentation: SegmentationResult) : Result<unit, McdrlError> =
+        let mask = segmentation.Mask
+
+        writeRows path mask.Width mask.Height (fun visit ->
+            SegmentationResult.overRows segmentation label (fun _ row -> visit row))
+
+    /// Writes P(lesion) = 1 − P(background) of every pixel of a result's mask, row by row.
+    let writeLesion (path: string) (segmentation: SegmentationResult) : Result<unit, McdrlError> =
+        let mask = segmentation.Mask
+        let lesion = Array.zeroCreate<float32> mask.Width
+
+        writeRows path mask.Width mask.Height (fun visit ->
+            SegmentationResult.overRows segmentation 0 (fun _ row ->
+                for x in 0 .. mask.Width - 1 do
+                    lesion[x] <- 1.0f - row[x]
+
+                visit lesion))

@@ -274,14 +274,13 @@ module SegmentFiles =
         (segmentation: SegmentationResult)
         (report: ImageReport)
         =
-        let write path map =
-            ValueMap.inFile segmentation.Orientation map
-            |> ProbabilityMaps.write path
-            |> Result.map (fun () -> Some(nameOf path))
+        let named path written =
+            written |> Result.map (fun () -> Some(nameOf path))
 
         result {
             let! lesion =
-                SegmentationResult.lesionProbability segmentation |> write target.Probability
+                ProbabilityMaps.writeLesion target.Probability segmentation
+                |> named target.Probability
 
             let! classes =
                 if report.Classes.Length = 1 then
@@ -289,8 +288,10 @@ module SegmentFiles =
                 else
                     report.Classes
                     |> List.traverseResultM (fun found ->
-                        SegmentationResult.probability found.Label segmentation
-                        |> write (probabilityOf target found.Label)
+                        let path = probabilityOf target found.Label
+
+                        ProbabilityMaps.writeClass path found.Label segmentation
+                        |> named path
                         |> Result.map (fun file -> { found with Probability = file }))
 
             return

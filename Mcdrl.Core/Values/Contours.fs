@@ -82,18 +82,29 @@ module Contours =
         /// 1: pixel already in a region; 2: its top edge already in a boundary.
         let marks = Array.zeroCreate<byte> map.Labels.Length
         let queue = System.Collections.Generic.Queue<int>()
-        let pixels = ResizeArray<int>()
 
+        /// The pixels of the region with none of it above them: all boundaries begin at some of these.
+        let tops = ResizeArray<int>()
+
+        /// Area, left, right, top and bottom of the region that begins at this pixel.
         let fill first =
             let label = map.Labels[first]
-            pixels.Clear()
+            let mutable area, left, right, top, bottom = 0L, width, 0, height, 0
+            tops.Clear()
             marks[first] <- marks[first] ||| 1uy
             queue.Enqueue first
 
             while queue.Count > 0 do
                 let pixel = queue.Dequeue()
-                pixels.Add pixel
                 let x, y = pixel % width, pixel / width
+                area <- area + 1L
+                left <- min left x
+                right <- max right x
+                top <- min top y
+                bottom <- max bottom y
+
+                if y = 0 || map.Labels[pixel - width] <> label then
+                    tops.Add pixel
 
                 for struct (dx, dy) in steps do
                     let x, y = x + dx, y + dy
@@ -105,7 +116,9 @@ module Contours =
                             marks[neighbour] <- marks[neighbour] ||| 1uy
                             queue.Enqueue neighbour
 
-        let region label =
+            struct (area, left, right, top, bottom)
+
+        let region label (struct (area, left, right, top, bottom)) =
             let inside x y =
                 x >= 0 && y >= 0 && x < width && y < height && map.Labels[y * width + x] = label
 
@@ -114,24 +127,17 @@ module Contours =
 
             let boundaries =
                 [
-                    for pixel in pixels do
-                        let x, y = pixel % width, pixel / width
-
-                        if marks[pixel] &&& 2uy = 0uy && not (inside x (y - 1)) then
-                            yield trace inside onTop x y
+                    for pixel in tops do
+                        if marks[pixel] &&& 2uy = 0uy then
+                            yield trace inside onTop (pixel % width) (pixel / width)
                 ]
-
-            let columns = pixels |> Seq.map (fun pixel -> pixel % width) |> Array.ofSeq
-            let left, right = Array.min columns, Array.max columns
-            let rows = pixels |> Seq.map (fun pixel -> pixel / width) |> Array.ofSeq
-            let top, bottom = Array.min rows, Array.max rows
 
             let outer, holes =
                 boundaries |> List.partition (fun polygon -> doubledArea polygon > 0L)
 
             {
                 Label = int label
-                Area = int64 pixels.Count
+                Area = area
                 X = left
                 Y = top
                 Width = right - left + 1
@@ -143,7 +149,6 @@ module Contours =
         [
             for pixel in 0 .. map.Labels.Length - 1 do
                 if map.Labels[pixel] <> 0uy && marks[pixel] &&& 1uy = 0uy then
-                    fill pixel
-                    yield region map.Labels[pixel]
+                    yield fill pixel |> region map.Labels[pixel]
         ]
         |> List.sortBy (fun region -> region.Label, -region.Area)

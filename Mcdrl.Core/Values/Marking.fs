@@ -152,13 +152,18 @@ module Marking =
             for run in runs do
                 areas[run.Region] <- areas[run.Region] + int64 (run.After - run.First)
 
-            let labels = Array.copy map.Labels
+            let isSmall (run: PixelRun) = areas[run.Region] < minArea
 
-            for run in runs do
-                if areas[run.Region] < minArea then
-                    System.Array.Clear(labels, run.Row * map.Width + run.First, run.After - run.First)
+            if Array.exists isSmall runs then
+                let labels = Array.copy map.Labels
 
-            { map with Labels = labels }
+                for run in runs do
+                    if isSmall run then
+                        System.Array.Clear(labels, run.Row * map.Width + run.First, run.After - run.First)
+
+                { map with Labels = labels }
+            else
+                map
 
     /// The labels of a picture. Probabilities [classes, side, side], row by row.
     let labels (marking: Marking) height width side (probabilities: float32 array) : LabelMap =

@@ -40,6 +40,10 @@ module Orientation =
             Orientation.LeftBottom
         ]
 
+    /// The value of the EXIF tag, 1 to 8.
+    let exif orientation =
+        1 + List.findIndex ((=) orientation) all
+
     /// Whether the upright picture's width is the file's height.
     let swapsSides orientation =
         match orientation with
@@ -70,6 +74,13 @@ module Orientation =
         | Orientation.RightTop -> struct (y, height - 1 - x)
         | Orientation.RightBottom -> struct (width - 1 - y, height - 1 - x)
         | Orientation.LeftBottom -> struct (width - 1 - y, x)
+
+    /// Where the file's pixel (x, y) lies in the upright picture of the given size: the inverse of `source`.
+    let internal upright orientation (width, height) point =
+        match orientation with
+        | Orientation.RightTop -> source Orientation.LeftBottom (width, height) point
+        | Orientation.LeftBottom -> source Orientation.RightTop (width, height) point
+        | own -> source own (width, height) point
 
     /// Calls `move filePixel uprightPixel` with the row-major indices of every pixel.
     let private iterate orientation (width, height) move =
@@ -125,7 +136,7 @@ type Picture =
 /// From the four bytes a pixel of codecs and canvases to the three of a picture, and back.
 [<RequireQualifiedAccess>]
 module Picture =
-    /// Red, green and blue of pixels of four bytes, as codecs and canvases give them; the fourth is ignored.
+    /// Red, green and blue of pixels of four bytes, as canvases give them; the fourth is ignored.
     let rgbOf (rgba: byte[]) : byte[] =
         let rgb = Array.zeroCreate<byte>(rgba.Length / 4 * 3)
 
@@ -136,14 +147,82 @@ module Picture =
 
         rgb
 
+    /// The upright picture of a file of this size, whose rows `readRow y row` gives one by one as four bytes a pixel, red first; the
+    /// fourth is ignored.
+    let internal ofRows orientation (width: int, height: int) (readRow: int -> byte[] -> unit) : Picture =
+        let uprightWidth, uprightHeight = Orientation.size orientation (width, height)
+        let rgb = Array.zeroCreate<byte>(width * height * 3)
+        let row = Array.zeroCreate<byte>(width * 4)
+        let upright = (uprightWidth, uprightHeight)
+
+        for fileY in 0 .. height - 1 do
+            readRow fileY row
+
+            for fileX in 0 .. width - 1 do
+                let struct (x, y) =
+                    match orientation with
+                    | Orientation.TopLeft -> struct (fileX, fileY)
+                    | turned -> Orientation.upright turned upright (struct (fileX, fileY))
+
+                let into = (y * uprightWidth + x) * 3
+                rgb[into] <- row[fileX * 4]
+                rgb[into + 1] <- row[fileX * 4 + 1]
+                rgb[into + 2] <- row[fileX * 4 + 2]
+
+        {
+            Width = uprightWidth
+            Height = uprightHeight
+            Rgb = rgb
+            Orientation = orientation
+        }
+
+    /// Row `y` of the picture as four bytes a pixel, the fourth 255: opaque.
+    let internal copyRow (picture: Picture) y (target: byte[]) =
+        for x in 0 .. picture.Width - 1 do
+            Array.blit picture.Rgb ((y * picture.Width + x) * 3) target (x * 4) 3
+            target[x * 4 + 3] <- 255uy
+
     /// The picture's pixels as four bytes each, the fourth 255: opaque.
     let rgba (picture: Picture) : byte[] =
-        let rgba = Array.create (picture.Width * picture.Height * 4) 255uy
+        let row = Array.zeroCreate<byte>(picture.Width * 4)
+        let rgba = Array.zeroCreate<byte>(picture.Width * picture.Height * 4)
 
-        for pixel in 0 .. picture.Width * picture.Height - 1 do
-            Array.blit picture.Rgb (pixel * 3) rgba (pixel * 4) 3
+        for y in 0 .. picture.Height - 1 do
+            copyRow picture y row
+            Array.blit row 0 rgba (y * row.Length) row.Length
 
         rgba
+
+    /// The picture smaller by a whole factor: each pixel the mean of the pixels that it stands for, of which the last row and column
+    /// may have fewer.
+    let internal reduced (factor: int) (picture: Picture) : Picture =
+        let smaller side = (side + factor - 1) / factor
+        let width, height = smaller picture.Width, smaller picture.Height
+        let rgb = Array.zeroCreate<byte>(width * height * 3)
+        let sums = Array.zeroCreate<int>(width * 3)
+
+        for y in 0 .. height - 1 do
+            let rows = min factor (picture.Height - y * factor)
+            Array.Clear sums
+
+            for row in y * factor .. y * factor + rows - 1 do
+                for x in 0 .. picture.Width - 1 do
+                    let from, into = (row * picture.Width + x) * 3, x / factor * 3
+
+                    for channel in 0..2 do
+                        sums[into + channel] <- sums[into + channel] + int picture.Rgb[from + channel]
+
+            for x in 0 .. width - 1 do
+                let count = rows * min factor (picture.Width - x * factor)
+
+                for channel in 0..2 do
+                    rgb[(y * width + x) * 3 + channel] <- byte ((sums[x * 3 + channel] + count / 2) / count)
+
+        { picture with
+            Width = width
+            Height = height
+            Rgb = rgb
+        }
 
 /// Brightness as the eye weighs red, green and blue (luma of ITU-R BT.601).
 [<RequireQualifiedAccess>]
@@ -249,12 +328,15 @@ type ValueMap =
 module ValueMap =
     /// An upright map in the orientation of the file that it belongs to.
     let inFile orientation (map: ValueMap) : ValueMap =
-        let width, height = Orientation.size orientation (map.Width, map.Height)
-        let bytes = MemoryMarshal.AsBytes(ReadOnlySpan map.Values).ToArray()
-        let turned = Orientation.revert orientation sizeof<float32> (width, height) bytes
+        match orientation with
+        | Orientation.TopLeft -> map
+        | turned ->
+            let width, height = Orientation.size turned (map.Width, map.Height)
+            let bytes = MemoryMarshal.AsBytes(ReadOnlySpan map.Values).ToArray()
+            let values = Orientation.revert turned sizeof<float32> (width, height) bytes
 
-        {
-            Width = width
-            Height = height
-            Values = MemoryMarshal.Cast<byte, float32>(ReadOnlySpan turned).ToArray()
-        }
+            {
+                Width = width
+                Height = height
+                Values = MemoryMarshal.Cast<byte, float32>(ReadOnlySpan values).ToArray()
+            }

@@ -78,18 +78,18 @@ module SegmentationResult =
             Values = background.Values |> Array.map (fun value -> 1.0f - value)
         }
 
-    /// Calls `visit y row` with P(class) of the rows of the mask.
-    let private overRows (segmentation: SegmentationResult) label visit =
-        let mask = segmentation.Mask
+    /// Calls `visit y row` with P(class) of each row of the mask, in the file's own orientation; label 0 is background. One array is used
+    /// for all rows.
+    let overRows (segmentation: SegmentationResult) label visit =
+        let upright = segmentation.Upright
 
-        match segmentation.Orientation with
-        | Orientation.TopLeft ->
-            Resampling.overRows mask.Height mask.Width segmentation.Side (mapOf segmentation label) visit
-        | turned ->
-            let map = probability label segmentation |> ValueMap.inFile turned
-
-            for y in 0 .. mask.Height - 1 do
-                visit y (Array.sub map.Values (y * mask.Width) mask.Width)
+        Resampling.overFileRows
+            segmentation.Orientation
+            upright.Height
+            upright.Width
+            segmentation.Side
+            (mapOf segmentation label)
+            visit
 
     /// The pixel at which a region begins, row by row.
     let private firstPixel (region: Region) =

@@ -46,6 +46,7 @@ module RandomModel =
                     Epoch = 0
                     TrainingFrames = 0
                     FineTunedFrom = None
+                    HeldBack = None
                 }
             Metrics = []
             Files = Map.empty

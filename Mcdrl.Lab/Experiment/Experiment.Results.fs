@@ -22,8 +22,8 @@ type RunResult =
         Seed: uint64
         /// The epoch that was kept, from 1.
         Epoch: int
-        /// Mean Dice on the held-back frames of the training sites, which chose the epoch.
-        ValidationDice: float
+        /// Mean Dice on the held-back frames of the training sites, which chose the epoch; absent where no site had a frame to spare.
+        ValidationDice: float option
         /// Wall-clock time of its training.
         TrainSeconds: float
         /// Weights that answer: tower, network and whatever a rival needs besides.

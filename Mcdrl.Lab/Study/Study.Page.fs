@@ -166,6 +166,9 @@ module internal StudyPage =
         else
             "–"
 
+    let private validation (dice: float option) =
+        dice |> Option.map Page.number |> Option.defaultValue "not measured"
+
     let private numbers (results: StudyResults) =
         let value (better: bool) (measured: Measured) =
             td
@@ -249,7 +252,7 @@ module internal StudyPage =
                             bars
                     ]
                 Page.paragraph
-                    $"On frames held back from the training sites, under their own habit, mean Dice was {Page.number results.Mcdrl.ValidationDice} for MCDRL and {Page.number results.Baseline.ValidationDice} for the baseline; with no condition at all, the frames of {results.LeftOut} give {Page.number results.Mcdrl.Reference.Mean} and {Page.number results.Baseline.Reference.Mean}."
+                    $"On frames held back from the training sites, under their own habit, mean Dice was {validation results.Mcdrl.ValidationDice} for MCDRL and {validation results.Baseline.ValidationDice} for the baseline; with no condition at all, the frames of {results.LeftOut} give {Page.number results.Mcdrl.Reference.Mean} and {Page.number results.Baseline.Reference.Mean}."
             ]
 
     let private strip (results: StudyResults) =

@@ -31,7 +31,7 @@ type StudyScores =
         /// The epoch whose weights were kept, from 1.
         BestEpoch: int
         /// Mean Dice on held-back frames of the training sites.
-        ValidationDice: float
+        ValidationDice: float option
         /// Seconds that training took.
         Seconds: float
     }

@@ -18,34 +18,35 @@ module Resize =
     /// `offset` on are computed. Levels in, levels out.
     let private pass (dimension: int64) source target offset count (x: Tensor) =
         let block start rows =
-            let taps =
-                Array.init rows (fun i -> Resampling.taps source target (offset + start + i))
+            scoped (fun () ->
+                let taps =
+                    Array.init rows (fun i -> Resampling.taps source target (offset + start + i))
 
-            let first = taps |> Array.map fst |> Array.min
+                let first = taps |> Array.map fst |> Array.min
 
-            let last =
+                let last =
+                    taps
+                    |> Array.map (fun (begins, weights) -> begins + weights.Length)
+                    |> Array.max
+
+                let stretch = last - first
+                let matrix = Array.zeroCreate<float>(rows * stretch)
+
                 taps
-                |> Array.map (fun (begins, weights) -> begins + weights.Length)
-                |> Array.max
+                |> Array.iteri (fun row (begins, weights) ->
+                    Array.blit weights 0 matrix (row * stretch + begins - first) weights.Length)
 
-            let stretch = last - first
-            let matrix = Array.zeroCreate<float>(rows * stretch)
+                let matrix = torch.tensor(matrix).reshape(int64 rows, int64 stretch).``to`` x.device
 
-            taps
-            |> Array.iteri (fun row (begins, weights) ->
-                Array.blit weights 0 matrix (row * stretch + begins - first) weights.Length)
+                let part =
+                    x.narrow(dimension, int64 first, int64 stretch).``to`` torch.ScalarType.Float64
 
-            let matrix = torch.tensor(matrix).reshape(int64 rows, int64 stretch).``to`` x.device
-
-            let part =
-                x.narrow(dimension, int64 first, int64 stretch).``to`` torch.ScalarType.Float64
-
-            toLevels (
-                if dimension = -1L then
-                    part.matmul (matrix.t ())
-                else
-                    matrix.matmul part
-            )
+                toLevels (
+                    if dimension = -1L then
+                        part.matmul (matrix.t ())
+                    else
+                        matrix.matmul part
+                ))
 
         if source = target && offset = 0 && count = target then
             x
@@ -75,6 +76,23 @@ module Resize =
     /// [...; height; width], whole values 0…255.
     let bicubic (height: int) (width: int) (levels: Tensor) : Tensor =
         window (height, (0, height)) (width, (0, width)) levels
+
+    /// Pixels up to which a picture is resized by torch, whose matrices and copies take a multiple of the picture.
+    let private mostAtOnce = 4_000_000L
+
+    /// `bicubic` of a picture, [3, height, width]; a large one row by row (`Resampling.levels`), which gives the same numbers.
+    let picture (height: int) (width: int) (picture: Picture) : Tensor =
+        if int64 picture.Width * int64 picture.Height <= mostAtOnce then
+            scoped (fun () -> bicubic height width (RasterTensors.ofPicture picture))
+        else
+            scoped (fun () ->
+                let levels = Resampling.levels height width picture
+
+                torch
+                    .tensor(levels, ReadOnlySpan [| int64 height; int64 width; 3L |])
+                    .permute(2L, 0L, 1L)
+                    .``to``(torch.ScalarType.Float32)
+                    .contiguous())
 
     /// CLIP's own preprocessing geometry: the shorter side to `size` (the longer one rounded down), then the
     /// centre square, of which alone the values are computed. [...; H; W] to [...; size; size], levels as in

@@ -6,8 +6,11 @@ open TorchSharp
 /// From the network's probabilities to an image of any size, in bands of rows so that memory stays bounded.
 [<RequireQualifiedAccess>]
 module Upsampling =
-    /// Largest number of values that a band holds per class.
-    let private bandPixels = 4_000_000
+    /// Pixels up to which a picture is one band.
+    let private bandPixels = 4_000_000L
+
+    /// Values of all classes together that a band of a larger picture holds.
+    let private bandValues = 1_000_000
 
     /// The two source positions between which each target position lies, and the weight of the second:
     /// bilinear, half-pixel centres, edges held.
@@ -40,7 +43,13 @@ module Upsampling =
     let overBands (height: int) (width: int) (maps: Tensor) (band: int -> Tensor -> unit) =
         use _scope = torch.NewDisposeScope()
         let wide = blend 2L [| 1L; 1L; -1L |] (between maps.shape[2] width 0 width) maps
-        let rows = max 1 (bandPixels / width)
+
+        let rows =
+            if int64 height * int64 width <= bandPixels then
+                height
+            else
+                max 1 (bandValues / (width * int maps.shape[0]))
+
 
         for first in 0..rows .. height - 1 do
             use _scope = torch.NewDisposeScope()

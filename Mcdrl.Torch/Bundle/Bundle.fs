@@ -58,7 +58,13 @@ module Bundle =
                     |> Option.map (fun site -> $"; {named site} was never seen")
                     |> Option.defaultValue ""
 
-                $"{p.TrainingFrames} frames of {named p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, chosen on held-back frames of the training sites."
+                let chosen =
+                    match p.HeldBack with
+                    | Some 0 ->
+                        "chosen by nothing: no site had a frame to hold back, so it is the last that could be kept"
+                    | _ -> "chosen on held-back frames of the training sites"
+
+                $"{p.TrainingFrames} frames of {named p.Data}, sites {listed p.TrainedOn}{leftOut}. Seed {p.Seed}, epoch {p.Epoch} kept, {chosen}."
                 $"Training data sha256 {p.DataSha256}; tower weights sha256 {p.WeightsSha256}."
 
                 for ancestor in Option.defaultValue [] p.FineTunedFrom do

@@ -38,6 +38,9 @@ type Provenance =
         TrainingFrames: int
         /// The models that it was fine-tuned from, one from the next, the last one first; absent where there is none.
         FineTunedFrom: Ancestor list option
+        /// Frames of the training sites that were held back to choose the epoch; with none it was chosen by nothing, and is the last.
+        /// Absent in models from before it was stated, which all had some.
+        HeldBack: int option
     }
 
 /// A figure with the protocol it was measured by.

@@ -41,7 +41,7 @@ module Preprocessing =
 
     /// A picture as a network of this input size takes it, [3, side, side] in [0, 1].
     let frame (side: int) (picture: Picture) : Tensor =
-        scoped (fun () -> Resize.bicubic side side (RasterTensors.ofPicture picture) |> ofLevels)
+        scoped (fun () -> Resize.picture side side picture |> ofLevels)
 
     /// Levels in [0, 1] to what the tower expects. [B, 3, S, S]
     let normalised (mean: float32 array) (std: float32 array) (frames: Tensor) =

@@ -25,6 +25,8 @@ type SiteOccurrence =
         Usable: int
         /// Usable frames that are background only.
         Empty: int
+        /// Usable frames that are marked to the last pixel.
+        Whole: int
         /// In the order of the dataset's classes, counted over the usable frames.
         Classes: ClassOccurrence list
     }
@@ -40,6 +42,9 @@ type DatasetReport =
         Sites: SiteOccurrence list
         /// Structure first, then file by file in the order of the sites; empty for a sound dataset.
         Problems: McdrlError list
+        /// What is no fault and may be a mistake all the same, a line each: classes that occur nowhere, masks that mark every pixel,
+        /// frames that are stored turned.
+        Notices: string list
         /// Frames that occur in several sites, where that was asked for.
         Duplicates: DuplicateReport option
     }
@@ -58,6 +63,7 @@ module DatasetCheck =
                 usable
                 |> Array.filter (fun counts -> Array.sum counts = counts[0])
                 |> Array.length
+            Whole = usable |> Array.filter (fun counts -> counts[0] = 0L) |> Array.length
             Classes =
                 dataset.Classes
                 |> List.mapi (fun k name ->
@@ -95,10 +101,13 @@ module DatasetCheck =
     let private examine dataset duplicates (item: DatasetItem) =
         Dataset.read dataset item
         |> Result.bind (fun (picture, map) ->
+            let turned = TurnedFrames.ofFrame dataset item (picture, map)
+
             if duplicates then
                 Files.sha256 item.Image
                 |> Result.map (fun digest ->
                     LabelMap.histogram map,
+                    turned,
                     Some
                         {
                             Site = item.Site
@@ -110,7 +119,26 @@ module DatasetCheck =
                                 }
                         })
             else
-                Ok(LabelMap.histogram map, None))
+                Ok(LabelMap.histogram map, turned, None))
+
+    /// Classes that no usable frame holds, and masks that mark every pixel.
+    let private notices (dataset: Dataset) (sites: SiteOccurrence list) =
+        [
+            if sites |> List.exists (fun site -> site.Usable > 0) then
+                for k, name in List.indexed dataset.Classes do
+                    if sites |> List.forall (fun site -> site.Classes[k].Frames = 0) then
+                        $"the class {name} occurs in no mask: 0 frames; it can be neither learned nor measured"
+
+            for site in sites do
+                if site.Whole > 0 then
+                    let masks =
+                        if site.Whole = 1 then
+                            "1 mask marks"
+                        else
+                            $"{site.Whole} masks mark"
+
+                    $"{site.Site}: {masks} every pixel of the frame, the whole picture"
+        ]
 
     /// Reads every frame and mask, in parallel, one frame a processor in memory at a time; with `duplicates`, also looks
     /// for frames that occur in several sites. `Error` only where the description itself can't be used, or on
@@ -124,7 +152,7 @@ module DatasetCheck =
                     site.Items |> Array.map (fun item -> site, item) |> List.ofArray)
                 |> Array.ofList
 
-            let outcomes: Result<int64[] * KnownFrame option, McdrlError>[] =
+            let outcomes: Result<int64[] * TurnedFrame option * KnownFrame option, McdrlError>[] =
                 Array.create items.Length (Error McdrlError.Cancelled)
 
             let turn = obj ()
@@ -162,7 +190,7 @@ module DatasetCheck =
                         for index in 0 .. items.Length - 1 do
                             match outcomes[index] with
                             | Error fault -> yield! McdrlError.flatten fault
-                            | Ok(counts, _) ->
+                            | Ok(counts, _, _) ->
                                 let site, item = items[index]
                                 yield! otherClasses dataset site item counts |> Option.toList
                     ]
@@ -170,26 +198,41 @@ module DatasetCheck =
                 let bySite =
                     Array.zip items outcomes
                     |> Array.map (fun ((site, _), outcome) ->
-                        site.Name, outcome |> Result.toOption |> Option.map fst)
+                        site.Name, outcome |> Result.toOption |> Option.map (fun (counts, _, _) -> counts))
                     |> Array.groupBy fst
                     |> Array.map (fun (site, found) -> site, Array.map snd found)
                     |> Map.ofArray
+
+                let sites =
+                    dataset.Sites
+                    |> List.map (fun site ->
+                        Map.tryFind site.Name bySite
+                        |> Option.defaultValue [||]
+                        |> occurrences dataset site)
+
+                let turned =
+                    [
+                        for outcome in outcomes do
+                            match outcome with
+                            | Ok(_, Some turned, _) -> turned
+                            | Ok(_, None, _)
+                            | Error _ -> ()
+                    ]
 
                 Ok
                     {
                         Name = dataset.Name
                         Folder = dataset.Folder
-                        Sites =
-                            dataset.Sites
-                            |> List.map (fun site ->
-                                Map.tryFind site.Name bySite
-                                |> Option.defaultValue [||]
-                                |> occurrences dataset site)
-                        Problems = List.collect McdrlError.flatten structure @ contents
+                        Sites = sites
+                        Problems =
+                            List.collect McdrlError.flatten structure
+                            @ contents
+                            @ Option.toList (TurnedFrames.likelyOther dataset turned)
+                        Notices = notices dataset sites @ TurnedFrames.notices dataset turned
                         Duplicates =
                             if duplicates then
                                 outcomes
-                                |> Array.choose (Result.toOption >> Option.bind snd)
+                                |> Array.choose (Result.toOption >> Option.bind (fun (_, _, known) -> known))
                                 |> Duplicates.find
                                 |> Some
                             else

@@ -37,6 +37,14 @@ type SiteDescription =
         Groups: GroupsDescription option
     }
 
+/// What masks were drawn on, where frames are stored turned and their EXIF says how they are seen.
+[<RequireQualifiedAccess>]
+type MaskOrientation =
+    /// On the frame's pixels as its file stores them: mask and frame are turned upright together.
+    | Stored
+    /// On the upright picture, as viewers and most annotation tools show it: the mask is upright already.
+    | Upright
+
 /// What a `dataset.json` says, well-formed but not yet compared with the files.
 type DatasetDescription =
     {
@@ -52,6 +60,8 @@ type DatasetDescription =
         Values: (byte * byte) list
         /// Mask brightness above which a pixel counts as the higher of the two declared values.
         Threshold: byte option
+        /// What masks were drawn on, where stated; `Stored` where not.
+        MaskOrientation: MaskOrientation option
         /// In the order of the file.
         Sites: SiteDescription list
     }
@@ -184,6 +194,25 @@ module DatasetDescription =
                 reading.Fault("threshold", "the threshold must be a whole number from 0 to 254", "Correct it")
                 None
 
+    let private orientations =
+        [ "stored", MaskOrientation.Stored; "upright", MaskOrientation.Upright ]
+
+    let private readOrientation (reading: Reading) root =
+        let key = "mask_orientation"
+
+        reading.Text(root, "", key, false)
+        |> Option.bind (fun text ->
+            let found = orientations |> List.tryFind (fst >> (=) text) |> Option.map snd
+
+            if found.IsNone then
+                reading.Fault(
+                    key,
+                    "it is neither stored nor upright",
+                    "Say stored if masks have the rows and columns of the frames' files, upright if they were drawn on the upright pictures"
+                )
+
+            found)
+
     let private groupKeys =
         [ GroupKind.Patients, "patients"; GroupKind.Sequences, "sequences" ]
 
@@ -287,7 +316,16 @@ module DatasetDescription =
             reading.Keys(
                 root,
                 "",
-                [ "name"; "licence"; "citation"; "classes"; "masks"; "threshold"; "sites" ]
+                [
+                    "name"
+                    "licence"
+                    "citation"
+                    "classes"
+                    "masks"
+                    "threshold"
+                    "mask_orientation"
+                    "sites"
+                ]
             )
 
             let name = reading.Text(root, "", "name", true)
@@ -310,6 +348,7 @@ module DatasetDescription =
                     Classes = classes
                     Values = values
                     Threshold = readThreshold reading root values
+                    MaskOrientation = readOrientation reading root
                     Sites = sites
                 }
 
@@ -337,13 +376,7 @@ module DatasetDescription =
     let load (folder: string) : Result<DatasetDescription, McdrlError list> =
         let path = Path.Combine(folder, "dataset.json")
 
-        let limits =
-            { ImageLimits.standard with
-                MaxBytes = 1024L * 1024L
-            }
-
-        Files.read limits.MaxBytes path
-        |> Result.bind (Files.text path)
+        Files.readText (1024L * 1024L) path
         |> Result.mapError List.singleton
         |> Result.bind (parse path)
 
@@ -356,6 +389,7 @@ module DatasetDescription =
             Classes = classes
             Values = [ for label in 0 .. classes.Length -> byte label, byte label ]
             Threshold = None
+            MaskOrientation = None
             Sites =
                 [
                     for site in sites ->
@@ -412,6 +446,10 @@ module DatasetDescription =
 
             description.Threshold
             |> Option.iter (fun value -> json.WriteNumber("threshold", int value))
+
+            description.MaskOrientation
+            |> Option.iter (fun stated ->
+                text "mask_orientation" (Some(orientations |> List.find (snd >> (=) stated) |> fst)))
 
             json.WriteStartObject "sites"
 

@@ -36,6 +36,9 @@ module DatasetDigest =
         let labels = dataset.LabelOf |> Array.map number |> String.concat ","
         hash.AppendData(Encoding.UTF8.GetBytes $"{labels} {number dataset.Threshold}\n")
 
+        if dataset.MaskOrientation = Some MaskOrientation.Upright then
+            hash.AppendData "masks are upright\n"B
+
         for item, digest in digests do
             hash.AppendData(Encoding.UTF8.GetBytes $"{item.Site}/{item.Stem}\n")
             hash.AppendData digest

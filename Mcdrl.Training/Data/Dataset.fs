@@ -29,6 +29,8 @@ type Dataset =
         LabelOf: byte option[]
         /// Brightness above which a mask's pixel counts as the higher of the two declared values.
         Threshold: byte option
+        /// What masks were drawn on, where `dataset.json` says so; `Stored` where not.
+        MaskOrientation: MaskOrientation option
         /// In the order of `dataset.json`.
         Sites: DatasetSite list
     }
@@ -102,6 +104,7 @@ module Dataset =
                         Classes = description.Classes
                         LabelOf = labelTable description.Values
                         Threshold = description.Threshold
+                        MaskOrientation = description.MaskOrientation
                         Sites = sites
                     }
 
@@ -191,17 +194,39 @@ module Dataset =
                             |> Array.map (fun value -> Option.defaultValue 0uy dataset.LabelOf[int value])
                     })
 
-    /// A mask belongs to its frame's file as it is stored: same size, and turned upright together with it.
-    let private fitted (item: DatasetItem) orientation (width, height) (map: LabelMap) =
-        let fileWidth, fileHeight = Orientation.size orientation (width, height)
+    /// Whether masks were drawn on upright pictures.
+    let private isUpright (dataset: Dataset) =
+        dataset.MaskOrientation = Some MaskOrientation.Upright
 
-        if map.Width <> fileWidth || map.Height <> fileHeight then
+    /// What helps if a mask hasn't the size of its frame.
+    let private otherSize (dataset: Dataset) orientation (map: LabelMap) upright stored =
+        let turned =
+            $"the frame is stored turned (EXIF orientation {Orientation.exif orientation})"
+
+        let key = "\"mask_orientation\": "
+
+        match (map.Width, map.Height) with
+        | size when size = upright && not (isUpright dataset) ->
+            $"This is the size of the upright picture: {turned}. If masks were drawn on upright pictures, declare {key}\"upright\" in dataset.json"
+        | size when size = stored && isUpright dataset ->
+            $"This is the size of the picture as its file stores it: {turned}. If masks were drawn on that, declare {key}\"stored\" in dataset.json"
+        | _ -> "Give a mask of the frame's own size; masks are never resized silently"
+
+    /// A mask belongs to its frame's file as it is stored, or to the upright picture, whichever the dataset states: same size, and
+    /// turned upright together with the file.
+    let private fitted (dataset: Dataset) (item: DatasetItem) orientation upright (map: LabelMap) =
+        let stored = Orientation.size orientation upright
+        let width, height = if isUpright dataset then upright else stored
+
+        if (map.Width, map.Height) <> (width, height) then
             Error(
                 McdrlError.data
-                    $"the mask is {map.Width} x {map.Height} pixels, its frame {Path.GetFileName item.Image} is {fileWidth} x {fileHeight}"
+                    $"the mask is {map.Width} x {map.Height} pixels, its frame {Path.GetFileName item.Image} is {width} x {height}"
                     item.Mask
-                    "Give a mask of the frame's own size; masks are never resized silently"
+                    (otherSize dataset orientation map upright stored)
             )
+        elif isUpright dataset then
+            Ok map
         else
             Ok(LabelMap.upright orientation map)
 
@@ -213,7 +238,7 @@ module Dataset =
         Images.header limits item.Image
         |> Result.bind (fun header ->
             stored limits dataset item
-            |> Result.bind (fitted item header.Orientation (header.Width, header.Height)))
+            |> Result.bind (fitted dataset item header.Orientation (header.Width, header.Height)))
 
     /// A frame and its label map, both upright and of the same size. The faults of both files are reported
     /// together.
@@ -222,7 +247,7 @@ module Dataset =
 
         match Images.read limits item.Image, stored limits dataset item with
         | Ok picture, Ok map ->
-            fitted item picture.Orientation (picture.Width, picture.Height) map
+            fitted dataset item picture.Orientation (picture.Width, picture.Height) map
             |> Result.map (fun map -> picture, map)
         | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
         | Error error, Ok _

@@ -23,8 +23,7 @@ module Frames =
         |> Result.map (fun (picture, labels) ->
             use _scope = torch.NewDisposeScope()
 
-            let frame =
-                (Resize.bicubic side side (RasterTensors.ofPicture picture)).``to`` torch.uint8
+            let frame = (Resize.picture side side picture).``to`` torch.uint8
 
             let marks =
                 (Resize.nearest side side (RasterTensors.ofLabels labels)).``to`` torch.uint8

@@ -21,10 +21,10 @@ type TrainReport =
         ValidationFrames: int
         /// Epochs done, those before a resumption included.
         Epochs: int
-        /// The epoch whose weights were kept, from 1.
+        /// The epoch whose weights were kept, from 1: the best on the held-back frames, the last where there are none.
         BestEpoch: int
-        /// Mean Dice on the held-back source frames, at the network's input size.
-        ValidationDice: float
+        /// Mean Dice on the held-back source frames, at the network's input size; `None` where no site had a frame to spare.
+        ValidationDice: float option
         /// What was taken of the model that training started from, if it did.
         Start: StartReport option
         /// π of each condition, where it was estimated or learned.
@@ -215,16 +215,18 @@ module Trainer =
                     Seed = identity.Seed
                     Epoch = epoch
                     TrainingFrames = loop.Frames
+                    HeldBack = Some(loop.Validation |> Option.map _.Members.Length |> Option.defaultValue 0)
                     FineTunedFrom = Option.map (ancestors identity) start
                 }
             Metrics =
                 [
-                    {
-                        Name = "mean Dice, held-back source frames"
-                        Value = dice
-                        Protocol =
-                            $"image-wise foreground Dice at {settings.Method.InputSize} px, empty-empty 1; used to choose the epoch"
-                    }
+                    if loop.Validation.IsSome then
+                        {
+                            Name = "mean Dice, held-back source frames"
+                            Value = dice
+                            Protocol =
+                                $"image-wise foreground Dice at {settings.Method.InputSize} px, empty-empty 1; used to choose the epoch"
+                        }
                 ]
             Files = Map.empty
         }
@@ -407,7 +409,11 @@ module Trainer =
                     (if settings.Augmentation.Pairs then Some texts else None)
                     training
 
-            let! validationViews = views Augmentation.none None validation
+            let! validationViews =
+                if validation.IsEmpty then
+                    Ok None
+                else
+                    views Augmentation.none None validation |> Result.map Some
 
             let loop =
                 {
@@ -453,7 +459,7 @@ module Trainer =
                     ValidationFrames = validation.Length
                     Epochs = settings.Optimiser.Epochs
                     BestEpoch = epoch
-                    ValidationDice = dice
+                    ValidationDice = if validation.IsEmpty then None else Some dice
                     Start = start |> Option.map (FineTuning.report settings.Method dataset.Classes)
                     Prior = prior
                     Seconds = clock.Elapsed.TotalSeconds

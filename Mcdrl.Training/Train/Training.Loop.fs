@@ -13,7 +13,8 @@ type internal TrainingLoop =
         Request: TrainRequest
         Texts: Texts
         Training: Views
-        Validation: Views
+        /// The frames that choose the epoch; none where every site has one frame alone.
+        Validation: Views option
         Seed: Seed
         Progress: Progress
         Log: Modules.SummaryWriter
@@ -37,26 +38,37 @@ module internal TrainingLoop =
 
             (Network.probabilities network texts mode side observation).argmax(1L).cpu().``to`` torch.uint8)
 
-    let private validate (loop: TrainingLoop) (state: TrainState) isOpen =
-        use _noGrad = torch.no_grad ()
-        use _scope = torch.NewDisposeScope()
+    /// Mean Dice on the held-back frames; `None` where nothing is held back.
+    let private validate (loop: TrainingLoop) (state: TrainState) isOpen : Result<float option, McdrlError> =
         let settings = loop.Request.Settings
         let mode = Gate.through isOpen settings.Method.Marginalisation
 
-        let network, tower, rival =
-            TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
+        let diceOf (validation: Views) =
+            use _noGrad = torch.no_grad ()
+            use _scope = torch.NewDisposeScope()
 
-        [|
-            for members in Array.chunkBySize loop.BatchSize [| 0 .. loop.Validation.Members.Length - 1 |] do
-                use _scope = torch.NewDisposeScope()
-                let drawn = Views.draw loop.Validation 0 members None
-                let features, _ = Views.seenBy Precision.Fp32 tower loop.Validation drawn
-                let predicted = predict settings mode loop network rival features
-                Objective.meanDice (int loop.Texts.classes.shape[1]) predicted drawn.Labels, members.Length
-        |]
-        |> fun parts ->
-            (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
-            / (parts |> Array.sumBy (snd >> float))
+            let network, tower, rival =
+                TrainState.runningWith (dict (TrainState.kept state) |> Collections.Generic.Dictionary) state
+
+            [|
+                for members in Array.chunkBySize loop.BatchSize [| 0 .. validation.Members.Length - 1 |] do
+                    use _scope = torch.NewDisposeScope()
+                    let drawn = Views.draw validation 0 members None
+                    let features, _ = Views.seenBy Precision.Fp32 tower validation drawn
+                    let predicted = predict settings mode loop network rival features
+
+                    Objective.meanDice (int loop.Texts.classes.shape[1]) predicted drawn.Labels,
+                    members.Length
+            |]
+            |> fun parts ->
+                (parts |> Array.sumBy (fun (dice, count) -> dice * float count))
+                / (parts |> Array.sumBy (snd >> float))
+
+        match loop.Validation with
+        | None -> Ok None
+        | Some validation ->
+            // Prepared frames are read from files that others may have cut short.
+            Files.attempt validation.Frames.Store.Path (fun () -> Some(diceOf validation))
 
     /// What one step is given: a confounder for each image, int64 [B], and the views.
     [<NoComparison; NoEquality>]
@@ -242,40 +254,38 @@ module internal TrainingLoop =
         =
         let settings = loop.Request.Settings
         let intervenes = mode <> Marginalisation.Never
-        let dice = validate loop state intervenes
 
-        let logged =
-            result {
-                do! log loop "validation/dice" dice state.Step
+        result {
+            let! dice = validate loop state intervenes
 
-                if not losses.IsEmpty then
-                    do! log loop "train/epoch_loss" (List.average losses) state.Step
-                    do! log loop "train/dice" (List.average dices) state.Step
-            }
+            match dice with
+            | Some dice -> do! log loop "validation/dice" dice state.Step
+            | None -> ()
 
-        let better =
-            mayKeep settings epoch
-            && (state.Best |> Option.forall (fun (_, best) -> dice > best))
+            if not losses.IsEmpty then
+                do! log loop "train/epoch_loss" (List.average losses) state.Step
+                do! log loop "train/dice" (List.average dices) state.Step
 
-        let keep () =
+            let better =
+                mayKeep settings epoch
+                && match dice, state.Best with
+                   | Some dice, Some(_, best) -> dice > best
+                   | _ -> true
+
             if better then
-                Checkpoint.write (Run.bestFile loop.Request.Out) Map.empty (TrainState.kept state)
-            else
-                Ok()
+                do! Checkpoint.write (Run.bestFile loop.Request.Out) Map.empty (TrainState.kept state)
 
-        logged
-        |> Result.bind keep
-        |> Result.bind (fun () ->
             let state =
                 if better then
                     { state with
-                        Best = Some(epoch + 1, dice)
+                        Best = Some(epoch + 1, Option.defaultValue 0.0 dice)
                     }
                 else
                     state
 
-            TrainState.save (Run.checkpointFile loop.Request.Out) state
-            |> Result.map (fun () -> state))
+            do! TrainState.save (Run.checkpointFile loop.Request.Out) state
+            return state
+        }
 
     /// Runs the epochs that are still to be done. A cancelled run leaves a checkpoint at the step it had reached.
     let rec complete (loop: TrainingLoop) saved (state: TrainState) : Result<TrainState, McdrlError> =

@@ -29,7 +29,7 @@ type TrainState =
         Shares: float list
         /// Optimiser steps done.
         Step: int
-        /// The epoch whose weights are kept, and its validation Dice.
+        /// The epoch whose weights are kept, and its validation Dice; the last and 0 where nothing is held back to choose it.
         Best: (int * float) option
     }
 

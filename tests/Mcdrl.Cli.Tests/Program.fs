@@ -38,6 +38,7 @@ let main argv =
                     QuietTests.tests
                     StoppingTests.tests
                     DescriptorsTests.tests
+                    BadInputsTests.tests
                     ReadmeTests.tests
                 ])
             argv

@@ -150,6 +150,21 @@ let tests =
 
                 boxes true (Contours.find mirrored) = boxes false (Contours.find map)
 
+            test "a map that is one region costs little more than its marks" {
+                let map: LabelMap =
+                    {
+                        Width = 1500
+                        Height = 1000
+                        Labels = Array.create 1_500_000 1uy
+                    }
+
+                let before = System.GC.GetAllocatedBytesForCurrentThread()
+                let region = Contours.find map |> List.exactlyOne
+                let bytes = System.GC.GetAllocatedBytesForCurrentThread() - before
+                Expect.equal (region.Area, region.Width, region.Height) (1_500_000L, 1500, 1000) "whole"
+                Expect.isLessThan bytes 2_000_000L "bytes"
+            }
+
             // With work that grows with the square of the map this would not end.
             test "every pixel of a large map of noise lies in one of its many regions" {
                 let map = random 5 1500 1500 2

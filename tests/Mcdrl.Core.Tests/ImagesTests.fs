@@ -148,6 +148,45 @@ let private good =
                     Expect.equal turned.Rgb (Orientation.apply orientation 3 (32, 16) plain.Rgb) "pixels"
                 }
 
+            for tag in 1..8 do
+                test $"orientation {tag} of a PNG's eXIf is applied and recorded, in either order of bytes" {
+                    let plain = Crafted.png 12 7
+
+                    for isBig in [ true; false ] do
+                        let turned = picture (Crafted.withChunk "eXIf" (Crafted.exif isBig tag) plain)
+                        let orientation = Orientation.all[tag - 1]
+                        Expect.equal turned.Orientation orientation "recorded"
+                        Expect.equal (Orientation.exif orientation) tag "by number"
+
+                        Expect.equal
+                            turned.Rgb
+                            (Orientation.apply orientation 3 (12, 7) (picture plain).Rgb)
+                            "pixels"
+                }
+
+            test "a PNG's eXIf that is cut or states nonsense leaves it upright" {
+                for exif in
+                    [
+                        [||]
+                        Array.truncate 13 (Crafted.exif true 3)
+                        Array.truncate 18 (Crafted.exif false 3)
+                        Crafted.exif true 0
+                        Crafted.exif true 9
+                        Array.create 40 0xFFuy
+                    ] do
+                    let got = picture (Crafted.withChunk "eXIf" exif (Crafted.png 12 7))
+                    Expect.equal got.Orientation Orientation.TopLeft "upright"
+            }
+
+            test "a large picture costs its own three bytes a pixel of managed memory, turned or not" {
+                for tag in [ 1; 3 ] do
+                    let file = Crafted.withOrientation tag (Crafted.jpeg 2000 1500)
+                    let before = GC.GetAllocatedBytesForCurrentThread()
+                    let got = picture file
+                    let bytes = float (GC.GetAllocatedBytesForCurrentThread() - before)
+                    Expect.isLessThan (bytes / float (got.Width * got.Height)) 3.5 "bytes a pixel"
+            }
+
             test "path, stream and memory give the same picture, and the header its size" {
                 Crafted.withFolder (fun folder ->
                     let path = Path.Combine(folder, "a b 🙂.jpg")

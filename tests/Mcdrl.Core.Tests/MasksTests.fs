@@ -50,6 +50,23 @@ let tests =
                     "grey and alpha"
             }
 
+            test "a mask that its alpha alone marks is refused, with a threshold too" {
+                let marked = Crafted.pngFile 2 1 8 4 0 [||] [| 0uy; 255uy; 0uy; 255uy; 255uy |]
+                refused [ "alpha" ] marked
+
+                Masks.decodeThreshold limits "mask.png" 128uy (0uy, 255uy) marked
+                |> Outcome.refusedWith 4 [ "alpha" ]
+
+                let opaque = Crafted.pngFile 2 1 8 4 0 [||] [| 0uy; 255uy; 255uy; 255uy; 255uy |]
+                Expect.equal (labels opaque) [| 255; 255 |] "wholly marked and opaque"
+            }
+
+            test "a mask's own EXIF is not used" {
+                let mask = Crafted.indexed 3 1 8 0 false [| 0; 1; 2 |]
+                let turned = Crafted.withChunk "eXIf" (Crafted.exif true 3) mask
+                Expect.equal (labels turned) [| 0; 1; 2 |] "as stored"
+            }
+
             test "real colour, 16 bits, another format and an empty file are refused" {
                 refused [ "colour" ] (Crafted.pngFile 1 1 8 2 0 [||] [| 0uy; 5uy; 5uy; 6uy |])
 

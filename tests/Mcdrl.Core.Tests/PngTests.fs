@@ -57,6 +57,21 @@ let tests =
     testList
         "Png"
         [
+            test "a million empty chunks cost nothing but the reading" {
+                let empty = Crafted.chunk "teXt" [||]
+                let file = Array.zeroCreate<byte>(1_000_000 * empty.Length)
+
+                for index in 0..999_999 do
+                    Array.blit empty 0 file (index * empty.Length) empty.Length
+
+                let whole = Crafted.png 4 4
+                let many = Array.concat [ Array.truncate 33 whole; file; Array.skip 33 whole ]
+                let before = GC.GetAllocatedBytesForCurrentThread()
+                Expect.isOk (Png.verify "x" many) "sound"
+                Expect.isOk (Png.decode ImageLimits.standard "x" many) "decoded"
+                Expect.isLessThan (GC.GetAllocatedBytesForCurrentThread() - before) 1_000_000L "bytes"
+            }
+
             test "the checksum of IEND, as the specification prints it" {
                 Expect.equal (Png.crc "IEND"B 0 4) 0xAE426082u "CRC-32"
             }
@@ -182,7 +197,7 @@ let tests =
             test "16 bits are written as such, the high byte first" {
                 use stream = new IO.MemoryStream()
                 let samples = [| 0us; 1us; 256us; 0xABCDus; 65535us; 513us |]
-                Png.write16 stream 3 2 samples
+                Png.write16 stream 3 2 (fun visit -> samples |> Array.chunkBySize 3 |> Array.iter visit)
                 let bytes = stream.ToArray()
                 Expect.isOk (Png.verify "made" bytes) "whole"
                 Expect.equal (bytes[24], bytes[25]) (16uy, 0uy) "16-bit grey"

@@ -18,7 +18,10 @@ let tests =
 
             Outcome.ok (ProbabilityMaps.write path map)
             use expected = new MemoryStream()
-            Png.write16 expected 3 2 [| 0us; 32768us; 65535us; 0us; 65535us; 6554us |]
+
+            Png.write16 expected 3 2 (fun visit ->
+                List.iter visit [ [| 0us; 32768us; 65535us |]; [| 0us; 65535us; 6554us |] ])
+
             Expect.equal (File.ReadAllBytes path) (expected.ToArray()) "the samples"
 
             ProbabilityMaps.write (Path.Combine(path, "below.png")) map

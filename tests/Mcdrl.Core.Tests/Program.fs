@@ -34,6 +34,7 @@ let private tests () =
         FileLockTests.tests
         ParallelTests.tests
         PngTests.tests
+        JpegTests.tests
         ImagesTests.tests
         MasksTests.tests
         ProbabilityMapsTests.tests

@@ -52,6 +52,7 @@ let private results: DemoResults =
                 Epoch = 7
                 TrainingFrames = 1281
                 FineTunedFrom = None
+                HeldBack = None
             }
         Metrics =
             [

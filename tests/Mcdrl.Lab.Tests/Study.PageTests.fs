@@ -49,7 +49,7 @@ let private scores name (offset: float) : StudyScores =
         TrainingFrames = 111
         Epochs = 12
         BestEpoch = 11
-        ValidationDice = 0.9 + offset
+        ValidationDice = Some(0.9 + offset)
         Seconds = 70.0
     }
 

@@ -49,6 +49,26 @@ let tests =
                         (0.0, 0.0)
                         "share above one level, values that differ"
 
+            testCase "a large picture, resized row by row, is what the matrices give, bit for bit"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let rgb = Array.zeroCreate<byte>(3 * 2300 * 1900)
+                System.Random(5).NextBytes rgb
+
+                let picture: Picture =
+                    {
+                        Width = 2300
+                        Height = 1900
+                        Rgb = rgb
+                        Orientation = Orientation.TopLeft
+                    }
+
+                for height, width in [ 64, 64; 50, 70 ] do
+                    let expected = Resize.bicubic height width (RasterTensors.ofPicture picture)
+                    let found = Resize.picture height width picture
+                    Expect.equal (List.ofArray found.shape) [ 3L; int64 height; int64 width ] "size"
+                    Expect.equal (difference found expected) (0.0, 0.0) "values that differ"
+
             Property.check "weights of a pixel add up to one, within the rounding to 22 bits"
             <| fun (source: int) (target: int) ->
                 let source, target = 1 + abs source % 60, 1 + abs target % 60

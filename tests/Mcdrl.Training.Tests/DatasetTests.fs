@@ -100,6 +100,7 @@ let private description =
                         Classes = [ "polyp"; "a \"serrated\" \\ lesion" ]
                         Values = [ 0uy, 0uy; 7uy, 2uy; 255uy, 1uy ]
                         Threshold = None
+                        MaskOrientation = Some MaskOrientation.Upright
                         Sites =
                             [
                                 {

@@ -8,6 +8,7 @@ let private tests () =
         DatasetTests.tests
         DatasetGroupsTests.tests
         DatasetCheckTests.tests
+        DatasetTurnedTests.tests
         DatasetDigestTests.tests
         DuplicatesTests.tests
         PhantomDatasetTests.tests

@@ -50,7 +50,11 @@ let private interrupted steps (request: TrainRequest) =
 /// Trains to the end, and in two parts, which must come to the same bytes; and compares the bundle's answers with training's.
 let private trainedTwice folder (whole: TrainRequest) =
     let report = Outcome.ok (World.train whole)
-    World.sameScoreButForTies (heldBackDice folder whole) report.ValidationDice "the same answers"
+
+    World.sameScoreButForTies
+        (heldBackDice folder whole)
+        (Option.get report.ValidationDice)
+        "the same answers"
 
     let cut =
         { whole with

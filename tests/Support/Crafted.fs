@@ -208,6 +208,51 @@ let cmykJpeg =
             [| 0uy; 0xFFuy; 0xD9uy |]
         ]
 
+/// A progressive JPEG of 48 x 40 pixels in ten scans, colours and edges in it, made by libjpeg-turbo's cjpeg.
+let progressiveJpeg =
+    [
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA4KCw0LCQ4NDA0QDw4RFiQXFhQUFiwgIRokNC43NjMuMjI6QVNGOj1OPjIySGJJTlZY"
+        "XV5dOEVmbWVabFNbXVn/2wBDAQ8QEBYTFioXFypZOzI7WVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZ"
+        "WVlZWVlZWVn/wgARCAAoADADASIAAhEBAxEB/8QAGQABAQADAQAAAAAAAAAAAAAAAwABAgQF/8QAGAEAAwEBAAAAAAAAAAAAAAAA"
+        "AQIEAwX/2gAMAwEAAhADEAAAAfBdbcE62dQ9CyV83QuF4JO2M6yZxSjR6HFnpKsa0H//xAAaEAEBAAIDAAAAAAAAAAAAAAAAEQIx"
+        "AQMh/9oACAEBAAEFAoiIiIiIiIiIjXERERn5hEREd2v/xAAaEQADAQADAAAAAAAAAAAAAAAAAQIRBBMj/9oACAEDAQE/AYrSK0it"
+        "IrSK07Mlslks5D8mf//EAB0RAAICAgMBAAAAAAAAAAAAAAABAhMDMQQSIoH/2gAIAQIBAT8BcqhyqHKocqhyqO1f0wvZhezjP0f/"
+        "xAAXEAEAAwAAAAAAAAAAAAAAAAABACBA/9oACAEBAAY/As7Yn//EABoQAQEBAAMBAAAAAAAAAAAAAAEAESExUaH/2gAIAQEAAT8h"
+        "KUpSlKUpSlKUpS5o+RSlKU/FFKUpRxZ27f/aAAwDAQACAAMAAAAQaLok2SeB9//EABoRAQEAAgMAAAAAAAAAAAAAAAEAIWERILH/"
+        "2gAIAQMBAT8Q6pJJ0EWTEmJTg16X/8QAHhEAAQUAAgMAAAAAAAAAAAAAAAERMXGBIaFRkfD/2gAIAQIBAT8QtPkFp8gtPkFp8gtP"
+        "kHKiT6CnQU6CjvvJ/8QAHRABAQEBAAEFAAAAAAAAAAAAAGEBESExQXGh8f/aAAgBAQABPxCSSSSSSSSSSSSSSSSTc6ObzG7vEkkk"
+        "knjG5m74Xvr9dSSSSScfdjr4/X//2Q=="
+    ]
+    |> String.concat ""
+    |> Convert.FromBase64String
+
+/// The file up to a byte, and an end marker: what a reader that looks at the end alone takes for whole.
+let endedAt length (jpeg: byte[]) =
+    Array.append (Array.truncate length jpeg) [| 0xFFuy; 0xD9uy |]
+
+/// The PNG file with a chunk put behind its header.
+let withChunk name content (png: byte[]) =
+    Array.concat [ Array.truncate 33 png; chunk name content; Array.skip 33 png ]
+
+/// EXIF data that states an orientation, as PNG's eXIf and JPEG's APP1 hold it, big- or little-endian.
+let exif isBig (tag: int) : byte[] =
+    let number (bytes: byte list) = if isBig then bytes else List.rev bytes
+
+    Array.concat
+        [
+            Encoding.ASCII.GetBytes(if isBig then "MM" else "II")
+            Array.ofList (
+                number [ 0uy; 42uy ]
+                @ number [ 0uy; 0uy; 0uy; 8uy ]
+                @ number [ 0uy; 1uy ]
+                @ number [ 0x01uy; 0x12uy ]
+                @ number [ 0uy; 3uy ]
+                @ number [ 0uy; 0uy; 0uy; 1uy ]
+                @ number [ 0uy; byte tag ]
+                @ [ 0uy; 0uy; 0uy; 0uy; 0uy; 0uy ]
+            )
+        ]
+
 /// The bytes with one bit of the last byte before the tail of `distance` bytes flipped.
 let flip offset (bytes: byte[]) =
     let copy = Array.copy bytes
