@@ -325,10 +325,19 @@ module SegmentFiles =
             Engine.segment engine request.Mode request.Marking picture
             |> Result.map (fun segmentation -> segmentation, None)
 
+    /// An answer that is none is a fault of this image.
+    let private ofImage (target: SegmentTarget) error =
+        match error with
+        | McdrlError.Model _ -> McdrlError.mapWhere (fun where -> $"{target.Input}, {where}") error
+        | other -> other
+
     let private one engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
         result {
             let! picture = Images.read request.Limits target.Input
-            let! segmentation, explanation = answer engine request target picture
+
+            let! segmentation, explanation =
+                answer engine request target picture |> Result.mapError (ofImage target)
+
             let report = report target segmentation explanation
 
             let! report =

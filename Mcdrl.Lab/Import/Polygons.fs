@@ -19,10 +19,17 @@ type internal Polygon =
 /// and `labels.json`, an array of `{ id, name }`.
 [<RequireQualifiedAccess>]
 module internal Polygons =
-    let private limits =
-        { ImageLimits.standard with
-            MaxBytes = 256L * 1024L * 1024L
+    let private bounds =
+        { StrangerJson.standard with
+            MostBytes = 256L * 1024L * 1024L
+            MostTokens = 40_000_000
         }
+
+    /// Corners of one polygon: more than a hand draws.
+    let private mostCorners = 20_000
+
+    /// How far a corner may lie from the picture's first pixel, in pixels.
+    let private farthest = 1e6
 
     /// Some editors begin a UTF-8 file so.
     let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
@@ -43,30 +50,23 @@ module internal Polygons =
         | true, value -> items value
         | false, _ -> []
 
+    let private refuse path what =
+        McdrlError.data $"this can't be read: {what}" path "Give the published file"
+
     let private opened (path: string) (read: JsonElement -> Result<'a, McdrlError>) =
-        Files.readBounded limits.MaxBytes path
+        Files.readBounded bounds.MostBytes path
         |> Result.bind (fun bytes ->
-            try
-                let mark =
-                    if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then
-                        byteOrderMark.Length
-                    else
-                        0
-
-                use document =
-                    JsonDocument.Parse(ReadOnlyMemory(bytes).Slice mark, JsonDocumentOptions(MaxDepth = 32))
-
-                if document.RootElement.ValueKind = JsonValueKind.Array then
-                    read document.RootElement
+            let mark =
+                if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then
+                    byteOrderMark.Length
                 else
-                    Error(McdrlError.data "the file does not hold an array" path "Give the published file")
-            with :? JsonException as problem ->
-                Error(
-                    McdrlError.data
-                        $"this is not valid JSON: {problem.Message}"
-                        path
-                        "Give the published file"
-                ))
+                    0
+
+            StrangerJson.read bounds (refuse path) (ReadOnlyMemory(bytes).Slice mark) (fun root ->
+                if root.ValueKind = JsonValueKind.Array then
+                    read root
+                else
+                    Error(McdrlError.data "the file does not hold an array" path "Give the published file")))
 
     let private names path =
         opened path (fun root ->
@@ -120,14 +120,26 @@ module internal Polygons =
                             | _ -> ()
                     ]
 
-                match found |> List.tryFind (fun polygon -> polygon.Corners.Length < 3) with
-                | Some line ->
+                let refuse (polygon: Polygon) what =
                     Error(
                         McdrlError.data
-                            $"the polygon of image {line.Image} has {line.Corners.Length} corners"
+                            $"the polygon of image {polygon.Image} has {what}"
                             annotations
                             "Give the published file"
                     )
+
+                let isFar (x: float, y: float) =
+                    not (abs x <= farthest && abs y <= farthest)
+
+                let isWrong (polygon: Polygon) =
+                    polygon.Corners.Length < 3
+                    || polygon.Corners.Length > mostCorners
+                    || Array.exists isFar polygon.Corners
+
+                match List.tryFind isWrong found with
+                | Some polygon when Array.exists isFar polygon.Corners ->
+                    refuse polygon $"a corner farther than {farthest} pixels away"
+                | Some polygon -> refuse polygon $"{polygon.Corners.Length} corners, not 3 to {mostCorners}"
                 | None -> Ok found))
 
     /// Twice the surrounded area, in square pixels.

@@ -2,9 +2,7 @@ namespace Mcdrl
 
 open System
 open System.Buffers
-open System.IO
 open System.Text.Json
-open System.Text.Unicode
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -30,6 +28,25 @@ type internal SafetensorsHeader =
 module internal SafetensorsHeader =
     /// The format's own limit on the header, in bytes.
     let largest = 100_000_000L
+
+    /// Tensors of one file: a hundred times what the largest tower and its checkpoint have. More take time and memory that no
+    /// weights are worth.
+    let mostTensors = 100_000
+
+    /// Entries of the string map.
+    let private mostFacts = 10_000
+
+    /// Bytes of a tensor's name.
+    let private longestName = 1_000
+
+    /// The header's bounds as JSON: room for `mostTensors` of all the axes that one may have.
+    let private bounds: JsonBounds =
+        {
+            MostBytes = largest
+            MostTokens = 40 * mostTensors
+            MostDepth = 8
+            Repeats = false
+        }
 
     /// More axes than any weight has, and few enough for every tensor operation.
     let private mostAxes = 16
@@ -95,9 +112,20 @@ module internal SafetensorsHeader =
         | _ -> None
 
     let private entry path dataLength (item: JsonProperty) =
-        let where = $"{path}, tensor \"{item.Name}\""
+        let shown =
+            if item.Name.Length > longestName then
+                item.Name[..99] + "…"
+            else
+                item.Name
+
+        let where = $"{path}, tensor \"{shown}\""
 
         result {
+            do!
+                Result.requireTrue
+                    (fault where $"its name has more than {longestName} characters")
+                    (item.Name.Length <= longestName)
+
             do!
                 Result.requireTrue
                     (fault where "its description is not a JSON object")
@@ -110,7 +138,10 @@ module internal SafetensorsHeader =
                             field.Name
                 ]
 
-            do! Result.requireEmpty (fault where $"""unknown fields: {String.concat ", " unknown}""") unknown
+            do!
+                Result.requireEmpty
+                    (fault where $"""unknown fields: {unknown |> List.truncate 3 |> String.concat ", "}""")
+                    unknown
 
             let! dtypeText =
                 property "dtype" item.Value
@@ -181,6 +212,8 @@ module internal SafetensorsHeader =
         | None -> Ok Map.empty
         | Some map when map.ValueKind <> JsonValueKind.Object ->
             Error(fault path "__metadata__ is not a JSON object")
+        | Some map when map.GetPropertyCount() > mostFacts ->
+            Error(fault path $"__metadata__ has {map.GetPropertyCount()} entries, more than {mostFacts}")
         | Some map ->
             map.EnumerateObject()
             |> Seq.toList
@@ -237,6 +270,13 @@ module internal SafetensorsHeader =
                     (fault path "the header is not a JSON object")
                     (root.ValueKind = JsonValueKind.Object)
 
+            do!
+                Result.requireTrue
+                    (fault
+                        path
+                        $"the header describes {root.GetPropertyCount()} tensors, more than {mostTensors}")
+                    (root.GetPropertyCount() <= mostTensors + 1)
+
             let! metadata = metadata path root
 
             let described =
@@ -274,25 +314,11 @@ module internal SafetensorsHeader =
         (dataLength: int64)
         (text: ReadOnlyMemory<byte>)
         : Result<SafetensorsHeader, McdrlError> =
-        if not (Utf8.IsValid text.Span) then
-            Error(fault path "the header is not UTF-8")
-        else
-            let options =
-                JsonDocumentOptions(
-                    AllowDuplicateProperties = false,
-                    AllowTrailingCommas = false,
-                    MaxDepth = 8
-                )
-
-            try
-                use document = JsonDocument.Parse(text, options)
-                interpret path dataLength document.RootElement
-            with
-            | :? JsonException as problem ->
-                Error(fault path $"the header is not strict JSON: {problem.Message}")
-            // A lone surrogate written as \uD800 passes the parser and fails when the text is asked for.
-            | :? InvalidOperationException as problem ->
-                Error(fault path $"the header has text that is not Unicode: {problem.Message}")
+        StrangerJson.read
+            bounds
+            (fun what -> fault path $"the header can't be read: {what}")
+            text
+            (interpret path dataLength)
 
     /// The header's bytes, padded with spaces to a multiple of 8. Equal headers give equal bytes.
     let render (header: SafetensorsHeader) : byte array =

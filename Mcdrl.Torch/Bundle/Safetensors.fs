@@ -66,7 +66,7 @@ module Safetensors =
 
     /// A NaN or an infinity makes the sum one, and the sum needs no memory; only a sum that overflowed needs a look at
     /// every element.
-    let private isFinite (tensor: Tensor) =
+    let isFinite (tensor: Tensor) =
         use _scope = torch.NewDisposeScope()
 
         Double.IsFinite(tensor.sum().to_type(torch.ScalarType.Float64).ToDouble())

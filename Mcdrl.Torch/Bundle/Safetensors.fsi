@@ -38,6 +38,9 @@ module Safetensors =
     val internal readDigested:
         options: SafetensorsOptions -> path: string -> Result<SafetensorsContent * string, McdrlError>
 
+    /// Whether a floating-point tensor holds numbers alone, no NaN and no infinity.
+    val internal isFinite: tensor: Tensor -> bool
+
     /// Names and shapes of a file's tensors by its checked header alone, before memory is given to any.
     val shapes: path: string -> Result<Map<string, int64 list>, McdrlError>
 

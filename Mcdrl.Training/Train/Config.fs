@@ -31,10 +31,11 @@ module Config =
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =
-        try
-            JsonNode.Parse text
-        with :? JsonException ->
-            JsonValue.Create text
+        let refuse what = McdrlError.usage what text "Correct it"
+
+        match StrangerJson.readText StrangerJson.standard refuse text (fun root -> Ok(root.GetRawText())) with
+        | Ok json -> JsonNode.Parse json
+        | Error _ -> JsonValue.Create text
 
     let private assign (root: JsonObject) (assignment: string) : Result<unit, McdrlError> =
         let unknown () =

@@ -226,6 +226,7 @@ module Trainer =
                     }
                 ]
             Files = Map.empty
+            Sha256 = None
         }
 
     let private priorOf (settings: MethodSettings) (texts: Texts) =
@@ -243,7 +244,8 @@ module Trainer =
                     McdrlError.model "no epoch was ever validated" folder "Set optimiser.epochs to at least 1"
                 )
 
-            let! _, leaves = Checkpoint.read (Run.bestFile folder)
+            let! facts, leaves = Checkpoint.read (Run.bestFile folder)
+            do! Run.requireOwn (Run.bestFile folder) identity facts
             let network, tower, rival = TrainState.withLeaves leaves state
             use _noGrad = torch.no_grad ()
             let network, texts = Prior.settled network loop.Texts
@@ -377,6 +379,7 @@ module Trainer =
             let loop =
                 {
                     Request = request
+                    Identity = identity
                     Texts = texts
                     Training = trainingViews
                     Validation = validationViews
@@ -391,7 +394,7 @@ module Trainer =
 
             let! state =
                 if resume then
-                    TrainState.restore (Run.checkpointFile request.Out) state
+                    TrainState.restore (Run.checkpointFile request.Out) identity state
                     |> Result.map (fun state ->
                         // A run that was made longer may intervene now, which its best epoch so far didn't.
                         { state with

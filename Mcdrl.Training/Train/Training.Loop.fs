@@ -9,6 +9,8 @@ open TorchSharp
 type internal TrainingLoop =
     {
         Request: TrainRequest
+        /// What identifies the run.
+        Identity: RunIdentity
         Texts: Texts
         Training: Views
         Validation: Views
@@ -177,7 +179,7 @@ module internal TrainingLoop =
             )
 
         let save state =
-            TrainState.save (Run.checkpointFile loop.Request.Out) state
+            TrainState.save (Run.checkpointFile loop.Request.Out) loop.Identity state
 
         let rec go index (losses: float list) (dices: float list) (state: TrainState) =
             if index = batches.Length then
@@ -238,7 +240,10 @@ module internal TrainingLoop =
 
         let kept =
             if better then
-                Checkpoint.write (Run.bestFile loop.Request.Out) Map.empty (TrainState.kept state)
+                Checkpoint.write
+                    (Run.bestFile loop.Request.Out)
+                    (Run.facts loop.Identity)
+                    (TrainState.kept state)
             else
                 Ok()
 
@@ -252,7 +257,7 @@ module internal TrainingLoop =
                 else
                     state
 
-            TrainState.save (Run.checkpointFile loop.Request.Out) state
+            TrainState.save (Run.checkpointFile loop.Request.Out) loop.Identity state
             |> Result.map (fun () -> state))
 
     /// Runs the epochs that are still to be done. A cancelled run leaves a checkpoint at the step it had reached.

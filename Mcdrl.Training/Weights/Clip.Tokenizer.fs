@@ -6,7 +6,6 @@ open System.IO
 open System.IO.Compression
 open System.Net
 open System.Text
-open System.Text.Json
 open System.Text.RegularExpressions
 open FsToolkit.ErrorHandling
 open Microsoft.ML.Tokenizers
@@ -35,6 +34,12 @@ module ClipTokenizer =
     /// Larger than any CLIP vocabulary when unpacked; stops a file that unpacks without end.
     let private largestText = 64 * 1024 * 1024
 
+    /// Ten times what CLIP's vocabularies have.
+    let private mostTokens = 500_000
+
+    /// Characters of a token.
+    let private longestToken = 1_000
+
     let private damaged path what =
         McdrlError.model what path "Fetch the vocabulary file that belongs to the weights again"
 
@@ -48,6 +53,33 @@ module ClipTokenizer =
 
     let private create path (vocabulary: (string * int) list) (merges: string list) =
         result {
+            do!
+                Result.requireTrue
+                    (damaged path $"it has {vocabulary.Length} tokens, more than {mostTokens}")
+                    (vocabulary.Length <= mostTokens)
+
+            do!
+                Result.requireTrue
+                    (damaged path $"it has {merges.Length} merges, more than {mostTokens}")
+                    (merges.Length <= mostTokens)
+
+            do!
+                vocabulary
+                |> List.tryFind (fun (token, id) -> id < 0 || id >= mostTokens || token.Length > longestToken)
+                |> Option.map (fun (token, id) ->
+                    damaged
+                        path
+                        $"a token of {token.Length} characters has the id {id}; ids lie between 0 and {mostTokens - 1}, and tokens have up to {longestToken} characters")
+                |> Option.map Error
+                |> Option.defaultValue (Ok())
+
+            do!
+                vocabulary
+                |> List.countBy snd
+                |> List.tryFind (fun (_, count) -> count > 1)
+                |> Option.map (fun (id, count) -> Error(damaged path $"{count} tokens have the id {id}"))
+                |> Option.defaultValue (Ok())
+
             let ids = dict vocabulary
 
             let! start, stop =
@@ -174,19 +206,18 @@ module ClipTokenizer =
             let! merges = mergesOf mergesPath None text
 
             let! vocabulary =
-                try
-                    use document =
-                        JsonDocument.Parse(json, JsonDocumentOptions(AllowDuplicateProperties = false))
-
-                    Ok
-                        [
-                            for item in document.RootElement.EnumerateObject() do
-                                item.Name, item.Value.GetInt32()
-                        ]
-                with
-                | :? JsonException as problem -> Error(damaged vocabularyPath problem.Message)
-                | :? InvalidOperationException as problem -> Error(damaged vocabularyPath problem.Message)
-                | :? FormatException as problem -> Error(damaged vocabularyPath problem.Message)
+                StrangerJson.readText
+                    { StrangerJson.standard with
+                        MostBytes = int64 largestText
+                    }
+                    (damaged vocabularyPath)
+                    json
+                    (fun root ->
+                        Ok
+                            [
+                                for item in root.EnumerateObject() do
+                                    item.Name, item.Value.GetInt32()
+                            ])
 
             return! create vocabularyPath vocabulary merges
         }

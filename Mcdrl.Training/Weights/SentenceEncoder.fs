@@ -12,8 +12,11 @@ open TorchSharp
 /// read as weights.
 [<RequireQualifiedAccess>]
 module SentenceEncoder =
-    /// Larger than any configuration or vocabulary of a BERT.
-    let private largestText = 32_000_000L
+    /// More than any configuration or vocabulary of a BERT has.
+    let private bounds =
+        { StrangerJson.standard with
+            MostBytes = 32_000_000L
+        }
 
     let private another =
         "Use a BERT of Hugging Face with mean pooling, such as sentence-transformers/all-MiniLM-L6-v2"
@@ -24,15 +27,8 @@ module SentenceEncoder =
             McdrlError.model what path "Fetch the folder of the sentence encoder again"
 
         if File.Exists path then
-            Files.readBounded largestText path
-            |> Result.bind (fun bytes ->
-                try
-                    use document = JsonDocument.Parse(ReadOnlyMemory bytes)
-                    read document.RootElement
-                with
-                | :? JsonException as problem -> Error(damaged problem.Message)
-                | :? InvalidOperationException as problem -> Error(damaged problem.Message)
-                | :? FormatException as problem -> Error(damaged problem.Message))
+            Files.readBounded bounds.MostBytes path
+            |> Result.bind (fun bytes -> StrangerJson.read bounds damaged (ReadOnlyMemory bytes) read)
         else
             Error(damaged "there is no such file")
 
@@ -100,7 +96,7 @@ module SentenceEncoder =
 
     /// Tokens of `vocab.txt`, one a line.
     let private ofLines (path: string) =
-        Files.readBounded largestText path
+        Files.readBounded bounds.MostBytes path
         |> Result.map (fun bytes ->
             let lines = Encoding.UTF8.GetString(bytes).TrimEnd('\n', '\r').Split '\n'
 
