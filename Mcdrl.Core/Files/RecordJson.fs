@@ -273,7 +273,10 @@ module RecordJson =
             (ReadOnlyMemory json)
             (ofRoot<'T> origin)
 
+    /// `parse` for a file of up to `most` bytes.
+    let ofFileWithin<'T> (most: int64) (path: string) : Result<'T, McdrlError> =
+        StrangerJson.ofFile { bounds with MostBytes = most } (refuse path) path (ofRoot<'T> path)
+
     /// `parse` for a file.
     let ofFile<'T> (path: string) : Result<'T, McdrlError> =
-        Files.readBounded bounds.MostBytes path
-        |> Result.bind (parseBytes<'T> bounds.MostBytes path)
+        ofFileWithin<'T> bounds.MostBytes path

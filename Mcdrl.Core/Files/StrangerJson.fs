@@ -112,6 +112,11 @@ module StrangerJson =
         | Some bytes -> read bounds refuse (ReadOnlyMemory bytes) read'
         | None -> Error(refuse "it has half a surrogate pair")
 
+    /// `read` for a file, as editors write text: UTF-8 with or without a byte order mark, or UTF-16 with one.
+    let ofFile bounds (refuse: string -> McdrlError) (path: string) read' =
+        Files.readText bounds.MostBytes path
+        |> Result.bind (fun text -> readText bounds refuse text read')
+
     /// A list of texts and of nothing else.
     let texts (refuse: string -> McdrlError) (text: string) : Result<string list, McdrlError> =
         readText standard refuse text (fun root ->

@@ -118,7 +118,7 @@ module Images =
 
     /// Decodes an image file.
     let read limits (path: string) : Result<Picture, McdrlError> =
-        Files.readBounded limits.MaxBytes path |> Result.bind (decode limits path)
+        Files.read limits.MaxBytes path |> Result.bind (decode limits path)
 
     /// Decodes an image from a stream, read to its end or to the byte limit.
     let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
@@ -146,7 +146,7 @@ module Images =
 
     /// The upright size and orientation that an image file's header claims; no pixel is decoded.
     let header limits (path: string) : Result<ImageHeader, McdrlError> =
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
             opened limits path bytes (fun codec ->
                 let orientation = ofOrigin codec.EncodedOrigin

@@ -74,11 +74,11 @@ module Masks =
 
     /// `decode` for a file.
     let read limits (path: string) =
-        Files.readBounded limits.MaxBytes path |> Result.bind (decode limits path)
+        Files.read limits.MaxBytes path |> Result.bind (decode limits path)
 
     /// `decodeThreshold` for a file.
     let readThreshold limits threshold values (path: string) =
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.bind (decodeThreshold limits path threshold values)
 
     /// Writes a map as an 8-bit grey PNG: the sample is the label.

@@ -53,6 +53,12 @@ module McdrlError =
     let resource what where fix =
         McdrlError.Resource(fault what where fix)
 
+    /// A fault of data as one of a model: of a file that was to be one.
+    let asModel error =
+        match error with
+        | McdrlError.Data fault -> McdrlError.Model fault
+        | other -> other
+
     /// One error for one or more; `None` for none.
     let ofList errors =
         match errors with
@@ -106,12 +112,12 @@ module McdrlError =
         | McdrlError.Cancelled -> 130
         | McdrlError.Several(first, _) -> exitCode first
 
-    /// One line a fault: `where: what. fix`.
+    /// One line a fault: `where: what. fix`; what a stranger put into it is made visible (`Printable`).
     let rec describe error =
         match error with
         | McdrlError.Usage fault
         | McdrlError.Model fault
         | McdrlError.Data fault
-        | McdrlError.Resource fault -> $"{fault.Where}: {fault.What}. {fault.Fix}."
+        | McdrlError.Resource fault -> Printable.line $"{fault.Where}: {fault.What}. {fault.Fix}."
         | McdrlError.Cancelled -> "Cancelled."
         | McdrlError.Several _ -> flatten error |> List.map describe |> String.concat "\n"

@@ -119,7 +119,7 @@ module internal ImportMasks =
                 "Give the published mask"
 
     let private numbers limits (path: string) =
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
             if Tiff.isTiff bytes then
                 Tiff.decode limits path bytes

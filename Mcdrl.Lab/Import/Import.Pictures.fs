@@ -55,7 +55,7 @@ module internal ImportPictures =
 
     /// Reads a picture file.
     let read limits (path: string) : Result<ImportedPicture, McdrlError> =
-        Files.readBounded limits.MaxBytes path
+        Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
             if Tiff.isTiff bytes then
                 Tiff.decode limits path bytes |> Result.map ofTiff

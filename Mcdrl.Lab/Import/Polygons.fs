@@ -1,7 +1,5 @@
 namespace Mcdrl
 
-open System
-open System.IO
 open System.Text.Json
 
 /// A polygon drawn around something in an image, in pixels of the image; pixel (0, 0) has its centre at (0, 0).
@@ -31,9 +29,6 @@ module internal Polygons =
     /// How far a corner may lie from the picture's first pixel, in pixels.
     let private farthest = 1e6
 
-    /// Some editors begin a UTF-8 file so.
-    let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
-
     let private text (element: JsonElement) (name: string) =
         match element.TryGetProperty name with
         | true, value when value.ValueKind = JsonValueKind.String -> Option.ofObj (value.GetString())
@@ -54,19 +49,11 @@ module internal Polygons =
         McdrlError.data $"this can't be read: {what}" path "Give the published file"
 
     let private opened (path: string) (read: JsonElement -> Result<'a, McdrlError>) =
-        Files.readBounded bounds.MostBytes path
-        |> Result.bind (fun bytes ->
-            let mark =
-                if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then
-                    byteOrderMark.Length
-                else
-                    0
-
-            StrangerJson.read bounds (refuse path) (ReadOnlyMemory(bytes).Slice mark) (fun root ->
-                if root.ValueKind = JsonValueKind.Array then
-                    read root
-                else
-                    Error(McdrlError.data "the file does not hold an array" path "Give the published file")))
+        StrangerJson.ofFile bounds (refuse path) path (fun root ->
+            if root.ValueKind = JsonValueKind.Array then
+                read root
+            else
+                Error(McdrlError.data "the file does not hold an array" path "Give the published file"))
 
     let private names path =
         opened path (fun root ->

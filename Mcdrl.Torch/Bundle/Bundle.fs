@@ -215,7 +215,7 @@ module Bundle =
         let path = Path.Combine(folder, manifestName)
 
         if File.Exists path then
-            Files.readBounded largestManifest path
+            Files.read largestManifest path
             |> Result.mapError asModelFault
             |> Result.bind (parseManifest path)
         else

@@ -28,14 +28,15 @@ module Safetensors =
     let private opened (path: string) (work: Stream -> Result<'a, McdrlError>) =
         if Directory.Exists path then
             Error(McdrlError.model "it is a folder" path "Name the .safetensors file inside it")
-        elif not (File.Exists path) then
+        elif not (Path.Exists path) then
             Error(McdrlError.model "there is no such file" path "Check the path")
         else
-            Files.attempt path (fun () ->
-                use stream =
-                    new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize)
-
-                work stream)
+            Files.openRead path
+            |> Result.mapError McdrlError.asModel
+            |> Result.bind (fun stream ->
+                Files.attempt path (fun () ->
+                    use stream = stream
+                    work stream))
             |> Result.bind id
 
     /// The checked header and the position of the first data byte; `stream` is left there.

@@ -339,17 +339,10 @@ module DatasetDescription =
     let parse (path: string) (text: string) : Result<DatasetDescription, McdrlError list> =
         readWith path (fun refuse -> StrangerJson.readText bounds refuse text)
 
-    /// `parse` for a text's bytes.
-    let parseBytes (path: string) (text: byte[]) : Result<DatasetDescription, McdrlError list> =
-        readWith path (fun refuse -> StrangerJson.read bounds refuse (System.ReadOnlyMemory text))
-
     /// Reads `dataset.json` of the dataset's folder (at most 1 MiB).
     let load (folder: string) : Result<DatasetDescription, McdrlError list> =
         let path = Path.Combine(folder, "dataset.json")
-
-        Files.readBounded largest path
-        |> Result.mapError List.singleton
-        |> Result.bind (parseBytes path)
+        readWith path (fun refuse -> StrangerJson.ofFile bounds refuse path)
 
     /// A dataset as Mcdrl writes them: `SITE/images` and `SITE/masks`, and masks whose values are the labels.
     let ofSites (name: string) (classes: string list) (sites: string list) : DatasetDescription =

@@ -56,31 +56,6 @@ module DatasetPairs =
 
         next (runs left) (runs right)
 
-    /// The path with every symbolic link on the way replaced by what it points to; `None` for a loop.
-    let private realPath (path: string) =
-        let rec resolve links (walked: string) (parts: string list) =
-            match parts with
-            | [] -> Some walked
-            | _ when links > 40 -> None
-            | part :: rest ->
-                let here = Path.Combine(walked, part)
-
-                match FileInfo(here).LinkTarget with
-                | null -> resolve links here rest
-                | target -> split (links + 1) (Path.GetFullPath(target, walked)) rest
-
-        and split links (full: string) rest =
-            let root = Path.GetPathRoot full |> Option.ofObj |> Option.defaultValue "/"
-
-            let parts =
-                full
-                    .Substring(root.Length)
-                    .Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries)
-
-            resolve links root (List.ofArray parts @ rest)
-
-        split 0 (Path.GetFullPath path) []
-
     /// The real path of `relative` under `root` (itself a real path), if it lies there.
     let private inside (root: string) (relative: string) =
         let outside what =
@@ -94,7 +69,7 @@ module DatasetPairs =
         if relative = "" || relative.Contains '\000' || Path.IsPathRooted relative then
             outside "this is not a path relative to the dataset"
         else
-            match realPath (Path.Combine(root, relative)) with
+            match FileIdentity.realPath (Path.Combine(root, relative)) with
             | None -> outside "the path is a loop of symbolic links"
             | Some real when
                 real = root
@@ -116,7 +91,7 @@ module DatasetPairs =
             else
                 path
 
-        match realPath folder with
+        match FileIdentity.realPath folder with
         | Some real when Directory.Exists real -> Ok real
         | _ -> Error(McdrlError.data "the dataset's folder does not exist" path "Check the path")
 

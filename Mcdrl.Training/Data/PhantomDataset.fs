@@ -144,15 +144,13 @@ module PhantomDataset =
             | McdrlError.Usage fault -> McdrlError.Data fault
             | other -> other
 
-        Files.readBounded largestScenes path
-        |> Result.bind (fun bytes ->
-            RecordJson.parseBytes<PhantomScenes> largestScenes path bytes
-            |> Result.mapError (fun problems ->
-                problems
-                |> McdrlError.flatten
-                |> List.map asData
-                |> McdrlError.ofList
-                |> Option.defaultValue problems))
+        RecordJson.ofFileWithin<PhantomScenes> largestScenes path
+        |> Result.mapError (fun problems ->
+            problems
+            |> McdrlError.flatten
+            |> List.map asData
+            |> McdrlError.ofList
+            |> Option.defaultValue problems)
         |> Result.bind (fun found ->
             let faults =
                 found.Frames

@@ -21,13 +21,18 @@ module Config =
             use reader = new StreamReader(stream)
             Ok(reader.ReadToEnd())
 
+    /// Whatever is wrong with a configuration file is a fault of the call.
+    let private asUsage error =
+        match error with
+        | McdrlError.Data fault
+        | McdrlError.Resource fault -> McdrlError.Usage fault
+        | other -> other
+
     let private fileText path =
-        if not (File.Exists path) then
+        if not (Path.Exists path) then
             Error(McdrlError.usage "the file does not exist" path "Name a configuration file")
-        elif FileInfo(path).Length > 1_000_000L then
-            Error(McdrlError.usage "the file is larger than 1 MB" path "Name a configuration file")
         else
-            Files.attempt path (fun () -> File.ReadAllText path)
+            Files.readText 1_000_000L path |> Result.mapError asUsage
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =

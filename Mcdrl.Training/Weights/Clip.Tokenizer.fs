@@ -119,37 +119,35 @@ module ClipTokenizer =
                 }
         }
 
-    /// A text file, packed by gzip or not.
-    let private unpack (path: string) =
-        Files.attempt path (fun () ->
-            try
-                use file = File.OpenRead path
-
-                use content: Stream =
-                    if path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) then
-                        new GZipStream(file, CompressionMode.Decompress)
-                    else
-                        file
-
-                use held = new MemoryStream()
-                let buffer = Array.zeroCreate<byte> 65536
-                let mutable read = content.Read buffer
-
-                while read > 0 && held.Length <= int64 largestText do
-                    held.Write(buffer, 0, read)
-                    read <- content.Read buffer
-
-                if held.Length > int64 largestText then
-                    Error(damaged path $"it unpacks to more than {largestText} bytes")
+    /// A text's bytes, packed by gzip where the name says so.
+    let private unpack (path: string) (file: Stream) =
+        try
+            use content: Stream =
+                if path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) then
+                    new GZipStream(file, CompressionMode.Decompress)
                 else
-                    Ok(Encoding.UTF8.GetString(held.GetBuffer(), 0, int held.Length))
-            with :? InvalidDataException as problem ->
-                Error(damaged path problem.Message))
-        |> Result.bind id
+                    file
+
+            use held = new MemoryStream()
+            let buffer = Array.zeroCreate<byte> 65536
+            let mutable read = content.Read buffer
+
+            while read > 0 && held.Length <= int64 largestText do
+                held.Write(buffer, 0, read)
+                read <- content.Read buffer
+
+            if held.Length > int64 largestText then
+                Error(damaged path $"it unpacks to more than {largestText} bytes")
+            else
+                Files.text path (held.ToArray()) |> Result.mapError McdrlError.asModel
+        with :? InvalidDataException as problem ->
+            Error(damaged path problem.Message)
 
     let private readText path =
-        if File.Exists path then
-            unpack path
+        if Path.Exists path then
+            Files.openRead path
+            |> Result.mapError McdrlError.asModel
+            |> Result.bind (fun file -> Files.attempt path (fun () -> unpack path file) |> Result.bind id)
         else
             Error(damaged path "there is no such file")
 
@@ -198,12 +196,10 @@ module ClipTokenizer =
             return! create path (List.mapi (fun id token -> token, id) tokens) merges
         }
 
-    /// Hugging Face's pair of files: tokens with their ids as a JSON object, merges as text.
-    let ofVocabulary (vocabularyPath: string) (mergesPath: string) : Result<ClipTokenizer, McdrlError> =
+    /// The tokenizer of a JSON object of tokens with their ids and the text of the merges; the paths name them in errors.
+    let internal parse (vocabularyPath: string) (json: string) (mergesPath: string) (mergesText: string) =
         result {
-            let! json = readText vocabularyPath
-            let! text = readText mergesPath
-            let! merges = mergesOf mergesPath None text
+            let! merges = mergesOf mergesPath None mergesText
 
             let! vocabulary =
                 StrangerJson.readText
@@ -220,6 +216,14 @@ module ClipTokenizer =
                             ])
 
             return! create vocabularyPath vocabulary merges
+        }
+
+    /// Hugging Face's pair of files: tokens with their ids as a JSON object, merges as text.
+    let ofVocabulary (vocabularyPath: string) (mergesPath: string) : Result<ClipTokenizer, McdrlError> =
+        result {
+            let! json = readText vocabularyPath
+            let! merges = readText mergesPath
+            return! parse vocabularyPath json mergesPath merges
         }
 
     let private clean (text: string) =

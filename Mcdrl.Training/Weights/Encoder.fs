@@ -287,7 +287,7 @@ module Encoder =
     let private largestPrompts = 16_000_000L
 
     let private promptsOf (path: string) =
-        Files.readBounded largestPrompts path
+        Files.read largestPrompts path
         |> Result.bind (fun bytes ->
             let lines =
                 Text.Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF').Split '\n'

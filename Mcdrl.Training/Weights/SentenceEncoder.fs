@@ -27,8 +27,7 @@ module SentenceEncoder =
             McdrlError.model what path "Fetch the folder of the sentence encoder again"
 
         if File.Exists path then
-            Files.readBounded bounds.MostBytes path
-            |> Result.bind (fun bytes -> StrangerJson.read bounds damaged (ReadOnlyMemory bytes) read)
+            StrangerJson.ofFile bounds damaged path read |> Result.mapError McdrlError.asModel
         else
             Error(damaged "there is no such file")
 
@@ -96,9 +95,10 @@ module SentenceEncoder =
 
     /// Tokens of `vocab.txt`, one a line.
     let private ofLines (path: string) =
-        Files.readBounded bounds.MostBytes path
-        |> Result.map (fun bytes ->
-            let lines = Encoding.UTF8.GetString(bytes).TrimEnd('\n', '\r').Split '\n'
+        Files.readText bounds.MostBytes path
+        |> Result.mapError McdrlError.asModel
+        |> Result.map (fun text ->
+            let lines = text.TrimEnd('\n', '\r').Split '\n'
 
             [ for line in lines -> line.TrimEnd '\r' ])
 

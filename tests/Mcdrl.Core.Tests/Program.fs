@@ -4,6 +4,11 @@ open Expecto
 
 let private tests () =
     [
+        PrintableTests.tests
+        FileNameTests.tests
+        FileIdentityTests.tests
+        FilesTests.tests
+        GuardTests.tests
         SeedTests.tests
         RastersTests.tests
         MarginalisationTests.tests
