@@ -60,13 +60,13 @@ module OnnxEngine =
     /// Bytes of an exported file: Protocol Buffers' own limit of a message.
     let private largest = int64 Array.MaxLength
 
-    let private stated path (session: InferenceSession) key =
-        match session.ModelMetadata.CustomMetadataMap.TryGetValue key with
+    let private stated path (metadata: IReadOnlyDictionary<string, string>) key =
+        match metadata.TryGetValue key with
         | true, text -> Ok text
         | false, _ -> Error(foreign path $"its metadata has no `{key}`")
 
-    let private names path session key =
-        stated path session key
+    let private names path metadata key =
+        stated path metadata key
         |> Result.bind (StrangerJson.texts (fun what -> foreign path $"its `{key}` can't be used: {what}"))
 
     let private requireNone path key faults =
@@ -113,16 +113,19 @@ module OnnxEngine =
             do! optional OnnxContract.influence [ -1; facts.Conditions.Length ]
         }
 
-    /// The facts that a file states, each within its bounds, and as its ports have them.
-    let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
+    /// The facts that a file's metadata state, each within its bounds.
+    let internal factsOf
+        (path: string)
+        (metadata: IReadOnlyDictionary<string, string>)
+        : Result<OnnxFacts, McdrlError> =
         result {
-            let! classes = names path session "classes"
+            let! classes = names path metadata "classes"
             do! requireNone path "classes" (ModelLimits.classFaults classes)
-            let! conditions = names path session "conditions"
+            let! conditions = names path metadata "conditions"
             do! requireNone path "conditions" (ModelLimits.conditionFaults conditions)
 
             let! mode =
-                stated path session "mode"
+                stated path metadata "mode"
                 |> Result.bind (
                     Marginalisation.parse >> Result.mapError (McdrlError.describe >> foreign path)
                 )
@@ -134,14 +137,14 @@ module OnnxEngine =
                 )
 
             let! minArea =
-                match session.ModelMetadata.CustomMetadataMap.TryGetValue OnnxContract.minArea with
+                match metadata.TryGetValue OnnxContract.minArea with
                 | false, _ -> Ok None
                 | true, text ->
                     match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
                     | true, share when share >= 0.0 && share <= 0.1 -> Ok(Some share)
                     | _ -> Error(foreign path $"its `{OnnxContract.minArea}` is \"{text}\"")
 
-            let! sideText = stated path session "input_size"
+            let! sideText = stated path metadata "input_size"
 
             let! side =
                 match Int32.TryParse(sideText, NumberStyles.None, CultureInfo.InvariantCulture) with
@@ -151,18 +154,26 @@ module OnnxEngine =
             do! requireNone path "input_size" (ModelLimits.sideFaults side)
             do! requireNone path "input_size" (ModelLimits.answerFaults classes.Length conditions.Length side)
 
-            let facts: OnnxFacts =
+            return
                 {
-                    Classes = classes
-                    Conditions =
-                        if session.OutputMetadata.ContainsKey OnnxContract.influence then
-                            conditions
-                        else
-                            []
+                    OnnxFacts.Classes = classes
+                    Conditions = conditions
                     Mode = mode
                     InputSize = side
                     MinArea = minArea
                 }
+        }
+
+    /// The facts that a file states, as its ports have them.
+    let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
+        result {
+            let! stated = factsOf path session.ModelMetadata.CustomMetadataMap
+
+            let facts =
+                if session.OutputMetadata.ContainsKey OnnxContract.influence then
+                    stated
+                else
+                    { stated with Conditions = [] }
 
             do! checkPorts path session facts
             return facts

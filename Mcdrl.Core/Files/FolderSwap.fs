@@ -26,10 +26,7 @@ module FolderSwap =
     /// The folder that a path leads to through links.
     let private real (folder: string) =
         let full = Path.TrimEndingDirectorySeparator(Path.GetFullPath folder)
-
-        match Directory.ResolveLinkTarget(full, true) with
-        | null -> full
-        | target -> target.FullName
+        FileIdentity.realPath full |> Option.defaultValue full
 
     /// Moves what `from` holds and `into` doesn't.
     let private keepOthers (from: string) (into: string) =

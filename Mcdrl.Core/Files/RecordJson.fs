@@ -278,5 +278,4 @@ module RecordJson =
         StrangerJson.ofFile { bounds with MostBytes = most } (refuse path) path (ofRoot<'T> path)
 
     /// `parse` for a file.
-    let ofFile<'T> (path: string) : Result<'T, McdrlError> =
-        ofFileWithin<'T> bounds.MostBytes path
+    let ofFile<'T> (path: string) : Result<'T, McdrlError> = ofFileWithin<'T> bounds.MostBytes path

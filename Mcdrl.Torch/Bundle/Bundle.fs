@@ -137,9 +137,24 @@ module Bundle =
     let write folder model =
         writeStored WeightStorage.F32 folder model
 
-    /// A fault of the manifest is a fault of the model file.
-    let private asModelFault error =
-        McdrlError.model (McdrlError.describe error) manifestName "Copy the model again, whole"
+    /// Faults of the manifest are faults of the model file; `place` is where each is.
+    let private asModelFaults (place: string -> string) error =
+        let one single =
+            match single with
+            | McdrlError.Usage fault
+            | McdrlError.Data fault
+            | McdrlError.Resource fault
+            | McdrlError.Model fault ->
+                McdrlError.model fault.What (place fault.Where) "Copy the model again, whole"
+            | McdrlError.Cancelled
+            | McdrlError.Several _ -> single
+
+        McdrlError.flatten error
+        |> List.map one
+        |> McdrlError.ofList
+        |> Option.defaultValue error
+
+    let private asModelFault error = asModelFaults id error
 
     /// What a manifest says of its layout, before anything else is asked of it.
     let private formatOf (text: byte[]) : int option =
@@ -195,7 +210,10 @@ module Bundle =
                     | Some _
                     | None -> Ok()
 
-                let! _ = Settings.validate manifest.Settings |> Result.mapError asModelFault
+                let! _ =
+                    Settings.validate manifest.Settings
+                    |> Result.mapError (asModelFaults (fun key -> $"{path}: settings.{key}"))
+
 
                 do!
                     Manifest.faults [ weightsName; textName; cardName ] manifest

@@ -40,7 +40,7 @@ module Safetensors =
             |> Result.bind id
 
     /// The checked header and the position of the first data byte; `stream` is left there.
-    let private readHeader path (stream: Stream) =
+    let readHeader path (stream: Stream) =
         result {
             let length = stream.Length
             do! Result.requireTrue (damaged path $"{length} bytes are too few for a header") (length >= 8L)

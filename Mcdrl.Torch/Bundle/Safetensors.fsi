@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System.IO
 open TorchSharp
 
 /// What a safetensors file holds. The tensors belong to the caller's dispose scope.
@@ -40,6 +41,9 @@ module Safetensors =
 
     /// Whether a floating-point tensor holds numbers alone, no NaN and no infinity.
     val internal isFinite: tensor: Tensor -> bool
+
+    /// The checked header of a file's content; the stream stands at the first byte of the tensors then.
+    val internal readHeader: path: string -> stream: Stream -> Result<SafetensorsHeader, McdrlError>
 
     /// Names and shapes of a file's tensors by its checked header alone, before memory is given to any.
     val shapes: path: string -> Result<Map<string, int64 list>, McdrlError>

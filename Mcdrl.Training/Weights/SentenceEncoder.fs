@@ -27,7 +27,8 @@ module SentenceEncoder =
             McdrlError.model what path "Fetch the folder of the sentence encoder again"
 
         if File.Exists path then
-            StrangerJson.ofFile bounds damaged path read |> Result.mapError McdrlError.asModel
+            StrangerJson.ofFile bounds damaged path read
+            |> Result.mapError McdrlError.asModel
         else
             Error(damaged "there is no such file")
 

@@ -380,6 +380,56 @@ let private refusals =
                     World.train { request with Resume = true }
                     |> Outcome.refusedWith 3 [ "sha256"; checkpoint ])
 
+            testCase
+                "a checkpoint of another run, in its place: the differing keys are named; and one that says nothing"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    let other =
+                        { World.request folder "other" with
+                            Seed = 4UL
+                        }
+
+                    for request in [ request; other ] do
+                        Outcome.ok (World.train (forEpochs 1 request)) |> ignore
+
+                    let again () =
+                        World.train (forEpochs 2 { request with Resume = true }) |> Result.map ignore
+
+                    for file in [ Run.checkpointFile; Run.bestFile ] do
+                        let kept = File.ReadAllBytes(file request.Out)
+                        File.Copy(file other.Out, file request.Out, true)
+
+                        again ()
+                        |> Outcome.refusedWith 3 [ file request.Out; "differs from this call in seed" ]
+
+                        File.WriteAllBytes(file request.Out, kept)
+
+                    let rewrite change =
+                        use _scope = torch.NewDisposeScope()
+                        let path = Run.checkpointFile request.Out
+                        let facts, tensors = Outcome.ok (Checkpoint.read path)
+                        Outcome.ok (Checkpoint.write path (change facts) (Map.toList tensors))
+
+                    for key, value in
+                        [
+                            "step", "-1"
+                            "step", "NaN"
+                            "step", "2147483648"
+                            "step", "many"
+                            "best_epoch", "0"
+                            "best_epoch", "1e9"
+                            "best_dice", "NaN"
+                            "best_dice", "Infinity"
+                        ] do
+                        rewrite (Map.add key value)
+                        again () |> Outcome.refusedWith 3 [ Run.checkpointFile request.Out; key; value ]
+                        rewrite (Map.add "step" "3" >> Map.add "best_epoch" "1" >> Map.add "best_dice" "0.5")
+
+                    rewrite (Map.remove "run")
+                    again () |> Outcome.refusedWith 3 [ "does not say which run" ])
+
             testCase "a folder in which another trainer is at work"
             <| fun () ->
                 World.within (fun folder ->
