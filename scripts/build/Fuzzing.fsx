@@ -154,4 +154,4 @@ let fuzz (minutes: float) (target: string option) =
 
     if faults > 0 then
         fail
-            $"{faults} inputs make a reader throw or hang. They are in out/fuzz/found/TARGET/default/crashes and hangs; `dotnet out/fuzz/app/Mcdrl.Fuzz.dll try TARGET FILE` shows what one comes to. Give each a name in tests/Mcdrl.Fuzz/Regressions.fs once its cause is mended."
+            $"{faults} inputs make a reader throw or hang. They are in out/fuzz/found/TARGET/default/crashes and hangs; `dotnet out/fuzz/app/Mcdrl.Fuzz.dll try TARGET FILE` shows what one comes to. Make each a test by name, see CONTRIBUTING.md."

@@ -17,6 +17,7 @@ let main argv =
                     FlagsTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
+                    BadModelsTests.tests
                     TrainVerbTests.tests
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests

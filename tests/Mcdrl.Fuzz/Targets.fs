@@ -2,6 +2,7 @@
 module Mcdrl.Tests.Fuzz.Targets
 
 open System
+open System.Buffers.Binary
 open System.Collections.Generic
 open System.IO
 open System.Text
@@ -47,7 +48,7 @@ let private limits =
         MaxPixels = 1_000_000L
     }
 
-let private mask (content: byte[]) =
+let private decoded (content: byte[]) =
     match Masks.decode limits "mask.png" content with
     | Error _ as refused -> settle refused
     | Ok labels ->
@@ -58,6 +59,27 @@ let private mask (content: byte[]) =
         match Masks.decode limits "mask.png" (written.ToArray()) with
         | Ok again -> must (again = labels) "written again it is another"
         | Error fault -> failwith (McdrlError.describe fault)
+
+/// The same chunks with their checksums made true, so that what is behind those is reached.
+let private repaired (content: byte[]) =
+    let fixed' = Array.copy content
+    let mutable at = 8
+
+    while at >= 0 && at + 12 <= fixed'.Length do
+        let length = BinaryPrimitives.ReadInt32BigEndian(ReadOnlySpan(fixed', at, 4))
+
+        if length < 0 || int64 at + 12L + int64 length > int64 fixed'.Length then
+            at <- -1
+        else
+            let sum = Png.crc fixed' (at + 4) (length + 4)
+            BinaryPrimitives.WriteInt32BigEndian(Span(fixed', at + 8 + length, 4), int sum)
+            at <- at + 12 + length
+
+    fixed'
+
+let private mask (content: byte[]) =
+    decoded content
+    decoded (repaired content)
 
 let private prompt = "A polyp, in an endoscopic image with mucus!"
 

@@ -340,6 +340,39 @@ let private refused =
                     File.WriteAllBytes(path, content)
                     Expect.isOk (Bundle.manifest folder) "as it was")
 
+            testCase "a manifest of layout 2 with one part spoilt is read or refused, never thrown"
+            <| fun () ->
+                changed Forged.layout2 (fun folder ->
+                    let text = File.ReadAllText(inside "mcdrl.json" folder)
+
+                    let parts =
+                        [
+                            ""
+                            "\""
+                            "\\uD800"
+                            "{"
+                            "}"
+                            "["
+                            "null"
+                            "-1"
+                            "1e999"
+                            "NaN"
+                            "99999999999"
+                            "\uFEFF"
+                        ]
+
+                    let random = Random 7
+
+                    for _ in 1..2000 do
+                        let at = random.Next text.Length
+                        let length = random.Next(min 12 (text.Length - at))
+                        let fresh = parts[random.Next parts.Length]
+                        let spoilt = text.Substring(0, at) + fresh + text.Substring(at + length)
+
+                        match Bundle.parseManifest "mcdrl.json" (Text.Encoding.UTF8.GetBytes spoilt) with
+                        | Ok _ -> ()
+                        | Error fault -> Expect.equal (McdrlError.exitCode fault) 3 spoilt)
+
             testCase "a manifest to which something is added"
             <| fun () -> refusal (edit "mcdrl.json" (fun text -> text + " ")) [ "sha256 mismatch" ]
 

@@ -1,7 +1,6 @@
 module Mcdrl.Tests.OnnxTrustTests
 
 open System
-open System.Globalization
 open System.IO
 open System.Text
 open System.Text.Json
@@ -136,16 +135,6 @@ let private stated =
                     OnnxEngine.factsOf "model.onnx" ((statedWith []).Remove key)
                     |> Result.map ignore
                     |> Outcome.refusedWith 3 [ key ]
-
-            testCase "numbers are read alike in every culture"
-            <| fun () ->
-                let before = CultureInfo.CurrentCulture
-
-                try
-                    CultureInfo.CurrentCulture <- CultureInfo "de-DE"
-                    Expect.equal (Outcome.ok (facts [ "min_area", "0.002" ])).MinArea (Some 0.002) "a share"
-                finally
-                    CultureInfo.CurrentCulture <- before
         ]
 
 let private files =

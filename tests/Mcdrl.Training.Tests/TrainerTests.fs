@@ -392,25 +392,23 @@ let private refusals =
                         }
 
                     for request in [ request; other ] do
-                        Outcome.ok (World.train (forEpochs 1 request)) |> ignore
+                        Outcome.ok (World.train (forEpochs 2 request)) |> ignore
 
                     let again () =
-                        World.train (forEpochs 2 { request with Resume = true }) |> Result.map ignore
+                        World.train (forEpochs 3 { request with Resume = true }) |> Result.map ignore
 
-                    for file in [ Run.checkpointFile; Run.bestFile ] do
-                        let kept = File.ReadAllBytes(file request.Out)
-                        File.Copy(file other.Out, file request.Out, true)
+                    let checkpoint = Run.checkpointFile request.Out
+                    let kept = File.ReadAllBytes checkpoint
+                    File.Copy(Run.checkpointFile other.Out, checkpoint, true)
 
-                        again ()
-                        |> Outcome.refusedWith 3 [ file request.Out; "differs from this call in seed" ]
-
-                        File.WriteAllBytes(file request.Out, kept)
+                    again ()
+                    |> Outcome.refusedWith 3 [ checkpoint; "differs from this call in seed" ]
 
                     let rewrite change =
                         use _scope = torch.NewDisposeScope()
-                        let path = Run.checkpointFile request.Out
-                        let facts, tensors = Outcome.ok (Checkpoint.read path)
-                        Outcome.ok (Checkpoint.write path (change facts) (Map.toList tensors))
+                        File.WriteAllBytes(checkpoint, kept)
+                        let facts, tensors = Outcome.ok (Checkpoint.read checkpoint)
+                        Outcome.ok (Checkpoint.write checkpoint (change facts) (Map.toList tensors))
 
                     for key, value in
                         [
@@ -424,11 +422,16 @@ let private refusals =
                             "best_dice", "Infinity"
                         ] do
                         rewrite (Map.add key value)
-                        again () |> Outcome.refusedWith 3 [ Run.checkpointFile request.Out; key; value ]
-                        rewrite (Map.add "step" "3" >> Map.add "best_epoch" "1" >> Map.add "best_dice" "0.5")
+                        again () |> Outcome.refusedWith 3 [ checkpoint; key; value ]
 
                     rewrite (Map.remove "run")
-                    again () |> Outcome.refusedWith 3 [ "does not say which run" ])
+                    again () |> Outcome.refusedWith 3 [ "does not say which run" ]
+
+                    // No epoch can be better, so that the weights of the best one so far are those that are kept.
+                    rewrite (Map.add "best_epoch" "2" >> Map.add "best_dice" "2")
+                    let best = Run.bestFile request.Out
+                    File.Copy(Run.bestFile other.Out, best, true)
+                    again () |> Outcome.refusedWith 3 [ best; "differs from this call in seed" ])
 
             testCase "a folder in which another trainer is at work"
             <| fun () ->
