@@ -283,8 +283,9 @@ module Settings =
                     "learned needs method.training_mode attention or feature-mean, through which a prior is taught"
                 check
                     "method.class_words"
-                    (m.ClassWords |> Option.forall (Map.forall (fun _ words -> words.Trim() <> "")))
-                    "must give each class that it names at least a word"
+                    (m.ClassWords
+                     |> Option.forall (Map.forall (fun _ words -> words.Trim() <> "" && words.Length <= 1000)))
+                    "must give each class that it names at least a word, and at most 1000 characters"
                 check "method.layers" (within 1 64 m.Layers) "must lie between 1 and 64"
                 check "method.head_width" (within 1 4096 m.HeadWidth) "must lie between 1 and 4096"
                 check "method.refinements" (within 0 16 m.Refinements) "must lie between 0 and 16"

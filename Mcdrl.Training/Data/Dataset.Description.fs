@@ -125,6 +125,13 @@ module DatasetDescription =
                 "Background is always there; leave it out"
             )
 
+        if names |> List.exists (fun name -> name.Length > ModelLimits.longestName) then
+            reading.Fault(
+                "classes",
+                $"a class has more than {ModelLimits.longestName} characters",
+                "Give it a shorter name"
+            )
+
         if List.distinct names <> names then
             reading.Fault("classes", "a class is named twice", "Name each class once")
 

@@ -427,6 +427,15 @@ module Trainer =
                 }
         }
 
+    /// A `Usage` error for a model that nobody could load.
+    let private requireAnswers (settings: MethodSettings) (dataset: Dataset) =
+        ModelLimits.answerFaults dataset.Classes.Length settings.Conditions.Length settings.InputSize
+        |> List.map (fun what ->
+            McdrlError.usage what "method.conditions" "Use fewer conditions or a smaller method.input_size")
+        |> McdrlError.ofList
+        |> Option.map Error
+        |> Option.defaultValue (Ok())
+
     /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back
     /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
@@ -435,6 +444,7 @@ module Trainer =
             let! device = Device.parse request.Device
             let! source = TextSource.choose request.Text request.TextWeights
             let! dataset = Dataset.load request.Data
+            do! requireAnswers request.Settings.Method dataset
             let! sites = sitesOf dataset request.LeaveOut
             do! requirePartners request.Settings sites
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)

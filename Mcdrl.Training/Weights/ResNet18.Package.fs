@@ -140,9 +140,11 @@ module private OnnxContent =
                     "Use the file of the package, copied whole"
             )
 
+    /// Ten times what the package's files have.
+    let private largest = 1_000_000_000L
+
     let read (path: string) : Result<OnnxContent, McdrlError> =
-        Files.attempt path (fun () -> File.ReadAllBytes path)
-        |> Result.bind (parsed path)
+        Files.read largest path |> Result.bind (parsed path)
 
 /// The ResNet-18 of the package Microsoft.ML.DnnImageFeaturizer.ResNet18, which CNTK wrote: an ONNX graph of convolutions with
 /// their normalisations, and another that subtracts a mean picture from BGR levels.

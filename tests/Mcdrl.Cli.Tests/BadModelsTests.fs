@@ -303,6 +303,44 @@ let private prompts =
             Expect.isGreaterThanOrEqual ids.Length 2 "start and end"
     }
 
+let private answers =
+    test
+        "28: weights that are numbers, and an answer that isn't: an error of that image, never `nothing marked`" {
+        Folder.temporary (fun folder ->
+            let copy, out = Path.Combine(folder, "model"), Path.Combine(folder, "out")
+            World.copyTree (World.bundle ()) copy
+
+            tensors
+                weights
+                (fun all ->
+                    let leaf = "tower.ln_post.weight"
+                    all.Add(leaf, torch.full_like (all[leaf], 3e38)))
+                copy
+
+            let thrown =
+                try
+                    McdrlApi.Load(copy).Dispose()
+                    failtest "the C# API loads it"
+                with :? McdrlModelException as problem ->
+                    problem.Message
+
+            named [ "NaN" ] thrown
+
+            for extra in [ []; [ "--explain" ] ] do
+                let outcome =
+                    mcdrl ([ "segment"; image (); "--model"; copy; "--out"; out; "--json" ] @ extra)
+
+                Expect.equal outcome.Code 1 "an image of them failed"
+                named [ "NaN"; image () ] outcome.Err
+                Expect.isEmpty (Directory.GetFiles(out, "*.png")) "no mask"
+
+            let judged =
+                mcdrl [ "evaluate"; "--model"; copy; "--data"; World.data (); "--site"; "c" ]
+
+            Expect.equal judged.Code 3 judged.Err
+            named [ "NaN" ] judged.Err)
+    }
+
 let private exported =
     test "31: a byte of an exported file changed, its input's size forged: the command and the C# exception" {
         Folder.temporary (fun folder ->
@@ -353,4 +391,6 @@ let private exported =
     }
 
 let tests =
-    testSequenced (testList "bad models" (List.map refused rows @ configured @ [ prompts; exported ]))
+    testSequenced (
+        testList "bad models" (List.map refused rows @ configured @ [ prompts; answers; exported ])
+    )

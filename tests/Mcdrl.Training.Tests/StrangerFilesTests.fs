@@ -113,6 +113,14 @@ let private datasets =
                 for value in [ "255"; "-1"; "1e999"; "0.5" ] do
                     refusedDataset (with' value) [ "threshold" ]
 
+            testCase "a class's name at its bound and beyond"
+            <| fun () ->
+                let with' length =
+                    dataset.Replace("polyp", String('p', length))
+
+                Expect.isOk (DatasetDescription.parse "dataset.json" (with' 200)) "200 characters"
+                refusedDataset (with' 201) [ "more than 200" ]
+
             testCase "more bytes than a description has, and deeper than one goes"
             <| fun () ->
                 refusedDataset (dataset + String(' ', 1024 * 1024)) [ "more than 1048576" ]
@@ -208,6 +216,60 @@ let private others =
                         PromptTable.ofFile path [ "a" ]
                         |> Result.map ignore
                         |> Outcome.refusedWith 3 [ path; "prompts" ])
+
+            testCase "a prompt beyond what a tokenizer can take in time"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let path = Path.Combine(folder, "prompts.txt")
+
+                    let encoded length =
+                        File.WriteAllText(path, "polyp\n" + String('a', length) + "\n")
+
+                        Encoder.encode
+                            {
+                                Weights = Path.Combine(folder, "none")
+                                Source = EncodeSource.Prompts path
+                                Out = Path.Combine(folder, "out.safetensors")
+                                Device = "cpu"
+                            }
+                            Progress.none
+                        |> Result.map ignore
+
+                    encoded 10_001 |> Outcome.refusedWith 4 [ path; "10001 characters" ]
+                    encoded 10_000 |> Outcome.refusedWith 3 [ "none" ])
+
+            testCase "words of a class at their bound and beyond"
+            <| fun () ->
+                let words length =
+                    "method.class_words="
+                    + JsonSerializer.Serialize(Map [ "polyp", String('a', length) ])
+
+                Expect.isOk (Config.ofPreset "paper" [ words 1000 ]) "1000 characters"
+
+                Config.ofPreset "paper" [ words 1001 ]
+                |> Result.map ignore
+                |> Outcome.refusedWith 2 [ "method.class_words" ]
+
+            testCase "a training whose model nobody could load is refused before it begins"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    World.train
+                        { request with
+                            Settings =
+                                { request.Settings with
+                                    Method =
+                                        { request.Settings.Method with
+                                            InputSize = 2048
+                                            Conditions = List.init 129 (sprintf "c%d")
+                                        }
+                                }
+                        }
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "method.conditions"; "129 conditions" ]
+
+                    Expect.isFalse (Directory.Exists request.Out) "nothing was begun")
 
             testCase "a setting given on the command line with half a surrogate pair"
             <| fun () ->
