@@ -1,6 +1,6 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Testing.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx"
 
 open System
 open System.IO
@@ -8,6 +8,7 @@ open Processes
 open Building
 open Supply
 open Testing
+open Fuzzing
 
 /// Not part of the tests: what it finds depends on the machine and on what else runs there.
 let bench () =
@@ -242,12 +243,21 @@ let targets =
         "clean", "delete all that the other targets made", clean
     ]
 
+/// A number on the command line.
+let (|Number|_|) (text: string) =
+    match
+        Double.TryParse(text, Globalization.NumberStyles.Float, Globalization.CultureInfo.InvariantCulture)
+    with
+    | true, value when Double.IsFinite value -> Some value
+    | _ -> None
+
 let help =
     [
         "Usage: dotnet fsi build.fsx <target>"
         ""
         for name, description, _ in targets do
             $"  {name, -15}{description}"
+        "  fuzz           feed the readers of strangers' files what afl++ makes up (installs it): fuzz [--minutes N] [--target NAME]"
         "  embedded       build, and make models/polyp anew, the model that answers when none is named (an hour or more on two"
         "                 cores): embedded --data POLYPGEN --text TABLE-OR-SENTENCE-ENCODER"
     ]
@@ -265,6 +275,17 @@ match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
 | [ "supply"; "--record" ] ->
     restore ()
     recordSupply ()
+| "fuzz" :: asked ->
+    let rec options minutes target rest =
+        match rest with
+        | [] -> fuzz minutes target
+        | "--minutes" :: (Number number) :: rest when number > 0.0 -> options number target rest
+        | "--target" :: name :: rest -> options minutes (Some name) rest
+        | _ ->
+            eprintfn "Usage: dotnet fsi build.fsx fuzz [--minutes N] [--target NAME]"
+            exit 2
+
+    options 1.0 None asked
 | [ "embedded"; "--data"; data; "--text"; text ] -> embedded data text
 | "embedded" :: _ ->
     eprintfn "Usage: dotnet fsi build.fsx embedded --data POLYPGEN --text TABLE-OR-SENTENCE-ENCODER"

@@ -46,5 +46,5 @@ public static class McdrlApi
     /// <seealso cref="EmbeddedModelNotice"/>
     public static Segmentation Segment(string path) => embedded.Value.Segment(path);
 
-    private static readonly Lazy<McdrlModel> embedded = new(() => LoadEmbedded());
+    private static readonly Kept<McdrlModel> embedded = new(() => LoadEmbedded());
 }

@@ -1,8 +1,9 @@
 namespace Mcdrl
 
 open System
+open System.Collections.Generic
 open System.Globalization
-open System.Text.Json
+open System.IO
 open FsToolkit.ErrorHandling
 open Microsoft.ML.OnnxRuntime
 
@@ -56,28 +57,75 @@ module OnnxEngine =
                     "Build or install Mcdrl again"
             )
 
-    let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
-        let stated key =
-            match session.ModelMetadata.CustomMetadataMap.TryGetValue key with
-            | true, text -> Ok text
-            | false, _ -> Error(foreign path $"its metadata has no `{key}`")
+    /// Bytes of an exported file: Protocol Buffers' own limit of a message.
+    let private largest = int64 Array.MaxLength
 
-        let names key =
-            stated key
-            |> Result.bind (fun text ->
-                try
-                    match JsonSerializer.Deserialize<string list> text with
-                    | null -> Error(foreign path $"its `{key}` is no list of texts")
-                    | names -> Ok names
-                with :? JsonException ->
-                    Error(foreign path $"its `{key}` is no list of texts"))
+    let private stated path (metadata: IReadOnlyDictionary<string, string>) key =
+        match metadata.TryGetValue key with
+        | true, text -> Ok text
+        | false, _ -> Error(foreign path $"its metadata has no `{key}`")
+
+    let private names path metadata key =
+        stated path metadata key
+        |> Result.bind (StrangerJson.texts (fun what -> foreign path $"its `{key}` can't be used: {what}"))
+
+    let private requireNone path key faults =
+        match faults with
+        | [] -> Ok()
+        | faults -> Error(foreign path $"""its `{key}` can't be used: {String.concat "; " faults}""")
+
+    /// The sizes that a port must have; −1 for the batch.
+    let private checkPort
+        path
+        (ports: IReadOnlyDictionary<string, NodeMetadata>)
+        (name: string)
+        (expected: int list)
+        =
+        let listed sizes =
+            sizes |> Seq.map string |> String.concat ", "
+
+        match ports.TryGetValue name with
+        | false, _ -> Error(foreign path $"it has no port `{name}`")
+        | true, port when port.ElementType <> typeof<float32> ->
+            Error(foreign path $"its port `{name}` is not of float32")
+        | true, port when List.ofArray port.Dimensions <> expected ->
+            Error(
+                foreign
+                    path
+                    $"its port `{name}` is [{listed port.Dimensions}], and what it states of itself makes [{listed expected}]"
+            )
+        | true, _ -> Ok()
+
+    let private checkPorts path (session: InferenceSession) (facts: OnnxFacts) =
+        let side = facts.InputSize
+        let outputs = session.OutputMetadata
+
+        let optional name expected =
+            if outputs.ContainsKey name then
+                checkPort path outputs name expected
+            else
+                Ok()
 
         result {
-            let! classes = names "classes"
-            let! conditions = names "conditions"
+            do! checkPort path session.InputMetadata OnnxContract.image [ -1; 3; side; side ]
+            do! checkPort path outputs OnnxContract.probabilities [ -1; facts.Classes.Length + 1; side; side ]
+            do! optional OnnxContract.disagreement [ -1; side; side ]
+            do! optional OnnxContract.influence [ -1; facts.Conditions.Length ]
+        }
+
+    /// The facts that a file's metadata state, each within its bounds.
+    let internal factsOf
+        (path: string)
+        (metadata: IReadOnlyDictionary<string, string>)
+        : Result<OnnxFacts, McdrlError> =
+        result {
+            let! classes = names path metadata "classes"
+            do! requireNone path "classes" (ModelLimits.classFaults classes)
+            let! conditions = names path metadata "conditions"
+            do! requireNone path "conditions" (ModelLimits.conditionFaults conditions)
 
             let! mode =
-                stated "mode"
+                stated path metadata "mode"
                 |> Result.bind (
                     Marginalisation.parse >> Result.mapError (McdrlError.describe >> foreign path)
                 )
@@ -89,39 +137,64 @@ module OnnxEngine =
                 )
 
             let! minArea =
-                match session.ModelMetadata.CustomMetadataMap.TryGetValue OnnxContract.minArea with
+                match metadata.TryGetValue OnnxContract.minArea with
                 | false, _ -> Ok None
                 | true, text ->
                     match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
                     | true, share when share >= 0.0 && share <= 0.1 -> Ok(Some share)
                     | _ -> Error(foreign path $"its `{OnnxContract.minArea}` is \"{text}\"")
 
-            let! side = stated "input_size"
+            let! sideText = stated path metadata "input_size"
 
-            match Int32.TryParse side with
-            | true, side when side > 0 ->
-                return
-                    {
-                        Classes = classes
-                        Conditions =
-                            if session.OutputMetadata.ContainsKey OnnxContract.influence then
-                                conditions
-                            else
-                                []
-                        Mode = mode
-                        InputSize = side
-                        MinArea = minArea
-                    }
-            | _ -> return! Error(foreign path $"its `input_size` is \"{side}\"")
+            let! side =
+                match Int32.TryParse(sideText, NumberStyles.None, CultureInfo.InvariantCulture) with
+                | true, side -> Ok side
+                | false, _ -> Error(foreign path $"its `input_size` is \"{sideText}\"")
+
+            do! requireNone path "input_size" (ModelLimits.sideFaults side)
+            do! requireNone path "input_size" (ModelLimits.answerFaults classes.Length conditions.Length side)
+
+            return
+                {
+                    OnnxFacts.Classes = classes
+                    Conditions = conditions
+                    Mode = mode
+                    InputSize = side
+                    MinArea = minArea
+                }
         }
+
+    /// The facts that a file states, as its ports have them.
+    let private facts path (session: InferenceSession) : Result<OnnxFacts, McdrlError> =
+        result {
+            let! stated = factsOf path session.ModelMetadata.CustomMetadataMap
+
+            let facts =
+                if session.OutputMetadata.ContainsKey OnnxContract.influence then
+                    stated
+                else
+                    { stated with Conditions = [] }
+
+            do! checkPorts path session facts
+            return facts
+        }
+
+    /// A missing file is a fault of the model file.
+    let private contentOf path =
+        if File.Exists path then
+            Files.read largest path |> Result.mapError McdrlError.asModel
+        else
+            Error(McdrlError.model "there is no such file" path "Check the path")
 
     let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
         result {
-            do! OnnxGuard.check path
+            // Read once: the bytes that were checked are those that run.
+            let! content = contentOf path
+            do! OnnxGuard.check path content
 
             let! session =
                 attempt path (fun () ->
-                    OnnxRuntime.session path (fun options -> options.IntraOpNumThreads <- threads))
+                    OnnxRuntime.session content (fun options -> options.IntraOpNumThreads <- threads))
 
             match facts path session with
             | Ok facts -> return { Session = session; Stated = facts }
@@ -146,7 +219,7 @@ module OnnxEngine =
                         name
             |]
 
-        attempt "ONNX Runtime" (fun () ->
+        let ask () : OnnxOutput =
             use input =
                 OrtValue.CreateTensorValueFromMemory(frames, [| images; 3L; side; side |])
 
@@ -164,7 +237,21 @@ module OnnxEngine =
                 Probabilities = output OnnxContract.probabilities |> Option.defaultValue [||]
                 Disagreement = output OnnxContract.disagreement
                 Influence = output OnnxContract.influence
-            })
+            }
+
+        attempt "ONNX Runtime" ask
+        |> Result.bind (fun (found: OnnxOutput) ->
+            let has (expected: int64) (values: float32 array) = int64 values.Length = images * expected
+            let area = side * side
+
+            if
+                has (int64 (engine.Facts.Classes.Length + 1) * area) found.Probabilities
+                && Option.forall (has area) found.Disagreement
+                && Option.forall (has (int64 engine.Facts.Conditions.Length)) found.Influence
+            then
+                Ok found
+            else
+                Error(foreign "ONNX Runtime" "an answer is not of the size that the file states"))
 
     let runPicture (engine: OnnxEngine) (picture: Picture) : Result<OnnxOutput, McdrlError> =
         Resampling.frame engine.Facts.InputSize picture |> run engine

@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Collections.Generic
 
 /// What an exported segmenter states about itself.
 [<RequireQualifiedAccess>]
@@ -43,6 +44,10 @@ type OnnxEngine =
 module OnnxEngine =
     /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime. A file of any other form is a `Model` error.
     val load: path: string -> threads: int -> Result<OnnxEngine, McdrlError>
+
+    /// What a file's metadata state, each number within its bounds; a `Model` error that says which isn't. `path` names the file.
+    val internal factsOf:
+        path: string -> metadata: IReadOnlyDictionary<string, string> -> Result<OnnxFacts, McdrlError>
 
     /// Runs frames [B, 3, S, S] in [0, 1], row by row, S the input size.
     val run: engine: OnnxEngine -> frames: float32 array -> Result<OnnxOutput, McdrlError>

@@ -4,7 +4,7 @@ open System
 open System.IO
 
 /// Lets only files through to ONNX Runtime that are built as `OnnxModel.write` builds them: no data outside the file, no
-/// subgraphs, functions or foreign operators, and every length within the file.
+/// subgraphs, functions or foreign operators, every length within the file, and not a byte changed since.
 [<RequireQualifiedAccess>]
 module OnnxGuard =
     /// What may stand in a message: the fields that are plain, and those that hold messages, by their numbers.
@@ -64,19 +64,34 @@ module OnnxGuard =
 
         fine && stream.Position = limit
 
-    /// A `Model` error for a file of any other form.
-    let check (path: string) : Result<unit, McdrlError> =
-        Files.attempt path (fun () ->
-            use stream = File.OpenRead path
-            use buffered = new BufferedStream(stream, 1 <<< 16)
-            holds buffered model stream.Length)
-        |> Result.bind (fun isOurs ->
-            if isOurs then
-                Ok()
-            else
-                Error(
-                    McdrlError.model
-                        "it is no ONNX file as Mcdrl writes them"
-                        path
-                        "Use a file written by `mcdrl export onnx`, copied whole"
-                ))
+    let private refuse path what fix = Error(McdrlError.model what path fix)
+
+    /// A `Model` error for a content of any other form, or that is not as it was written; `path` names it.
+    let check (path: string) (content: byte[]) : Result<unit, McdrlError> =
+        let place = content.Length - SelfDigest.length
+
+        let isSigned =
+            place >= OnnxContract.digestEntry.Length
+            && content
+                .AsSpan(place - OnnxContract.digestEntry.Length, OnnxContract.digestEntry.Length)
+                .SequenceEqual(ReadOnlySpan OnnxContract.digestEntry)
+
+        use stream = new MemoryStream(content, false)
+
+        if not (holds stream model stream.Length) then
+            refuse
+                path
+                "it is no ONNX file as Mcdrl writes them"
+                "Use a file written by `mcdrl export onnx`, copied whole"
+        elif not isSigned then
+            refuse
+                path
+                "it holds no sha256 of itself: it is damaged, or an earlier version exported it"
+                "Export the model again with `mcdrl export onnx`"
+        elif not (SelfDigest.isAt place content) then
+            refuse
+                path
+                "sha256 mismatch: it is not as it was written"
+                "Copy the file again, whole, or export it again"
+        else
+            Ok()

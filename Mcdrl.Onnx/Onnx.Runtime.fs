@@ -13,10 +13,11 @@ module OnnxRuntime =
     /// .NET's own variables never reach a library, and `DisableTelemetryEvents` comes after the first report.
     let private silenced = lazy (setenv ("ORT_DISABLE_TELEMETRY", "1", 1) |> ignore)
 
-    /// Opens a file. `configure` sees the options, which show errors alone, before it is read. Throws what ONNX Runtime throws.
-    let session (path: string) (configure: SessionOptions -> unit) : InferenceSession =
+    /// Opens a file's content. `configure` sees the options, which show errors alone, before it is read. Throws what ONNX Runtime
+    /// throws.
+    let session (content: byte[]) (configure: SessionOptions -> unit) : InferenceSession =
         silenced.Force()
         use options = new SessionOptions()
         options.LogSeverityLevel <- OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR
         configure options
-        new InferenceSession(path, options)
+        new InferenceSession(content, options)

@@ -103,6 +103,9 @@ module RecordJson =
             faults.Add(McdrlError.usage what where fix)
             null
 
+    /// How much of a wrong value an error shows.
+    let private longestShown = 100
+
     let rec private ofElement
         (reading: Reading)
         (path: string)
@@ -110,7 +113,15 @@ module RecordJson =
         (element: JsonElement)
         : objnull =
         let wrong expected =
-            reading.Fault path $"{expected} is expected, not {element.GetRawText()}" "Correct the value"
+            let found = element.GetRawText()
+
+            let shown =
+                if found.Length > longestShown then
+                    found[.. longestShown - 1] + "…"
+                else
+                    found
+
+            reading.Fault path $"{expected} is expected, not {shown}" "Correct the value"
 
         let within name =
             if path = "" then name else $"{path}.{name}"
@@ -234,26 +245,38 @@ module RecordJson =
         else
             wrong $"a {kind.Name}"
 
+    /// Keys given twice are told of with their path.
+    let private bounds =
+        { StrangerJson.standard with
+            Repeats = true
+        }
+
+    let private refuse origin what =
+        McdrlError.usage what origin "Correct the text"
+
+    let private ofRoot<'T> origin (root: JsonElement) : Result<'T, McdrlError> =
+        let reading = Reading origin
+        let value = ofElement reading "" typeof<'T> root
+
+        match McdrlError.ofList reading.Faults with
+        | Some faults -> Error faults
+        | None -> Ok(unbox<'T> value)
+
     /// Reads a record from JSON text; `origin` names the text in errors, which are `Usage` faults.
     let parse<'T> (origin: string) (json: string) : Result<'T, McdrlError> =
-        try
-            use document = JsonDocument.Parse(json, JsonDocumentOptions(MaxDepth = 32))
-            let reading = Reading origin
-            let value = ofElement reading "" typeof<'T> document.RootElement
+        StrangerJson.readText bounds (refuse origin) json (ofRoot<'T> origin)
 
-            match McdrlError.ofList reading.Faults with
-            | Some faults -> Error faults
-            | None -> Ok(unbox<'T> value)
-        with
-        | :? JsonException as problem ->
-            Error(McdrlError.usage $"not valid JSON: {problem.Message.TrimEnd '.'}" origin "Correct the text")
-        // What .NET throws for an escaped half of a surrogate pair.
-        | :? InvalidOperationException as problem ->
-            Error(McdrlError.usage $"not valid JSON: {problem.Message.TrimEnd '.'}" origin "Correct the text")
+    /// `parse` for a text's bytes, of which there may be `most`.
+    let parseBytes<'T> (most: int64) (origin: string) (json: byte[]) : Result<'T, McdrlError> =
+        StrangerJson.read
+            { bounds with MostBytes = most }
+            (refuse origin)
+            (ReadOnlyMemory json)
+            (ofRoot<'T> origin)
 
-    /// Bytes of a file of one record.
-    let largest = 16_000_000L
+    /// `parse` for a file of up to `most` bytes.
+    let ofFileWithin<'T> (most: int64) (path: string) : Result<'T, McdrlError> =
+        StrangerJson.ofFile { bounds with MostBytes = most } (refuse path) path (ofRoot<'T> path)
 
     /// `parse` for a file.
-    let ofFile<'T> (path: string) : Result<'T, McdrlError> =
-        Files.readText largest path |> Result.bind (parse<'T> path)
+    let ofFile<'T> (path: string) : Result<'T, McdrlError> = ofFileWithin<'T> bounds.MostBytes path

@@ -18,15 +18,36 @@ type Engine =
 
 [<RequireQualifiedAccess>]
 module Engine =
+    /// An explanation, if all that it compares are numbers.
+    let private requireFinite (found: ExplanationResult) =
+        let isFinite (map: ValueMap) = Array.forall Single.IsFinite map.Values
+
+        SegmentationResult.requireFinite found.Segmentation
+        |> Result.bind (fun _ ->
+            if
+                isFinite found.MutualInformation
+                && isFinite found.GeometricDisagreement
+                && isFinite found.StrongestInfluence
+                && Double.IsFinite found.Gap.MeanTotalVariation
+                && List.forall isFinite found.Regions.Similarity
+                && found.Conditions
+                   |> List.forall (fun answer ->
+                       Double.IsFinite answer.Weight && Double.IsFinite answer.Influence)
+            then
+                Ok found
+            else
+                Error SegmentationResult.notFinite)
+
     let private answered (picture: Picture) (ask: Picture -> Result<'answer, McdrlError>) =
         Guard.run $"a picture of {picture.Width} x {picture.Height} pixels" (fun () -> ask picture)
 
     let segment engine mode marking picture =
         answered picture (engine.Segment mode marking)
+        |> Result.bind SegmentationResult.requireFinite
 
     let explain engine mode marking picture =
         match engine.Explain with
-        | Some explain -> answered picture (explain mode marking)
+        | Some explain -> answered picture (explain mode marking) |> Result.bind requireFinite
         | None ->
             Error(
                 McdrlError.usage

@@ -53,6 +53,12 @@ module McdrlError =
     let resource what where fix =
         McdrlError.Resource(fault what where fix)
 
+    /// A fault of data as one of a model: of a file that was to be one.
+    let asModel error =
+        match error with
+        | McdrlError.Data fault -> McdrlError.Model fault
+        | other -> other
+
     /// One error for one or more; `None` for none.
     let ofList errors =
         match errors with

@@ -57,6 +57,24 @@ type ClassFinding =
 /// What can be read off a result.
 [<RequireQualifiedAccess>]
 module SegmentationResult =
+    /// The error of an answer that holds a NaN or an infinity: nothing can be read off it, least of all that nothing is there.
+    let notFinite =
+        McdrlError.model
+            "it holds a NaN or an infinity, so it says nothing"
+            "the model's answer"
+            "Use another model; weights like these can't be trusted with other images either"
+
+    /// The result, if its numbers are numbers; `notFinite` if not.
+    let requireFinite (segmentation: SegmentationResult) : Result<SegmentationResult, McdrlError> =
+        if
+            Array.forall System.Single.IsFinite segmentation.Probabilities
+            && List.forall (snd >> System.Double.IsFinite) segmentation.Influence
+            && Option.forall System.Double.IsFinite segmentation.Disagreement
+        then
+            Ok segmentation
+        else
+            Error notFinite
+
     /// The network's map of one class, [S, S].
     let private mapOf (segmentation: SegmentationResult) label =
         let area = segmentation.Side * segmentation.Side

@@ -69,7 +69,7 @@ module internal OnnxContender =
                 write path
                 |> Result.bind (fun _ ->
                     try
-                        Ok(OnnxRuntime.session path (atFullSpeed threads))
+                        Ok(OnnxRuntime.session (File.ReadAllBytes path) (atFullSpeed threads))
                     with :? OnnxRuntimeException as problem ->
                         Error(refused problem))
             finally

@@ -50,6 +50,7 @@ module RandomModel =
                 }
             Metrics = []
             Files = Map.empty
+            Sha256 = None
         }
 
     /// A model on the named architecture (`NamedTower.names`) at its own input size, with the phantom's classes and conditions and

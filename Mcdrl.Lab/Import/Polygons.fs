@@ -1,7 +1,5 @@
 namespace Mcdrl
 
-open System
-open System.IO
 open System.Text.Json
 
 /// A polygon drawn around something in an image, in pixels of the image; pixel (0, 0) has its centre at (0, 0).
@@ -19,13 +17,17 @@ type internal Polygon =
 /// and `labels.json`, an array of `{ id, name }`.
 [<RequireQualifiedAccess>]
 module internal Polygons =
-    let private limits =
-        { ImageLimits.standard with
-            MaxBytes = 256L * 1024L * 1024L
+    let private bounds =
+        { StrangerJson.standard with
+            MostBytes = 256L * 1024L * 1024L
+            MostTokens = 40_000_000
         }
 
-    /// Some editors begin a UTF-8 file so.
-    let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
+    /// Corners of one polygon: more than a hand draws.
+    let private mostCorners = 20_000
+
+    /// How far a corner may lie from the picture's first pixel, in pixels.
+    let private farthest = 1e6
 
     let private text (element: JsonElement) (name: string) =
         match element.TryGetProperty name with
@@ -43,30 +45,15 @@ module internal Polygons =
         | true, value -> items value
         | false, _ -> []
 
+    let private refuse path what =
+        McdrlError.data $"this can't be read: {what}" path "Give the published file"
+
     let private opened (path: string) (read: JsonElement -> Result<'a, McdrlError>) =
-        Files.read limits.MaxBytes path
-        |> Result.bind (fun bytes ->
-            try
-                let mark =
-                    if bytes.AsSpan().StartsWith(ReadOnlySpan byteOrderMark) then
-                        byteOrderMark.Length
-                    else
-                        0
-
-                use document =
-                    JsonDocument.Parse(ReadOnlyMemory(bytes).Slice mark, JsonDocumentOptions(MaxDepth = 32))
-
-                if document.RootElement.ValueKind = JsonValueKind.Array then
-                    read document.RootElement
-                else
-                    Error(McdrlError.data "the file does not hold an array" path "Give the published file")
-            with :? JsonException as problem ->
-                Error(
-                    McdrlError.data
-                        $"this is not valid JSON: {problem.Message.TrimEnd '.'}"
-                        path
-                        "Give the published file"
-                ))
+        StrangerJson.ofFile bounds (refuse path) path (fun root ->
+            if root.ValueKind = JsonValueKind.Array then
+                read root
+            else
+                Error(McdrlError.data "the file does not hold an array" path "Give the published file"))
 
     let private names path =
         opened path (fun root ->
@@ -120,14 +107,26 @@ module internal Polygons =
                             | _ -> ()
                     ]
 
-                match found |> List.tryFind (fun polygon -> polygon.Corners.Length < 3) with
-                | Some line ->
+                let refuse (polygon: Polygon) what =
                     Error(
                         McdrlError.data
-                            $"the polygon of image {line.Image} has {line.Corners.Length} corners"
+                            $"the polygon of image {polygon.Image} has {what}"
                             annotations
                             "Give the published file"
                     )
+
+                let isFar (x: float, y: float) =
+                    not (abs x <= farthest && abs y <= farthest)
+
+                let isWrong (polygon: Polygon) =
+                    polygon.Corners.Length < 3
+                    || polygon.Corners.Length > mostCorners
+                    || Array.exists isFar polygon.Corners
+
+                match List.tryFind isWrong found with
+                | Some polygon when Array.exists isFar polygon.Corners ->
+                    refuse polygon $"a corner farther than {farthest} pixels away"
+                | Some polygon -> refuse polygon $"{polygon.Corners.Length} corners, not 3 to {mostCorners}"
                 | None -> Ok found))
 
     /// Twice the surrounded area, in square pixels.

@@ -157,7 +157,7 @@ module internal StudyPlan =
         result {
             let! earlier =
                 if File.Exists path then
-                    Files.readText RecordJson.largest path |> Result.map Some
+                    Files.readText StrangerJson.standard.MostBytes path |> Result.map Some
                 else
                     Ok None
 

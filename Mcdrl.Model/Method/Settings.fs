@@ -239,14 +239,18 @@ module Settings =
 
         List.concat
             [
-                check "method.input_size" (within 32 2048 m.InputSize) "must lie between 32 and 2048"
+                check
+                    "method.input_size"
+                    (ModelLimits.sideFaults m.InputSize).IsEmpty
+                    $"must lie between {ModelLimits.smallestSide} and {ModelLimits.largestSide}"
                 check "method.alpha" (m.Alpha > 0.0 && m.Alpha <= 1.0) "must lie in (0, 1]"
                 check "method.conditions" (not m.Conditions.IsEmpty) "must name at least one condition"
                 check
                     "method.conditions"
-                    (m.Conditions |> List.forall (fun name -> name.Trim() <> "")
-                     && (m.Conditions |> List.map _.Trim() |> List.distinct).Length = m.Conditions.Length)
-                    "must be words, and each condition named once"
+                    (m.Conditions.IsEmpty || (ModelLimits.conditionFaults m.Conditions).IsEmpty)
+                    (ModelLimits.conditionFaults m.Conditions
+                     |> String.concat "; "
+                     |> sprintf "must be up to 256 names, each given once: %s")
                 check
                     "method.dictionary"
                     (m.Conditions.Length > 1
@@ -279,8 +283,9 @@ module Settings =
                     "learned needs method.training_mode attention or feature-mean, through which a prior is taught"
                 check
                     "method.class_words"
-                    (m.ClassWords |> Option.forall (Map.forall (fun _ words -> words.Trim() <> "")))
-                    "must give each class that it names at least a word"
+                    (m.ClassWords
+                     |> Option.forall (Map.forall (fun _ words -> words.Trim() <> "" && words.Length <= 1000)))
+                    "must give each class that it names at least a word, and at most 1000 characters"
                 check "method.layers" (within 1 64 m.Layers) "must lie between 1 and 64"
                 check "method.head_width" (within 1 4096 m.HeadWidth) "must lie between 1 and 4096"
                 check "method.refinements" (within 0 16 m.Refinements) "must lie between 0 and 16"
@@ -313,12 +318,15 @@ module Settings =
                     "must be true for loss.grounding and loss.invariance, which compare the two of a pair"
                 check "loss.alignment_tau" (within 1e-4 1e4 l.AlignmentTau) "must be positive"
                 check "optimiser.epochs" (within 1 100000 o.Epochs) "must be at least 1"
-                check "optimiser.activation_epoch" (o.ActivationEpoch >= 0) "must be at least 0"
+                check
+                    "optimiser.activation_epoch"
+                    (within 0 1_000_000 o.ActivationEpoch)
+                    "must lie between 0 and 1000000"
                 check "optimiser.warmup_epochs" (within 0.0 1e5 o.WarmupEpochs) "must be at least 0"
                 check "optimiser.batch_size" (within 1 4096 o.BatchSize) "must lie between 1 and 4096"
                 check "optimiser.learning_rate" (within 0.0 10.0 o.LearningRate) "must lie between 0 and 10"
                 check "optimiser.tower_factor" (within 0.0 1.0 o.TowerFactor) "must lie between 0 and 1"
-                check "optimiser.trained_blocks" (o.TrainedBlocks >= 0) "must be at least 0"
+                check "optimiser.trained_blocks" (within 0 1000 o.TrainedBlocks) "must lie between 0 and 1000"
                 check "optimiser.weight_decay" (within 0.0 1.0 o.WeightDecay) "must lie between 0 and 1"
                 check "optimiser.gradient_clip" (within 1e-6 1e6 o.GradientClip) "must be positive"
                 check "optimiser.averaging" (o.Averaging >= 0.0 && o.Averaging < 1.0) "must lie in [0, 1)"

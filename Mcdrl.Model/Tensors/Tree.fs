@@ -80,8 +80,12 @@ module Tree =
     let count tree =
         tree |> tensors |> List.sumBy (fun leaf -> leaf.numel ())
 
+    /// How many names of each kind an error lists: all that any architecture has.
+    let private mostNamed = 2000
+
     /// `template` with every leaf replaced by the tensor of that name in `source`. Leaves keep the source's
-    /// tensors when the element types agree and are widened or narrowed to the template's otherwise. Missing,
+    /// tensors when the element types agree and are widened or narrowed to the template's otherwise, floating point to floating point and
+    /// whole numbers to whole numbers. Missing,
     /// unexpected and mismatching names are reported together, as one `Model` fault about `origin`.
     let load
         (origin: string)
@@ -113,17 +117,28 @@ module Tree =
                     | _ -> ()
             ]
 
+        let foreign =
+            [
+                for KeyValue(name, expected) in wanted do
+                    match source.TryGetValue name with
+                    | true, found when found.is_floating_point () <> expected.is_floating_point () ->
+                        $"{name} is {found.dtype} instead of {expected.dtype}"
+                    | _ -> ()
+            ]
+
         let section title names =
             if List.isEmpty names then
                 []
             else
-                let listed = String.concat "; " names
-                [ $"{title} ({List.length names}): {listed}" ]
+                let listed = names |> List.truncate mostNamed |> String.concat "; "
+                let more = if List.length names > mostNamed then "; …" else ""
+                [ $"{title} ({List.length names}): {listed}{more}" ]
 
         match
             section "missing tensors" missing
             @ section "unexpected tensors" unexpected
             @ section "wrong shapes" mismatching
+            @ section "wrong element types" foreign
         with
         | [] ->
             template

@@ -192,6 +192,11 @@ module PlainResNet =
         | _ -> None
 
     let private colour (text: string) =
+        // Three numbers don't take more text.
+        if text.Length > 1000 then
+            None
+        else
+
         try
             let values = JsonSerializer.Deserialize<float array> text |> Option.ofObj
 
@@ -225,18 +230,24 @@ module PlainResNet =
             | "conv2" -> Some StrideIn.Conv2
             | _ -> None
 
-        let positive values =
-            values |> List.forall (fun value -> value > 0.0)
+        let isMean values =
+            (ModelLimits.colourFaults values [ 1.0; 1.0; 1.0 ]).IsEmpty
+
+        let isStd values =
+            (ModelLimits.colourFaults [ 0.0; 0.0; 0.0 ] values).IsEmpty
 
         let eps =
-            stated "bn_eps" (number >> Option.filter (fun eps -> eps > 0.0)) torchvision.BatchNormEps
+            stated
+                "bn_eps"
+                (number >> Option.filter (fun eps -> eps > 0.0 && eps <= 1.0))
+                torchvision.BatchNormEps
 
         let padding =
             stated "maxpool_padding" (whole >> Option.filter (fun p -> p <= 1L)) torchvision.MaxPoolPadding
 
         let strideIn = stated "stride_in" stride torchvision.StrideIn
-        let mean = stated "image_mean" colour torchvision.Mean
-        let std = stated "image_std" (colour >> Option.filter positive) torchvision.Std
+        let mean = stated "image_mean" (colour >> Option.filter isMean) torchvision.Mean
+        let std = stated "image_std" (colour >> Option.filter isStd) torchvision.Std
 
         let input =
             stated

@@ -3,7 +3,6 @@ namespace Mcdrl
 open System
 open System.IO
 open System.Text.Json
-open System.Text.Json.Nodes
 open FsToolkit.ErrorHandling
 open TorchSharp
 
@@ -96,79 +95,157 @@ module Bundle =
         texts.classes.Dispose()
         { texts with classes = classes }
 
-    let writeStored storage (folder: string) (model: Model) : Result<unit, McdrlError> =
-        use _scope = torch.NewDisposeScope()
+    /// Writes `mcdrl.json` with the digest of itself.
+    let private writeManifest (folder: string) (manifest: Manifest) =
+        let unsigned =
+            RecordJson.render
+                { manifest with
+                    Format = Manifest.format
+                    Sha256 = Some SelfDigest.blank
+                }
 
+        let place = unsigned.LastIndexOf(SelfDigest.blank, StringComparison.Ordinal)
+
+        let digest =
+            SelfDigest.ofWritten (fun stream ->
+                stream.Write(ReadOnlySpan(Text.Encoding.UTF8.GetBytes unsigned)))
+
+        unsigned.Remove(place, SelfDigest.length).Insert(place, digest)
+        |> Files.writeText (Path.Combine(folder, manifestName))
+
+    /// Writes a bundle's files, the manifest last.
+    let private writeFiles storage (model: Model) (folder: string) : Result<unit, McdrlError> =
+        use _scope = torch.NewDisposeScope()
         let path name = Path.Combine(folder, name)
 
         let file name =
             Files.sha256 (path name) |> Result.map (fun digest -> name, digest)
 
-        Safetensors.write
-            (path weightsName)
-            Map.empty
-            (prefixed "tower" model.Tower
-             @ prefixed "network" model.Network
-             @ prefixed "prompts" model.Rival
-             |> List.map (fun (name, leaf) -> name, WeightStorage.stored storage leaf))
-        |> Result.bind (fun () ->
-            Safetensors.write (path textName) Map.empty (Tree.leaves (withoutImages model.Texts)))
-        |> Result.bind (fun () -> Files.writeText (path cardName) (card model.Manifest []))
-        |> Result.bind (fun () ->
-            match file weightsName, file textName, file cardName with
-            | Ok weights, Ok text, Ok card ->
-                { model.Manifest with
-                    Files = Map.ofList [ weights; text; card ]
-                }
-                |> RecordJson.render
-                |> Files.writeText (path manifestName)
-            | Error fault, _, _
-            | _, Error fault, _
-            | _, _, Error fault -> Error fault)
+        result {
+            do!
+                prefixed "tower" model.Tower
+                @ prefixed "network" model.Network
+                @ prefixed "prompts" model.Rival
+                |> List.map (fun (name, leaf) -> name, WeightStorage.stored storage leaf)
+                |> Safetensors.write (path weightsName) Map.empty
+
+            do! Safetensors.write (path textName) Map.empty (Tree.leaves (withoutImages model.Texts))
+            do! Files.writeText (path cardName) (card model.Manifest [])
+            let! files = [ weightsName; textName; cardName ] |> List.traverseResultM file
+
+            return!
+                writeManifest
+                    folder
+                    { model.Manifest with
+                        Files = Map.ofList files
+                    }
+        }
+
+    let writeStored storage (folder: string) (model: Model) : Result<unit, McdrlError> =
+        FolderSwap.replace folder manifestName (writeFiles storage model)
 
     let write folder model =
         writeStored WeightStorage.F32 folder model
 
-    /// A fault of the manifest is a fault of the model file.
-    let private asModelFault error =
-        McdrlError.model (McdrlError.describe error) manifestName "Copy the model again, whole"
+    /// Faults of the manifest are faults of the model file; `place` is where each is.
+    let private asModelFaults (place: string -> string) error =
+        let one single =
+            match single with
+            | McdrlError.Usage fault
+            | McdrlError.Data fault
+            | McdrlError.Resource fault
+            | McdrlError.Model fault ->
+                McdrlError.model fault.What (place fault.Where) "Copy the model again, whole"
+            | McdrlError.Cancelled
+            | McdrlError.Several _ -> single
+
+        McdrlError.flatten error
+        |> List.map one
+        |> McdrlError.ofList
+        |> Option.defaultValue error
+
+    let private asModelFault error = asModelFaults id error
 
     /// What a manifest says of its layout, before anything else is asked of it.
-    let private formatOf (text: string) : int option =
-        try
-            match JsonNode.Parse text with
-            | :? JsonObject as manifest ->
-                match manifest["format"] with
-                | :? JsonValue as value ->
-                    let mutable format = 0
-                    if value.TryGetValue &format then Some format else None
-                | _ -> None
-            | _ -> None
-        with :? JsonException ->
-            None
+    let private formatOf (text: byte[]) : int option =
+        StrangerJson.read
+            { StrangerJson.standard with
+                Repeats = true
+            }
+            (fun what -> McdrlError.model what manifestName "")
+            (ReadOnlyMemory text)
+            (fun root ->
+                match root.ValueKind = JsonValueKind.Object, lazy (root.TryGetProperty "format") with
+                | true, Lazy(true, format) when format.ValueKind = JsonValueKind.Number ->
+                    match format.TryGetInt32() with
+                    | true, format -> Ok(Some format)
+                    | false, _ -> Ok None
+                | _ -> Ok None)
+        |> Result.toOption
+        |> Option.flatten
 
     let private otherFormat folder format =
+        let readable = Manifest.readable |> List.map string |> String.concat " and "
+
         Error(
             McdrlError.model
-                $"the model's layout has version {format}, and this version of mcdrl reads {Manifest.format}"
+                $"the model's layout has version {format}, and this version of mcdrl reads {readable}"
                 folder
-                (if format < Manifest.format then
+                (if format < Manifest.readable.Head then
                      "Train it again: until 0.1 the attention to conditions was never trained, so answers can't be carried over"
                  else
                      "Use the version of mcdrl that wrote it, or a later one")
         )
 
+    /// Larger than any manifest.
+    let private largestManifest = 1_000_000L
+
+    let private copyAgain folder what =
+        McdrlError.model what folder "Copy the model again, whole"
+
+    /// A manifest as its bytes have it, checked as far as that goes without the other files. `path` names it in errors.
+    let internal parseManifest (path: string) (content: byte[]) : Result<Manifest, McdrlError> =
+        match formatOf content with
+        | Some format when not (List.contains format Manifest.readable) -> otherFormat path format
+        | _ ->
+            result {
+                let! manifest =
+                    RecordJson.parseBytes<Manifest> largestManifest path content
+                    |> Result.mapError asModelFault
+
+                do!
+                    match manifest.Sha256 with
+                    | Some digest when not (SelfDigest.isAt (SelfDigest.find digest content) content) ->
+                        Error(copyAgain path "sha256 mismatch: it is not as it was written")
+                    | Some _
+                    | None -> Ok()
+
+                let! _ =
+                    Settings.validate manifest.Settings
+                    |> Result.mapError (asModelFaults (fun key -> $"{path}: settings.{key}"))
+
+
+                do!
+                    Manifest.faults [ weightsName; textName; cardName ] manifest
+                    |> List.map (fun (key, what) ->
+                        McdrlError.model
+                            what
+                            $"{path}: {key}"
+                            "Copy the model again, whole, or use one that a matching version of mcdrl wrote")
+                    |> McdrlError.ofList
+                    |> Option.map Error
+                    |> Option.defaultValue (Ok())
+
+                return manifest
+            }
+
     let private readManifest (folder: string) : Result<Manifest, McdrlError> =
         let path = Path.Combine(folder, manifestName)
 
         if File.Exists path then
-            Files.read 1_000_000L path
-            |> Result.map Text.Encoding.UTF8.GetString
+            Files.read largestManifest path
             |> Result.mapError asModelFault
-            |> Result.bind (fun text ->
-                match formatOf text with
-                | Some format when format <> Manifest.format -> otherFormat folder format
-                | _ -> RecordJson.parse<Manifest> path text |> Result.mapError asModelFault)
+            |> Result.bind (parseManifest path)
         else
             Error(
                 McdrlError.model
@@ -180,33 +257,14 @@ module Bundle =
     let private incompatible folder what =
         Error(McdrlError.model what folder "Use a model written by a matching version of mcdrl")
 
-    let private copyAgain folder what =
-        McdrlError.model what folder "Copy the model again, whole"
-
-    /// What can be told without reading the tensors: the layout, the preprocessing, and that no file lacks or goes without
-    /// a digest.
-    let private verify folder (manifest: Manifest) : Result<unit, McdrlError> =
-        let damaged =
-            [ weightsName; textName; cardName ]
-            |> List.choose (fun name ->
-                if not (manifest.Files.ContainsKey name) then
-                    Some(copyAgain folder $"mcdrl.json has no sha256 for {name}")
-                elif not (File.Exists(Path.Combine(folder, name))) then
-                    Some(copyAgain folder $"{name} is missing")
-                else
-                    None)
-
-        if manifest.Preprocessing.InputSize <> manifest.Settings.Method.InputSize then
-            incompatible folder "the preprocessing's input size is not the settings'"
-        elif
-            manifest.Preprocessing.Mean.Length <> 3
-            || manifest.Preprocessing.Std.Length <> 3
-        then
-            incompatible folder "mean and std do not have three channels"
-        elif not (List.forall (fun value -> value > 0.0) manifest.Preprocessing.Std) then
-            incompatible folder "a std is not positive"
-        else
-            McdrlError.ofList damaged |> Option.map Error |> Option.defaultValue (Ok())
+    /// That no file is missing, as far as that goes without reading them.
+    let private verify folder : Result<unit, McdrlError> =
+        [ weightsName; textName; cardName ]
+        |> List.filter (fun name -> not (File.Exists(Path.Combine(folder, name))))
+        |> List.map (fun name -> copyAgain folder $"{name} is missing")
+        |> McdrlError.ofList
+        |> Option.map Error
+        |> Option.defaultValue (Ok())
 
     /// The tensors of a file, if it is the one that the manifest was written for. Whatever else is wrong with another file
     /// follows from that.
@@ -262,12 +320,65 @@ module Bundle =
             log_prior = torch.empty (m, dtype = torch.float64, device = torch.META)
         }
 
+    /// The parts of a model that have weights.
+    let private parts = [ "tower"; "network"; "prompts" ]
+
+    /// A `Model` error that names the tensors which belong to no part.
+    let private requireKnown path (tensors: Map<string, Tensor>) =
+        let strays =
+            [
+                for name in tensors.Keys do
+                    if
+                        parts
+                        |> List.forall (fun part ->
+                            not (name.StartsWith($"{part}.", StringComparison.Ordinal)))
+                    then
+                        name
+            ]
+
+        if strays.IsEmpty then
+            Ok()
+        else
+            let listed = strays |> List.truncate 100 |> String.concat "; "
+
+            Error(
+                McdrlError.model
+                    $"unexpected tensors ({strays.Length}): {listed}"
+                    path
+                    "Copy the model again, whole"
+            )
+
+    /// How far the weights of the conditions may sum to something else than 1, for the rounding of float32.
+    let private priorTolerance = 1e-5
+
+    /// Texts that are numbers, with a prior that is a distribution: weights of 0 are allowed, their logarithm is −∞.
+    let private checkTexts path (texts: Texts) : Result<Texts, McdrlError> =
+        let prior = Prior.weights texts
+
+        let fault name what =
+            McdrlError.model
+                what
+                $"{path}, tensor \"{name}\""
+                "Use a model from a training run that converged"
+
+        [
+            for name, leaf in Tree.leaves texts do
+                if name <> "log_prior" && not (Safetensors.isFinite leaf) then
+                    fault name "it holds a NaN or an infinity"
+
+            if not (Array.forall Double.IsFinite prior) then
+                fault "log_prior" "it holds a NaN or an infinite weight"
+            elif abs (Array.sum prior - 1.0) > priorTolerance then
+                fault "log_prior" $"the conditions' weights sum to {Array.sum prior}, not to 1"
+        ]
+        |> McdrlError.ofList
+        |> Option.map Error
+        |> Option.defaultValue (Ok texts)
+
     let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
         result {
             let textPath, weightsPath =
                 Path.Combine(folder, textName), Path.Combine(folder, weightsName)
-
-            let! _ = Settings.validate manifest.Settings |> Result.mapError asModelFault
 
             let! text, weights =
                 match
@@ -279,12 +390,23 @@ module Bundle =
                 | Error fault, Ok _
                 | Ok _, Error fault -> Error fault
 
+            do! requireKnown weightsPath weights.Tensors
+
             let! texts =
                 Tree.fill textPath (templateTexts manifest text.Tensors) text.Tensors
+                |> Result.bind (checkTexts textPath)
                 |> Result.map forAllImages
 
             let! tower =
                 WeightTensors.tower weightsPath manifest.TowerFacts (withPrefix "tower" weights.Tensors)
+
+            do!
+                if Tower.name tower = manifest.Tower then
+                    Ok()
+                else
+                    incompatible
+                        folder
+                        $"mcdrl.json states the tower {manifest.Tower}, and the weights are those of {Tower.name tower}"
 
             let side = Tower.granularity tower
 
@@ -325,7 +447,7 @@ module Bundle =
         result {
             let folder = locate folder
             let! manifest = readManifest folder
-            do! verify folder manifest
+            do! verify folder
             return folder, manifest
         }
 
@@ -340,17 +462,25 @@ module Bundle =
             let! digest = Files.sha256 (path cardName)
 
             return!
-                { manifest with
-                    Files = manifest.Files.Add(cardName, digest)
-                }
-                |> RecordJson.render
-                |> Files.writeText (path manifestName)
+                writeManifest
+                    folder
+                    { manifest with
+                        Files = manifest.Files.Add(cardName, digest)
+                    }
         }
 
     let sha256 (folder: string) : Result<string, McdrlError> =
         state folder
         |> Result.bind (fun (folder, _) -> Files.sha256 (Path.Combine(folder, manifestName)))
 
-    let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> = assemble folder manifest
+    let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> =
+        match assemble folder manifest with
+        | Ok model -> Ok model
+        | Error fault ->
+            // Another model may have taken this one's place since its manifest was read.
+            match readManifest folder with
+            | Ok fresh when fresh.Files <> manifest.Files -> assemble folder fresh
+            | Ok _
+            | Error _ -> Error fault
 
     let load (folder: string) : Result<Model, McdrlError> = state folder |> Result.bind complete

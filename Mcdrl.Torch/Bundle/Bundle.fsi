@@ -28,15 +28,16 @@ module Bundle =
     /// Paths of the files of a bundle, or of the one in a training run's folder.
     val files: folder: string -> string list
 
-    /// Writes a bundle. The manifest comes last, so a folder with one is whole. `Files` is filled in here.
+    /// Writes a bundle: whoever looks finds the folder as it was or with the whole bundle, and whatever else was in it stays. `Files` and
+    /// `Sha256` are filled in here.
     val write: folder: string -> model: Model -> Result<unit, McdrlError>
 
     /// `write` with the weights in this element type; texts stay in fp32. It answers as `load` gives it back: whatever two bytes can't
     /// hold is gone.
     val writeStored: storage: WeightStorage -> folder: string -> model: Model -> Result<unit, McdrlError>
 
-    /// Loads a bundle, or the one in a training run's folder: everything is validated (layout, sha256, names, shapes,
-    /// finite values) before anything is handed out, and what is wrong is a `Model` error. Each file is read once, its
+    /// Loads a bundle, or the one in a training run's folder: everything is validated (layout, sha256, names, shapes, finite values,
+    /// bounds, a prior that sums to 1, the tower by its name) before anything is handed out, and what is wrong is a `Model` error. Each file is read once, its
     /// tensors straight into their own memory, which belongs to the caller's dispose scope.
     val load: folder: string -> Result<Model, McdrlError>
 
@@ -51,6 +52,9 @@ module Bundle =
 
     /// Digest of a bundle's `mcdrl.json`, which holds those of its other files.
     val sha256: folder: string -> Result<string, McdrlError>
+
+    /// A manifest as its bytes have it, checked as far as that goes without the other files. `path` names it in errors.
+    val internal parseManifest: path: string -> content: byte[] -> Result<Manifest, McdrlError>
 
     /// The first half of `load`: the folder and the manifest, checked as far as that goes without tensors. Needs no libtorch.
     val internal state: folder: string -> Result<string * Manifest, McdrlError>

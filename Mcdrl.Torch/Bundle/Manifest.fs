@@ -1,5 +1,7 @@
 namespace Mcdrl
 
+open System
+
 /// A model that another was fine-tuned from.
 type Ancestor =
     {
@@ -79,14 +81,75 @@ type Manifest =
         Metrics: ReportedMetric list
         /// sha256 of every other file.
         Files: Map<string, string>
+        /// sha256 of this file, see `SelfDigest`; absent in layout 2, and in a model that was not read from a folder.
+        Sha256: string option
     }
 
 /// The layout of bundles.
 [<RequireQualifiedAccess>]
 module Manifest =
-    /// The version that this release writes and reads. 1 was that of 0.1, whose networks attended to one confounder without
-    /// asking, and read skip maps past the intervention.
-    let format = 2
+    /// The version that this release writes. 1 was that of 0.1, whose networks attended to one confounder without asking, and read
+    /// skip maps past the intervention; 2 is the same as 3 but that `mcdrl.json` holds no digest of itself.
+    let format = 3
+
+    /// The versions that this release reads, the oldest first.
+    let readable = [ 2; format ]
+
+    let private isDigest (text: string) =
+        text.Length = SelfDigest.length
+        && text
+           |> Seq.forall (fun digit -> Char.IsAsciiDigit digit || (digit >= 'a' && digit <= 'f'))
+
+    let private within (low: int) high value = value >= low && value <= high
+
+    /// All that no model can be, each with its key; empty if nothing is. `files` are the names of the files that a model has besides.
+    let faults (files: string list) (manifest: Manifest) : (string * string) list =
+        let method = manifest.Settings.Method
+        let preprocessing, provenance = manifest.Preprocessing, manifest.Provenance
+
+        let parts =
+            [
+                "classes", ModelLimits.classFaults manifest.Classes
+                "settings.method.conditions", ModelLimits.conditionFaults method.Conditions
+                "preprocessing.input_size", ModelLimits.sideFaults preprocessing.InputSize
+                "preprocessing", ModelLimits.colourFaults preprocessing.Mean preprocessing.Std
+            ]
+
+        [
+            for key, faults in parts do
+                for fault in faults do
+                    key, fault
+
+            if parts |> List.forall (snd >> List.isEmpty) then
+                for fault in
+                    ModelLimits.answerFaults
+                        manifest.Classes.Length
+                        method.Conditions.Length
+                        preprocessing.InputSize do
+                    "settings.method.conditions", fault
+
+            if preprocessing.InputSize <> method.InputSize then
+                "preprocessing.input_size", "the preprocessing's input size is not the settings'"
+
+            if not (within 0 1_000_000 provenance.Epoch) then
+                "provenance.epoch", $"{provenance.Epoch} is no number of an epoch"
+
+            if provenance.TrainingFrames < 0 then
+                "provenance.training_frames", $"{provenance.TrainingFrames} is no number of frames"
+
+            for name in files do
+                if not (manifest.Files.ContainsKey name) then
+                    $"files.{name}", "there is no sha256 of this file"
+
+            for KeyValue(name, digest) in manifest.Files do
+                if not (List.contains name files) then
+                    $"files.{name}", "no model has such a file"
+                elif not (isDigest digest) then
+                    $"files.{name}", "it is no sha256"
+
+            if manifest.Sha256.IsSome <> (manifest.Format > 2) then
+                "sha256", "a model of layout 3 and no other holds the sha256 of its mcdrl.json"
+        ]
 
     /// The sites that the model or one that it was fine-tuned from was trained on.
     let seen (manifest: Manifest) : string list =

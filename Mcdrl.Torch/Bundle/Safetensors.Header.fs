@@ -2,9 +2,7 @@ namespace Mcdrl
 
 open System
 open System.Buffers
-open System.IO
 open System.Text.Json
-open System.Text.Unicode
 open TorchSharp
 open FsToolkit.ErrorHandling
 
@@ -30,6 +28,25 @@ type internal SafetensorsHeader =
 module internal SafetensorsHeader =
     /// The format's own limit on the header, in bytes.
     let largest = 100_000_000L
+
+    /// Tensors of one file: a hundred times what the largest tower and its checkpoint have. More take time and memory that no
+    /// weights are worth.
+    let mostTensors = 100_000
+
+    /// Entries of the string map.
+    let private mostFacts = 10_000
+
+    /// Bytes of a tensor's name.
+    let private longestName = 1_000
+
+    /// The header's bounds as JSON: room for `mostTensors` of all the axes that one may have.
+    let private bounds: JsonBounds =
+        {
+            MostBytes = largest
+            MostTokens = 40 * mostTensors
+            MostDepth = 8
+            Repeats = false
+        }
 
     /// More axes than any weight has, and few enough for every tensor operation.
     let private mostAxes = 16
@@ -94,81 +111,95 @@ module internal SafetensorsHeader =
         | true, value -> Some value
         | _ -> None
 
+    /// The first of the conditions that doesn't hold as a fault; texts are made of it alone, for there are many tensors.
+    let private require (where: unit -> string) holds (what: unit -> string) =
+        if holds then Ok() else Error(fault (where ()) (what ()))
+
+    let private known = [ "dtype"; "shape"; "data_offsets" ]
+
     let private entry path dataLength (item: JsonProperty) =
-        let where = $"{path}, tensor \"{item.Name}\""
+        let name, value = item.Name, item.Value
+
+        let where () =
+            let shown = if name.Length > longestName then name[..99] + "…" else name
+            $"{path}, tensor \"{shown}\""
+
+        let require = require where
+
+        let wanted (what: unit -> string) found =
+            match found with
+            | Some value -> Ok value
+            | None -> Error(fault (where ()) (what ()))
 
         result {
             do!
-                Result.requireTrue
-                    (fault where "its description is not a JSON object")
-                    (item.Value.ValueKind = JsonValueKind.Object)
+                require (name.Length <= longestName) (fun () ->
+                    $"its name has more than {longestName} characters")
+
+            do!
+                require (value.ValueKind = JsonValueKind.Object) (fun () ->
+                    "its description is not a JSON object")
 
             let unknown =
                 [
-                    for field in item.Value.EnumerateObject() do
-                        if not (List.contains field.Name [ "dtype"; "shape"; "data_offsets" ]) then
+                    for field in value.EnumerateObject() do
+                        if not (List.exists (fun (name: string) -> field.NameEquals name) known) then
                             field.Name
                 ]
 
-            do! Result.requireEmpty (fault where $"""unknown fields: {String.concat ", " unknown}""") unknown
+            do!
+                require unknown.IsEmpty (fun () ->
+                    $"""unknown fields: {unknown |> List.truncate 3 |> String.concat ", "}""")
 
             let! dtypeText =
-                property "dtype" item.Value
+                property "dtype" value
                 |> Option.filter (fun value -> value.ValueKind = JsonValueKind.String)
                 |> Option.bind (fun value -> Option.ofObj (value.GetString()))
-                |> Result.requireSome (fault where "dtype is missing or not text")
+                |> wanted (fun () -> "dtype is missing or not text")
 
             let! dtype, size =
                 dtypes
                 |> List.tryPick (fun (name, dtype, size) ->
                     if name = dtypeText then Some(dtype, size) else None)
-                |> Result.requireSome (
-                    McdrlError.model
-                        $"element type {dtypeText} is not supported"
-                        where
-                        "Convert the tensor to F32, F16, BF16 or I64"
-                )
+                |> Option.map Ok
+                |> Option.defaultWith (fun () ->
+                    Error(
+                        McdrlError.model
+                            $"element type {dtypeText} is not supported"
+                            (where ())
+                            "Convert the tensor to F32, F16, BF16 or I64"
+                    ))
 
             let! shape =
-                property "shape" item.Value
+                property "shape" value
                 |> Option.bind naturals
-                |> Result.requireSome (fault where "shape is not a list of natural numbers below 2^63")
+                |> wanted (fun () -> "shape is not a list of natural numbers below 2^63")
 
             do!
-                Result.requireTrue
-                    (fault where $"it has {shape.Length} axes, more than {mostAxes}")
-                    (shape.Length <= mostAxes)
+                require (shape.Length <= mostAxes) (fun () ->
+                    $"it has {shape.Length} axes, more than {mostAxes}")
 
             let! first, last =
-                property "data_offsets" item.Value
+                property "data_offsets" value
                 |> Option.bind naturals
                 |> Option.bind (fun offsets ->
                     match offsets with
                     | [ first; last ] when first <= last && last <= dataLength -> Some(first, last)
                     | _ -> None)
-                |> Result.requireSome (
-                    fault
-                        where
-                        $"data_offsets is not a pair begin ≤ end within the {dataLength} bytes after the header"
-                )
+                |> wanted (fun () ->
+                    $"data_offsets is not a pair begin ≤ end within the {dataLength} bytes after the header")
 
             let! bytes =
                 checkedProduct (size :: shape)
-                |> Result.requireSome (
-                    fault where $"{dtypeText} {shapeText shape} has more bytes than can be counted"
-                )
+                |> wanted (fun () -> $"{dtypeText} {shapeText shape} has more bytes than can be counted")
 
             do!
-                Result.requireEqual
-                    bytes
-                    (last - first)
-                    (fault
-                        where
-                        $"{dtypeText} {shapeText shape} needs {bytes} bytes, data_offsets gives {last - first}")
+                require (bytes = last - first) (fun () ->
+                    $"{dtypeText} {shapeText shape} needs {bytes} bytes, data_offsets gives {last - first}")
 
             return
                 {
-                    Name = item.Name
+                    Name = name
                     Dtype = dtype
                     Shape = shape
                     Begin = first
@@ -181,6 +212,8 @@ module internal SafetensorsHeader =
         | None -> Ok Map.empty
         | Some map when map.ValueKind <> JsonValueKind.Object ->
             Error(fault path "__metadata__ is not a JSON object")
+        | Some map when map.GetPropertyCount() > mostFacts ->
+            Error(fault path $"__metadata__ has {map.GetPropertyCount()} entries, more than {mostFacts}")
         | Some map ->
             map.EnumerateObject()
             |> Seq.toList
@@ -193,7 +226,12 @@ module internal SafetensorsHeader =
     /// The entries in byte order, if together they cover the data from its first to its last byte.
     let private contiguous path dataLength (entries: SafetensorsEntry list) =
         let ordered =
-            entries |> List.sortBy (fun entry -> entry.Begin, entry.Length, entry.Name)
+            entries
+            |> List.sortWith (fun a b ->
+                match compare a.Begin b.Begin, compare a.Length b.Length with
+                | 0, 0 -> String.CompareOrdinal(a.Name, b.Name)
+                | 0, order
+                | order, _ -> order)
 
         let gap =
             ordered
@@ -239,6 +277,15 @@ module internal SafetensorsHeader =
 
             let! metadata = metadata path root
 
+            let tensors =
+                root.GetPropertyCount()
+                - (if (property "__metadata__" root).IsSome then 1 else 0)
+
+            do!
+                Result.requireTrue
+                    (fault path $"the header describes {tensors} tensors, more than {mostTensors}")
+                    (tensors <= mostTensors)
+
             let described =
                 [
                     for item in root.EnumerateObject() do
@@ -274,25 +321,11 @@ module internal SafetensorsHeader =
         (dataLength: int64)
         (text: ReadOnlyMemory<byte>)
         : Result<SafetensorsHeader, McdrlError> =
-        if not (Utf8.IsValid text.Span) then
-            Error(fault path "the header is not UTF-8")
-        else
-            let options =
-                JsonDocumentOptions(
-                    AllowDuplicateProperties = false,
-                    AllowTrailingCommas = false,
-                    MaxDepth = 8
-                )
-
-            try
-                use document = JsonDocument.Parse(text, options)
-                interpret path dataLength document.RootElement
-            with
-            | :? JsonException as problem ->
-                Error(fault path $"the header is not strict JSON: {problem.Message.TrimEnd '.'}")
-            // A lone surrogate written as \uD800 passes the parser and fails when the text is asked for.
-            | :? InvalidOperationException as problem ->
-                Error(fault path $"the header has text that is not Unicode: {problem.Message.TrimEnd '.'}")
+        StrangerJson.read
+            bounds
+            (fun what -> fault path $"the header can't be read: {what}")
+            text
+            (interpret path dataLength)
 
     /// The header's bytes, padded with spaces to a multiple of 8. Equal headers give equal bytes.
     let render (header: SafetensorsHeader) : byte array =

@@ -28,13 +28,19 @@ module Safetensors =
     let private opened (path: string) (work: Stream -> Result<'a, McdrlError>) =
         if Directory.Exists path then
             Error(McdrlError.model "it is a folder" path "Name the .safetensors file inside it")
-        elif not (File.Exists path) then
+        elif not (Path.Exists path) then
             Error(McdrlError.model "there is no such file" path "Check the path")
         else
-            Files.reading path (fun stream -> work stream)
+            Files.openRead path
+            |> Result.mapError McdrlError.asModel
+            |> Result.bind (fun stream ->
+                Files.attempt path (fun () ->
+                    use stream = stream
+                    work stream))
+            |> Result.bind id
 
     /// The checked header and the position of the first data byte; `stream` is left there.
-    let private readHeader path (stream: Stream) =
+    let readHeader path (stream: Stream) =
         result {
             let length = stream.Length
             do! Result.requireTrue (damaged path $"{length} bytes are too few for a header") (length >= 8L)
@@ -61,7 +67,7 @@ module Safetensors =
 
     /// A NaN or an infinity makes the sum one, and the sum needs no memory; only a sum that overflowed needs a look at
     /// every element.
-    let private isFinite (tensor: Tensor) =
+    let isFinite (tensor: Tensor) =
         use _scope = torch.NewDisposeScope()
 
         Double.IsFinite(tensor.sum().to_type(torch.ScalarType.Float64).ToDouble())

@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System.IO
 open TorchSharp
 
 /// What a safetensors file holds. The tensors belong to the caller's dispose scope.
@@ -37,6 +38,12 @@ module Safetensors =
     /// the file is read once, and a file that is replaced meanwhile can't pass for another.
     val internal readDigested:
         options: SafetensorsOptions -> path: string -> Result<SafetensorsContent * string, McdrlError>
+
+    /// Whether a floating-point tensor holds numbers alone, no NaN and no infinity.
+    val internal isFinite: tensor: Tensor -> bool
+
+    /// The checked header of a file's content; the stream stands at the first byte of the tensors then.
+    val internal readHeader: path: string -> stream: Stream -> Result<SafetensorsHeader, McdrlError>
 
     /// Names and shapes of a file's tensors by its checked header alone, before memory is given to any.
     val shapes: path: string -> Result<Map<string, int64 list>, McdrlError>

@@ -135,6 +135,13 @@ module DatasetDescription =
                 "Background is always there; leave it out"
             )
 
+        if names |> List.exists (fun name -> name.Length > ModelLimits.longestName) then
+            reading.Fault(
+                "classes",
+                $"a class has more than {ModelLimits.longestName} characters",
+                "Give it a shorter name"
+            )
+
         if List.distinct names <> names then
             reading.Fault("classes", "a class is named twice", "Name each class once")
 
@@ -356,29 +363,35 @@ module DatasetDescription =
             | [] -> Ok description
             | faults -> Error faults
 
+    /// Bytes of a `dataset.json`.
+    let private largest = 1024L * 1024L
+
+    let private bounds =
+        { StrangerJson.standard with
+            MostBytes = largest
+            MostDepth = 16
+        }
+
+    let private refuse path what =
+        McdrlError.data $"this can't be read: {what}" path "Correct the file"
+
+    /// What `read` makes of a text, with all of its faults.
+    let private readWith path read =
+        read (refuse path) (fun root ->
+            readRoot path root
+            |> Result.mapError (fun faults ->
+                McdrlError.ofList faults
+                |> Option.defaultValue (refuse path "it has no content")))
+        |> Result.mapError McdrlError.flatten
+
     /// Reads the text of a `dataset.json`; `path` names it in errors.
     let parse (path: string) (text: string) : Result<DatasetDescription, McdrlError list> =
-        try
-            use document =
-                JsonDocument.Parse(text, JsonDocumentOptions(MaxDepth = 16, AllowDuplicateProperties = false))
-
-            readRoot path document.RootElement
-        with :? JsonException as problem ->
-            Error
-                [
-                    McdrlError.data
-                        $"this is not valid JSON: {problem.Message.TrimEnd '.'}"
-                        path
-                        "Correct the file"
-                ]
+        readWith path (fun refuse -> StrangerJson.readText bounds refuse text)
 
     /// Reads `dataset.json` of the dataset's folder (at most 1 MiB).
     let load (folder: string) : Result<DatasetDescription, McdrlError list> =
         let path = Path.Combine(folder, "dataset.json")
-
-        Files.readText (1024L * 1024L) path
-        |> Result.mapError List.singleton
-        |> Result.bind (parse path)
+        readWith path (fun refuse -> StrangerJson.ofFile bounds refuse path)
 
     /// A dataset as Mcdrl writes them: `SITE/images` and `SITE/masks`, and masks whose values are the labels.
     let ofSites (name: string) (classes: string list) (sites: string list) : DatasetDescription =

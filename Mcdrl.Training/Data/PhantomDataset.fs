@@ -132,29 +132,25 @@ module PhantomDataset =
                 Seed.create frame.ConditionSeed
             )
 
+    /// Bytes of a file of scenes.
+    let private largestScenes = 64L * 1024L * 1024L
+
     /// The scenes of a dataset that `write` made; `folder` is the dataset's folder.
     let scenes (folder: string) : Result<PhantomScenes, McdrlError> =
         let path = Path.Combine(folder, scenesName)
-
-        let limits =
-            { ImageLimits.standard with
-                MaxBytes = 256L * 1024L * 1024L
-            }
 
         let asData problem =
             match problem with
             | McdrlError.Usage fault -> McdrlError.Data fault
             | other -> other
 
-        Files.read limits.MaxBytes path
-        |> Result.bind (fun bytes ->
-            RecordJson.parse<PhantomScenes> path (Text.Encoding.UTF8.GetString bytes)
-            |> Result.mapError (fun problems ->
-                problems
-                |> McdrlError.flatten
-                |> List.map asData
-                |> McdrlError.ofList
-                |> Option.defaultValue problems))
+        RecordJson.ofFileWithin<PhantomScenes> largestScenes path
+        |> Result.mapError (fun problems ->
+            problems
+            |> McdrlError.flatten
+            |> List.map asData
+            |> McdrlError.ofList
+            |> Option.defaultValue problems)
         |> Result.bind (fun found ->
             let faults =
                 found.Frames
@@ -163,7 +159,11 @@ module PhantomDataset =
                     | Ok _ -> None
                     | Error fault -> Some fault)
 
-            match McdrlError.ofList faults with
+            let side =
+                ModelLimits.sideFaults found.Side
+                |> List.map (fun what -> McdrlError.data what $"{path}: side" "Render the dataset again")
+
+            match McdrlError.ofList (side @ faults) with
             | None -> Ok found
             | Some fault -> Error fault)
 
@@ -323,7 +323,7 @@ module PhantomDataset =
     let write (request: PhantomRequest) (progress: Progress) =
         within "sites" 1 Phantom.sites.Length request.Sites
         |> Result.bind (fun () -> within "images" 1 99999 request.Images)
-        |> Result.bind (fun () -> within "side" 32 2048 request.Side)
+        |> Result.bind (fun () -> within "side" ModelLimits.smallestSide ModelLimits.largestSide request.Side)
         |> Result.bind (fun () -> prepare request)
         |> Result.bind (fun () -> Native.load ())
         |> Result.bind (fun _ ->

@@ -122,19 +122,24 @@ module InterventionalEvaluator =
             }
 
         let each = List.zip answers.Answers answers.Plain
+        let isFinite (answer: Tensor) = answer.isfinite().all().ToBoolean()
 
-        Interventional.scene
-            manifest.Classes.Length
-            (view None reference each.Head)
-            (List.map2 (fun (name, shown) answer -> name, view (Some name) shown answer) shown each.Tail)
+        if List.forall (fun (answer, plain) -> isFinite answer && isFinite plain) each then
+            Interventional.scene
+                manifest.Classes.Length
+                (view None reference each.Head)
+                (List.map2 (fun (name, shown) answer -> name, view (Some name) shown answer) shown each.Tail)
+            |> Ok
+        else
+            Error SegmentationResult.notFinite
 
     let private ofScene segmenters mode (interventions: Interventions) (scene: IntervenedScene) =
         scene.Open()
-        |> Result.map (fun show ->
+        |> Result.bind (fun show ->
             let shown =
                 interventions.Conditions |> List.map (fun name -> name, show (Some name))
 
-            segmenters |> List.map (score mode scene (show None) shown))
+            segmenters |> List.traverseResultM (score mode scene (show None) shown))
 
     /// At most `images` of a site's items, drawn with the seed, in their order.
     let private some images (seed: Seed) (site: DatasetSite) =

@@ -194,12 +194,21 @@ module Evaluator =
         (groups: Map<_, FrameGroup>)
         (item: DatasetItem)
         =
-        Dataset.read dataset item
-        |> Result.map (fun (picture, truth) ->
-            use _scope = torch.NewDisposeScope()
+        let place = McdrlError.mapWhere (fun where -> $"{item.Image}, {where}")
 
+        let answerTo picture =
             let probabilities, disagreement =
                 Segmenter.probabilitiesAndDisagreement segmenter mode picture
+
+            if probabilities.isfinite().all().ToBoolean() then
+                Ok(probabilities, disagreement)
+            else
+                Error(place SegmentationResult.notFinite)
+
+        result {
+            use _scope = torch.NewDisposeScope()
+            let! picture, truth = Dataset.read dataset item
+            let! probabilities, disagreement = answerTo picture
 
             let marking =
                 Marking.inPicture
@@ -253,7 +262,8 @@ module Evaluator =
                             (Counts.ofLabel (byte label) marked truth.Labels)
                 ]
 
-            item, answers, classDice, findings)
+            return item, answers, classDice, findings
+        }
 
     /// What `make` says of each site and, where there are several, of all.
     let private siteBySite

@@ -220,8 +220,9 @@ module internal OnnxModel =
             ]
 
     /// ModelProto: ir_version 1, producer_name 2, producer_version 3, doc_string 6, graph 7, opset_import 8
-    /// (OperatorSetIdProto: version 2), metadata_props 14 (StringStringEntryProto: key 1, value 2).
-    let private encode (model: OnnxModel) =
+    /// (OperatorSetIdProto: version 2), metadata_props 14 (StringStringEntryProto: key 1, value 2). The file's own digest comes last,
+    /// where `OnnxContract.digestEntry` says.
+    let private encode (model: OnnxModel) (digest: string) =
         Wire.message
             [
                 Field.Integer(1, irVersion)
@@ -230,13 +231,13 @@ module internal OnnxModel =
                 Field.Text(6, model.Description)
                 Field.Message(7, graph model)
                 Field.Message(8, Wire.message [ Field.Integer(2, model.Opset) ])
-                for key, value in model.Metadata do
+                for key, value in model.Metadata @ [ "sha256", digest ] do
                     Field.Message(14, Wire.message [ Field.Text(1, key); Field.Text(2, value) ])
             ]
 
     /// Writes the file, weights inside, atomically. Gives its size in bytes; a model of 2 GiB or more is a `Resource` error.
     let write (path: string) (model: OnnxModel) : Result<int64, McdrlError> =
-        let message = encode model
+        let message = encode model SelfDigest.blank
 
         if message.Size > largest then
             Error(
@@ -246,5 +247,7 @@ module internal OnnxModel =
                     "Export a model with a smaller tower"
             )
         else
-            Files.writeAtomically path (fun stream -> Wire.write stream message)
+            let digest = SelfDigest.ofWritten (fun stream -> Wire.write stream message)
+
+            Files.writeAtomically path (fun stream -> Wire.write stream (encode model digest))
             |> Result.map (fun () -> message.Size)

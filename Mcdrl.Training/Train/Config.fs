@@ -21,23 +21,26 @@ module Config =
             use reader = new StreamReader(stream)
             Ok(reader.ReadToEnd())
 
-    /// Bytes.
-    let private largest = 1_000_000L
+    /// Whatever is wrong with a configuration file is a fault of the call.
+    let private asUsage error =
+        match error with
+        | McdrlError.Data fault
+        | McdrlError.Resource fault -> McdrlError.Usage fault
+        | other -> other
 
     let private fileText path =
-        if not (File.Exists path) then
+        if not (Path.Exists path) then
             Error(McdrlError.usage "the file does not exist" path "Name a configuration file")
-        elif FileInfo(path).Length > largest then
-            Error(McdrlError.usage "the file is larger than 1 MB" path "Name a configuration file")
         else
-            Files.readText largest path
+            Files.readText 1_000_000L path |> Result.mapError asUsage
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =
-        try
-            JsonNode.Parse text
-        with :? JsonException ->
-            JsonValue.Create text
+        let refuse what = McdrlError.usage what text "Correct it"
+
+        match StrangerJson.readText StrangerJson.standard refuse text (fun root -> Ok(root.GetRawText())) with
+        | Ok json -> JsonNode.Parse json
+        | Error _ -> JsonValue.Create text
 
     let private assign (root: JsonObject) (assignment: string) : Result<unit, McdrlError> =
         let unknown () =

@@ -229,6 +229,7 @@ module Trainer =
                         }
                 ]
             Files = Map.empty
+            Sha256 = None
         }
 
     let private priorOf (settings: MethodSettings) (texts: Texts) =
@@ -246,7 +247,8 @@ module Trainer =
                     McdrlError.model "no epoch was ever validated" folder "Set optimiser.epochs to at least 1"
                 )
 
-            let! _, leaves = Checkpoint.read (Run.bestFile folder)
+            let! facts, leaves = Checkpoint.read (Run.bestFile folder)
+            do! Run.requireOwn (Run.bestFile folder) identity facts
             let network, tower, rival = TrainState.withLeaves leaves state
             use _noGrad = torch.no_grad ()
             let network, texts = Prior.settled network loop.Texts
@@ -418,6 +420,7 @@ module Trainer =
             let loop =
                 {
                     Request = request
+                    Identity = identity
                     Texts = texts
                     Training = trainingViews
                     Validation = validationViews
@@ -432,7 +435,7 @@ module Trainer =
 
             let! state =
                 if resume then
-                    TrainState.restore (Run.checkpointFile request.Out) state
+                    TrainState.restore (Run.checkpointFile request.Out) identity state
                     |> Result.map (fun state ->
                         // A run that was made longer may intervene now, which its best epoch so far didn't.
                         { state with
@@ -466,6 +469,15 @@ module Trainer =
                 }
         }
 
+    /// A `Usage` error for a model that nobody could load.
+    let private requireAnswers (settings: MethodSettings) (dataset: Dataset) =
+        ModelLimits.answerFaults dataset.Classes.Length settings.Conditions.Length settings.InputSize
+        |> List.map (fun what ->
+            McdrlError.usage what "method.conditions" "Use fewer conditions or a smaller method.input_size")
+        |> McdrlError.ofList
+        |> Option.map Error
+        |> Option.defaultValue (Ok())
+
     /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back
     /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
@@ -476,6 +488,7 @@ module Trainer =
             let! device = Device.parse request.Device
             let! source = TextSource.choose request.Text request.TextWeights
             let! dataset = Dataset.load request.Data
+            do! requireAnswers request.Settings.Method dataset
             let! sites = sitesOf dataset request.LeaveOut
             do! requirePartners request.Settings sites
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)

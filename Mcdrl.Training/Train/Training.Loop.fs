@@ -11,6 +11,8 @@ open TorchSharp
 type internal TrainingLoop =
     {
         Request: TrainRequest
+        /// What identifies the run.
+        Identity: RunIdentity
         Texts: Texts
         Training: Views
         /// The frames that choose the epoch; none where every site has one frame alone.
@@ -199,7 +201,7 @@ module internal TrainingLoop =
             )
 
         let save state =
-            TrainState.save (Run.checkpointFile loop.Request.Out) state
+            TrainState.save (Run.checkpointFile loop.Request.Out) loop.Identity state
 
         let rec go index (losses: float list) (dices: float list) (state: TrainState) =
             if index = batches.Length then
@@ -273,7 +275,11 @@ module internal TrainingLoop =
                    | _ -> true
 
             if better then
-                do! Checkpoint.write (Run.bestFile loop.Request.Out) Map.empty (TrainState.kept state)
+                do!
+                    Checkpoint.write
+                        (Run.bestFile loop.Request.Out)
+                        (Run.facts loop.Identity)
+                        (TrainState.kept state)
 
             let state =
                 if better then
@@ -283,7 +289,7 @@ module internal TrainingLoop =
                 else
                     state
 
-            do! TrainState.save (Run.checkpointFile loop.Request.Out) state
+            do! TrainState.save (Run.checkpointFile loop.Request.Out) loop.Identity state
             return state
         }
 

@@ -127,10 +127,59 @@ module Run =
             (RecordJson.toObject { left with Threads = None })
             (RecordJson.toObject { right with Threads = None })
 
+    /// Whether `earlier` is this run before it was made longer; an error that lists the fields in which they differ where they are not the
+    /// same run.
+    let private isShorter place (earlier: RunIdentity) (identity: RunIdentity) : Result<bool, McdrlError> =
+        let isLonger =
+            identity.Settings.Optimiser.Epochs > earlier.Settings.Optimiser.Epochs
+
+        match differences earlier identity with
+        | [] -> Ok false
+        | [ "settings.optimiser.epochs" ] when isLonger -> Ok true
+        | keys ->
+            let listed = String.concat ", " keys
+
+            Error(
+                McdrlError.model
+                    $"the run differs from this call in {listed}"
+                    place
+                    "Repeat the call with the same data, weights, seed and settings, of which only optimiser.epochs may be raised, or choose another “out”"
+            )
+
+    let private identityKey = "run"
+
+    /// What a checkpoint of the run states of whose it is.
+    let facts (identity: RunIdentity) : Map<string, string> =
+        Map [ identityKey, RecordJson.render identity ]
+
+    /// A `Model` error for the facts of a checkpoint that another run wrote; `path` names it.
+    let requireOwn
+        (path: string)
+        (identity: RunIdentity)
+        (facts: Map<string, string>)
+        : Result<unit, McdrlError> =
+        match facts.TryFind identityKey with
+        | None ->
+            Error(
+                McdrlError.model
+                    "the checkpoint does not say which run wrote it"
+                    path
+                    "Start the run afresh in another folder"
+            )
+        | Some text ->
+            RecordJson.parse<RunIdentity> path text
+            |> Result.mapError (fun fault ->
+                McdrlError.model (McdrlError.describe fault) path "Start the run afresh in another folder")
+            |> Result.bind (fun earlier -> isShorter path earlier identity)
+            |> Result.map ignore
+
     /// Starts the folder's run, or checks that the run in it is this one, or this one before it was made longer. True when there is
     /// a checkpoint to go on from.
     let enter folder resume (identity: RunIdentity) : Result<bool, McdrlError> =
         let file = identityFile folder
+
+        let begin' () =
+            Files.writeText file (RecordJson.render identity)
 
         match File.Exists file, resume with
         | true, false ->
@@ -140,26 +189,9 @@ module Run =
                     folder
                     "Add “resume” to go on with it, or choose another “out”"
             )
-        | false, _ ->
-            Files.writeText file (RecordJson.render identity)
-            |> Result.map (fun () -> false)
+        | false, _ -> begin' () |> Result.map (fun () -> false)
         | true, true ->
             RecordJson.ofFile<RunIdentity> file
-            |> Result.bind (fun earlier ->
-                let isLonger =
-                    identity.Settings.Optimiser.Epochs > earlier.Settings.Optimiser.Epochs
-
-                match differences earlier identity with
-                | [] -> Ok(File.Exists(checkpointFile folder))
-                | [ "settings.optimiser.epochs" ] when isLonger ->
-                    Files.writeText file (RecordJson.render identity)
-                    |> Result.map (fun () -> File.Exists(checkpointFile folder))
-                | keys ->
-                    let listed = String.concat ", " keys
-
-                    Error(
-                        McdrlError.model
-                            $"the run differs from this call in {listed}"
-                            folder
-                            "Repeat the call with the same data, weights, seed and settings, of which only optimiser.epochs may be raised, or choose another “out”"
-                    ))
+            |> Result.bind (fun earlier -> isShorter folder earlier identity)
+            |> Result.bind (fun isShorter -> if isShorter then begin' () else Ok())
+            |> Result.map (fun () -> File.Exists(checkpointFile folder))

@@ -190,8 +190,8 @@ module TrainState =
 
             name, states[position] :?> AdamW.State)
 
-    /// Everything that the rest of the run depends on.
-    let save path (state: TrainState) : Result<unit, McdrlError> =
+    /// Everything that the rest of the run depends on, and the run that it is of.
+    let save path (identity: RunIdentity) (state: TrainState) : Result<unit, McdrlError> =
         use _scope = torch.NewDisposeScope()
 
         let tensors =
@@ -216,12 +216,53 @@ module TrainState =
                 ])
             |> Option.defaultValue []
 
-        Checkpoint.write path (Map.ofList (("step", string state.Step) :: best)) tensors
+        let facts =
+            List.fold
+                (fun (facts: Map<string, string>) (key, value) -> facts.Add(key, value))
+                (Run.facts identity)
+                (("step", string state.Step) :: best)
 
-    /// Puts a saved state into a freshly started one.
-    let restore path (state: TrainState) : Result<TrainState, McdrlError> =
+        Checkpoint.write path facts tensors
+
+    /// Steps of a run.
+    let private mostSteps = 1e12
+
+    /// The numbers that a checkpoint states: the steps done, and the epoch that is kept with its Dice.
+    let private numbers path (facts: Map<string, string>) : Result<int * (int * float) option, McdrlError> =
+        let number (key: string) (least: float) (most: float) =
+            match facts.TryFind key with
+            | None -> Ok None
+            | Some text ->
+                match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+                | true, value when value >= least && value <= most -> Ok(Some value)
+                | _ ->
+                    Error(
+                        McdrlError.model
+                            $"its {key} is {text}, and must lie between {least} and {most}"
+                            path
+                            "Start the run afresh in another folder"
+                    )
+
+        match
+            number "step" 0.0 (float Int32.MaxValue), number "best_epoch" 1.0 1e6, number "best_dice" 0.0 1e6
+        with
+        | Ok step, Ok epoch, Ok dice ->
+            Ok(
+                step |> Option.map int |> Option.defaultValue 0,
+                Option.map2 (fun epoch dice -> int epoch, dice) epoch dice
+            )
+        | Error fault, _, _
+        | _, Error fault, _
+        | _, _, Error fault -> Error fault
+
+    /// Puts a saved state of this run into a freshly started one.
+    let restore path (identity: RunIdentity) (state: TrainState) : Result<TrainState, McdrlError> =
         Checkpoint.read path
         |> Result.bind (fun (facts, tensors) ->
+            Run.requireOwn path identity facts
+            |> Result.bind (fun () -> numbers path facts)
+            |> Result.map (fun found -> found, tensors))
+        |> Result.bind (fun ((step, best), tensors) ->
             let wanted =
                 [
                     for name, leaf in state.Trained do
@@ -236,7 +277,12 @@ module TrainState =
 
             let fits (name: string, leaf: Tensor) =
                 match tensors.TryFind name with
-                | Some found -> name.StartsWith "steps." || found.shape = leaf.shape
+                | Some found when name.StartsWith "steps." ->
+                    found.dtype = torch.int64
+                    && found.numel () = 1L
+                    && found.item<int64>() >= 0L
+                    && float (found.item<int64>()) <= mostSteps
+                | Some found -> found.shape = leaf.shape && found.is_floating_point ()
                 | None -> false
 
             match List.filter (fits >> not) wanted with
@@ -263,16 +309,4 @@ module TrainState =
                     copy moment.exp_avg_sq $"exp_avg_sq.{name}"
                     moment.step <- tensors[$"steps.{name}"].item<int64>()
 
-                let number (key: string) =
-                    facts.TryFind key
-                    |> Option.map (fun text -> Double.Parse(text, CultureInfo.InvariantCulture))
-
-                Ok
-                    { state with
-                        Step = number "step" |> Option.map int |> Option.defaultValue 0
-                        Best =
-                            Option.map2
-                                (fun epoch dice -> int epoch, dice)
-                                (number "best_epoch")
-                                (number "best_dice")
-                    })
+                Ok { state with Step = step; Best = best })

@@ -28,6 +28,9 @@ module BertTokenizer =
     let private endText = "[SEP]"
     let private unknownText = "[UNK]"
 
+    /// Twice what the largest vocabularies of BERTs have.
+    let private mostTokens = 500_000
+
     let private damaged path what =
         McdrlError.model what path "Fetch the vocabulary that belongs to the weights again"
 
@@ -78,6 +81,11 @@ module BertTokenizer =
     /// says whether the model was trained on text in lower case without accents.
     let ofTokens (path: string) (lowerCase: bool) (tokens: string list) : Result<BertTokenizer, McdrlError> =
         result {
+            do!
+                Result.requireTrue
+                    (damaged path $"it has {tokens.Length} tokens, more than {mostTokens}")
+                    (tokens.Length <= mostTokens)
+
             let id token =
                 match List.tryFindIndex ((=) token) tokens with
                 | Some index -> Ok(int64 index)

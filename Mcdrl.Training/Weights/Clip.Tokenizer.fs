@@ -6,7 +6,6 @@ open System.IO
 open System.IO.Compression
 open System.Net
 open System.Text
-open System.Text.Json
 open System.Text.RegularExpressions
 open FsToolkit.ErrorHandling
 open Microsoft.ML.Tokenizers
@@ -35,6 +34,12 @@ module ClipTokenizer =
     /// Larger than any CLIP vocabulary when unpacked; stops a file that unpacks without end.
     let private largestText = 64 * 1024 * 1024
 
+    /// Ten times what CLIP's vocabularies have.
+    let private mostTokens = 500_000
+
+    /// Characters of a token.
+    let private longestToken = 1_000
+
     let private damaged path what =
         McdrlError.model what path "Fetch the vocabulary file that belongs to the weights again"
 
@@ -48,6 +53,33 @@ module ClipTokenizer =
 
     let private create path (vocabulary: (string * int) list) (merges: string list) =
         result {
+            do!
+                Result.requireTrue
+                    (damaged path $"it has {vocabulary.Length} tokens, more than {mostTokens}")
+                    (vocabulary.Length <= mostTokens)
+
+            do!
+                Result.requireTrue
+                    (damaged path $"it has {merges.Length} merges, more than {mostTokens}")
+                    (merges.Length <= mostTokens)
+
+            do!
+                vocabulary
+                |> List.tryFind (fun (token, id) -> id < 0 || id >= mostTokens || token.Length > longestToken)
+                |> Option.map (fun (token, id) ->
+                    damaged
+                        path
+                        $"a token of {token.Length} characters has the id {id}; ids lie between 0 and {mostTokens - 1}, and tokens have up to {longestToken} characters")
+                |> Option.map Error
+                |> Option.defaultValue (Ok())
+
+            do!
+                vocabulary
+                |> List.countBy snd
+                |> List.tryFind (fun (_, count) -> count > 1)
+                |> Option.map (fun (id, count) -> Error(damaged path $"{count} tokens have the id {id}"))
+                |> Option.defaultValue (Ok())
+
             let ids = dict vocabulary
 
             let! start, stop =
@@ -87,34 +119,35 @@ module ClipTokenizer =
                 }
         }
 
-    /// A text file, packed by gzip or not.
-    let private unpack (path: string) =
-        Files.reading path (fun file ->
-            try
-                use content: Stream =
-                    if path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) then
-                        new GZipStream(file, CompressionMode.Decompress)
-                    else
-                        file
-
-                use held = new MemoryStream()
-                let buffer = Array.zeroCreate<byte> 65536
-                let mutable read = content.Read buffer
-
-                while read > 0 && held.Length <= int64 largestText do
-                    held.Write(buffer, 0, read)
-                    read <- content.Read buffer
-
-                if held.Length > int64 largestText then
-                    Error(damaged path $"it unpacks to more than {largestText} bytes")
+    /// A text's bytes, packed by gzip where the name says so.
+    let private unpack (path: string) (file: Stream) =
+        try
+            use content: Stream =
+                if path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) then
+                    new GZipStream(file, CompressionMode.Decompress)
                 else
-                    Files.text path (held.ToArray())
-            with :? InvalidDataException as problem ->
-                Error(damaged path problem.Message))
+                    file
+
+            use held = new MemoryStream()
+            let buffer = Array.zeroCreate<byte> 65536
+            let mutable read = content.Read buffer
+
+            while read > 0 && held.Length <= int64 largestText do
+                held.Write(buffer, 0, read)
+                read <- content.Read buffer
+
+            if held.Length > int64 largestText then
+                Error(damaged path $"it unpacks to more than {largestText} bytes")
+            else
+                Files.text path (held.ToArray()) |> Result.mapError McdrlError.asModel
+        with :? InvalidDataException as problem ->
+            Error(damaged path problem.Message)
 
     let private readText path =
-        if File.Exists path then
-            unpack path
+        if Path.Exists path then
+            Files.openRead path
+            |> Result.mapError McdrlError.asModel
+            |> Result.bind (fun file -> Files.attempt path (fun () -> unpack path file) |> Result.bind id)
         else
             Error(damaged path "there is no such file")
 
@@ -163,29 +196,34 @@ module ClipTokenizer =
             return! create path (List.mapi (fun id token -> token, id) tokens) merges
         }
 
+    /// The tokenizer of a JSON object of tokens with their ids and the text of the merges; the paths name them in errors.
+    let internal parse (vocabularyPath: string) (json: string) (mergesPath: string) (mergesText: string) =
+        result {
+            let! merges = mergesOf mergesPath None mergesText
+
+            let! vocabulary =
+                StrangerJson.readText
+                    { StrangerJson.standard with
+                        MostBytes = int64 largestText
+                    }
+                    (damaged vocabularyPath)
+                    json
+                    (fun root ->
+                        Ok
+                            [
+                                for item in root.EnumerateObject() do
+                                    item.Name, item.Value.GetInt32()
+                            ])
+
+            return! create vocabularyPath vocabulary merges
+        }
+
     /// Hugging Face's pair of files: tokens with their ids as a JSON object, merges as text.
     let ofVocabulary (vocabularyPath: string) (mergesPath: string) : Result<ClipTokenizer, McdrlError> =
         result {
             let! json = readText vocabularyPath
-            let! text = readText mergesPath
-            let! merges = mergesOf mergesPath None text
-
-            let! vocabulary =
-                try
-                    use document =
-                        JsonDocument.Parse(json, JsonDocumentOptions(AllowDuplicateProperties = false))
-
-                    Ok
-                        [
-                            for item in document.RootElement.EnumerateObject() do
-                                item.Name, item.Value.GetInt32()
-                        ]
-                with
-                | :? JsonException as problem -> Error(damaged vocabularyPath problem.Message)
-                | :? InvalidOperationException as problem -> Error(damaged vocabularyPath problem.Message)
-                | :? FormatException as problem -> Error(damaged vocabularyPath problem.Message)
-
-            return! create vocabularyPath vocabulary merges
+            let! merges = readText mergesPath
+            return! parse vocabularyPath json mergesPath merges
         }
 
     let private clean (text: string) =

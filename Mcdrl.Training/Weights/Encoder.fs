@@ -287,6 +287,10 @@ module Encoder =
     /// Larger than any list of prompts.
     let private largestPrompts = 16_000_000L
 
+    /// Characters of a prompt: far more than any text tower takes, and few enough for the tokenizer, whose time grows with their
+    /// square.
+    let private longestPrompt = 10_000
+
     let private promptsOf (path: string) =
         Files.read largestPrompts path
         |> Result.bind (fun bytes ->
@@ -297,8 +301,17 @@ module Encoder =
                 |> Array.distinct
                 |> List.ofArray
 
+            let long = lines |> List.tryFind (fun line -> line.Length > longestPrompt)
+
             if lines.IsEmpty then
                 Error(McdrlError.data "it has no prompt" path "Write one prompt a line")
+            elif long.IsSome then
+                Error(
+                    McdrlError.data
+                        $"a prompt has {long.Value.Length} characters, more than {longestPrompt}"
+                        path
+                        "Write one prompt a line"
+                )
             else
                 Ok lines)
 

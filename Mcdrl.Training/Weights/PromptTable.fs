@@ -27,18 +27,13 @@ module PromptTable =
         match metadata.TryFind "prompts" with
         | None -> refuse "there is no entry `prompts`"
         | Some text ->
-            try
-                match JsonSerializer.Deserialize<(string | null) array> text with
-                | null -> refuse "`prompts` is null"
-                | prompts ->
-                    let texts = Array.choose Option.ofObj prompts
-
-                    if texts.Length = prompts.Length then
-                        Ok(List.ofArray texts)
-                    else
-                        refuse "`prompts` has a null"
-            with :? JsonException as problem ->
-                refuse $"`prompts` is not a JSON list of texts: {problem.Message.TrimEnd '.'}"
+            StrangerJson.texts
+                (fun what ->
+                    McdrlError.model
+                        $"`prompts` can't be used: {what}"
+                        $"{path}, __metadata__"
+                        "Use an embeddings table with its texts as a JSON list under `prompts`")
+                text
 
     /// The rows of the prompts, F32 [n, d], by their exact text or, where the table does not have it, by the same words
     /// without articles. Prompts that the table lacks are a `Model` error that lists them all.

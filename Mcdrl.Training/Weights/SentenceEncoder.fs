@@ -12,8 +12,11 @@ open TorchSharp
 /// read as weights.
 [<RequireQualifiedAccess>]
 module SentenceEncoder =
-    /// Larger than any configuration or vocabulary of a BERT.
-    let private largestText = 32_000_000L
+    /// More than any configuration or vocabulary of a BERT has.
+    let private bounds =
+        { StrangerJson.standard with
+            MostBytes = 32_000_000L
+        }
 
     let private another =
         "Use a BERT of Hugging Face with mean pooling, such as sentence-transformers/all-MiniLM-L6-v2"
@@ -24,15 +27,8 @@ module SentenceEncoder =
             McdrlError.model what path "Fetch the folder of the sentence encoder again"
 
         if File.Exists path then
-            Files.read largestText path
-            |> Result.bind (fun bytes ->
-                try
-                    use document = JsonDocument.Parse(ReadOnlyMemory bytes)
-                    read document.RootElement
-                with
-                | :? JsonException as problem -> Error(damaged problem.Message)
-                | :? InvalidOperationException as problem -> Error(damaged problem.Message)
-                | :? FormatException as problem -> Error(damaged problem.Message))
+            StrangerJson.ofFile bounds damaged path read
+            |> Result.mapError McdrlError.asModel
         else
             Error(damaged "there is no such file")
 
@@ -100,9 +96,10 @@ module SentenceEncoder =
 
     /// Tokens of `vocab.txt`, one a line.
     let private ofLines (path: string) =
-        Files.read largestText path
-        |> Result.map (fun bytes ->
-            let lines = Encoding.UTF8.GetString(bytes).TrimEnd('\n', '\r').Split '\n'
+        Files.readText bounds.MostBytes path
+        |> Result.mapError McdrlError.asModel
+        |> Result.map (fun text ->
+            let lines = text.TrimEnd('\n', '\r').Split '\n'
 
             [ for line in lines -> line.TrimEnd '\r' ])
 

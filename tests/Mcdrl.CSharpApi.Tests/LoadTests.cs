@@ -66,7 +66,7 @@ public class LoadTests(TinyModel tiny)
 
     [Theory]
     [InlineData("{", "{{")]
-    [InlineData("\"format\": 2", "\"format\": 1")]
+    [InlineData("\"format\": 3", "\"format\": 1")]
     [InlineData("\"alpha\": 0.5", "\"alpha\": 7")]
     [InlineData("\"input_size\": 32", "\"input_size\": 33")]
     [InlineData("\"layers\": 1", "\"layers\": 2")]
@@ -80,6 +80,18 @@ public class LoadTests(TinyModel tiny)
         Assert.Contains(from, text);
         File.WriteAllText(path, text.Replace(from, to));
         Assert.Throws<McdrlModelException>(() => McdrlApi.Load(folder));
+    }
+
+    [Fact]
+    public void A_load_that_failed_is_tried_again_and_one_that_did_not_is_kept()
+    {
+        var calls = 0;
+        var kept = new Kept<string>(() => ++calls < 3 ? throw new McdrlModelException("not there yet") : "model");
+        Assert.Throws<McdrlModelException>(() => kept.Value);
+        Assert.Throws<McdrlModelException>(() => kept.Value);
+        Assert.Equal("model", kept.Value);
+        Assert.Same(kept.Value, kept.Value);
+        Assert.Equal(3, calls);
     }
 
     [Fact]

@@ -77,6 +77,24 @@ public sealed class OnnxTests(TinyModel tiny)
     {
         Assert.Throws<ArgumentNullException>(() => McdrlApi.LoadOnnx(null!));
         Assert.Throws<McdrlModelException>(() => McdrlApi.LoadOnnx(tiny.Image));
-        Assert.Throws<McdrlResourceException>(() => McdrlApi.LoadOnnx(tiny.Fresh(".onnx")));
+        Assert.Throws<McdrlModelException>(() => McdrlApi.LoadOnnx(tiny.Fresh(".onnx")));
+    }
+
+    [Fact]
+    public void An_exported_file_of_which_a_byte_changed_is_refused()
+    {
+        var file = Export(Marginalisation.Attention);
+        var content = File.ReadAllBytes(file);
+
+        foreach (var offset in new[] { 1, content.Length / 3, content.Length / 2, content.Length - 100, content.Length - 1 })
+        {
+            content[offset] ^= 1;
+            File.WriteAllBytes(file, content);
+            Assert.Throws<McdrlModelException>(() => McdrlApi.LoadOnnx(file));
+            content[offset] ^= 1;
+        }
+
+        File.WriteAllBytes(file, content);
+        McdrlApi.LoadOnnx(file).Dispose();
     }
 }

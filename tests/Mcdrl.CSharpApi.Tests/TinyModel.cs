@@ -134,5 +134,6 @@ public sealed class TinyModel : IDisposable
                 trainingFrames: 0,
                 fineTunedFrom: null),
             metrics: [],
-            files: MapModule.Empty<string, string>());
+            files: MapModule.Empty<string, string>(),
+            sha256: null);
 }

@@ -20,6 +20,7 @@ let main argv =
                     VerbTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
+                    BadModelsTests.tests
                     TrainVerbTests.tests
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests

@@ -299,7 +299,7 @@ let tests =
 
                         let image = Path.Combine(images, "good.png")
                         refused 3 [ "--onnx"; image ] "good.png"
-                        refused 5 [ "--onnx"; Path.Combine(images, "none.onnx") ] "none.onnx"
+                        refused 3 [ "--onnx"; Path.Combine(images, "none.onnx") ] "none.onnx"
                         refused 2 [ "--onnx"; image; "--mode"; "exact" ] "--mode"
                         refused 2 [ "--onnx"; image; "--explain"; "--device"; "cpu" ] "--explain, --device"
                         refused 2 [ "--onnx"; image; "--model"; World.bundle () ] "--model")

@@ -30,6 +30,11 @@ let private tests () =
         MetricsCalibrationTests.tests
         MetricsRiskCoverageTests.tests
         SegmentationResultTests.tests
+        ModelLimitsTests.tests
+        EngineTests.tests
+        StrangerJsonTests.tests
+        SelfDigestTests.tests
+        FolderSwapTests.tests
         RecordJsonTests.tests
         FileLockTests.tests
         ParallelTests.tests

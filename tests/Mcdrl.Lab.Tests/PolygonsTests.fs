@@ -20,6 +20,16 @@ let private files (annotations: string) (labels: string) test =
 let private labels =
     """[{ "id": "t", "name": "Tumor" }, { "id": "v", "name": "Vocal cords" }]"""
 
+let private polygon (corners: string seq) =
+    let listed = String.concat "," corners
+    $"""[{{ "object_id": "a", "label_ids": ["t"], "data": [{listed}] }}]"""
+
+let private ring count =
+    polygon (Seq.init count (fun number -> $"""{{"x":{number},"y":{number % 7}}}"""))
+
+let private cornerAt (x: string) =
+    polygon [ $"""{{"x":{x},"y":2}}"""; """{"x":3,"y":2}"""; """{"x":3,"y":4}""" ]
+
 let tests =
     testList
         "Polygons"
@@ -71,6 +81,12 @@ let tests =
                         "one")
             }
 
+            test "as many corners as a polygon may have, as far away as they may be" {
+                for annotations in [ ring 20_000; cornerAt "1000000"; cornerAt "-1000000" ] do
+                    files annotations labels (fun found ->
+                        Expect.equal (Expect.wantOk found "read").Length 1 "one polygon")
+            }
+
             for name, annotations, names, what in
                 [
                     "no JSON", "[{", labels, "not valid JSON"
@@ -79,6 +95,10 @@ let tests =
                     """[{ "object_id": "a", "label_ids": ["t"], "data": [{"x":1,"y":2},{"x":3,"y":2}] }]""",
                     labels,
                     "2 corners"
+                    "20,001 corners", ring 20_001, labels, "20001 corners"
+                    "a corner beyond all pictures", cornerAt "1000001", labels, "farther than"
+                    "a corner at infinity", cornerAt "1e999", labels, "farther than"
+                    "half a surrogate pair", """[{ "object_id": "\uD800" }]""", labels, "surrogate"
                     "labels that are no array", "[]", "7", "not hold an array"
                 ] do
                 test name {

@@ -27,6 +27,9 @@ let private edit name (change: string -> string) folder =
     Expect.notEqual edited text "the edit changes something"
     File.WriteAllText(path, edited)
 
+/// The manifest changed by someone who signs it anew.
+let private forge change folder = Forged.manifest change folder
+
 let private replace (old: string) (fresh: string) (text: string) = text.Replace(old, fresh)
 
 /// Rewrites a tensor file and puts its new digest into the manifest.
@@ -36,7 +39,7 @@ let private rewrite name (change: Map<string, Tensor> -> Map<string, Tensor>) fo
     let before = Outcome.ok (Files.sha256 path)
     let content = Outcome.ok (Safetensors.read path)
     Outcome.ok (Safetensors.write path content.Metadata (Map.toList (change content.Tensors)))
-    edit "mcdrl.json" (replace before (Outcome.ok (Files.sha256 path))) folder
+    forge (replace before (Outcome.ok (Files.sha256 path))) folder
 
 let private leaves (model: Model) =
     [
@@ -92,9 +95,11 @@ let private kept =
                     Expect.equal
                         { again.Manifest with
                             Files = Map.empty
+                            Sha256 = None
                         }
                         { model.Manifest with
                             Files = Map.empty
+                            Sha256 = None
                         }
                         "manifest"
 
@@ -110,6 +115,64 @@ let private kept =
                     inRun.Manifest
                     (Outcome.ok (Bundle.load (World.bundle ()))).Manifest
                     "the same model"
+
+            testCase
+                "a model of layout 2, whose manifest has no digest, and one that gives a condition no weight"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                changed Forged.layout2 (fun folder ->
+                    let manifest = (Outcome.ok (Bundle.load folder)).Manifest
+                    Expect.equal (manifest.Format, manifest.Sha256) (2, None) "as it was written")
+
+                changed
+                    (rewrite
+                        "text.safetensors"
+                        (Map.add
+                            "log_prior"
+                            (torch.tensor ([| log 0.5; log 0.5; -infinity |], dtype = torch.float64))))
+                    (fun folder -> Expect.isOk (Bundle.load folder) "loads")
+
+            testCase "whoever loads while models take each other's place has one of them whole"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                changed ignore (fun folder ->
+                    let one = Outcome.ok (Bundle.load folder)
+
+                    let other =
+                        { one with
+                            Texts =
+                                { one.Texts with
+                                    normal = one.Texts.normal.mul (scalar 2.0)
+                                }
+                        }
+
+                    File.WriteAllText(inside "notes.txt" folder, "ours")
+
+                    let writer =
+                        System.Threading.Tasks.Task.Run(fun () ->
+                            for round in 1..20 do
+                                Outcome.ok (Bundle.write folder (if round % 2 = 0 then one else other)))
+
+                    let mutable reads = 0
+
+                    while not writer.IsCompleted || reads = 0 do
+                        use _scope = torch.NewDisposeScope()
+                        Expect.isOk (Bundle.load folder) "one of them"
+                        reads <- reads + 1
+
+                    writer.Wait()
+
+                    Expect.equal
+                        (File.ReadAllText(inside "notes.txt" folder))
+                        "ours"
+                        "whatever else is there stays"
+
+                    Expect.equal
+                        (Directory.GetFileSystemEntries(nonNull (Path.GetDirectoryName folder)).Length)
+                        1
+                        "nothing is left beside it")
 
             testCase "an edited model card changes nothing"
             <| fun () ->
@@ -204,8 +267,12 @@ let private refused =
 
             for title, old, fresh, part in
                 [
-                    "a later layout", "\"format\": 2", "\"format\": 3", "version 3"
-                    "the layout of 0.1", "\"format\": 2", "\"format\": 1", "Train it again"
+                    "a later layout", "\"format\": 3", "\"format\": 4", "version 4"
+                    "the layout of 0.1", "\"format\": 3", "\"format\": 1", "Train it again"
+                    "the layout before, with a digest that it can't have",
+                    "\"format\": 3",
+                    "\"format\": 2",
+                    "sha256"
                     "an unknown key", "\"precision\"", "\"precisoin\"", "precisoin"
                     "another precision", "\"fp32\"", "\"fp8\"", "fp8"
                     "another resize", "squash-bicubic", "letterbox", "letterbox"
@@ -214,14 +281,146 @@ let private refused =
                     "\"resize\": \"squash-bicubic\",\n    \"input_size\": 64",
                     "input size"
                     "settings out of range", "\"alpha\": 0.5", "\"alpha\": 1.5", "method.alpha"
-                    "another class", "\"polyp\"\n", "\"polyp\",\n    \"cyst\"\n", "classes"
+                    "the same class twice", "\"polyp\"\n", "\"polyp\",\n    \"polyp\"\n", "named 2 times"
+                    "an empty class", "\"polyp\"\n", "\"\"\n", "empty"
+                    "a class called background", "\"polyp\"\n", "\"background\"\n", "background"
+                    "half a surrogate pair", "\"polyp\"\n", "\"\\uD800\"\n", "surrogate"
+                    "a condition twice", "\"blood\",", "\"blur\",", "named 2 times"
+                    "a mean of null", "0.48145466", "null", "mean"
+                    "a mean beyond all measure", "0.48145466", "1e300", "mean"
+                    "a std of 0", "0.26862954", "0", "std"
+                    "a std of next to nothing", "0.26862954", "1e-300", "std"
+                    "the name of another tower",
+                    "\"ViT-2x64-8-32\"",
+                    "\"ViT-B-16\"",
+                    "states the tower ViT-B-16"
+                    "a negative epoch", "\"epoch\": ", "\"epoch\": -", "epoch"
+                    "an input of 65536", "\"input_size\": 32", "\"input_size\": 65536", "method.input_size"
+                    "layers without end", "\"layers\": 1", "\"layers\": 65", "method.layers"
+                    "refinements without end",
+                    "\"refinements\": 1",
+                    "\"refinements\": 17",
+                    "method.refinements"
                     "no digest of the weights",
                     "\"weights.safetensors\":",
                     "\"others.safetensors\":",
                     "no sha256"
+                    "a file that no model has", "\"README.md\":", "\"../README.md\":", "../README.md"
+                    "a digest that is none", "\"README.md\": \"", "\"README.md\": \"x", "no sha256"
                 ] do
                 testCase $"a manifest with {title}"
-                <| fun () -> refusal (edit "mcdrl.json" (replace old fresh)) [ part ]
+                <| fun () -> refusal (forge (replace old fresh)) [ part; "mcdrl.json" ]
+
+            testCase "a manifest with another class"
+            <| fun () ->
+                refusal
+                    (forge (replace "\"polyp\"\n" "\"polyp\",\n    \"cyst\"\n"))
+                    [ "classes is [1, 32] instead of [2, 32]" ]
+
+            testCase "a manifest of thousands of conditions"
+            <| fun () ->
+                let thousands =
+                    String.Join(",", Seq.init 5000 (fun number -> $"\"c{number}\"")) + ",\"blur\","
+
+                refusal (forge (replace "\"blur\"," thousands)) [ "conditions"; "more than 256" ]
+
+            testCase "a manifest of which any byte changed, wherever it stands"
+            <| fun () ->
+                changed ignore (fun folder ->
+                    let path = inside "mcdrl.json" folder
+                    let content = File.ReadAllBytes path
+
+                    for offset in 0 .. content.Length - 1 do
+                        File.WriteAllBytes(path, Crafted.flip offset content)
+
+                        Bundle.manifest folder
+                        |> Result.map ignore
+                        |> Outcome.refusedWith 3 [ "mcdrl.json" ]
+
+                    File.WriteAllBytes(path, content)
+                    Expect.isOk (Bundle.manifest folder) "as it was")
+
+            testCase "a manifest of layout 2 with one part spoilt is read or refused, never thrown"
+            <| fun () ->
+                changed Forged.layout2 (fun folder ->
+                    let text = File.ReadAllText(inside "mcdrl.json" folder)
+
+                    let parts =
+                        [
+                            ""
+                            "\""
+                            "\\uD800"
+                            "{"
+                            "}"
+                            "["
+                            "null"
+                            "-1"
+                            "1e999"
+                            "NaN"
+                            "99999999999"
+                            "\uFEFF"
+                        ]
+
+                    let random = Random 7
+
+                    for _ in 1..2000 do
+                        let at = random.Next text.Length
+                        let length = random.Next(min 12 (text.Length - at))
+                        let fresh = parts[random.Next parts.Length]
+                        let spoilt = text.Substring(0, at) + fresh + text.Substring(at + length)
+
+                        match Bundle.parseManifest "mcdrl.json" (Text.Encoding.UTF8.GetBytes spoilt) with
+                        | Ok _ -> ()
+                        | Error fault -> Expect.equal (McdrlError.exitCode fault) 3 spoilt)
+
+            testCase "a manifest to which something is added"
+            <| fun () -> refusal (edit "mcdrl.json" (fun text -> text + " ")) [ "sha256 mismatch" ]
+
+            for name in [ "classes"; "conditions"; "class_conditions"; "normal" ] do
+                for value in [ nan; infinity; -infinity ] do
+                    testCase $"text.safetensors whose {name} holds {value}"
+                    <| fun () ->
+                        refusal
+                            (rewrite "text.safetensors" (fun tensors ->
+                                let spoilt = tensors[name].clone()
+                                spoilt.view(-1L)[0L] <- torch.tensor (float32 value)
+                                tensors.Add(name, spoilt)))
+                            [ $"tensor \"{name}\""; "NaN" ]
+
+            for title, weights, part in
+                [
+                    "NaN", [ nan; 0.0; 0.0 ], "NaN"
+                    "an infinite weight", [ infinity; 0.0; 0.0 ], "infinite"
+                    "no weight at all", [ -infinity; -infinity; -infinity ], "sum to 0"
+                    "weights that don't sum to 1", [ 0.0; 0.0; 0.0 ], "sum to 3"
+                    "weights that sum to little more than 1", [ log 0.5; log 0.25; log 0.2501 ], "not to 1"
+                ] do
+                testCase $"a log prior of {title}"
+                <| fun () ->
+                    refusal
+                        (rewrite
+                            "text.safetensors"
+                            (Map.add "log_prior" (torch.tensor (List.toArray weights, dtype = torch.float64))))
+                        [ "log_prior"; part ]
+
+            for name in [ "text.safetensors"; "weights.safetensors" ] do
+                testCase $"whole numbers for weights in {name}"
+                <| fun () ->
+                    let leaf =
+                        if name = "text.safetensors" then
+                            "normal"
+                        else
+                            "network.head.ln.weight"
+
+                    refusal
+                        (rewrite name (fun tensors -> tensors.Add(leaf, tensors[leaf].``to`` torch.int64)))
+                        [ "wrong element types"; "Int64"; "Float32" ]
+
+            testCase "a tensor that belongs to no part"
+            <| fun () ->
+                refusal
+                    (rewrite "weights.safetensors" (Map.add "stray" (torch.ones [| 1L |])))
+                    [ "unexpected tensors (1): stray" ]
 
             testCase "a manifest that is no JSON"
             <| fun () -> refusal (edit "mcdrl.json" (fun text -> text[..99])) [ "JSON" ]

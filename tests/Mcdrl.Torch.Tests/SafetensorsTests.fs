@@ -73,30 +73,27 @@ let private headers =
                 (fileOf 3UL "{}"B [||])
                 [ "claims 3 bytes, the file has 10" ]
             refused "not UTF-8" (fileOf 4UL [| 0x7Buy; 0xFFuy; 0xFEuy; 0x7Duy |] [||]) [ "not UTF-8" ]
-            refused
-                "a lone surrogate"
-                (withHeader "{\"__metadata__\":{\"a\":\"\\uD800\"}}" 0)
-                [ "not Unicode" ]
-            refused "a byte order mark" (withHeader "\uFEFF{}" 0) [ "not strict JSON" ]
-            refused "not JSON" (withHeader "hello" 0) [ "not strict JSON" ]
+            refused "a lone surrogate" (withHeader "{\"__metadata__\":{\"a\":\"\\uD800\"}}" 0) [ "surrogate" ]
+            refused "a byte order mark" (withHeader "\uFEFF{}" 0) [ "not valid JSON" ]
+            refused "not JSON" (withHeader "hello" 0) [ "not valid JSON" ]
             refused "an array" (withHeader "[1]" 0) [ "not a JSON object" ]
-            refused "a trailing comma" (withHeader "{\"__metadata__\":{},}" 0) [ "not strict JSON" ]
-            refused "two values" (withHeader "{} {}" 0) [ "not strict JSON" ]
-            refused "depth 100,000" (withHeader (String('[', 100_000)) 0) [ "not strict JSON" ]
+            refused "a trailing comma" (withHeader "{\"__metadata__\":{},}" 0) [ "not valid JSON" ]
+            refused "two values" (withHeader "{} {}" 0) [ "not valid JSON" ]
+            refused "depth 100,000" (withHeader (String('[', 100_000)) 0) [ "not valid JSON" ]
             refused
                 "a duplicate tensor"
                 (let tensor = one "a" "U8" "[1]" 0 1 in withHeader $"{{{tensor},{tensor}}}" 1)
-                [ "not strict JSON" ]
+                [ "not valid JSON" ]
             refused
                 "a duplicate tensor, one name escaped"
                 (withHeader $"""{{{one "a" "U8" "[1]" 0 1},{one "\\u0061" "U8" "[1]" 0 1}}}""" 1)
-                [ "not strict JSON" ]
+                [ "not valid JSON" ]
             refused
                 "a duplicate field"
                 (withHeader
                     "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]}}"
                     1)
-                [ "not strict JSON" ]
+                [ "not valid JSON" ]
             refused
                 "metadata that is not text"
                 (withHeader "{\"__metadata__\":{\"a\":1}}" 0)
@@ -107,6 +104,42 @@ let private headers =
                 "an unknown field"
                 (withHeader "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"code\":\"x\"}}" 1)
                 [ "unknown fields: code" ]
+            refused
+                "half a surrogate pair in a tensor's name"
+                (withHeader $"""{{{one "\\uD800" "U8" "[1]" 0 1}}}""" 1)
+                [ "surrogate" ]
+            refused
+                "a name beyond all measure, which is not shown whole"
+                (withHeader $"""{{{one (String('n', 1001)) "U8" "[1]" 0 1}}}""" 1)
+                [ "more than 1000 characters"; "n…" ]
+            refused
+                "more facts than anyone states"
+                (withHeader
+                    $"""{{"__metadata__":{{{String.Join(",", Seq.init 10_001 (sprintf "\"%d\":\"\""))}}}}}"""
+                    0)
+                [ "10001 entries" ]
+            testCase "as many tensors as a file may have, and one more"
+            <| fun () ->
+                let header count =
+                    "{"
+                    + String.Join(",", Seq.init count (fun i -> one $"t{i}" "U8" "[0]" 0 0))
+                    + "}"
+
+                inFile (withHeader (header SafetensorsHeader.mostTensors) 0) (fun path ->
+                    Expect.equal
+                        (Outcome.ok (Safetensors.shapes path)).Count
+                        SafetensorsHeader.mostTensors
+                        "read")
+
+                let text = refusal (withHeader (header (SafetensorsHeader.mostTensors + 1)) 0)
+                Expect.stringContains text "100001 tensors" "named"
+            testCase "a million and a half tensors, in 89 MB of header: refused before they are described"
+            <| fun () ->
+                let header =
+                    String.Join(",", Seq.init 1_500_000 (fun i -> one $"t{i}" "U8" "[0]" 0 0))
+
+                let text = refusal (withHeader ("{" + header + "}") 0)
+                Expect.stringContains text "more than 4000000 values" "named"
             refused
                 "two faults are both named"
                 (withHeader $"""{{{one "a" "F8_E4M3" "[1]" 0 1},{one "b" "F32" "[-1]" 0 1}}}""" 1)

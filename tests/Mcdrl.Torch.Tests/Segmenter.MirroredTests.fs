@@ -124,6 +124,8 @@ let tests =
                     let one = Segmenter.probabilities segmenter None frame
                     Expect.isGreaterThan (maximum four one) 1e-4f "four images"
 
+                    Forged.layout2 folder
+
                     let older =
                         File.ReadAllLines manifest
                         |> Array.filter (fun line ->

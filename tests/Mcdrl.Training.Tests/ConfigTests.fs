@@ -157,7 +157,7 @@ let tests =
                     File.WriteAllText(path, text.Replace("\"tau\"", "\"taw\""))
                     Config.ofFile path [] |> Outcome.refusedWith 2 [ path; "loss.taw"; "loss.tau" ]
                     File.WriteAllText(path, String.replicate 1_000_001 " ")
-                    Config.ofFile path [] |> Outcome.refusedWith 2 [ "1 MB" ]
+                    Config.ofFile path [] |> Outcome.refusedWith 2 [ "1000000 bytes" ]
 
                     Config.ofFile (Path.Combine(folder, "none.json")) []
                     |> Outcome.refusedWith 2 [ "none.json" ])

@@ -84,7 +84,7 @@ let private written =
                     Expect.isGreaterThan found.Comparison.Frames 1 "frames"
                     Expect.equal found.Bytes (FileInfo file).Length "size"
 
-                    use session = OnnxRuntime.session file ignore
+                    use session = OnnxRuntime.session (File.ReadAllBytes file) ignore
                     let stated = session.ModelMetadata.CustomMetadataMap
 
                     let names (key: string) =
@@ -128,7 +128,7 @@ let private written =
                     withFile (fun file ->
                         let found = Outcome.ok (export { request file with Mode = Some mode })
                         Expect.equal found.Mode mode "mode"
-                        use session = OnnxRuntime.session file ignore
+                        use session = OnnxRuntime.session (File.ReadAllBytes file) ignore
 
                         Expect.equal
                             (session.OutputMetadata.Keys |> Seq.sort |> List.ofSeq)
@@ -285,9 +285,19 @@ let private guarded =
     testCase "only what is built as we build it reaches ONNX Runtime"
     <| fun () ->
         withFile (fun file ->
+            /// A content with its digest at the end.
             let check (bytes: byte list) =
-                File.WriteAllBytes(file, List.toArray bytes)
-                OnnxGuard.check file
+                let whole =
+                    Array.concat
+                        [
+                            List.toArray bytes
+                            OnnxContract.digestEntry
+                            Array.map byte (SelfDigest.blank.ToCharArray())
+                        ]
+
+                File.WriteAllBytes(file, whole)
+                Forged.onnx id file
+                OnnxGuard.check file (File.ReadAllBytes file)
 
             for bytes, what in
                 [
@@ -311,12 +321,13 @@ let private guarded =
                 Expect.isError (check bytes) what
 
             Outcome.ok (export (request file)) |> ignore
-            Expect.isOk (OnnxGuard.check file) "a whole file"
             let bytes = File.ReadAllBytes file
+            Expect.isOk (OnnxGuard.check file bytes) "a whole file"
 
             for length in 1 .. bytes.Length / 97 .. bytes.Length - 1 do
-                File.WriteAllBytes(file, Array.truncate length bytes)
-                Expect.isError (OnnxGuard.check file) $"cut after {length} bytes")
+                Expect.isError
+                    (OnnxGuard.check file (Array.truncate length bytes))
+                    $"cut after {length} bytes")
 
 let tests =
     testSequenced (testList "VerifiedExport" [ written; refused; kept; guarded ])

@@ -168,6 +168,16 @@ let tests =
                             Expect.equal fault.Where found.Frames.Head.Image "where"
                         | other -> failtest $"not refused: {other}"
 
+                    for side, isGood in
+                        [ 32, true; 2048, true; 31, false; 2049, false; 2_000_000_000, false ] do
+                        File.WriteAllText(path, RecordJson.render { found with Side = side })
+
+                        match PhantomDataset.scenes request.Out with
+                        | Ok _ -> Expect.isTrue isGood $"a side of {side} is read"
+                        | Error fault ->
+                            Expect.isFalse isGood $"a side of {side} is refused"
+                            Expect.stringContains (McdrlError.describe fault) $"{side}" "named"
+
                     File.WriteAllText(path, "{")
 
                     match PhantomDataset.scenes request.Out with

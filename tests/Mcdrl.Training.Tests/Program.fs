@@ -47,6 +47,8 @@ let private tests () =
         OnnxLayersTests.tests
         OnnxSegmenterTests.tests
         VerifiedExportTests.tests
+        OnnxTrustTests.tests
+        StrangerFilesTests.tests
     ]
 
 [<EntryPoint>]

@@ -380,6 +380,59 @@ let private refusals =
                     World.train { request with Resume = true }
                     |> Outcome.refusedWith 3 [ "sha256"; checkpoint ])
 
+            testCase
+                "a checkpoint of another run, in its place: the differing keys are named; and one that says nothing"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+
+                    let other =
+                        { World.request folder "other" with
+                            Seed = 4UL
+                        }
+
+                    for request in [ request; other ] do
+                        Outcome.ok (World.train (forEpochs 2 request)) |> ignore
+
+                    let again () =
+                        World.train (forEpochs 3 { request with Resume = true }) |> Result.map ignore
+
+                    let checkpoint = Run.checkpointFile request.Out
+                    let kept = File.ReadAllBytes checkpoint
+                    File.Copy(Run.checkpointFile other.Out, checkpoint, true)
+
+                    again ()
+                    |> Outcome.refusedWith 3 [ checkpoint; "differs from this call in seed" ]
+
+                    let rewrite change =
+                        use _scope = torch.NewDisposeScope()
+                        File.WriteAllBytes(checkpoint, kept)
+                        let facts, tensors = Outcome.ok (Checkpoint.read checkpoint)
+                        Outcome.ok (Checkpoint.write checkpoint (change facts) (Map.toList tensors))
+
+                    for key, value in
+                        [
+                            "step", "-1"
+                            "step", "NaN"
+                            "step", "2147483648"
+                            "step", "many"
+                            "best_epoch", "0"
+                            "best_epoch", "1e9"
+                            "best_dice", "NaN"
+                            "best_dice", "Infinity"
+                        ] do
+                        rewrite (Map.add key value)
+                        again () |> Outcome.refusedWith 3 [ checkpoint; key; value ]
+
+                    rewrite (Map.remove "run")
+                    again () |> Outcome.refusedWith 3 [ "does not say which run" ]
+
+                    // No epoch can be better, so that the weights of the best one so far are those that are kept.
+                    rewrite (Map.add "best_epoch" "2" >> Map.add "best_dice" "2")
+                    let best = Run.bestFile request.Out
+                    File.Copy(Run.bestFile other.Out, best, true)
+                    again () |> Outcome.refusedWith 3 [ best; "differs from this call in seed" ])
+
             testCase "a folder in which another trainer is at work"
             <| fun () ->
                 World.within (fun folder ->
