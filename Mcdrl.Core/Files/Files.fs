@@ -168,13 +168,18 @@ module Files =
                 let kind = found |> Option.map _.Kind |> Option.defaultValue FileKind.Device
                 Error(notPlain path kind))
 
-    /// Lower-case hexadecimal sha256 of a file.
-    let sha256 (path: string) : Result<string, McdrlError> =
+    /// Opens a plain file, reads from it and closes it.
+    let reading (path: string) (work: FileStream -> Result<'a, McdrlError>) : Result<'a, McdrlError> =
         openRead path
         |> Result.bind (fun stream ->
             attempt path (fun () ->
                 use stream = stream
-                Convert.ToHexStringLower(SHA256.HashData stream)))
+                work stream)
+            |> Result.bind id)
+
+    /// Lower-case hexadecimal sha256 of a file.
+    let sha256 (path: string) : Result<string, McdrlError> =
+        reading path (fun stream -> Ok(Convert.ToHexStringLower(SHA256.HashData stream)))
 
     let private tooLarge most (path: string) =
         McdrlError.resource $"the file has more than {most} bytes, the limit" path "Give a smaller file"
@@ -196,24 +201,20 @@ module Files =
 
     /// The bytes of a plain file that is not larger than `most` bytes.
     let read (most: int64) (path: string) : Result<byte[], McdrlError> =
-        openRead path
-        |> Result.bind (fun stream ->
-            attempt path (fun () ->
-                use stream = stream
-                let length = stream.Length
+        reading path (fun stream ->
+            let length = stream.Length
 
-                if length > most then
-                    Error(tooLarge most path)
-                elif length > 0L then
-                    let bytes = Array.zeroCreate<byte>(int length)
-                    stream.ReadExactly(bytes, 0, bytes.Length)
-                    Ok bytes
-                else
-                    // The system's own files, below /proc, say 0 and hold more.
-                    match toEnd most stream with
-                    | Some bytes -> Ok bytes
-                    | None -> Error(tooLarge most path))
-            |> Result.bind id)
+            if length > most then
+                Error(tooLarge most path)
+            elif length > 0L then
+                let bytes = Array.zeroCreate<byte>(int length)
+                stream.ReadExactly(bytes, 0, bytes.Length)
+                Ok bytes
+            else
+                // The system's own files, below /proc, say 0 and hold more.
+                match toEnd most stream with
+                | Some bytes -> Ok bytes
+                | None -> Error(tooLarge most path))
 
     let private encodingOf (bytes: byte[]) : Encoding =
         let begins (mark: byte list) =

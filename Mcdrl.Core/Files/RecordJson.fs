@@ -244,6 +244,9 @@ module RecordJson =
         else
             wrong $"a {kind.Name}"
 
+    /// Bytes of a file of one record.
+    let largest = StrangerJson.standard.MostBytes
+
     /// Keys given twice are told of with their path.
     let private bounds =
         { StrangerJson.standard with
@@ -278,4 +281,4 @@ module RecordJson =
         StrangerJson.ofFile { bounds with MostBytes = most } (refuse path) path (ofRoot<'T> path)
 
     /// `parse` for a file.
-    let ofFile<'T> (path: string) : Result<'T, McdrlError> = ofFileWithin<'T> bounds.MostBytes path
+    let ofFile<'T> (path: string) : Result<'T, McdrlError> = ofFileWithin<'T> largest path

@@ -53,7 +53,7 @@ module StrangerJson =
             else
                 None
         with
-        | :? JsonException as problem -> Some $"it is not valid JSON: {problem.Message}"
+        | :? JsonException as problem -> Some $"it is not valid JSON: {problem.Message.TrimEnd '.'}"
         | :? InvalidOperationException ->
             Some
                 $"it is not valid JSON: the text that begins at byte {reader.TokenStartIndex} has half a surrogate pair"
@@ -79,7 +79,7 @@ module StrangerJson =
                         )
                     )
                 with :? JsonException as problem ->
-                    Error $"it is not valid JSON: {problem.Message}"
+                    Error $"it is not valid JSON: {problem.Message.TrimEnd '.'}"
 
     /// What `read` makes of a document. What the text lacks, or holds of another kind than `read` asks for, is refused too: `refuse`
     /// makes the error of the reason.
@@ -97,9 +97,9 @@ module StrangerJson =
             try
                 read document.RootElement
             with
-            | :? InvalidOperationException as problem -> Error(refuse problem.Message)
-            | :? FormatException as problem -> Error(refuse problem.Message)
-            | :? KeyNotFoundException as problem -> Error(refuse problem.Message)
+            | :? InvalidOperationException as problem -> Error(refuse (problem.Message.TrimEnd '.'))
+            | :? FormatException as problem -> Error(refuse (problem.Message.TrimEnd '.'))
+            | :? KeyNotFoundException as problem -> Error(refuse (problem.Message.TrimEnd '.'))
 
     /// `read` for a text in memory.
     let readText bounds (refuse: string -> McdrlError) (text: string) read' =

@@ -74,13 +74,16 @@ module Card =
                 }
         }
 
+    /// Bytes of the text about a model.
+    let private largestAbout = 1_000_000L
+
     /// Evaluates image by image, at the frames' own size, and writes the card.
     let write (request: CardRequest) (progress: Progress) : Result<Evaluation, McdrlError> =
         result {
             let! about =
                 match request.About with
                 | None -> Ok None
-                | Some path -> Files.attempt path (fun () -> Some(File.ReadAllText path))
+                | Some path -> Files.readText largestAbout path |> Result.map Some
 
             let folder = Bundle.locate request.Model
             use! segmenter = Segmenter.load folder request.Device

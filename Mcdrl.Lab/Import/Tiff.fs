@@ -171,4 +171,4 @@ module internal Tiff =
             with
             | :? OutOfMemoryException -> reraise ()
             // The library trips over its own arrays in many ways when a file lies about itself.
-            | problem -> damaged where $"the TIFF file is damaged: {problem.Message}"
+            | problem -> damaged where $"the TIFF file is damaged: {problem.Message.TrimEnd '.'}"

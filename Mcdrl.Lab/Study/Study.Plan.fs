@@ -144,11 +144,10 @@ module internal StudyPlan =
 
         result {
             let! earlier =
-                Files.attempt path (fun () ->
-                    if File.Exists path then
-                        Some(File.ReadAllText path)
-                    else
-                        None)
+                if File.Exists path then
+                    Files.readText RecordJson.largest path |> Result.map Some
+                else
+                    Ok None
 
             match earlier with
             | Some earlier when earlier = text -> ()

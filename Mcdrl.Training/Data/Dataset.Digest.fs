@@ -20,9 +20,13 @@ module DatasetDigest =
             if cancel.IsCancellationRequested then
                 Error McdrlError.Cancelled
             else
-                Files.attempt item.Image (fun () ->
-                    let digest (path: string) = SHA256.HashData(File.ReadAllBytes path)
-                    item, Array.append (digest item.Image) (digest item.Mask)))
+                let digest (path: string) =
+                    Files.reading path (fun stream -> Ok(SHA256.HashData stream))
+
+                match digest item.Image, digest item.Mask with
+                | Ok image, Ok mask -> Ok(item, Array.append image mask)
+                | Error fault, _
+                | _, Error fault -> Error fault)
 
     /// sha256 over what the masks' values mean, and the names and contents of all frames and masks. Prepared frames hold
     /// labels, so they are others once a value means another class.

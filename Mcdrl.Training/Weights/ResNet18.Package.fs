@@ -135,13 +135,13 @@ module private OnnxContent =
         with :? InvalidProtocolBufferException as problem ->
             Error(
                 McdrlError.model
-                    $"it is no ONNX file: {problem.Message}"
+                    $"it is no ONNX file: {problem.Message.TrimEnd '.'}"
                     path
                     "Use the file of the package, copied whole"
             )
 
-    /// Ten times what the package's files have.
-    let private largest = 1_000_000_000L
+    /// Bytes; the package's has 64 million.
+    let private largest = 500_000_000L
 
     let read (path: string) : Result<OnnxContent, McdrlError> =
         Files.read largest path |> Result.bind (parsed path)

@@ -118,8 +118,12 @@ let tests =
                 Folder.temporary (fun folder ->
                     let path = Path.Combine(folder, "a.json")
 
-                    for encoding: Encoding in
-                        [ UTF8Encoding true; UTF8Encoding false; UnicodeEncoding(false, true) ] do
+                    for encoding in
+                        [
+                            UTF8Encoding true :> Encoding
+                            UTF8Encoding false
+                            UnicodeEncoding(false, true)
+                        ] do
                         File.WriteAllText(path, "{\"a\": 7}", encoding)
 
                         StrangerJson.ofFile standard refuse path (fun root ->
