@@ -33,6 +33,7 @@ public sealed class McdrlModel : IDisposable
     /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
     /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
     /// <exception cref="McdrlUsageException">The model can't answer in the mode, or an option is out of range.</exception>
+    /// <exception cref="McdrlModelException">The model's answer holds a NaN or an infinity.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public Segmentation Segment(string path, SegmentOptions options, CancellationToken cancellationToken)
     {

@@ -12,7 +12,7 @@ public static class McdrlOnnx
     /// the mode that it was exported for and can't explain.</summary>
     /// <param name="file">The ONNX file.</param>
     /// <returns>The model; dispose it when done. One instance serves any number of threads.</returns>
-    /// <exception cref="McdrlModelException">It is no such file, or damaged.</exception>
+    /// <exception cref="McdrlModelException">It is missing, no such file, or damaged.</exception>
     /// <exception cref="McdrlResourceException">The file can't be read, or ONNX Runtime is not there.</exception>
     public static McdrlModel Load(string file)
     {

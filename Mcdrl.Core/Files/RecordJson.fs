@@ -245,6 +245,9 @@ module RecordJson =
         else
             wrong $"a {kind.Name}"
 
+    /// Bytes of a file of one record.
+    let largest = StrangerJson.standard.MostBytes
+
     /// Keys given twice are told of with their path.
     let private bounds =
         { StrangerJson.standard with
@@ -279,4 +282,4 @@ module RecordJson =
         StrangerJson.ofFile { bounds with MostBytes = most } (refuse path) path (ofRoot<'T> path)
 
     /// `parse` for a file.
-    let ofFile<'T> (path: string) : Result<'T, McdrlError> = ofFileWithin<'T> bounds.MostBytes path
+    let ofFile<'T> (path: string) : Result<'T, McdrlError> = ofFileWithin<'T> largest path

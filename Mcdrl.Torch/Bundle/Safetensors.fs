@@ -31,13 +31,8 @@ module Safetensors =
         elif not (Path.Exists path) then
             Error(McdrlError.model "there is no such file" path "Check the path")
         else
-            Files.openRead path
+            Files.reading path (fun stream -> work stream)
             |> Result.mapError McdrlError.asModel
-            |> Result.bind (fun stream ->
-                Files.attempt path (fun () ->
-                    use stream = stream
-                    work stream))
-            |> Result.bind id
 
     /// The checked header and the position of the first data byte; `stream` is left there.
     let readHeader path (stream: Stream) =

@@ -21,6 +21,9 @@ module Config =
             use reader = new StreamReader(stream)
             Ok(reader.ReadToEnd())
 
+    /// Bytes.
+    let private largest = 1_000_000L
+
     /// Whatever is wrong with a configuration file is a fault of the call.
     let private asUsage error =
         match error with
@@ -32,7 +35,7 @@ module Config =
         if not (Path.Exists path) then
             Error(McdrlError.usage "the file does not exist" path "Name a configuration file")
         else
-            Files.readText 1_000_000L path |> Result.mapError asUsage
+            Files.readText largest path |> Result.mapError asUsage
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =

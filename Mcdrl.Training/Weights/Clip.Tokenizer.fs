@@ -108,8 +108,8 @@ module ClipTokenizer =
                 try
                     Ok(BpeTokenizer.Create options)
                 with
-                | :? ArgumentException as problem -> Error(damaged path problem.Message)
-                | :? InvalidOperationException as problem -> Error(damaged path problem.Message)
+                | :? ArgumentException as problem -> Error(damaged path (problem.Message.TrimEnd '.'))
+                | :? InvalidOperationException as problem -> Error(damaged path (problem.Message.TrimEnd '.'))
 
             return
                 {
@@ -139,15 +139,14 @@ module ClipTokenizer =
             if held.Length > int64 largestText then
                 Error(damaged path $"it unpacks to more than {largestText} bytes")
             else
-                Files.text path (held.ToArray()) |> Result.mapError McdrlError.asModel
+                Files.text path (held.ToArray())
         with :? InvalidDataException as problem ->
-            Error(damaged path problem.Message)
+            Error(damaged path (problem.Message.TrimEnd '.'))
 
     let private readText path =
         if Path.Exists path then
-            Files.openRead path
+            Files.reading path (fun file -> unpack path file)
             |> Result.mapError McdrlError.asModel
-            |> Result.bind (fun file -> Files.attempt path (fun () -> unpack path file) |> Result.bind id)
         else
             Error(damaged path "there is no such file")
 

@@ -140,8 +140,8 @@ module private OnnxContent =
                     "Use the file of the package, copied whole"
             )
 
-    /// Ten times what the package's files have.
-    let private largest = 1_000_000_000L
+    /// Bytes; the package's has 64 million.
+    let private largest = 500_000_000L
 
     let read (path: string) : Result<OnnxContent, McdrlError> =
         Files.read largest path |> Result.bind (parsed path)

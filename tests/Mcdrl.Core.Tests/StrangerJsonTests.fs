@@ -103,7 +103,8 @@ let tests =
 
             testCase "half a pair in a text in memory"
             <| fun () ->
-                StrangerJson.readText standard refuse "\"\uD800\"" (fun _ -> Ok())
+                // A literal would be compiled as U+FFFD.
+                StrangerJson.readText standard refuse $"\"{char 0xD800}\"" (fun _ -> Ok())
                 |> Outcome.refusedWith 4 [ "surrogate" ]
 
             testCase "a list of texts and of nothing else"
@@ -118,13 +119,17 @@ let tests =
                 Folder.temporary (fun folder ->
                     let path = Path.Combine(folder, "a.json")
 
-                    for encoding: Encoding in
-                        [ UTF8Encoding true; UTF8Encoding false; UnicodeEncoding(false, true) ] do
+                    for encoding in
+                        [
+                            UTF8Encoding true :> Encoding
+                            UTF8Encoding false
+                            UnicodeEncoding(false, true)
+                        ] do
                         File.WriteAllText(path, "{\"a\": 7}", encoding)
 
-                        StrangerJson.ofFile standard refuse path (fun root ->
-                            Ok(root.GetProperty("a").GetInt32()))
-                        |> Expect.equal
-                        <| Ok 7
-                        <| encoding.WebName)
+                        let found =
+                            StrangerJson.ofFile standard refuse path (fun root ->
+                                Ok(root.GetProperty("a").GetInt32()))
+
+                        Expect.equal found (Ok 7) encoding.WebName)
         ]

@@ -151,7 +151,8 @@ let private spoilt (text: string) =
                     "NaN"
                     "99999999999999999999"
                     "\uFEFF"
-                    "\uD800"
+                    // A literal would be compiled as U+FFFD.
+                    string (char 0xD800)
                     text
                 ]
 
