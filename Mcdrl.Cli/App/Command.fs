@@ -19,7 +19,7 @@ let private leaveNow code =
     leave code
 
 /// How long a verb may take to stop by itself, and again once it has put things in order.
-let private grace = 400
+let private grace = 250
 
 /// Ends the process when the grace is over and nothing is being put in order, such as a checkpoint.
 let private leaveSoon () =
