@@ -19,11 +19,12 @@ module App =
             "Every verb takes:"
             "  --help        print its arguments"
             "  --json        print results as one JSON object per line; everything else goes to stderr"
+            "  --            ends the options: what follows are paths, also those that begin with a dash"
             ""
             "  mcdrl --version prints the version."
             ""
             "Exit codes: 0 done, 1 some inputs failed, 2 wrong usage, 3 model file, 4 data,"
-            "            5 resources (memory, disk, limits), 130 stopped."
+            "            5 resources (memory, disk, limits; output that can't be written), 130 stopped."
         ]
         |> String.concat Environment.NewLine
 

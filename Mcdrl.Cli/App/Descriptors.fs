@@ -47,35 +47,56 @@ let private originOf number =
 let private standIn number =
     if number = 0 then "/dev/null" else "/dev/full"
 
+/// Whether something could be put there.
 let private plug number =
     let descriptor = openFile (standIn number, readAndWrite)
 
-    if descriptor >= 0 && descriptor <> number then
-        duplicate (descriptor, number) |> ignore
+    if descriptor < 0 || descriptor = number then
+        descriptor = number
+    else
+        let number = duplicate (descriptor, number)
         close descriptor |> ignore
+        number >= 0
+
+/// Runs this process's program anew with its arguments; comes back only where that can't be.
+let private beginAnew () =
+    // Each argument ends in a NUL; after the last one comes nothing, where execv wants null.
+    let arguments =
+        (File.ReadAllBytes "/proc/self/cmdline" |> Encoding.UTF8.GetString).Split '\000'
+
+    let pointers =
+        arguments
+        |> Array.truncate (arguments.Length - 1)
+        |> Array.map Marshal.StringToCoTaskMemUTF8
+
+    execute ("/proc/self/exe", [| yield! pointers; 0n |]) |> ignore
+
+/// What isn't told cannot be helped: there is no output to tell it on.
+let private giveUp () : unit = exit 5
 
 /// Puts something in the place of each descriptor that the parent closed. Where a file of the runtime's has the number by now,
 /// the program begins anew, as that file can't be moved.
 let settle () =
-    let origins = [ for number in 0..2 -> number, originOf number ]
+    let missing =
+        [
+            for number in 0..2 do
+                match originOf number with
+                | Handed -> ()
+                | origin -> number, origin
+        ]
 
-    for number, origin in origins do
-        if origin <> Handed then
-            plug number
+    if not missing.IsEmpty then
+        try
+            let plugged = missing |> List.map (fun (number, _) -> plug number)
 
-    if origins |> List.exists (fun (_, origin) -> origin = Taken) then
-        // Each argument ends in a NUL; after the last one comes nothing, where execv wants null.
-        let arguments =
-            (File.ReadAllBytes "/proc/self/cmdline" |> Encoding.UTF8.GetString).Split '\000'
-
-        let pointers =
-            arguments
-            |> Array.truncate (arguments.Length - 1)
-            |> Array.map Marshal.StringToCoTaskMemUTF8
-
-        execute ("/proc/self/exe", [| yield! pointers; 0n |]) |> ignore
-
-        exit 5
+            if List.contains false plugged then
+                giveUp ()
+            elif List.exists (fun (_, origin) -> origin = Taken) missing then
+                beginAnew ()
+                giveUp ()
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException -> giveUp ()
 
 /// What the system says of a number, besides the two that only ask to try again.
 let private interrupted, private wouldBlock = 4, 11

@@ -292,11 +292,18 @@ module Trainer =
             Files.attempt request.Out (fun () -> File.Delete(Run.identityFile request.Out))
             |> Result.bind (fun () -> outcome)
 
-    /// Deletes the prepared frames and features, which only training reads.
+    /// Deletes the prepared frames and features, which only training reads, and nothing else that the folder may hold.
     let private forgetPrepared folder =
-        Files.attempt folder (fun () ->
-            if Directory.Exists(Run.preparedFolder folder) then
-                Directory.Delete(Run.preparedFolder folder, true))
+        let prepared = Run.preparedFolder folder
+
+        Files.attempt prepared (fun () ->
+            if Directory.Exists prepared then
+                for pattern in [ "frames-*.bin"; "features-*.bin"; ".mcdrl-*.tmp" ] do
+                    for file in Directory.GetFiles(prepared, pattern) do
+                        File.Delete file
+
+                if Seq.isEmpty (Directory.EnumerateFileSystemEntries prepared) then
+                    Directory.Delete prepared)
 
     /// Frames, features and texts made ready; then the epochs; then the bundle.
     let private run

@@ -372,7 +372,7 @@ let private runs =
                     let finished _ _ =
                         if not removed then
                             removed <- true
-                            Directory.Delete(out, true)
+                            Directory.Move(out, out + ".elsewhere")
 
                     SegmentFiles.run
                         engine

@@ -26,19 +26,36 @@ let tests =
                 <| fun () ->
                     let before = threads ()
 
-                    let results = TorchThreads.run "squares" (fun n -> n * n) [| 0..99 |] Progress.none
+                    let results =
+                        TorchThreads.run "squares" (fun n -> Ok(n * n)) [| 0..99 |] Progress.none
 
-                    Expect.equal results (Ok [| for n in 0..99 -> n * n |]) "in order"
+                    Expect.equal results (Ok [| for n in 0..99 -> Ok(n * n) |]) "in order"
                     Expect.equal (threads ()) before "finished"
                     use stop = new CancellationTokenSource()
 
                     let work number =
                         stop.Cancel()
-                        number
+                        Ok number
 
                     let results = TorchThreads.run "long" work [| 0..9999 |] (Progress.until stop.Token)
                     Expect.equal results (Error McdrlError.Cancelled) "cancelled"
                     Expect.equal (threads ()) before "stopped"
+
+                testCase "what an item throws is its error, and the others are done"
+                <| fun () ->
+                    let work number =
+                        if number = 3 then
+                            raise (System.OutOfMemoryException())
+
+                        Ok number
+
+                    let results = Outcome.ok (TorchThreads.run "halves" work [| 0..9 |] Progress.none)
+
+                    for number, outcome in Array.indexed results do
+                        if number = 3 then
+                            Outcome.refusedWith 5 [ "halves"; "memory" ] outcome
+                        else
+                            Expect.equal outcome (Ok number) "done"
 
                 testCase "of two batches at once the last to end puts them back"
                 <| fun () ->

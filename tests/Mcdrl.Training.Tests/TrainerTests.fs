@@ -510,6 +510,20 @@ let private refusals =
                     World.train { request with From = Some request.Out }
                     |> Outcome.refusedWith 2 [ Bundle.ofRun request.Out; "what is read" ])
 
+            testCase "what lay in the folder before is left there"
+            <| fun () ->
+                World.within (fun folder ->
+                    let request = World.request folder "run"
+                    let mine = Path.Combine(Run.preparedFolder request.Out, "mine.txt")
+                    Directory.CreateDirectory(Run.preparedFolder request.Out) |> ignore
+                    File.WriteAllText(mine, "mine")
+                    Outcome.ok (World.train request) |> ignore
+
+                    Expect.equal
+                        (Directory.GetFileSystemEntries(Run.preparedFolder request.Out))
+                        [| mine |]
+                        "and nothing of the run's")
+
             testCase "the log's folder removed in mid-run is made anew"
             <| fun () ->
                 World.within (fun folder ->
