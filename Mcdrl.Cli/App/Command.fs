@@ -52,7 +52,7 @@ let run verbs arguments : int =
         | :? exn as problem -> err.WriteLine(McdrlError.describe (Guard.error "mcdrl" problem))
         | _ -> ()
 
-        leave 5)
+        leaveNow 5)
 
     use source = new CancellationTokenSource()
     let handler = Action<PosixSignalContext>(onSignal err source)
