@@ -19,7 +19,7 @@ let private leaveNow code =
     leave code
 
 /// How long a verb may take to stop by itself, and again once it has put things in order.
-let private grace = 400
+let private grace = 250
 
 /// Ends the process when the grace is over and nothing is being put in order, such as a checkpoint.
 let private leaveSoon () =
@@ -52,7 +52,7 @@ let run verbs arguments : int =
         | :? exn as problem -> err.WriteLine(McdrlError.describe (Guard.error "mcdrl" problem))
         | _ -> ()
 
-        leave 5)
+        leaveNow 5)
 
     use source = new CancellationTokenSource()
     let handler = Action<PosixSignalContext>(onSignal err source)

@@ -47,6 +47,23 @@ module Temporaries =
                 | :? IOException
                 | :? UnauthorizedAccessException -> ()
 
+    /// The name of a new one in a folder, for a file that is looked at before it takes the place of another. It is deleted when this
+    /// process ends at once; once it is written, `hold` keeps it from others.
+    let path (folder: string) : string =
+        let path = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
+
+        lock live (fun () ->
+            if isOver then
+                raise (OperationCanceledException())
+
+            live[path] <- 0uy)
+
+        path
+
+    /// Keeps one from being taken for forsaken, until disposed. It can still be read by anybody.
+    let hold (path: string) : IDisposable =
+        new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1)
+
     /// A new one in a folder, held until it is closed. The first in a folder sweeps it.
     let create (folder: string) : FileStream =
         if swept.TryAdd(folder, 0uy) then
@@ -56,17 +73,14 @@ module Temporaries =
             | :? IOException
             | :? UnauthorizedAccessException -> ()
 
-        let path = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
-
         lock live (fun () ->
-            if isOver then
-                raise (OperationCanceledException())
+            let path = path folder
 
-            let file =
+            try
                 new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None)
-
-            live[path] <- 0uy
-            file)
+            with _ ->
+                live.TryRemove path |> ignore
+                reraise ())
 
     /// Deletes one if it still goes by that name.
     let forget (path: string) =

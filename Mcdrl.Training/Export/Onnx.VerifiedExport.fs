@@ -153,7 +153,7 @@ module VerifiedExport =
 
         let folder = Path.GetDirectoryName out |> Option.ofObj |> Option.defaultValue "."
 
-        let unchecked = Path.Combine(folder, $".mcdrl-{Guid.NewGuid():N}.tmp")
+        let unchecked = Temporaries.path folder
 
         result {
             let! _ = Native.load ()
@@ -186,6 +186,7 @@ module VerifiedExport =
                         File.WriteAllBytes(unchecked, [||]))
 
                 let! bytes = OnnxExport.write unchecked model mode
+                use! _held = Files.attempt unchecked (fun () -> Temporaries.hold unchecked)
                 let! facts, comparison = compare unchecked model progress
                 do! accept request.Out comparison
                 do! Files.attempt request.Out (fun () -> File.Move(unchecked, out, true))
@@ -203,6 +204,6 @@ module VerifiedExport =
                         Comparison = comparison
                     }
             finally
-                if File.Exists unchecked then
-                    File.Delete unchecked
+                if Directory.Exists folder then
+                    Temporaries.forget unchecked
         }

@@ -53,10 +53,12 @@ type Store private (path: string, handle: Microsoft.Win32.SafeHandles.SafeFileHa
     /// The first failing record ends the making and leaves no file.
     static member openOrCreate path key recordBytes count (record: int -> Result<byte[], McdrlError>) =
         let existing =
-            if File.Exists path then
+            match FileIdentity.ofPath path with
+            // Refused when it is to be replaced; a pipe would never be opened.
+            | Some { Kind = kind } when kind <> FileKind.PlainFile -> Ok None
+            | _ when File.Exists path ->
                 Files.attempt path (fun () -> openExisting path key recordBytes count)
-            else
-                Ok None
+            | _ -> Ok None
 
         existing
         |> Result.bind (fun existing ->

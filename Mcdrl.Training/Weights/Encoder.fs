@@ -292,10 +292,10 @@ module Encoder =
     let private longestPrompt = 10_000
 
     let private promptsOf (path: string) =
-        Files.read largestPrompts path
-        |> Result.bind (fun bytes ->
+        Files.readText largestPrompts path
+        |> Result.bind (fun text ->
             let lines =
-                Text.Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF').Split '\n'
+                text.Split '\n'
                 |> Array.map _.Trim()
                 |> Array.filter ((<>) "")
                 |> Array.distinct

@@ -152,7 +152,62 @@ let tests =
         testList
             "bad inputs"
             [
-                for index, input in List.indexed BadInputs.all ->
+                test "row 43: an experiment and a card on one frame a site" {
+                    World.within (fun folder ->
+                        let data = oneEach 3 (Path.Combine(folder, "small"))
+                        let inside name = Path.Combine(folder, name)
+                        File.WriteAllText(inside "config.json", RecordJson.render World.settings)
+
+                        let outcome =
+                            mcdrl
+                                [
+                                    yield!
+                                        [
+                                            "experiment"
+                                            "table1"
+                                            "--data"
+                                            data
+                                            "--config"
+                                            inside "config.json"
+                                        ]
+                                    yield!
+                                        [
+                                            "--weights"
+                                            inside "tower.safetensors"
+                                            "--text"
+                                            inside "text.safetensors"
+                                        ]
+                                    yield!
+                                        [
+                                            "--out"
+                                            inside "out"
+                                            "--methods"
+                                            "mcdrl,baseline"
+                                            "--seeds"
+                                            "1"
+                                        ]
+                                ]
+
+                        Expect.equal outcome.Code 0 outcome.Err
+
+                        for file in Directory.GetFiles(inside "out", "*.*", SearchOption.AllDirectories) do
+                            if file.EndsWith ".json" || file.EndsWith ".csv" || file.EndsWith ".html" then
+                                Expect.isFalse (File.ReadAllText(file).Contains "NaN") file
+
+                        let model =
+                            Directory.GetFiles(inside "out", "mcdrl.json", SearchOption.AllDirectories)
+                            |> Array.head
+                            |> Path.GetDirectoryName
+                            |> nonNull
+
+                        let card = mcdrl [ "card"; "--model"; model; "--data"; data ]
+                        Expect.equal card.Code 0 card.Err
+                        let text = File.ReadAllText(Path.Combine(model, "README.md"))
+                        Expect.isFalse (text.Contains "NaN") "no figure that is none"
+                        Expect.stringContains text "chosen by nothing" "still told")
+                }
+
+                for index, input in List.indexed BadInputs.all do
                     test $"row {input.Row}, {index}: {input.Name}" { run input }
             ]
     )

@@ -79,7 +79,7 @@ let tests =
                 | Error fault -> Expect.stringContains (McdrlError.describe fault) "scans" "says so"
             }
 
-            testProperty "no mutilated file throws"
+            Property.check "no mutilated file throws"
             <| fun (seed: int) ->
                 let generator = Random seed
 

@@ -50,6 +50,23 @@ let tests =
                         (set (others @ [ young; link; pipe; held; "new" ]))
                         "the three are gone")
 
+            testCase "a file that is looked at before it takes its place is held meanwhile, and can be read"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let path = Temporaries.path folder
+                    Outcome.ok (Files.writeText path "new")
+
+                    do
+                        use _held = Temporaries.hold path
+                        File.SetLastWriteTimeUtc(path, long)
+                        Temporaries.sweep folder
+                        Expect.equal (Outcome.ok (Files.readText 10L path)) "new" "by our own reader"
+                        Expect.equal (File.ReadAllText path) "new" "by .NET's"
+
+                    Temporaries.sweep folder
+                    Expect.isFalse (File.Exists path) "forsaken afterwards"
+                    Temporaries.forget path)
+
             testCase "a file that is written is held until it has its name"
             <| fun () ->
                 Folder.temporary (fun folder ->

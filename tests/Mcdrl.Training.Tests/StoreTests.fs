@@ -46,6 +46,17 @@ let tests =
                     File.WriteAllBytes(path, [||])
                     Expect.equal (opened path "b" 4 3) 3 "empty")
 
+            testCase "what is no file in its place is refused"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let path = Path.Combine(folder, "store.bin")
+                    Directory.CreateDirectory path |> ignore
+
+                    Store.openOrCreate path "a" 5 4 (fun index -> Ok(Array.truncate 5 (content index)))
+                    |> Outcome.refusedWith 2 [ "folder"; "store.bin" ]
+
+                    Expect.isTrue (Directory.Exists path) "left as it is")
+
             testCase "the first failing record ends the making and leaves no file"
             <| fun () ->
                 Folder.temporary (fun folder ->

@@ -380,8 +380,8 @@ let private datasets =
             Encoding.UTF8.GetBytes(text.Replace(", ", ",\r\n")))
     ]
 
-/// One frame of 32 x 32 pixels a site, half of it marked; class `cyst` occurs nowhere.
-let private oneEach sites folder =
+/// So many sites of one frame of 32 x 32 pixels, half of it marked.
+let oneEach sites folder =
     let root = Path.Combine(folder, "data")
     let names = List.truncate sites [ "a"; "b"; "c" ]
 
