@@ -6,44 +6,43 @@ let private tests () =
     [
         PrintableTests.tests
         MarkdownTests.tests
-        LeftoversTests.tests
-        NameLimitTests.tests
-        InputsTests.tests
-        ImageFolderTests.tests
-        EngineTests.tests
         FileNameTests.tests
-        FileIdentityTests.tests
-        InterruptionTests.tests
-        TemporariesTests.tests
-        FilesTests.tests
-        GuardTests.tests
-        SeedTests.tests
         RastersTests.tests
-        MarginalisationTests.tests
-        PromptsTests.tests
         ContoursTests.tests
         MarkingTests.tests
+        SeedTests.tests
         MetricsTests.tests
         MetricsSurfaceTests.tests
         MetricsLesionsTests.tests
         MetricsStrataTests.tests
         MetricsCalibrationTests.tests
         MetricsRiskCoverageTests.tests
-        SegmentationResultTests.tests
+        MarginalisationTests.tests
+        PromptsTests.tests
         ModelLimitsTests.tests
-        EngineTests.tests
-        StrangerJsonTests.tests
-        SelfDigestTests.tests
-        FolderSwapTests.tests
-        RecordJsonTests.tests
+        SegmentationResultTests.tests
+        LeftoversTests.tests
+        NameLimitTests.tests
+        FileIdentityTests.tests
+        InterruptionTests.tests
+        TemporariesTests.tests
+        InputsTests.tests
+        FilesTests.tests
+        GuardTests.tests
         FileLockTests.tests
+        FolderSwapTests.tests
+        SelfDigestTests.tests
+        StrangerJsonTests.tests
+        RecordJsonTests.tests
         ParallelTests.tests
         PngTests.tests
         JpegTests.tests
         ImagesTests.tests
+        ImageFolderTests.tests
         MasksTests.tests
         ProbabilityMapsTests.tests
         OverlayTests.tests
+        EngineTests.tests
     ]
 
 [<EntryPoint>]
