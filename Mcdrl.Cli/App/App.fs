@@ -83,14 +83,24 @@ module App =
     /// Resources: of the answers or of the words about them a part is lost.
     let private lost = 5
 
-    /// The exit code when some of the output could not be written.
-    let private withOutput (out: Outlet) (err: Outlet) code =
+    /// EPIPE: who read from a pipe has read enough, as `head` does.
+    let private readEnough = 32
+
+    /// What is lost of the output, if anything. Lines for people may be left unread; results under `--json` may not.
+    let private lostOf (session: Session) (out: Outlet) =
         out.Failure
+        |> Option.filter (fun problem -> session.Json || problem.HResult <> readEnough)
+
+    /// The exit code when some of the output could not be written.
+    let private withOutput session (out: Outlet) (err: Outlet) code =
+        let failure = lostOf session out
+
+        failure
         |> Option.iter (fun problem ->
             err.WriteLine
                 $"standard output: not everything could be written: {problem.Message.TrimEnd '.'}. What was asked for is done all the same; the files are whole.")
 
-        if code < 2 && (out.Failure.IsSome || err.Failure.IsSome) then
+        if code < 2 && (failure.IsSome || err.Failure.IsSome) then
             lost
         else
             code
@@ -122,4 +132,4 @@ module App =
         | Error problem ->
             Session.warn session (Flags.describe problem)
             McdrlError.exitCode problem
-        |> withOutput out err
+        |> withOutput session out err

@@ -128,7 +128,7 @@ type private DescriptorStream(number: int) =
                 match Marshal.GetLastPInvokeError() with
                 | error when error = interrupted -> ()
                 | error when error = wouldBlock -> Threading.Thread.Sleep 1
-                | error -> raise (IOException(Marshal.GetPInvokeErrorMessage error))
+                | error -> raise (IOException(Marshal.GetPInvokeErrorMessage error, error))
             | written -> rest <- rest[written..]
 
 /// Text to a descriptor, in the terminal's encoding.

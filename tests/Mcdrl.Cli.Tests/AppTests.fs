@@ -13,6 +13,32 @@ let private refused outcome (reason: string) =
     Expect.stringContains outcome.Err reason "says what is wrong"
     Expect.isMatch outcome.Err "(?i)usage" "shows the usage"
 
+/// Exit code and words of a command whose standard output fails so, once it is seen that its work was done.
+let private phantomInto (problem: exn) arguments =
+    Folder.temporary (fun folder ->
+        let target = Path.Combine(folder, "data")
+        use out = new OutletTests.FullDisk(0, problem)
+        use err = new StringWriter()
+
+        let code =
+            App.run
+                Verbs.all
+                {
+                    Json = false
+                    Out = out
+                    Err = err
+                    Terminal = false
+                    Cancel = CancellationToken.None
+                }
+                [|
+                    yield! [ "phantom"; "--sites"; "1"; "--images"; "1"; "--side"; "32" ]
+                    yield! [ "--out"; target ]
+                    yield! arguments
+                |]
+
+        Expect.isTrue (File.Exists(Path.Combine(target, "dataset.json"))) "done"
+        code, string err)
+
 let tests =
     testList
         "App"
@@ -78,31 +104,18 @@ let tests =
             }
 
             test "output that can't be written ends in code 5, one line, and what was asked for" {
-                Folder.temporary (fun folder ->
-                    for arguments in [ []; [ "--json" ] ] do
-                        let target = Path.Combine(folder, $"data{arguments.Length}")
-                        use full = new OutletTests.FullDisk(0, IOException "No space left on device")
-                        use err = new StringWriter()
+                for arguments in [ []; [ "--json" ] ] do
+                    let code, err = phantomInto (IOException "No space left on device") arguments
+                    Expect.equal code 5 err
+                    Expect.stringContains err "No space left on device" "why"
+            }
 
-                        let code =
-                            App.run
-                                Verbs.all
-                                {
-                                    Json = false
-                                    Out = full
-                                    Err = err
-                                    Terminal = false
-                                    Cancel = CancellationToken.None
-                                }
-                                [|
-                                    yield! [ "phantom"; "--sites"; "1"; "--images"; "1"; "--side"; "32" ]
-                                    yield! [ "--out"; target ]
-                                    yield! arguments
-                                |]
-
-                        Expect.equal code 5 (string err)
-                        Expect.stringContains (string err) "No space left on device" "why"
-                        Expect.isTrue (File.Exists(Path.Combine(target, "dataset.json"))) "done")
+            test "whoever reads lines for people may stop; results that are lost are told" {
+                let gone = IOException("Broken pipe", 32)
+                let code, err = phantomInto gone []
+                Expect.equal (code, err.Contains "Broken pipe") (0, false) err
+                let code, err = phantomInto gone [ "--json" ]
+                Expect.equal (code, err.Contains "Broken pipe") (5, true) err
             }
 
             test "a word that begins several verbs has their help; an option is no verb" {
