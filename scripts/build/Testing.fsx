@@ -103,7 +103,10 @@ let private isolation =
 let private watching =
     """counts=$1; home=$2; shift 2; cat /proc/net/snmp > "$counts/before"; HOME=$home "$@"; code=$?; cat /proc/net/snmp > "$counts/after"; exit $code"""
 
-/// Those that start tools of the SDK, which have their packages in the home.
+/// What the SDK's own tools, which some tests start, keep in a home.
+let private ofSdk = [ ".dotnet/"; ".nuget/"; ".local/share/NuGet/" ]
+
+/// Those that start tools of the SDK which need what they have in the home.
 let private atHome = [ "Mcdrl.CSharpApi.Tests" ]
 
 /// The program and its arguments, watched where that is permitted, and what there is to complain about afterwards.
@@ -132,8 +135,11 @@ let private watched project (folder: string) program (arguments: string list) =
                     $"{project} says something to the network."
 
                 if not isAtHome then
-                    for path in Directory.GetFileSystemEntries(home, "*", SearchOption.AllDirectories) do
-                        $"{project} writes to the user's home: {Path.GetRelativePath(home, path)}"
+                    for path in Directory.GetFiles(home, "*", SearchOption.AllDirectories) do
+                        let path = Path.GetRelativePath(home, path)
+
+                        if not (List.exists (fun (own: string) -> path.StartsWith own) ofSdk) then
+                            $"{project} writes to the user's home: {path}"
             ]
 
 /// Runs tests of a project under a name. A run that ends badly, or without having run anything, counts as one failure more.
