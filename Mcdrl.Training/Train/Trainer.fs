@@ -198,7 +198,7 @@ module Trainer =
 
         Files.attempt prepared (fun () ->
             if Directory.Exists prepared then
-                for pattern in [ "frames-*.bin"; "features-*.bin"; ".mcdrl-*.tmp" ] do
+                for pattern in [ "frames-*.bin"; "features-*.bin"; "transformed-*.bin"; ".mcdrl-*.tmp" ] do
                     for file in Directory.GetFiles(prepared, pattern) do
                         File.Delete file
 

@@ -132,7 +132,8 @@ public sealed class TinyModel : IDisposable
                 seed: 1,
                 epoch: 1,
                 trainingFrames: 0,
-                fineTunedFrom: null),
+                fineTunedFrom: null,
+                heldBack: null),
             metrics: [],
             files: MapModule.Empty<string, string>(),
             sha256: null);
