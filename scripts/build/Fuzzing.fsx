@@ -49,6 +49,7 @@ let private prepare () =
     let built =
         Path.Combine(root, "tests", "Mcdrl.Fuzz", "bin", "Release", "net10.0", "linux-x64")
 
+    Directory.CreateDirectory home |> ignore
     run "cp" [ "-r"; built; app ]
     quietly "Instrumentation" "dotnet" [ program; "instrument"; app ]
     quietly "Seeds" "dotnet" [ program; "seeds"; Path.Combine(home, "seeds") ]

@@ -86,7 +86,7 @@ public class LoadTests(TinyModel tiny)
     public void A_load_that_failed_is_tried_again_and_one_that_did_not_is_kept()
     {
         var calls = 0;
-        var kept = new Kept<string>(() => ++calls < 3 ? throw new McdrlModelException("not there yet") : "model");
+        var kept = new Kept<string>(() => ++calls < 3 ? throw new McdrlModelException(["not there yet"]) : "model");
         Assert.Throws<McdrlModelException>(() => kept.Value);
         Assert.Throws<McdrlModelException>(() => kept.Value);
         Assert.Equal("model", kept.Value);
