@@ -305,8 +305,10 @@ module Png =
                         try
                             use data = new ZLibStream(packed, CompressionMode.Decompress)
                             readRows where header data
-                        with :? InvalidDataException ->
-                            damaged where "the PNG file's compressed data is damaged")
+                        with
+                        | :? InvalidDataException
+                        // What the decompressor throws where it asks for a dictionary.
+                        | :? IOException -> damaged where "the PNG file's compressed data is damaged")
                 | _ -> damaged where "the PNG file does not begin with its header")
 
     /// Writes rows of `rowBytes` bytes as they are. `overRows visit` calls `visit bytes offset` for each row in turn.

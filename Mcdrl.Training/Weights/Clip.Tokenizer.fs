@@ -140,8 +140,9 @@ module ClipTokenizer =
                 Error(damaged path $"it unpacks to more than {largestText} bytes")
             else
                 Files.text path (held.ToArray())
-        with :? InvalidDataException as problem ->
-            Error(damaged path (problem.Message.TrimEnd '.'))
+        with
+        | :? InvalidDataException as problem -> Error(damaged path (problem.Message.TrimEnd '.'))
+        | :? IOException as problem -> Error(damaged path (problem.Message.TrimEnd '.'))
 
     let private readText path =
         if Path.Exists path then

@@ -298,7 +298,14 @@ let private prompts =
         |> Result.map ignore
         |> Outcome.refusedWith 2 [ "78" ]
 
-        for text in [ ""; "a\000polyp"; $"a {char 0xD800} polyp"; "\u202Epolyp\u202C"; "\U0001F600" ] do
+        for text in
+            [
+                ""
+                "a\000polyp"
+                $"a {char 0xD800} polyp"
+                "\u202Epolyp\u202C"
+                "\U0001F600"
+            ] do
             let ids = ClipTokenizer.encode tokenizer text
             Expect.isGreaterThanOrEqual ids.Length 2 "start and end"
     }

@@ -135,6 +135,20 @@ let tests =
 
                 same
 
+            test "fuzzed: compressed data that asks for a dictionary which no PNG has" {
+                let packed =
+                    Array.append [| 0x78uy; 0x20uy |] (Array.skip 2 (Crafted.deflate (Array.zeroCreate 36)))
+
+                Array.concat
+                    [
+                        Crafted.signature
+                        Crafted.header 8 4 8 0 0
+                        Crafted.chunk "IDAT" packed
+                        Crafted.chunk "IEND" [||]
+                    ]
+                |> refused [ "mask.png"; "compressed data" ]
+            }
+
             test "a folder that can't be written is a resource error" {
                 let map: LabelMap =
                     {

@@ -154,6 +154,7 @@ let manifests =
                     Seed = 1UL
                     Epoch = 1
                     TrainingFrames = 10
+                    HeldBack = Some 2
                     FineTunedFrom = None
                 }
             Metrics = []
@@ -177,6 +178,7 @@ let identity: RunIdentity =
         TextSha256 = None
         Seed = 1UL
         Settings = settings
+        Threads = Some 1
     }
 
 let records = [ "run", utf8 (RecordJson.render identity) ]
