@@ -23,7 +23,7 @@ let private tests () =
         MetricsRiskCoverageTests.tests
         SegmentationResultTests.tests
         ModelLimitsTests.tests
-        EngineTests.tests
+        EngineFiniteTests.tests
         StrangerJsonTests.tests
         SelfDigestTests.tests
         FolderSwapTests.tests

@@ -1,4 +1,4 @@
-module Mcdrl.Tests.EngineTests
+module Mcdrl.Tests.EngineFiniteTests
 
 open Expecto
 open Mcdrl
@@ -99,7 +99,7 @@ let private spoilt value =
 
 let tests =
     testList
-        "Engine"
+        "Engine.finite"
         [
             testCase "an answer of numbers is handed on"
             <| fun () ->
