@@ -31,7 +31,7 @@ module ModelLimits =
                 "one is empty"
             if names |> List.exists (fun name -> name.Length > longestName) then
                 $"one has more than {longestName} characters"
-            for name, count in List.countBy id (List.truncate (most + 1) names) do
+            for name, count in names |> List.truncate (most + 1) |> List.countBy _.Trim() do
                 if count > 1 && name.Length <= longestName then
                     $"\"{name}\" is named {count} times"
         ]
