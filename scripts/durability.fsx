@@ -368,7 +368,7 @@ let killAll () =
         let outcomes = [ for _ in 1 .. kills / kinds.Length -> killed kind usual ]
 
         for left in temporaries kind.Folder do
-            File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddMinutes -1.0)
+            File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddHours -2.0)
 
         let next, said, _ = ended kind.Again
 

@@ -16,8 +16,9 @@ module Temporaries =
     let mutable private isOver = false
     let private swept = ConcurrentDictionary<string, byte>()
 
-    /// A younger one may belong to somebody who has not locked it yet.
-    let private youngest = TimeSpan.FromSeconds 10.0
+    /// A younger one may belong to somebody who has not locked it yet, or writes it from another machine where the file system
+    /// has no locks.
+    let private youngest = TimeSpan.FromHours 1.0
 
     /// Whether whoever writes a file is gone: the system lets go of a lock when its process ends, however it ends.
     let private isForsaken (path: string) =

@@ -101,7 +101,7 @@ let tests =
                         File.WriteAllText(forsaken, "half")
 
                         for left in temporaries out do
-                            File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddMinutes -1.0)
+                            File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddHours -2.0)
 
                         let again = ended (infoOf arguments)
                         Expect.equal again.Code 0 again.Err

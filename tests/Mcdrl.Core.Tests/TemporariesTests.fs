@@ -7,7 +7,7 @@ open Mcdrl
 
 let private name () = $".mcdrl-{Guid.NewGuid():N}.tmp"
 
-let private long = DateTime.UtcNow.AddMinutes -1.0
+let private long = DateTime.UtcNow.AddHours -2.0
 
 let private left path =
     File.WriteAllText(path, "half")
