@@ -17,7 +17,7 @@ type OnnxSegmentArgument =
             match argument with
             | Images _ -> SegmentImages.imagesUsage
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
-            | Out _ -> "where masks, overlays and reports go. Default: segmented."
+            | Out _ -> SegmentImages.outUsage
             | Probabilities -> SegmentImages.probabilitiesUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage

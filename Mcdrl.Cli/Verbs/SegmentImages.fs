@@ -12,6 +12,9 @@ module SegmentImages =
     let imagesUsage =
         "images, folders of images (folders in them are not searched), or patterns such as 'frames/*.png'."
 
+    let outUsage =
+        "where masks, overlays and reports go. Default: segmented. Masks, probabilities and coordinates have the rows and columns of the image's file, overlays are upright; they differ where a photograph is stored turned (EXIF)."
+
     let probabilitiesUsage =
         "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
 

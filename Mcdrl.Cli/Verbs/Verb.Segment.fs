@@ -27,7 +27,7 @@ type SegmentArgument =
                 "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Onnx _ ->
                 "segment by a file of `mcdrl export onnx` in ONNX Runtime, without libtorch, in the mode it was exported for."
-            | Out _ -> "where masks, overlays and reports go. Default: segmented."
+            | Out _ -> SegmentImages.outUsage
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Probabilities -> SegmentImages.probabilitiesUsage

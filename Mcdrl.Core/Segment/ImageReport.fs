@@ -45,6 +45,9 @@ type ImageReport =
         Width: int
         /// Of the image as stored, in pixels.
         Height: int
+        /// How the rows and columns of the image's file lie, and with them those of the mask, the probabilities and all coordinates here:
+        /// `top-left` where the picture is stored upright. The overlay is upright always.
+        Orientation: Orientation
         /// How the model was asked to intervene.
         Mode: Marginalisation
         /// P(lesion) at or above which pixels were marked; absent where each has its most probable class.

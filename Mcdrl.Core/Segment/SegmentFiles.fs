@@ -255,6 +255,7 @@ module SegmentFiles =
             Image = target.Input
             Width = segmentation.Mask.Width
             Height = segmentation.Mask.Height
+            Orientation = segmentation.Orientation
             Mode = segmentation.Mode
             Threshold = segmentation.Marking.Threshold
             MinArea = segmentation.Marking.MinArea

@@ -247,6 +247,32 @@ let private runs =
                             (told.MeanProbability, told.MaxProbability)
                             "of the region")
 
+            testCase
+                "of a frame that is stored turned, mask and report have the file's rows and columns, and say so"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let turned = Path.Combine(input, "turned.jpg")
+                    File.WriteAllBytes(turned, Crafted.withOrientation 6 (Crafted.jpeg 40 24))
+                    let target = (Outcome.ok (SegmentFiles.plan [ turned ] out)).Head
+                    use engine = Segmenter.engine (World.segmenter ())
+                    let outcomes = ResizeArray()
+
+                    SegmentFiles.run
+                        engine
+                        SegmentFiles.standard
+                        [ target ]
+                        (fun _ outcome -> outcomes.Add outcome)
+                        Progress.none
+                    |> Outcome.ok
+
+                    let report: ImageReport = Outcome.ok outcomes[0]
+                    Expect.equal report.Orientation Orientation.RightTop "told"
+                    Expect.equal (report.Width, report.Height) (40, 24) "as the file has them"
+                    let mask = Outcome.ok (Masks.read ImageLimits.standard target.Mask)
+                    Expect.equal (mask.Width, mask.Height) (40, 24) "the mask too"
+                    let overlay = Outcome.ok (Images.header ImageLimits.standard target.Overlay)
+                    Expect.isLessThan overlay.Width overlay.Height "the overlay is upright")
+
             testCase "several classes: a file of each, by its value in the mask"
             <| fun () ->
                 inFolder (fun input out ->
