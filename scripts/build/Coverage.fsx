@@ -107,6 +107,11 @@ type private Reached =
 let private note (places: Dictionary<'place, bool>) place reached =
     places[place] <- reached || (places.ContainsKey place && places[place])
 
+/// What gives a file's values their values. Where none needs it, the values are constants that the compiler has put where they are used.
+let private isStart (name: string) =
+    name.Contains "<StartupCode$"
+    && name.EndsWith("::.cctor()", StringComparison.Ordinal)
+
 /// The files of the rooms, by their path in the repository. What two projects compile counts once.
 let private read (results: string list) =
     let files = SortedDictionary<string, Reached>(StringComparer.Ordinal)
@@ -131,16 +136,20 @@ let private read (results: string list) =
 
                     for kind in source.Value.EnumerateObject() do
                         for code in kind.Value.EnumerateObject() do
-                            for line in code.Value.GetProperty("Lines").EnumerateObject() do
-                                note files[path].Lines (int line.Name) (line.Value.GetInt64() > 0L)
+                            let lines = code.Value.GetProperty("Lines").EnumerateObject() |> List.ofSeq
+                            let isReached (line: JsonProperty) = line.Value.GetInt64() > 0L
 
-                            for branch in code.Value.GetProperty("Branches").EnumerateArray() do
-                                let at (name: string) = branch.GetProperty(name).GetInt64()
+                            if not (isStart code.Name) || List.exists isReached lines then
+                                for line in lines do
+                                    note files[path].Lines (int line.Name) (isReached line)
 
-                                note
-                                    files[path].Branches
-                                    $"""{code.Name} {at "Line"} {at "Offset"} {at "Path"}"""
-                                    (at "Hits" > 0L)
+                                for branch in code.Value.GetProperty("Branches").EnumerateArray() do
+                                    let at (name: string) = branch.GetProperty(name).GetInt64()
+
+                                    note
+                                        files[path].Branches
+                                        $"""{code.Name} {at "Line"} {at "Offset"} {at "Path"}"""
+                                        (at "Hits" > 0L)
 
     files
 
