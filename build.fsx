@@ -223,7 +223,7 @@ let targets =
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
         "coverage",
-        "build apart, run all tests, and count the lines and branches of each room that they reach (half an hour)",
+        "build apart, run all tests, and count the lines and branches of each room that they reach (a quarter of an hour)",
         coverage
         "bench", "build and time the parts of a segmentation; `bin/mcdrl bench` times the whole", bench
         "demo",
