@@ -1,6 +1,6 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx"
 
 open System
 open System.IO
@@ -9,6 +9,7 @@ open Building
 open Supply
 open Testing
 open Fuzzing
+open Coverage
 
 /// Not part of the tests: what it finds depends on the machine and on what else runs there.
 let bench () =
@@ -221,6 +222,9 @@ let targets =
         "test-portable",
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
+        "coverage",
+        "build apart, run all tests, and count the lines and branches of each room that they reach (a quarter of an hour)",
+        coverage
         "bench", "build and time the parts of a segmentation; `bin/mcdrl bench` times the whole", bench
         "demo",
         "build, segment frames of a hospital that the model has never seen, and show them on a page",

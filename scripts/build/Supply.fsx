@@ -104,7 +104,7 @@ let shipped (packages: Package list) =
     named |> Array.fold reach Map.empty |> Map.toList |> List.map snd
 
 /// Where the package lies after a restore.
-let private folderOf package =
+let folderOf package =
     let cache =
         match Environment.GetEnvironmentVariable "NUGET_PACKAGES" with
         | null

@@ -35,6 +35,7 @@ let tests =
                     "of one block", Crafted.jpeg 8 8
                     "of one pixel", Crafted.jpeg 1 1
                     "turned", Crafted.withOrientation 6 (Crafted.jpeg 33 17)
+                    "with restart markers", Crafted.restartingJpeg
                 ] do
                 test $"a scan {name} is whole, and cut anywhere it is refused" {
                     Expect.isOk (decode jpeg) "whole"
@@ -45,6 +46,16 @@ let tests =
                 Expect.isOk (decode Crafted.progressiveJpeg) "whole"
                 // Coarser, and every block is there: each of the ten scans may be the last, with or without the tables of the next.
                 Expect.isLessThan (takenForWhole Crafted.progressiveJpeg).Length 31 "between its scans"
+            }
+
+            test "a scan that lacks one of its restart markers is refused" {
+                let file = Crafted.restartingJpeg
+                let marker = file.AsSpan().IndexOf(ReadOnlySpan [| 0xFFuy; 0xD0uy |])
+
+                match decode (Array.removeManyAt marker 2 file) with
+                | Ok _ -> failtest "accepted"
+                | Error fault ->
+                    Expect.stringContains (McdrlError.describe fault) "its scan ends early" "says so"
             }
 
             test "what the refusal says" {

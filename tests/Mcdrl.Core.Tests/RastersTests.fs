@@ -25,6 +25,38 @@ let tests =
     testList
         "Rasters"
         [
+            Property.check
+                "a picture smaller by a whole factor holds the means of the pixels that each stands for"
+            <| fun (width: int) (height: int) (factor: int) (seed: int) ->
+                let width, height = sides width height
+                let factor = 1 + abs (factor % 4)
+
+                let picture: Picture =
+                    {
+                        Width = width
+                        Height = height
+                        Rgb = bytes (width * height * 3) seed
+                        Orientation = Orientation.TopLeft
+                    }
+
+                let smaller = Picture.reduced factor picture
+                let fewer side = int (ceil (float side / float factor))
+                Expect.equal (smaller.Width, smaller.Height) (fewer width, fewer height) "sides"
+
+                for place in 0 .. smaller.Rgb.Length - 1 do
+                    let pixel, channel = place / 3, place % 3
+                    let left, top = pixel % smaller.Width * factor, pixel / smaller.Width * factor
+
+                    let mean =
+                        [
+                            for y in top .. min height (top + factor) - 1 do
+                                for x in left .. min width (left + factor) - 1 do
+                                    float picture.Rgb[(y * width + x) * 3 + channel]
+                        ]
+                        |> List.average
+
+                    Expect.isLessThanOrEqual (abs (float smaller.Rgb[place] - mean)) 0.5 $"{place}"
+
             Property.check "three bytes a pixel to four and back is the identity, and the fourth is opaque"
             <| fun (width: int) (height: int) (seed: int) ->
                 let width, height = sides width height

@@ -1,6 +1,7 @@
 module Mcdrl.Tests.TiffTests
 
 open System
+open System.IO
 open BitMiracle.LibTiff.Classic
 open Expecto
 open Mcdrl
@@ -21,6 +22,27 @@ let private refused bytes =
         McdrlError.describe problem
 
 let private colour = Published.pixels 7 5 (Crafted.gradient 7 5)
+
+/// A file of 7 x 5 pixels with these tags, of rows, each with its number and its plane.
+let private made (tags: (TiffTag * obj array) list) (rows: (byte[] * int * int) list) =
+    use memory = new MemoryStream()
+
+    using (Tiff.ClientOpen("made", "w", memory, TiffStream())) (fun tiff ->
+        let common: (TiffTag * obj array) list =
+            [
+                TiffTag.IMAGEWIDTH, [| 7 |]
+                TiffTag.IMAGELENGTH, [| 5 |]
+                TiffTag.BITSPERSAMPLE, [| 8 |]
+                TiffTag.ROWSPERSTRIP, [| 2 |]
+            ]
+
+        for tag, values in common @ tags do
+            Expect.isTrue (tiff.SetField(tag, values)) $"{tag}"
+
+        for row, y, plane in rows do
+            Expect.isTrue (tiff.WriteScanline(row, y, int16 plane)) "row")
+
+    memory.ToArray()
 
 let tests =
     testList
@@ -67,6 +89,48 @@ let tests =
                     ((good (file Photometric.MINISWHITE)).Samples |> Array.map int)
                     (expected |> Array.map (fun value -> 255 - value))
                     "white is 0"
+            }
+
+            test "each colour in a plane of its own" {
+                let planes =
+                    [
+                        for plane in 0..2 do
+                            for y in 0..4 -> Array.init 7 (fun x -> colour[(y * 7 + x) * 3 + plane]), y, plane
+                    ]
+
+                let file =
+                    made
+                        [
+                            TiffTag.SAMPLESPERPIXEL, [| 3 |]
+                            TiffTag.PHOTOMETRIC, [| Photometric.RGB |]
+                            TiffTag.PLANARCONFIG, [| PlanarConfig.SEPARATE |]
+                        ]
+                        planes
+
+                Expect.equal (good file).Samples colour "pixels"
+            }
+
+            test "a palette's numbers become its colours" {
+                let numbers = Array.init 35 (fun i -> byte (i * 7))
+                // 16 bits each, of which the upper eight are the colour.
+                let map factor =
+                    Array.init 256 (fun i -> uint16 ((i * factor % 256) * 257))
+
+                let file =
+                    made
+                        [
+                            TiffTag.SAMPLESPERPIXEL, [| 1 |]
+                            TiffTag.PHOTOMETRIC, [| Photometric.PALETTE |]
+                            TiffTag.COLORMAP, [| map 1; map 3; map 5 |]
+                        ]
+                        [ for y in 0..4 -> numbers[y * 7 .. y * 7 + 6], y, 0 ]
+
+                let expected =
+                    numbers
+                    |> Array.collect (fun number ->
+                        [| for factor in [ 1; 3; 5 ] -> byte (int number * factor) |])
+
+                Expect.equal (good file).Samples expected "pixels"
             }
 
             test "16 bits would lose something" {

@@ -311,6 +311,14 @@ let private instanceNorm =
                     for part, (found, without) in List.indexed (List.zip (maps parts) (maps 0)) do
                         let differs = gap found without > 1e-3
                         Expect.equal differs (part < parts) $"{parts} parts, part {part}")
+
+            inScope "the setting chooses the parts, and none leaves what the weights say" (fun () ->
+                let partsOf given =
+                    match Tower.withInstanceNorm given (Tower.PlainResNet(styleless 2)) with
+                    | Ok(Tower.PlainResNet tower) -> tower.Facts.InstanceNorm
+                    | other -> failtest $"{other}"
+
+                Expect.equal (List.map partsOf [ None; Some 0; Some 3 ]) [ 2; 0; 3 ] "parts")
         ]
 
 let private mixed =

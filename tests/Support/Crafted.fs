@@ -226,6 +226,18 @@ let progressiveJpeg =
     |> String.concat ""
     |> Convert.FromBase64String
 
+/// A baseline file of 40 x 24 pixels in six units, with a restart marker behind each second one (cjpeg -restart 2B).
+let restartingJpeg =
+    [
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKB"
+        "TmCNl4x9lnN+gXz/2wBDARUXFx4aHjshITt8U0ZTfHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8"
+        "fHz/wAARCAAYACgDASIAAhEBAxEB/8QAGAAAAwEBAAAAAAAAAAAAAAAAAAMEBQb/xAAXEAADAQAAAAAAAAAAAAAAAAAAAgRh/8QAGQEA"
+        "AwADAAAAAAAAAAAAAAAAAwQFAQIG/8QAGREAAwEBAQAAAAAAAAAAAAAAAAECAxEh/90ABAAC/9oADAMBAAIRAxEAPwDmEnwek+FqT4PS"
+        "fDE0Cz3Iknwek+FqT4UJPgaaKGe5/9CVJ8A1EnwBpUWZ38Jknwek+ABNlnFZ2z//0dBJ8HpPgAayxPO2PSfAAAyY9Nvh/9k="
+    ]
+    |> String.concat ""
+    |> Convert.FromBase64String
+
 /// The file up to a byte, and an end marker: what a reader that looks at the end alone takes for whole.
 let endedAt length (jpeg: byte[]) =
     Array.append (Array.truncate length jpeg) [| 0xFFuy; 0xD9uy |]
