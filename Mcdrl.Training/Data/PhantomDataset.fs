@@ -290,6 +290,8 @@ module PhantomDataset =
         |> Result.bind (fun occupied ->
             if not occupied then
                 Ok()
+            elif File.Exists folder then
+                Error(McdrlError.usage "this is a file, not a folder" folder "Give another folder")
             elif request.Force then
                 clear folder
             else
