@@ -107,18 +107,29 @@ public sealed class Segmentation
     /// <summary>Writes the mask as an 8-bit grey PNG whose values are the labels.</summary>
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
-    public void SaveMask(string path) => Masks.write(path, mask).OrThrow();
+    public void SaveMask(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        Masks.write(path, mask).OrThrow();
+    }
 
     /// <summary>Writes <see cref="Probability"/> as a 16-bit grey PNG whose value 65535 is 1.</summary>
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
-    public void SaveProbability(string path) =>
+    public void SaveProbability(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
         ProbabilityMaps.writeLesion(path, result).OrThrow();
+    }
 
     /// <summary>Writes the upright image with the regions outlined and a legend, as PNG.</summary>
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
-    public void SaveOverlay(string path) => Overlay.write(path, names, picture, upright, null).OrThrow();
+    public void SaveOverlay(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        Overlay.write(path, names, picture, upright, null).OrThrow();
+    }
 
     /// <summary>Classes, regions, their probabilities, conditions and disagreement as JSON.</summary>
     public string ToJson() => Json.Render(new { Width, Height, Classes, Conditions, Disagreement });

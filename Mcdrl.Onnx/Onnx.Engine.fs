@@ -181,7 +181,7 @@ module OnnxEngine =
 
     /// A missing file is a fault of the model file.
     let private contentOf path =
-        if File.Exists path then
+        if Path.Exists path then
             Files.read largest path |> Result.mapError McdrlError.asModel
         else
             Error(McdrlError.model "there is no such file" path "Check the path")

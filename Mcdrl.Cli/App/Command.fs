@@ -58,6 +58,8 @@ let run verbs arguments : int =
     let handler = Action<PosixSignalContext>(onSignal err source)
     use _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, handler)
     use _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, handler)
+    // The terminal was closed; where `nohup` ignores that, so does this.
+    use _hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, handler)
 
     let code =
         App.run

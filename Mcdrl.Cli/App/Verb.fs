@@ -2,6 +2,7 @@ namespace Mcdrl.Cli
 
 open System
 open Argu
+open Microsoft.FSharp.Reflection
 open Mcdrl
 
 /// One command of `mcdrl`: its words, its help, and what it does.
@@ -66,6 +67,20 @@ module Verb =
             else
                 $"mcdrl {name}")
 
+    /// The first number with a comma, and its flag: Argu reads past a comma, so that `0,1` would be 1.
+    let private commaNumber (parser: ArgumentParser<'Argument>) (arguments: string[]) =
+        let numbers =
+            Seq.zip (FSharpType.GetUnionCases typeof<'Argument>) (parser.GetArgumentCases())
+            |> Seq.filter (fun (case, _) ->
+                case.GetFields()
+                |> Array.exists (fun field -> field.PropertyType = typeof<float>))
+            |> Seq.collect (fun (_, found) -> found.CommandLineNames.Value)
+            |> List.ofSeq
+
+        arguments
+        |> Array.pairwise
+        |> Array.tryFind (fun (flag, value) -> List.contains flag numbers && value.Contains ',')
+
     /// What the text of an argument says, `None` where it is absent. A fault names the argument too.
     let valueOf (flag: string) parse (text: string option) : Result<'Value option, McdrlError> =
         match text with
@@ -105,16 +120,27 @@ module Verb =
                         session.Err.WriteLine(parser.PrintUsage())
                         Error(McdrlError.usage reason $"mcdrl {name}" $"See `mcdrl {name} --help`")
 
-                    match unknownFlag known arguments, emptyArgument name known arguments with
-                    | Some flag, _ -> refused $"unrecognized argument: '{flag}'"
-                    | None, Some where ->
+                    match
+                        unknownFlag known arguments,
+                        emptyArgument name known arguments,
+                        commaNumber parser arguments
+                    with
+                    | Some flag, _, _ -> refused $"unrecognized argument: '{flag}'"
+                    | None, None, Some(flag, value) ->
+                        Error(
+                            McdrlError.usage
+                                "a number is written without a comma here"
+                                $"{flag} {value}"
+                                "Write it with a point, e.g. 0.5"
+                        )
+                    | None, Some where, _ ->
                         Error(
                             McdrlError.usage
                                 "it is given an empty text"
                                 where
                                 "Name what is meant; a variable of the script may be unset"
                         )
-                    | None, None ->
+                    | None, None, None ->
                         try
                             parser.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
                         with :? ArguParseException as problem ->

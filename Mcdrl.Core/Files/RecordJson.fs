@@ -243,7 +243,7 @@ module RecordJson =
 
                 wrong $"one of {known}"
         else
-            wrong $"a {kind.Name}"
+            wrong (if isRecordMap kind then "an object" else $"a {kind.Name}")
 
     /// Bytes of a file of one record.
     let largest = StrangerJson.standard.MostBytes

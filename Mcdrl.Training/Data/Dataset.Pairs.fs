@@ -92,6 +92,13 @@ module DatasetPairs =
                 path
 
         match FileIdentity.realPath folder with
+        | _ when File.Exists path && Path.GetFileName path <> "dataset.json" ->
+            Error(
+                McdrlError.data
+                    "this is neither a dataset's folder nor its dataset.json"
+                    path
+                    "Name one of them"
+            )
         | Some real when Directory.Exists real -> Ok real
         | _ -> Error(McdrlError.data "the dataset's folder does not exist" path "Check the path")
 
@@ -202,7 +209,9 @@ module DatasetPairs =
         let maskFiles, maskFaults = list root site.Masks site.Prefix
 
         let together =
-            Path.GetFullPath(site.Images, root) = Path.GetFullPath(site.Masks, root)
+            match inside root site.Images, inside root site.Masks with
+            | Ok images, Ok masks -> images = masks
+            | _ -> false
 
         let isMask file = maskStem file <> stem file
 

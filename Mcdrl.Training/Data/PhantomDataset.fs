@@ -269,14 +269,20 @@ module PhantomDataset =
         | Ok earlier ->
             Files.attempt folder (fun () ->
                 File.Delete(Path.Combine(folder, "dataset.json"))
-                let root = Path.GetFullPath folder + string Path.DirectorySeparatorChar
+                let root = FileIdentity.realPath folder
+
+                /// Where a file really lies that the folder itself holds, not another that a link in it leads to.
+                let own name =
+                    match root, FileIdentity.realPath (Path.Combine(folder, name)) with
+                    | Some root, Some path when
+                        path.StartsWith(root + string Path.DirectorySeparatorChar, StringComparison.Ordinal)
+                        ->
+                        Some path
+                    | _ -> None
 
                 for frame in earlier.Frames do
-                    for name in [ frame.Image; frame.Mask ] do
-                        let path = Path.GetFullPath(Path.Combine(folder, name))
-
-                        if path.StartsWith(root, StringComparison.Ordinal) && File.Exists path then
-                            File.Delete path
+                    for path in [ frame.Image; frame.Mask ] |> List.choose own do
+                        File.Delete path
 
                 File.Delete(Path.Combine(folder, scenesName)))
 
@@ -290,6 +296,8 @@ module PhantomDataset =
         |> Result.bind (fun occupied ->
             if not occupied then
                 Ok()
+            elif File.Exists folder then
+                Error(McdrlError.usage "this is a file, not a folder" folder "Give another folder")
             elif request.Force then
                 clear folder
             else

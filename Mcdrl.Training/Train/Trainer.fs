@@ -177,10 +177,12 @@ module Trainer =
                     "Give the minutes between checkpoints, e.g. 5"
             )
 
-    /// The model that training starts from isn't the one that it will write.
-    let private keepStart (request: TrainRequest) =
+    /// The model that training starts from isn't the one that it will write, and the run's folder isn't the dataset's.
+    let private keepRead (request: TrainRequest) =
         let start = request.From |> Option.map Bundle.locate |> Option.toList
-        Inputs.keep start (Bundle.ofRun request.Out)
+
+        Inputs.keep [ request.Data ] request.Out
+        |> Result.bind (fun () -> Inputs.keep start (Bundle.ofRun request.Out))
 
     /// A run that was refused once it had been begun, and has no checkpoint, would only stand in the way of the next.
     let private withdraw (request: TrainRequest) outcome =
@@ -381,7 +383,7 @@ module Trainer =
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
             do! requireMinutes request
-            do! keepStart request
+            do! keepRead request
             let! _ = Native.load ()
             let! device = Device.parse request.Device
             let! source = TextSource.choose request.Text request.TextWeights

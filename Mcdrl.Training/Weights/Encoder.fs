@@ -214,9 +214,10 @@ module Encoder =
             Preprocessing.ofLevels (levels.unsqueeze 0L)
             |> Preprocessing.normalised (floats mean) (floats std))
 
-    let private encodeFolder (weights: Weights) (device: torch.Device) (folder: string) progress =
+    let private encodeFolder (weights: Weights) (device: torch.Device) (folder: string) out progress =
         result {
             let! found = imageFiles folder
+            do! Inputs.keep found.Images out
             let files = Array.ofList found.Images
 
             do!
@@ -315,9 +316,17 @@ module Encoder =
             else
                 Ok lines)
 
+    /// The files of a sentence encoder's folder.
+    let private filesOf (folder: string) =
+        if Directory.Exists folder then
+            List.ofArray (Directory.GetFiles folder)
+        else
+            [ folder ]
+
     /// A table of prompts by a sentence encoder, as `PromptTable.ofFile` reads it.
     let private encodePrompts (request: EncodeRequest) (device: torch.Device) (path: string) =
         result {
+            do! Inputs.keep (filesOf request.Weights) request.Out
             let! prompts = promptsOf path
             let! text, tokenizer = SentenceEncoder.load request.Weights
             let text = text |> Tree.map (fun leaf -> leaf.``to`` device)
@@ -379,7 +388,7 @@ module Encoder =
                                 encodeTensors weights device path progress))
                     | EncodeSource.Images folder ->
                         encodeByTower request device (fun weights ->
-                            encodeFolder weights device folder progress)
+                            encodeFolder weights device folder request.Out progress)
                     | EncodeSource.Prompts path ->
                         Inputs.keep [ path ] request.Out
                         |> Result.bind (fun () -> encodePrompts request device path)

@@ -267,4 +267,15 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
         Assert.Contains(below, Assert.Throws<McdrlResourceException>(() => found.SaveMask(below)).Message);
         Assert.Throws<McdrlResourceException>(() => found.SaveOverlay(below));
     }
+
+    [Fact]
+    public void No_path_to_save_to_is_the_callers_mistake()
+    {
+        var found = model.Segment(tiny.Image);
+
+        foreach (var save in new Action<string>[] { found.SaveMask, found.SaveProbability, found.SaveOverlay })
+        {
+            Assert.Throws<ArgumentNullException>(() => save(null!));
+        }
+    }
 }

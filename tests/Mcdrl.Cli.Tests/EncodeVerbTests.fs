@@ -109,6 +109,48 @@ let tests =
                             Expect.equal (List.ofArray table.shape) [ 1L; 8L ] "a row"))
                 }
 
+                test "an output that is an image, or a link to one, is refused, and the image kept" {
+                    Folder.temporary (fun folder ->
+                        let images = Directory.CreateDirectory(Path.Combine(folder, "in")).FullName
+                        let image = Path.Combine(images, "a.png")
+                        File.Copy(Shared.path "fixtures/preprocess/squash224.png", image)
+                        let bytes = File.ReadAllBytes image
+                        let link = Path.Combine(folder, "link.png")
+                        File.CreateSymbolicLink(link, image) |> ignore
+
+                        for out in [ image; link ] do
+                            let outcome =
+                                mcdrl
+                                    [
+                                        yield!
+                                            [ "encode"; "--weights"; fixture "vit-tiny.openai.safetensors" ]
+                                        yield! [ "--images"; images; "--out"; out ]
+                                    ]
+
+                            Expect.equal outcome.Code 2 outcome.Err
+
+                            Expect.stringContains
+                                outcome.Err
+                                "would be replaced. Choose another --out"
+                                "said"
+
+                            Expect.equal (File.ReadAllBytes image) bytes "as it was")
+                }
+
+                test "an output that is a file of the sentence encoder is refused" {
+                    Folder.temporary (fun folder ->
+                        World.writeSentenceEncoder folder
+                        let prompts = Path.Combine(folder, "prompts.md")
+                        File.WriteAllText(prompts, "a polyp")
+                        let file = Path.Combine(folder, "config.json")
+
+                        let outcome =
+                            mcdrl [ "encode"; "--prompts"; prompts; "--text-weights"; folder; "--out"; file ]
+
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err "would be replaced" "said")
+                }
+
                 test "a bad image among good ones: the rest is done, exit 1" {
                     inOutput (fun out ->
                         let folder = Directory.CreateTempSubdirectory "mcdrl-"

@@ -57,6 +57,9 @@ let tests =
                         Expect.equal outcome.Code 2 outcome.Err
 
                     Expect.equal (File.ReadAllText mine) "mine" "kept"
+                    let file = phantom mine [ "--force" ]
+                    Expect.equal file.Code 2 file.Err
+                    Expect.stringContains file.Err "a file, not a folder" "before anything is rendered"
                     let out = Path.Combine(folder, "data")
                     Expect.equal (phantom out []).Code 0 "new"
                     Expect.equal (phantom out [ "--force" ]).Code 0 "again"

@@ -135,26 +135,29 @@ let tests =
                     |> fun files -> Expect.isEmpty files "no part of torch lies beside it")
             }
 
-            test "SIGTERM stops a verb before its end, and nothing is left behind" {
-                let images = Shared.path "data/polypgen/c3/images"
-                let weights = Shared.path "fixtures/clip/vit-tiny.openai.safetensors"
+            for name, number in [ "SIGTERM", SIGTERM; "SIGHUP", SIGHUP ] do
+                test $"{name} stops a verb before its end, and nothing is left behind" {
+                    let images = Shared.path "data/polypgen/c3/images"
+                    let weights = Shared.path "fixtures/clip/vit-tiny.openai.safetensors"
 
-                inFolder (fun folder ->
-                    let out = Path.Combine(folder, "o.safetensors")
+                    inFolder (fun folder ->
+                        let out = Path.Combine(folder, "o.safetensors")
 
-                    use child =
-                        begun (infoOf [ "encode"; "--weights"; weights; "--images"; images; "--out"; out ])
+                        use child =
+                            begun (
+                                infoOf [ "encode"; "--weights"; weights; "--images"; images; "--out"; out ]
+                            )
 
-                    let first = child.StandardError.ReadLine() |> string
-                    Expect.stringStarts first "encoding images" "it is at work"
-                    Expect.equal (signal (child.Id, SIGTERM)) 0 "sent"
-                    let rest = child.StandardError.ReadToEnd()
-                    child.WaitForExit()
-                    Expect.equal child.ExitCode 130 "stopped"
-                    Expect.stringContains rest "Stopping." "says so"
-                    let count = Directory.GetFiles(images).Length
-                    Expect.isFalse (rest.Contains $"{count}/{count}") "not at the last image"
-                    Expect.isEmpty (Directory.GetFileSystemEntries folder) "no file")
-            }
+                        let first = child.StandardError.ReadLine() |> string
+                        Expect.stringStarts first "encoding images" "it is at work"
+                        Expect.equal (signal (child.Id, number)) 0 "sent"
+                        let rest = child.StandardError.ReadToEnd()
+                        child.WaitForExit()
+                        Expect.equal child.ExitCode 130 "stopped"
+                        Expect.stringContains rest "Stopping." "says so"
+                        let count = Directory.GetFiles(images).Length
+                        Expect.isFalse (rest.Contains $"{count}/{count}") "not at the last image"
+                        Expect.isEmpty (Directory.GetFileSystemEntries folder) "no file")
+                }
         ]
     |> testSequenced

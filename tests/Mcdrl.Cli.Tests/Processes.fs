@@ -14,6 +14,8 @@ extern int signal(int processId, int number)
 
 let SIGTERM = 15
 
+let SIGHUP = 1
+
 let infoOfProgram program arguments =
     ProcessStartInfo(
         "dotnet",

@@ -56,6 +56,31 @@ let tests =
                         Expect.stringContains again.Err "--resume" "says what to do")
                 }
 
+                test "the dataset's folder is no run's folder, by whatever name" {
+                    World.within (fun folder ->
+                        let data = Path.Combine(folder, "data")
+                        let link = Path.Combine(folder, "link")
+                        Directory.CreateSymbolicLink(link, data) |> ignore
+
+                        let files () =
+                            Directory.GetFileSystemEntries(data, "*", SearchOption.AllDirectories)
+
+                        let before = files ()
+
+                        for out in [ data; link ] do
+                            let outcome =
+                                mcdrl
+                                    [
+                                        yield! [ "train"; "--data"; data; "--out"; out ]
+                                        yield! [ "--weights"; Path.Combine(folder, "w") ]
+                                    ]
+
+                            Expect.equal outcome.Code 2 outcome.Err
+                            Expect.stringContains outcome.Err "Choose another --out" "said"
+
+                        Expect.equal (files ()) before "nothing is added")
+                }
+
                 test "prepared frames that runs share are kept, and none are the run's own" {
                     World.within (fun folder ->
                         let shared = Path.Combine(folder, "shared")

@@ -86,6 +86,34 @@ let tests =
                     Expect.stringContains outcome.Err "empty text" "said"
             }
 
+            test "a number with a comma is refused, not read past the comma" {
+                for arguments in
+                    [
+                        [ "segment"; "x.png"; "--threshold"; "0,1" ]
+                        [ "segment"; "x.png"; "--threshold=0,1" ]
+                        [ "evaluate"; "--model"; "m"; "--data"; "d"; "--threshold"; "0,1" ]
+                        [
+                            "evaluate"
+                            "--model"
+                            "m"
+                            "--data"
+                            "d"
+                            "--interventional"
+                            "--strength"
+                            "0,1"
+                        ]
+                        [ "train"; "--data"; "d"; "--out"; "o"; "--checkpoint-minutes"; "2,5" ]
+                    ] do
+                    let outcome = mcdrl arguments
+                    Expect.equal outcome.Code 2 (String.concat " " arguments)
+                    Expect.stringContains outcome.Err "without a comma" (String.concat " " arguments)
+
+                let methods =
+                    mcdrl [ "experiment"; "table1"; "--data"; "/none"; "--methods"; "baseline,mcdrl" ]
+
+                Expect.isFalse (methods.Err.Contains "comma") "a list of keys has commas"
+            }
+
             test "--flag=value is two arguments, and what follows -- are paths" {
                 let outcome = mcdrl [ "segment"; "--out=o"; "--"; "-no-such.png"; "--neither" ]
                 Expect.equal outcome.Code 2 "missing"

@@ -1,5 +1,6 @@
 module Mcdrl.Tests.RecordJsonTests
 
+open System.Text.Json
 open Expecto
 open FsCheck
 open Mcdrl
@@ -161,6 +162,16 @@ let private strictness =
                 ] do
                 testCase $"not JSON: {title}"
                 <| fun () -> RecordJson.parse<Sample> "here" text |> Outcome.refusedWith 2 [ "here" ]
+
+            testCase "a list where a map is expected"
+            <| fun () ->
+                let node =
+                    Option.get (Option.ofObj (Nodes.JsonNode.Parse(RecordJson.render sample)))
+
+                node["by_name"] <- Nodes.JsonArray()
+
+                RecordJson.parse<Sample> "here" (node.ToJsonString())
+                |> Outcome.refusedWith 2 [ "by_name: an object is expected" ]
 
             testCase "a list where an object is expected"
             <| fun () ->

@@ -290,6 +290,7 @@ let private pairs =
                     "absolute", "/etc"
                     "empty", ""
                     "missing", "nowhere"
+                    "with a NUL", "a\\u0000b"
                 ] do
                 test $"a folder that is {name}" {
                     dataset (good.Replace("a/images", relative)) unspoilt (fun folder ->
@@ -318,6 +319,22 @@ let private pairs =
                                 (faults folder |> String.concat "\n")
                                 "out of the dataset"
                                 "a file may not lead out either"))
+            }
+
+            test "a file beside the description is not the dataset" {
+                dataset good unspoilt (fun folder ->
+                    let path = Path.Combine(folder, "README.md")
+                    File.WriteAllText(path, "")
+
+                    Expect.stringContains
+                        (faults path |> String.concat "\n")
+                        "README.md: this is neither"
+                        "refused"
+
+                    Expect.equal
+                        (loaded (Path.Combine(folder, "dataset.json"))).Sites.Length
+                        (loaded folder).Sites.Length
+                        "by its file")
             }
 
             test "spaces, emoji, line breaks and long names work" {

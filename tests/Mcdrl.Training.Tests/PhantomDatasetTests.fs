@@ -110,6 +110,26 @@ let tests =
                     ok (write { request with Force = true }) |> ignore
                     Expect.equal (files request.Out) first "the same seed")
 
+            testCase "force deletes nothing outside the folder, whatever a link in it leads to"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let request =
+                        { request folder with
+                            Images = 3
+                            Force = true
+                        }
+
+                    ok (write request) |> ignore
+                    let all = files request.Out |> Array.length
+                    let site = Directory.GetDirectories(request.Out)[0]
+                    let elsewhere = Path.Combine(folder, "elsewhere")
+                    Directory.Move(site, elsewhere)
+                    Directory.CreateSymbolicLink(site, elsewhere) |> ignore
+                    let before = files elsewhere |> Array.length
+                    Expect.isGreaterThan all before "other sites too"
+                    ok (write { request with Images = 1 }) |> ignore
+                    Expect.equal (files elsewhere |> Array.length) before "all are there")
+
             testCase "a stopped run leaves no dataset"
             <| fun () ->
                 Folder.temporary (fun folder ->
