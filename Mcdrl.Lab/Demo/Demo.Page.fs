@@ -171,10 +171,16 @@ module internal DemoPage =
                     $"Made by Mcdrl {results.Version} in {results.Seconds:F0} s; masks, overlays and reports lie in {results.Folder}/segmented."
             ]
 
+    let private title = "Mcdrl demo: frames of a hospital that the model has never seen"
+
+    /// Whether HTML is such a page.
+    let isOne (html: string) =
+        html.Contains($"<title>{title}</title>", StringComparison.Ordinal)
+
     /// The page as HTML.
     let render (results: DemoResults) : string =
         Page.render
-            "Mcdrl demo: frames of a hospital that the model has never seen"
+            title
             [
                 p [ _class "notice" ] [ str $"Mcdrl demo. {Product.notice}" ]
                 h1 [] [ str "What the model marks, beside what a physician drew" ]

@@ -100,10 +100,30 @@ module Demo =
                 }
         }
 
+    /// Bytes of a page with a sheet of each frame.
+    let private largestPage = 200_000_000L
+
+    /// A page of somebody else's is not replaced.
+    let private requireOwn (page: string) =
+        if not (Path.Exists page) then
+            Ok()
+        else
+            match Files.readText largestPage page with
+            | Ok text when DemoPage.isOne text -> Ok()
+            | _ ->
+                Error(
+                    McdrlError.usage
+                        "this would be replaced, and is no page of an earlier demo"
+                        page
+                        "Choose another “out”"
+                )
+
     /// Segments and explains frames as `mcdrl segment --explain` does, and writes the page.
     let run (request: DemoRequest) (progress: Progress) : Result<DemoReport, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
+            let page = Path.Combine(request.Out, "index.html")
+            do! requireOwn page
             let! data = request.Data |> Option.map Ok |> Option.defaultWith frames
             let! dataset = Dataset.load data
             let! licence, citation = attribution dataset
@@ -127,8 +147,6 @@ module Demo =
             let! pictures =
                 List.zip3 items targets reports
                 |> List.traverseResultM (fun (item, target, report) -> picture dataset item target report)
-
-            let page = Path.Combine(request.Out, "index.html")
 
             do!
                 {

@@ -49,6 +49,8 @@ let tests =
                             mcdrl [ "demo"; "--data"; data; "--frames"; "2"; "--out"; out; "--json" ]
 
                         Expect.equal outcome.Code 0 outcome.Err
+                        let again = mcdrl [ "demo"; "--data"; data; "--frames"; "1"; "--out"; out ]
+                        Expect.equal again.Code 0 "its own page is replaced"
                         let report = objects outcome |> Array.exactlyOne
 
                         Expect.equal
@@ -59,12 +61,21 @@ let tests =
                         let page = File.ReadAllText(Path.Combine(out, "index.html"))
                         Expect.isFalse (page.Contains "published") "nobody else's figures"
 
+                        File.WriteAllText(Path.Combine(folder, "index.html"), "<title>My own</title>")
+
                         for arguments, code, named in
                             [
                                 [ "--data"; Path.Combine(folder, "nowhere") ], 4, "nowhere"
                                 [ "--data"; data; "--frames"; "0" ], 2, "--frames 0"
+                                [ "--data"; data; "--out"; folder ], 2, "index.html: this would be replaced"
                             ] do
-                            let refused = mcdrl ("demo" :: "--out" :: out :: arguments)
+                            let out =
+                                if List.contains "--out" arguments then
+                                    []
+                                else
+                                    [ "--out"; out ]
+
+                            let refused = mcdrl ("demo" :: out @ arguments)
                             Expect.equal refused.Code code refused.Err
                             Expect.stringContains refused.Err named "named")
                 }
