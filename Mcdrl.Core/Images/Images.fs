@@ -47,6 +47,18 @@ module Images =
     let private damaged where what =
         Error(McdrlError.data what where "Replace the file with an intact copy")
 
+    /// Whether the first bytes are those of a PNG, JPEG, GIF, WebP or BMP file.
+    let private beginsAsImage (bytes: byte[]) =
+        let hasAt place (text: string) =
+            bytes.Length >= place + text.Length
+            && bytes.AsSpan(place, text.Length).SequenceEqual(ReadOnlySpan(Text.Encoding.ASCII.GetBytes text))
+
+        Png.isPng bytes
+        || Jpeg.isJpeg bytes
+        || hasAt 0 "GIF8"
+        || (hasAt 0 "RIFF" && hasAt 8 "WEBP")
+        || hasAt 0 "BM"
+
     /// Whether a file of which decoders would make a picture has all its parts.
     let private intact where (bytes: byte[]) =
         if Png.isPng bytes then Png.verify where bytes
@@ -74,6 +86,7 @@ module Images =
             use data = SKData.Create(pinned.AddrOfPinnedObject(), bytes.Length)
 
             match SKCodec.Create data with
+            | null when beginsAsImage bytes -> damaged where "the image is damaged: its header can't be read"
             | null ->
                 Error(
                     McdrlError.data

@@ -256,7 +256,7 @@ module DatasetPairs =
                     if (maskOf name).IsNone then
                         yield
                             McdrlError.data
-                                $"the frame has no mask in {site.Masks}"
+                                $"the frame has no mask in \"{site.Masks}\""
                                 images[name]
                                 $"Add {name}.png there, or remove the frame"
 
@@ -264,7 +264,7 @@ module DatasetPairs =
                     if not (used.Contains name) then
                         yield
                             McdrlError.data
-                                $"the mask has no frame in {site.Images}"
+                                $"the mask has no frame in \"{site.Images}\""
                                 masks[name]
                                 "Add the frame, or remove the mask"
 

@@ -160,12 +160,12 @@ module Dataset =
                     "If the mask has soft edges, declare a \"threshold\" in dataset.json (128 is usual for JPEG masks)"
                 | _ -> "Declare these values under \"masks\" in dataset.json, or correct the mask"
 
-            Some(
-                McdrlError.data
-                    $"the mask holds the values {listed}{more}, but only {valuesText dataset} are declared"
-                    where
-                    hint
-            )
+            let declared =
+                match valuesText dataset with
+                | "" -> "none is declared"
+                | values -> $"only {values} are declared"
+
+            Some(McdrlError.data $"the mask holds the values {listed}{more}, but {declared}" where hint)
 
     /// The mask as a label map in the frame file's own orientation, together with the faults of its values.
     let private stored limits (dataset: Dataset) (item: DatasetItem) =

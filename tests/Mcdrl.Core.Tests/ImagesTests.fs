@@ -234,6 +234,19 @@ let private bad =
                 Expect.stringContains (refusal 4 random) "not an image" "noise"
             }
 
+            test "a file that begins as an image does and ends in its header is damaged, not unknown" {
+                for format in [ "png"; "jpeg"; "gif"; "webp"; "bmp" ] do
+                    let whole =
+                        match format with
+                        | "png" -> Crafted.png 9 7
+                        | "jpeg" -> Crafted.jpeg 9 7
+                        | "gif" -> Text.Encoding.ASCII.GetBytes "GIF89a\001"
+                        | "webp" -> Text.Encoding.ASCII.GetBytes "RIFF\020\000\000\000WEBPVP8 "
+                        | _ -> Text.Encoding.ASCII.GetBytes "BM\001\000"
+
+                    Expect.stringContains (refusal 4 (Array.truncate 14 whole)) "damaged" format
+            }
+
             test "a PNG cut anywhere" {
                 let file = Crafted.png 64 48
 
