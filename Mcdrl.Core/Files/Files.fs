@@ -190,8 +190,8 @@ module Files =
     let private tooLarge most (path: string) =
         McdrlError.resource $"the file has more than {most} bytes, the limit" path "Give a smaller file"
 
-    /// Everything to the end; `None` where that is more than `most` bytes.
-    let private toEnd (most: int64) (stream: Stream) =
+    /// All bytes of a stream to its end; `None` where there are more than `most`.
+    let toEnd (most: int64) (stream: Stream) =
         use memory = new MemoryStream()
         let buffer = Array.zeroCreate<byte> 65536
         let mutable count = stream.Read(buffer, 0, buffer.Length)

@@ -167,18 +167,9 @@ module Images =
                 "Give a smaller image"
 
         Files.attempt where (fun () ->
-            use memory = new MemoryStream()
-            let buffer = Array.zeroCreate 81920
-            let mutable count = stream.Read(buffer, 0, buffer.Length)
-
-            while count > 0 && memory.Length <= limits.MaxBytes do
-                memory.Write(buffer, 0, count)
-                count <- stream.Read(buffer, 0, buffer.Length)
-
-            if memory.Length > limits.MaxBytes then
-                Error(tooLarge ())
-            else
-                Ok(memory.ToArray()))
+            match Files.toEnd limits.MaxBytes stream with
+            | Some bytes -> Ok bytes
+            | None -> Error(tooLarge ()))
         |> Result.bind id
 
     /// Decodes an image from a stream, read to its end or to the byte limit.
