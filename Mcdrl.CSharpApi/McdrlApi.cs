@@ -22,11 +22,17 @@ public static class McdrlApi
     {
         ArgumentNullException.ThrowIfNull(modelFolder);
         ArgumentNullException.ThrowIfNull(device);
-        return new McdrlModel(SegmenterModule.engine(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow())).Warm();
+        return Ready(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow());
     }
 
-    /// <inheritdoc cref="McdrlOnnx.Load"/>
+    /// <inheritdoc cref="McdrlOnnx.Load(string)"/>
     public static McdrlModel LoadOnnx(string file) => McdrlOnnx.Load(file);
+
+    /// <inheritdoc cref="McdrlOnnx.Load(ReadOnlyMemory{byte})"/>
+    public static McdrlModel LoadOnnx(ReadOnlyMemory<byte> content) => McdrlOnnx.Load(content);
+
+    /// <inheritdoc cref="McdrlOnnx.Load(Stream)"/>
+    public static McdrlModel LoadOnnx(Stream content) => McdrlOnnx.Load(content);
 
     /// <summary>What the embedded model is, for whoever sees its answers.</summary>
     public static string EmbeddedModelNotice => EmbeddedModel.notice;
@@ -47,4 +53,40 @@ public static class McdrlApi
     public static Segmentation Segment(string path) => embedded.Value.Segment(path);
 
     private static readonly Kept<McdrlModel> embedded = new(() => LoadEmbedded());
+
+    private static McdrlModel Ready(Segmenter segmenter) =>
+        new McdrlModel(SegmenterModule.engine(segmenter), InfoOf(segmenter)).Warm();
+
+    private static ModelInfo InfoOf(Segmenter segmenter)
+    {
+        var manifest = segmenter.Manifest;
+        var provenance = manifest.Provenance;
+
+        return new ModelInfo
+        {
+            Classes = [.. manifest.Classes],
+            Conditions = [.. manifest.Settings.Method.Conditions],
+            Mode = AdjustmentModes.Of(manifest.Settings.Method.Marginalisation),
+            Explains = true,
+            Engine = "libtorch",
+            Device = segmenter.ComputesOn,
+            Precision = PrecisionName.ofPrecision(segmenter.ComputesIn),
+            InputSize = manifest.Preprocessing.InputSize,
+            Tower = manifest.Tower,
+            Provenance = new ModelProvenance
+            {
+                Product = provenance.Product,
+                Created = DateOnly.TryParseExact(provenance.Created, "yyyy-MM-dd", out var day) ? day : null,
+                Data = provenance.Data,
+                DataSha256 = provenance.DataSha256,
+                TrainedOn = [.. provenance.TrainedOn],
+                LeftOut = provenance.LeftOut?.Value,
+                WeightsSha256 = provenance.WeightsSha256,
+                TrainingFrames = provenance.TrainingFrames,
+                Seed = provenance.Seed,
+                Epoch = provenance.Epoch,
+            },
+            Metrics = [.. manifest.Metrics.Select(metric => new ModelMetric(metric.Name, metric.Value, metric.Protocol))],
+        };
+    }
 }

@@ -34,6 +34,9 @@ type OnnxEngine =
 
     member this.Facts = this.Stated
 
+    member this.Metadata: IReadOnlyDictionary<string, string> =
+        this.Session.ModelMetadata.CustomMetadataMap
+
     interface IDisposable with
         member this.Dispose() = this.Session.Dispose()
 
@@ -186,10 +189,8 @@ module OnnxEngine =
         else
             Error(McdrlError.model "there is no such file" path "Check the path")
 
-    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+    let ofBytes (path: string) (threads: int) (content: byte[]) : Result<OnnxEngine, McdrlError> =
         result {
-            // Read once: the bytes that were checked are those that run.
-            let! content = contentOf path
             do! OnnxGuard.check path content
 
             let! session =
@@ -202,6 +203,10 @@ module OnnxEngine =
                 session.Dispose()
                 return! Error fault
         }
+
+    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+        // Read once: the bytes that were checked are those that run.
+        contentOf path |> Result.bind (ofBytes path threads)
 
     let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
         let side = int64 engine.Facts.InputSize

@@ -20,6 +20,8 @@ type Segmenter =
 
     member this.ComputesIn = this.Precision
 
+    member this.ComputesOn = this.Device.ToString()
+
     interface IDisposable with
         member this.Dispose() =
             for tensor in this.Owned do

@@ -10,7 +10,10 @@ type Segmenter =
     member Manifest: Manifest
 
     /// The precision that it computes in.
-    member internal ComputesIn: Precision
+    member ComputesIn: Precision
+
+    /// Where it computes: `cpu` or `cuda:N`.
+    member ComputesOn: string
 
     interface IDisposable
 

@@ -36,7 +36,7 @@ module Rules =
             ]
             "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab" ], [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
-            "Mcdrl.CSharpApi.Onnx", onnx, [ api ]
+            "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
         ]
         |> List.map (fun (name, below, packages) -> name, (Set below, Set(everywhere @ packages)))
