@@ -126,7 +126,7 @@ let embedded (data: string) (text: string) =
     remove "models/polyp"
     Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "polyp"))
 
-/// The two packages of the C# API and those that they stand on.
+/// The packages of the C# API and those that they stand on.
 let packages =
     [
         "Mcdrl.Core"
@@ -135,6 +135,7 @@ let packages =
         "Mcdrl.Torch"
         "Mcdrl.CSharpApi.Onnx"
         "Mcdrl.CSharpApi"
+        "Mcdrl.Hosting"
     ]
 
 let pack () =
