@@ -28,8 +28,6 @@ module Safetensors =
     let private opened (path: string) (work: Stream -> Result<'a, McdrlError>) =
         if Directory.Exists path then
             Error(McdrlError.model "it is a folder" path "Name the .safetensors file inside it")
-        elif not (Path.Exists path) then
-            Error(McdrlError.model "there is no such file" path "Check the path")
         else
             Files.reading path (fun stream -> work stream)
             |> Result.mapError McdrlError.asModel
