@@ -254,7 +254,6 @@ let private refused =
                     |> Outcome.refusedWith 3 [ file; "classes" ])
         ]
 
-/// ModelProto with a graph (7) of these bytes.
 let private kept =
     testCase "the model's own files, pipes and folders are not written over"
     <| fun () ->
@@ -279,6 +278,7 @@ let private kept =
 
             Expect.equal (Outcome.ok (Bundle.sha256 model)) before "whole")
 
+/// ModelProto with a graph (7) of these bytes.
 let private withGraph (graph: byte list) = 0x3Auy :: byte graph.Length :: graph
 
 let private guarded =
