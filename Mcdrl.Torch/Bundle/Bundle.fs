@@ -426,6 +426,7 @@ module Bundle =
             let! rival =
                 RivalTensors.load
                     weightsPath
+                    manifest.TowerFacts
                     manifest.Settings.Method
                     tower
                     texts

@@ -25,6 +25,7 @@ let main argv =
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
+                    WeightsGetVerbTests.tests
                     ExportOnnxVerbTests.tests
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
