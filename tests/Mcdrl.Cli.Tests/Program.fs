@@ -42,5 +42,6 @@ let main argv =
                     DescriptorsTests.tests
                     BadInputsTests.tests
                     ReadmeTests.tests
+                    FSharpRecipesTests.tests
                 ])
             argv

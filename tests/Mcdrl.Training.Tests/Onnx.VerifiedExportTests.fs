@@ -175,6 +175,18 @@ let private refused =
 
                     Expect.equal (File.ReadAllText file) "before" "untouched")
 
+            testCase "a function of one's own can't be exported, which is said before anything is written"
+            <| fun () ->
+                withFile (fun file ->
+                    export
+                        { request file with
+                            Mode = Some Marginalisation.Custom
+                        }
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "“mode” custom"; "function" ]
+
+                    Expect.isFalse (File.Exists file) "no file")
+
             testCase
                 "rendered, which takes several passes: said before anything is written, and by a file that is asked"
             <| fun () ->
