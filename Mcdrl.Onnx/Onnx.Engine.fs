@@ -182,13 +182,6 @@ module OnnxEngine =
             return facts
         }
 
-    /// A missing file is a fault of the model file.
-    let private contentOf path =
-        if Path.Exists path then
-            Files.read largest path |> Result.mapError McdrlError.asModel
-        else
-            Error(McdrlError.model "there is no such file" path "Check the path")
-
     let ofBytes (path: string) (threads: int) (content: byte[]) : Result<OnnxEngine, McdrlError> =
         result {
             do! OnnxGuard.check path content
@@ -206,7 +199,9 @@ module OnnxEngine =
 
     let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
         // Read once: the bytes that were checked are those that run.
-        contentOf path |> Result.bind (ofBytes path threads)
+        Files.read largest path
+        |> Result.mapError McdrlError.asModel
+        |> Result.bind (ofBytes path threads)
 
     let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
         let side = int64 engine.Facts.InputSize

@@ -25,6 +25,7 @@ let main argv =
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
+                    WeightsGetVerbTests.tests
                     ExportOnnxVerbTests.tests
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
@@ -41,5 +42,6 @@ let main argv =
                     DescriptorsTests.tests
                     BadInputsTests.tests
                     ReadmeTests.tests
+                    FSharpRecipesTests.tests
                 ])
             argv

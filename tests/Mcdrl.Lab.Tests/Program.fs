@@ -12,6 +12,8 @@ let private tests () =
         ImportMasksTests.tests
         ImportTests.tests
         ImportSpoiltTests.tests
+        HubTests.listings
+        HubTests.tests
         CaptionsTests.tests
         PretrainingTests.tests
         PretrainerTests.tests
