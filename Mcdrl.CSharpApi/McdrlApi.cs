@@ -25,6 +25,35 @@ public static class McdrlApi
         return Ready(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow());
     }
 
+    /// <summary><see cref="Load"/> for a model whose files are in memory, for instance embedded resources.</summary>
+    /// <inheritdoc cref="Load"/>
+    /// <param name="files">What <c>mcdrl train</c> wrote: <c>mcdrl.json</c>, <c>weights.safetensors</c>, <c>text.safetensors</c> and
+    /// <c>README.md</c>, each by its name. They may change once this has returned.</param>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
+    /// <param name="precision">What it computes in.</param>
+    public static McdrlModel LoadFiles(
+        IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files,
+        string device = "cpu",
+        ComputePrecision precision = ComputePrecision.ModelDefault)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(device);
+        return Ready(SegmenterModule.ofFiles(precision.On(device), "the model in memory", files, device).OrThrow());
+    }
+
+    /// <summary><see cref="Load"/> for a zip archive of a model's folder, or of a training run's, from where the stream stands to its end.
+    /// What reading throws is passed on.</summary>
+    /// <inheritdoc cref="Load"/>
+    /// <param name="archive">The archive; left open.</param>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
+    /// <param name="precision">What it computes in.</param>
+    public static McdrlModel LoadZip(
+        Stream archive, string device = "cpu", ComputePrecision precision = ComputePrecision.ModelDefault)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        return LoadFiles(ModelArchive.Read(archive), device, precision);
+    }
+
     /// <inheritdoc cref="McdrlOnnx.Load(string)"/>
     public static McdrlModel LoadOnnx(string file) => McdrlOnnx.Load(file);
 
