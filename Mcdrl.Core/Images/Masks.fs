@@ -127,11 +127,12 @@ module Masks =
         Files.read limits.MaxBytes path
         |> Result.bind (decodeThreshold limits path threshold values)
 
-    /// Writes a map as an 8-bit grey PNG: the sample is the label.
+    /// Writes a map as an 8-bit palette PNG: the index is the label, shown in the colour of its class.
     let write (path: string) (map: LabelMap) : Result<unit, McdrlError> =
-        Files.writeAtomically path (fun stream -> Png.write stream map.Width map.Height None map.Labels)
+        Files.writeAtomically path (fun stream ->
+            Png.write stream map.Width map.Height (Some ClassColours.palette) map.Labels)
 
-    /// Writes a map as a palette PNG: the index is the label, shown in the colour of the same place.
+    /// `write` with colours of one's own, one a label.
     let writePalette
         (path: string)
         (colours: (byte * byte * byte)[])

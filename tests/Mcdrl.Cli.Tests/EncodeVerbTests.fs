@@ -163,7 +163,7 @@ let tests =
 
                             File.WriteAllText(Path.Combine(folder.FullName, "bad.png"), "")
                             File.WriteAllText(Path.Combine(folder.FullName, "._good.png"), "")
-                            File.WriteAllText(Path.Combine(folder.FullName, "other.tif"), "")
+                            File.WriteAllText(Path.Combine(folder.FullName, "other.tga"), "")
 
                             let outcome =
                                 mcdrl
@@ -180,7 +180,7 @@ let tests =
                             Expect.equal outcome.Code 1 outcome.Err
                             Expect.stringContains outcome.Err "bad.png" "named"
                             Expect.stringContains outcome.Err "1 left out" "counted"
-                            Expect.stringContains outcome.Err "other.tif" "named too"
+                            Expect.stringContains outcome.Err "other.tga" "named too"
                             Expect.isFalse (outcome.Err.Contains "._good") "the system's is no image"
                             Expect.isTrue (File.Exists out) "written"
                         finally
