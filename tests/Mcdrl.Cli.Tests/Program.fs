@@ -18,6 +18,7 @@ let main argv =
                     OutletTests.tests
                     SessionTests.tests
                     VerbTests.tests
+                    CompletionTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
                     BadModelsTests.tests
