@@ -151,6 +151,24 @@ let tests =
                         Expect.stringContains outcome.Err "would be replaced" "said")
                 }
 
+                test "an output that is a folder is refused before anything is encoded" {
+                    Folder.temporary (fun folder ->
+                        let outcome =
+                            mcdrl
+                                [
+                                    "encode"
+                                    "--weights"
+                                    "/nonexistent/w"
+                                    "--images"
+                                    folder
+                                    "--out"
+                                    folder
+                                ]
+
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err "Name a file" "said")
+                }
+
                 test "a bad image among good ones: the rest is done, exit 1" {
                     inOutput (fun out ->
                         let folder = Directory.CreateTempSubdirectory "mcdrl-"

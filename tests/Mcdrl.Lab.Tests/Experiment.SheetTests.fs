@@ -140,7 +140,12 @@ let private outlining =
             |> Array.length
 
         let alone = draw (square 2uy 5) None
-        Expect.isGreaterThan (near (ClassColours.ofLabel 2) alone) 300 "the answer's outline in its class's colour"
+
+        Expect.isGreaterThan
+            (near (ClassColours.ofLabel 2) alone)
+            300
+            "the answer's outline in its class's colour"
+
         Expect.equal (light alone) 0 "no truth"
         let both = draw (square 2uy 5) (Some(square 1uy 40))
         Expect.isGreaterThan (light both) 100 "the truth's"
