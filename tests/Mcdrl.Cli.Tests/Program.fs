@@ -17,6 +17,7 @@ let main argv =
                     FlagsTests.tests
                     OutletTests.tests
                     SessionTests.tests
+                    ProgressBarTests.tests
                     VerbTests.tests
                     CompletionTests.tests
                     AppTests.tests
