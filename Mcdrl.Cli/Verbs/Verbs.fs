@@ -10,6 +10,7 @@ module Verbs =
             TrainVerb.verb
             EvaluateVerb.verb
             EncodeVerb.verb
+            WeightsGetVerb.verb
             ExportOnnxVerb.verb
             BenchVerb.verb
             PhantomVerb.verb

@@ -104,9 +104,10 @@ module SegmentFiles =
         (target: SegmentTarget)
         (segmentation: SegmentationResult)
         (report: ImageReport)
+        (file: string -> Result<unit, McdrlError> -> Result<unit, McdrlError>)
         =
         let named path written =
-            written |> Result.map (fun () -> Some(nameOf path))
+            file path written |> Result.map (fun () -> Some(nameOf path))
 
         result {
             let! lesion =
@@ -181,7 +182,7 @@ module SegmentFiles =
     let private rendered (report: ImageReport) =
         Regex.Replace(RecordJson.render report, @"\[\s+([\d.]+),\s+([\d.]+)\s+\]", "[$1, $2]")
 
-    /// Writes what an image came to, the report last. Where something can't be written nothing of it is left.
+    /// Writes what an image came to, the report last. Where something can't be written nothing that it wrote before is left.
     let private write
         request
         (target: SegmentTarget)
@@ -204,7 +205,7 @@ module SegmentFiles =
 
                 let! report =
                     if request.Probabilities then
-                        withProbabilities target segmentation report
+                        withProbabilities target segmentation report file
                     else
                         Ok report
 

@@ -128,42 +128,19 @@ module SegmentTargets =
     /// Inputs that would be replaced by results: those that are in a folder that results go to, through whatever link or mount, and those
     /// that a result would have the place of.
     let private overwritten (inputs: string list) (targets: SegmentTarget list) =
-        let place (found: FileIdentity) = found.Device, found.Inode
-
-        let placeOf folder =
-            FileIdentity.ofPath folder |> Option.map place
-
         let from = inputs |> List.map (Path.GetFullPath >> folderOf) |> List.distinct
 
-        let fromNames, fromPlaces = Set from, from |> List.choose placeOf |> Set
-
-        let shared =
-            foldersOf targets
-            |> List.filter (fun folder ->
-                fromNames.Contains(Path.GetFullPath folder)
-                || Option.exists fromPlaces.Contains (placeOf folder))
-
-        if not shared.IsEmpty then
+        match Inputs.overwritten from (foldersOf targets) with
+        | [] ->
+            targets
+            |> Seq.collect filesOf
+            |> Inputs.overwritten inputs
+            |> List.map (fun (file, input) ->
+                McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
+        | shared ->
             [
-                for folder in shared ->
+                for folder, _ in shared ->
                     McdrlError.usage "the output folder holds input images" folder "Choose another “out”"
-            ]
-        else
-            let given =
-                inputs
-                |> Seq.choose (FileIdentity.ofPath >> Option.map place)
-                |> System.Collections.Generic.HashSet
-
-            [
-                for target in targets do
-                    for file in filesOf target do
-                        match FileIdentity.ofPath file with
-                        | Some found when given.Contains(place found) ->
-                            McdrlError.usage
-                                $"a result of {target.Input} would replace an input image"
-                                file
-                                "Choose another “out”"
-                        | _ -> ()
             ]
 
     /// What stands where a folder for results is to be and is none.

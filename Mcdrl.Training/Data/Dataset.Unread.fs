@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System
 open System.IO
 
 /// What lies in a dataset's folders of frames and masks and is not looked at.
@@ -19,11 +20,14 @@ module DatasetUnread =
                     |> List.collect (fun site -> [ site.Images; site.Masks ])
                     |> List.filter (fun folder -> folder <> "" && not (folder.Contains '\000'))
                     |> List.choose (fun folder -> FileIdentity.realPath (Path.Combine(root, folder)))
-                    |> List.filter (fun folder -> (folder + "/").StartsWith(root + "/"))
+                    |> List.filter (fun folder ->
+                        (folder + "/").StartsWith(root + "/", StringComparison.Ordinal))
                     |> List.distinct
 
                 let isUsed (folder: string) =
-                    named |> List.exists (fun used -> (used + "/").StartsWith(folder + "/"))
+                    named
+                    |> List.exists (fun used ->
+                        (used + "/").StartsWith(folder + "/", StringComparison.Ordinal))
 
                 let below folder =
                     Files.attempt folder (fun () ->

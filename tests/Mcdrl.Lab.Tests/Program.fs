@@ -11,6 +11,8 @@ let private tests () =
         ImportMasksTests.tests
         ImportTests.tests
         ImportSpoiltTests.tests
+        HubTests.listings
+        HubTests.tests
         CaptionsTests.tests
         PretrainingTests.tests
         PretrainerTests.tests
