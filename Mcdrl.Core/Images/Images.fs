@@ -3,6 +3,7 @@ namespace Mcdrl
 open System
 open System.IO
 open System.Runtime.InteropServices
+open System.Threading.Tasks
 open SkiaSharp
 
 /// What an image file's header says.
@@ -191,19 +192,28 @@ module Images =
         |> Result.bind (fun bytes ->
             decode limits path bytes |> Result.map (fun picture -> picture, pictures bytes))
 
+    let private withinLimit limits where (bytes: byte[] option) =
+        match bytes with
+        | Some bytes -> Ok bytes
+        | None ->
+            Error(
+                McdrlError.resource
+                    $"the stream has more than {limits.MaxBytes} bytes"
+                    where
+                    "Give a smaller image"
+            )
+
     /// The bytes of a stream, read to its end or to the byte limit.
     let bytesOf limits where (stream: Stream) : Result<byte[], McdrlError> =
-        let tooLarge () =
-            McdrlError.resource
-                $"the stream has more than {limits.MaxBytes} bytes"
-                where
-                "Give a smaller image"
+        Files.attempt where (fun () -> Files.toEnd limits.MaxBytes stream)
+        |> Result.bind (withinLimit limits where)
 
-        Files.attempt where (fun () ->
-            match Files.toEnd limits.MaxBytes stream with
-            | Some bytes -> Ok bytes
-            | None -> Error(tooLarge ()))
-        |> Result.bind id
+    /// `bytesOf` by asynchronous reads alone. What reading throws is passed on: the stream is the caller's.
+    let bytesOfAsync limits where (stream: Stream) cancel : Task<Result<byte[], McdrlError>> =
+        task {
+            let! bytes = Files.toEndAsync limits.MaxBytes stream cancel
+            return withinLimit limits where bytes
+        }
 
     /// Decodes an image from a stream, read to its end or to the byte limit.
     let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =

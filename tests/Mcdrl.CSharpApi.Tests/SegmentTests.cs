@@ -1,4 +1,3 @@
-using System.Text.Json;
 using SkiaSharp;
 using Xunit;
 
@@ -203,33 +202,6 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
         Assert.Throws<ArgumentNullException>(() => model.SegmentBatch(null!, cancellationToken: token));
         var unknown = new SegmentOptions { Mode = (AdjustmentMode)99 };
         Assert.Throws<ArgumentOutOfRangeException>(() => model.Segment(tiny.Image, unknown, token));
-    }
-
-    [Fact]
-    public void Json_tells_classes_regions_and_conditions()
-    {
-        var found = model.Segment(tiny.Image);
-        var json = JsonDocument.Parse(found.ToJson()).RootElement;
-
-        Assert.Equal(50, json.GetProperty("width").GetInt32());
-        Assert.Equal(37, json.GetProperty("height").GetInt32());
-        Assert.Equal(3, json.GetProperty("conditions").GetArrayLength());
-        Assert.Equal(found.Disagreement, json.GetProperty("disagreement").GetDouble());
-
-        foreach (var (lesion, told) in found.Classes.Zip(json.GetProperty("classes").EnumerateArray()))
-        {
-            Assert.Equal(lesion.Name, told.GetProperty("name").GetString());
-            Assert.Equal(lesion.Area, told.GetProperty("area").GetInt64());
-            Assert.Equal(lesion.Score, told.GetProperty("score").GetDouble());
-            Assert.Equal(lesion.Regions.Count, told.GetProperty("regions").GetArrayLength());
-
-            foreach (var (region, shown) in lesion.Regions.Zip(told.GetProperty("regions").EnumerateArray()))
-            {
-                Assert.Equal(region.MeanProbability, shown.GetProperty("mean_probability").GetDouble());
-                Assert.Equal(region.Left, shown.GetProperty("left").GetInt32());
-                Assert.Equal(region.Outline[0].X, shown.GetProperty("outline")[0].GetProperty("x").GetInt32());
-            }
-        }
     }
 
     [Fact]

@@ -42,8 +42,11 @@ module Rules =
             ]
             "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab" ], [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
-            "Mcdrl.CSharpApi.Onnx", onnx, [ api ]
+            "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
+            "Mcdrl.Hosting",
+            onnx @ [ "Mcdrl.CSharpApi.Onnx" ],
+            [ api; "Microsoft.Extensions.Diagnostics.HealthChecks" ]
         ]
         |> List.map (fun (name, below, packages) -> name, (Set below, Set(everywhere @ packages)))
         |> Map
@@ -127,6 +130,7 @@ module Rules =
                 "Mcdrl.Phantom"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"
+                "Mcdrl.Hosting"
             ]
 
     /// Projects that no native library of torch may reach.
