@@ -176,7 +176,7 @@ public sealed class Segmentation
     /// Null for modes that never look at a single condition.</summary>
     public double? Disagreement { get; }
 
-    /// <summary>Writes the mask as an 8-bit grey PNG whose values are the labels.</summary>
+    /// <summary>Writes the mask as an 8-bit palette PNG: the index of a pixel is its label, shown in the colour of its class.</summary>
     /// <param name="path">The file; an old one is replaced, whole or not at all.</param>
     /// <exception cref="McdrlResourceException">The file can't be written.</exception>
     public void SaveMask(string path)

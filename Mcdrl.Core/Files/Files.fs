@@ -75,7 +75,7 @@ module Files =
             | :? SecurityException as problem -> Error(ioError path problem))
 
     /// Whether a writer may put a file here: where nothing lies yet, or a plain file that it replaces.
-    let private replaceable (path: string) =
+    let replaceable (path: string) : Result<unit, McdrlError> =
         match FileIdentity.ofPath path with
         | None
         | Some { Kind = FileKind.PlainFile } -> Ok()

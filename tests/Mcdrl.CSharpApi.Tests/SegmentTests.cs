@@ -223,9 +223,16 @@ public sealed class SegmentTests(TinyModel tiny) : IDisposable
             Assert.Equal(found.Probability.Span[pixel], map.GetPixel(pixel % 50, pixel / 50).Red / 255.0, 0.01);
         }
 
-        using var stored = SKBitmap.Decode(mask);
-        Assert.Equal(SKColorType.Gray8, stored.ColorType);
-        Assert.True(found.Mask.Span.SequenceEqual(stored.Bytes.Chunk(stored.RowBytes).SelectMany(row => row[..50]).ToArray()));
+        var stored = Masks.read(ImageLimitsModule.standard, mask).ResultValue;
+        Assert.True(found.Mask.Span.SequenceEqual(stored.Labels));
+
+        using var shown = SKBitmap.Decode(mask);
+
+        for (var pixel = 0; pixel < 50 * 37; pixel++)
+        {
+            var (red, green, blue) = ClassColours.palette[found.Mask.Span[pixel]];
+            Assert.Equal(new SKColor(red, green, blue), shown.GetPixel(pixel % 50, pixel / 50));
+        }
 
         using var drawn = SKBitmap.Decode(overlay);
         Assert.True(drawn.Width >= 50 && drawn.Height >= 37, $"{drawn.Width} x {drawn.Height}");

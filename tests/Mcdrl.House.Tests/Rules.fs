@@ -16,7 +16,14 @@ module Rules =
         let training = onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.Phantom" ]
 
         [
-            "Mcdrl.Core", [], [ results; "SkiaSharp"; "SkiaSharp.NativeAssets.Linux.NoDependencies" ]
+            "Mcdrl.Core",
+            [],
+            [
+                results
+                "SkiaSharp"
+                "SkiaSharp.NativeAssets.Linux.NoDependencies"
+                "BitMiracle.LibTiff.NET"
+            ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
@@ -30,7 +37,6 @@ module Rules =
                 results
                 "TorchSharp"
                 "Giraffe.ViewEngine"
-                "BitMiracle.LibTiff.NET"
                 "SkiaSharp"
                 "Microsoft.ML.OnnxRuntime"
             ]
