@@ -28,7 +28,7 @@ public sealed class ImageSource
     /// <summary>The file's path; null for what is no file.</summary>
     public string? Path { get; }
 
-    /// <summary>An image file (PNG, JPEG, WebP, BMP or GIF of any size).</summary>
+    /// <summary>An image file (PNG, JPEG, WebP, BMP, GIF or TIFF of any size).</summary>
     /// <param name="path">The file. It is read when a model is asked about it.</param>
     public static ImageSource FromFile(string path)
     {

@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace Mcdrl;
 
-/// <summary>The JSON of the API: the command's report of an image, but for the names of files that the command wrote.</summary>
+/// <summary>The JSON of the API: the command's report of an image, but for the names of files that the command wrote,
+/// and for how many pictures the image's file holds.</summary>
 internal static class Json
 {
     private static readonly JsonSerializerOptions options = new()
@@ -19,7 +20,7 @@ internal static class Json
         var target = new SegmentTarget(path ?? "", "", "", "", "", "", "");
         var report = RecordJson.toObject(SegmentFiles.report(target, result, null));
 
-        foreach (var file in path is null ? new[] { "image", "mask", "overlay", "probability" } : ["mask", "overlay", "probability"])
+        foreach (var file in path is null ? new[] { "image", "pictures", "mask", "overlay", "probability" } : ["pictures", "mask", "overlay", "probability"])
         {
             report.Remove(file);
         }

@@ -68,7 +68,7 @@ public sealed class McdrlModel : IMcdrlModel
     public Task<ImageExplanation> ExplainAsync(ImageSource image, SegmentOptions options, CancellationToken cancellationToken) =>
         RunAsync("explain", image, options, Explained(image, options), cancellationToken);
 
-    /// <summary>Marks lesions in an image file (PNG, JPEG, WebP, BMP or GIF of any size).</summary>
+    /// <summary>Marks lesions in an image file (PNG, JPEG, WebP, BMP, GIF or TIFF of any size).</summary>
     /// <inheritdoc cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/>
     /// <param name="path">The file.</param>
     /// <param name="options">Mode, marking and limits.</param>

@@ -75,7 +75,7 @@ public static class McdrlApi
     public static McdrlModel LoadEmbedded(string device = "cpu") => Load(EmbeddedModel.folder().OrThrow(), device);
 
     /// <summary>Marks lesions in an image file with the embedded model, which is loaded at the first call and kept.</summary>
-    /// <param name="path">The file (PNG, JPEG, WebP, BMP or GIF of any size).</param>
+    /// <param name="path">The file (PNG, JPEG, WebP, BMP, GIF or TIFF of any size).</param>
     /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
     /// <exception cref="McdrlModelException">The embedded model is missing or damaged.</exception>
     /// <seealso cref="EmbeddedModelNotice"/>

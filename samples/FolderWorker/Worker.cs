@@ -11,7 +11,7 @@ namespace FolderWorker;
 public sealed partial class Worker(
     IMcdrlModel model, IConfiguration settings, IHostApplicationLifetime application, ILogger<Worker> logger) : BackgroundService
 {
-    private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"];
+    private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"];
 
     private readonly string inbox = settings["In"] ?? "inbox";
     private readonly string output = settings["Out"] ?? "done";

@@ -44,9 +44,9 @@ public sealed class JsonTests(TinyModel tiny)
         return JsonNode.Parse(File.ReadAllText(targets.Head.Report))!.AsObject();
     }
 
-    /// <summary>Keys of files that the command writes, and of how they are scaled.</summary>
+    /// <summary>Keys of files that the command writes, of how they are scaled, and of what else the image's file holds.</summary>
     private static readonly string[] OfFiles =
-        ["mask", "overlay", "probability", "file", "black", "white", "strongest", "sheet", "flips", "selected"];
+        ["pictures", "mask", "overlay", "probability", "file", "black", "white", "strongest", "sheet", "flips", "selected"];
 
     private static JsonNode? WithoutFiles(JsonNode? node) => node switch
     {

@@ -58,7 +58,7 @@ let private seen =
             ] do
             Expect.isFalse (List.contains name core) name
 
-        for name in [ "Mcdrl.Segmenter.Owned"; "Mcdrl.Segmenter.ComputesIn" ] do
+        for name in [ "Mcdrl.Segmenter.Owned"; "Mcdrl.Segmenter.Precision" ] do
             Expect.isFalse (List.contains name torch) name
     }
 
