@@ -46,7 +46,7 @@ module internal ImportSurvey =
             Directory.EnumerateFiles(folder, "*", enumeration)
             |> Seq.map (fun path -> Path.GetRelativePath(folder, path).Replace('\\', '/'))
             |> Seq.filter (fun path ->
-                ImportPictures.isNamedAsPicture path
+                Images.isNamedAsImage path
                 && not (Leftovers.isPath path)
                 && not (path.Split '/' |> Array.exists _.StartsWith('.')))
             |> Seq.sort

@@ -9,6 +9,8 @@ let private tests () =
         FileNameTests.tests
         RastersTests.tests
         ContoursTests.tests
+        OutlineSimplificationTests.tests
+        ClassColoursTests.tests
         MarkingTests.tests
         SeedTests.tests
         MetricsTests.tests
@@ -37,6 +39,7 @@ let private tests () =
         ParallelTests.tests
         PngTests.tests
         JpegTests.tests
+        TiffTests.tests
         ImagesTests.tests
         ImageFolderTests.tests
         MasksTests.tests
