@@ -186,7 +186,7 @@ public sealed class Segmentation
     }
 
     /// <summary>The mask as a PNG file, as <see cref="SaveMask(string)"/> writes it.</summary>
-    public byte[] EncodeMask() => Pictures.Encoded(file => Png.write(file, mask.Width, mask.Height, null, mask.Labels));
+    public byte[] EncodeMask() => Masks.png(mask);
 
     /// <summary>Writes the mask into a stream, as <see cref="SaveMask(string)"/> does. What writing throws is passed on.</summary>
     /// <param name="stream">Left open.</param>
