@@ -24,7 +24,7 @@ public sealed class MessagesTests(TinyModel tiny) : IDisposable
         var missing = tiny.Fresh(".png");
         Assert.Equal($"{missing}: the file does not exist. Check the path.", Said<McdrlDataException>(() => model.Segment(missing)));
         Assert.Equal($"{missing}: the file does not exist. Check the path.", Said<McdrlDataException>(() => model.Explain(missing)));
-        Assert.Equal($"{missing}: there is no such file. Check the path.", Said<McdrlModelException>(() => McdrlOnnx.Load(missing)));
+        Assert.Equal($"{missing}: the file does not exist. Check the path.", Said<McdrlModelException>(() => McdrlOnnx.Load(missing)));
         Assert.StartsWith($"{missing}: there is no mcdrl.json here. Name the folder of a model", Said<McdrlModelException>(() => McdrlApi.Load(missing)));
     }
 
