@@ -1,6 +1,6 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx" "scripts/build/Reference.fsx"
 
 open System
 open System.IO
@@ -11,6 +11,7 @@ open Testing
 open Fuzzing
 open Coverage
 open Packing
+open Reference
 
 /// Not part of the tests: what it finds depends on the machine and on what else runs there.
 let bench () =
@@ -204,6 +205,9 @@ let targets =
         "pretrain",
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain
+        "reference",
+        "build, and make out/reference: pages of everything public, in F# and C#, whose links are checked",
+        reference
         "pack",
         "build the NuGet packages: of the C# API, of what it stands on, of training, and the command without libtorch as a tool",
         pack

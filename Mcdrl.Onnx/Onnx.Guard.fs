@@ -3,7 +3,7 @@ namespace Mcdrl
 open System
 open System.IO
 
-/// Lets only files through to ONNX Runtime that are built as `OnnxModel.write` builds them: no data outside the file, no
+/// Lets only files through to ONNX Runtime that are built as Onnx.Proto.fs writes them: no data outside the file, no
 /// subgraphs, functions or foreign operators, every length within the file, and not a byte changed since.
 [<RequireQualifiedAccess>]
 module OnnxGuard =

@@ -11,13 +11,13 @@ type MaskRule =
     /// The stored value is the class's number: 0 background, k the k-th class.
     | Numbers
 
-/// Where a published dataset keeps its marks. Patterns are those of `PathPattern`, relative to the dataset, without the
+/// Where a published dataset keeps its marks. Patterns are those of PathPattern.fs, relative to the dataset, without the
 /// ending of a picture's name.
 [<RequireQualifiedAccess>]
 type Marks =
     /// A mask file for each image; of several patterns, the first that fits a file.
     | Masks of patterns: string list * rule: MaskRule
-    /// Polygons in JSON (`Polygons.read`), for all images together; `annotations` and `labels` are paths that take the
+    /// Polygons in JSON (Polygons.fs), for all images together; `annotations` and `labels` are paths that take the
     /// parts of an image's path, whose `name` is the image's identifier. `names` are the names that the files give to
     /// the classes, in order.
     | Polygons of annotations: string * labels: string * names: string list

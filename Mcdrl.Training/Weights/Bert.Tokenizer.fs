@@ -20,7 +20,7 @@ type BertTokenizer =
         }
 
 /// WordPiece over words and single punctuation marks, as Hugging Face's BertTokenizer cuts them: control characters go,
-/// ideographs stand alone, and a model of lower case takes accents away too (`Accents`). The library's own BERT tokenizer is not
+/// ideographs stand alone, and a model of lower case takes accents away too (Accents.fs). The library's own BERT tokenizer is not
 /// used: it drops characters that Hugging Face's makes [UNK], emoji for instance.
 [<RequireQualifiedAccess>]
 module BertTokenizer =

@@ -3,7 +3,6 @@ module Mcdrl.Cli.Tests.FSharpRecipesTests
 
 open System
 open System.IO
-open System.Text.RegularExpressions
 open Expecto
 open Mcdrl
 open Mcdrl.Tests
@@ -28,7 +27,6 @@ let tests =
                     skiptest "skipped, no Release build"
 
                 Folder.temporary (fun folder ->
-                    let page = File.ReadAllText(Path.Combine(Repository.root, "docs", "fsharp.md"))
                     let quoted (path: string) = $"\"{path}\""
 
                     let inRepository name =
@@ -42,8 +40,7 @@ let tests =
                         |> String.concat "\n"
 
                     let code =
-                        Regex.Matches(page, "```fsharp\n(.*?)```", RegexOptions.Singleline)
-                        |> Seq.map _.Groups[1].Value
+                        Pages.blocks "fsharp" "docs/fsharp.md"
                         |> String.concat "\n"
                         |> fun text ->
                             [

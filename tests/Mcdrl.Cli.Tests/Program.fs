@@ -44,6 +44,7 @@ let main argv =
                     DescriptorsTests.tests
                     BadInputsTests.tests
                     ReadmeTests.tests
+                    PagesTests.tests
                     FSharpRecipesTests.tests
                 ])
             argv

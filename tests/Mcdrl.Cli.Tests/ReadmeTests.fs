@@ -19,12 +19,6 @@ let private found pattern =
     |> Seq.distinct
     |> List.ofSeq
 
-/// The code blocks of a language.
-let private blocks language =
-    Regex.Matches(readme.Value, $"```{language}\n(.*?)```", RegexOptions.Singleline)
-    |> Seq.map _.Groups[1].Value
-    |> List.ofSeq
-
 /// Runs a script of F# Interactive in the repository; exit code, stdout and stderr.
 let script arguments =
     let info =
@@ -57,14 +51,6 @@ let tests =
                     (List.sort rows)
                     (Verbs.all |> List.map _.Name |> List.sort)
                     "one row for each verb"
-            }
-
-            test "its targets are those of build.fsx" {
-                let code, out, err = script [ "build.fsx" ]
-                Expect.equal code 0 err
-
-                for target in found @"dotnet fsi build\.fsx ([a-z]+)" do
-                    Expect.isMatch out $@"(?m)^  {target} " "listed"
             }
 
             test "build.fsx refuses a target it doesn't have" {
@@ -101,7 +87,7 @@ let tests =
                         ]
                         |> List.fold
                             (fun (code: string) (name, real) -> code.Replace($"\"{name}\"", $"\"{real}\""))
-                            (blocks "fsharp" |> String.concat "\n")
+                            (Pages.blocks "fsharp" "README.md" |> String.concat "\n")
 
                     File.WriteAllText(path "readme.fsx", code)
                     let exitCode, out, err = script [ path "readme.fsx" ]
@@ -113,7 +99,7 @@ let tests =
             }
 
             test "its dataset.json is a good one" {
-                let json = blocks "json" |> List.exactlyOne
+                let json = Pages.blocks "json" "README.md" |> List.exactlyOne
                 let found = Expect.wantOk (DatasetDescription.parse "README.md" json) "parses"
                 Expect.equal (List.length found.Sites) 3 "sites"
             }

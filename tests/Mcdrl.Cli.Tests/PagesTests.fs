@@ -1,0 +1,116 @@
+/// The commands that the pages show can be given, and the tutorial runs.
+module Mcdrl.Cli.Tests.PagesTests
+
+open System.Diagnostics
+open System.IO
+open System.Text.RegularExpressions
+open Expecto
+open Mcdrl
+open Mcdrl.Cli
+open Mcdrl.Cli.Tests.Processes
+open Mcdrl.Tests
+
+/// What a command of `mcdrl` names that isn't there.
+let private unknown (words: string list) =
+    let verb =
+        Verbs.all
+        |> List.tryFind (fun verb ->
+            let name = verb.Name.Split ' ' |> List.ofArray
+            List.truncate name.Length words = name)
+
+    match verb with
+    | None -> words |> List.truncate 2
+    | Some verb ->
+        let options = "--json" :: (verb.Options() |> List.map fst)
+
+        words
+        |> List.filter (fun word -> word.StartsWith "--" && not (List.contains word options))
+
+let private complaints page (targets: string) =
+    [
+        for block in Pages.blocks "sh" page do
+            for command in Pages.commands block do
+                match command with
+                | ("mcdrl" | "bin/mcdrl") :: words ->
+                    for word in unknown words do
+                        $"{page}: mcdrl has no {word}"
+                | "dotnet" :: "fsi" :: script :: _ when
+                    not (File.Exists(Path.Combine(Repository.root, script)))
+                    ->
+                    $"{page}: there is no {script}"
+                | _ -> ()
+
+        for named in Regex.Matches(Pages.text page, @"dotnet fsi build\.fsx ([a-z]+)") do
+            let target = named.Groups[1].Value
+
+            if not (targets.Contains $"\n  {target} ") then
+                $"{page}: build.fsx has no {target}"
+    ]
+
+/// Runs a script of bash in a folder, in which `mcdrl` is the command beside these tests.
+let private bash folder (script: string) =
+    let tools = Directory.CreateDirectory(Path.Combine(folder, "bin")).FullName
+    let command = Path.Combine(tools, "mcdrl")
+    let program = Path.Combine(System.AppContext.BaseDirectory, "mcdrl.dll")
+    File.WriteAllText(command, $"#!/bin/sh\nexec dotnet '{program}' \"$@\"\n")
+    File.SetUnixFileMode(command, UnixFileMode.UserRead ||| UnixFileMode.UserExecute)
+    File.WriteAllText(Path.Combine(folder, "page.sh"), "set -euo pipefail\n" + script)
+
+    ended (
+        ProcessStartInfo(
+            "bash",
+            [ "page.sh" ],
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+    )
+
+let tests =
+    testList
+        "pages"
+        [
+            test "their commands name verbs, options, targets and scripts that are there" {
+                let _, targets, _ = ReadmeTests.script [ "build.fsx" ]
+
+                let found = Pages.all |> List.collect (fun page -> complaints page targets)
+                Expect.equal found [] "nothing to complain about"
+            }
+
+            test "a command that isn't there is noticed" {
+                Expect.equal (unknown [ "segmnt"; "a.png" ]) [ "segmnt"; "a.png" ] "a verb"
+                Expect.equal (unknown [ "segment"; "a.png"; "--outt"; "b" ]) [ "--outt" ] "an option"
+
+                Expect.equal
+                    (Pages.commands "a 'b c' \\\n  d # e\nf && g\n")
+                    [ [ "a"; "b c"; "d" ]; [ "f" ]; [ "g" ] ]
+                    "words"
+            }
+
+            test "the tutorial runs, block after block" {
+                Folder.temporary (fun folder ->
+                    let built = "dotnet fsi build.fsx build\n"
+                    let script = Pages.blocks "sh" "docs/tutorial.md" |> String.concat "\n"
+                    Expect.stringContains script built "begins with a build, which these tests had"
+
+                    Directory.CreateSymbolicLink(
+                        Path.Combine(folder, "models"),
+                        Path.Combine(Repository.root, "models")
+                    )
+                    |> ignore
+
+                    let outcome = bash folder (script.Replace(built, ""))
+                    Expect.equal outcome.Code 0 $"{outcome.Out}\n{outcome.Err}"
+
+                    for file in
+                        [
+                            "hospitals/dataset.json"
+                            "run/model/README.md"
+                            "segmented/00001.explained.png"
+                            "exported/00001.mask.png"
+                        ] do
+                        Expect.isTrue
+                            (File.Exists(Path.Combine(folder, "out", "tutorial", file)))
+                            $"{file} as the page says")
+            }
+        ]
