@@ -37,7 +37,7 @@ public class PackageTests(Packed packed)
     [InlineData("Mcdrl", "Mcdrl.Slim", "Mcdrl.Torch (hidden)")]
     [InlineData("Mcdrl.Slim", "Mcdrl.Onnx (hidden)", "SkiaSharp")]
     [InlineData("Mcdrl.Hosting", "Mcdrl.Slim", "Microsoft.Extensions.Diagnostics.HealthChecks")]
-    [InlineData("Mcdrl.Core", "FSharp.Core", "FsToolkit.ErrorHandling", "SkiaSharp", "SkiaSharp.NativeAssets.Linux.NoDependencies")]
+    [InlineData("Mcdrl.Core", "BitMiracle.LibTiff.NET", "FSharp.Core", "FsToolkit.ErrorHandling", "SkiaSharp", "SkiaSharp.NativeAssets.Linux.NoDependencies")]
     [InlineData("Mcdrl.Onnx", "FSharp.Core", "FsToolkit.ErrorHandling", "Mcdrl.Core", "Microsoft.ML.OnnxRuntime")]
     [InlineData("Mcdrl.Phantom", "FSharp.Core", "Mcdrl.Core")]
     [InlineData("Mcdrl.Model", "FSharp.Core", "Mcdrl.Core", "TorchSharp")]
