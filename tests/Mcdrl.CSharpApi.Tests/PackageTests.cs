@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Text;
 using System.Xml.Linq;
 using Xunit;
 
@@ -123,7 +124,7 @@ public class PackageTests(Packed packed)
     }
 
     [Fact]
-    public void Symbols_hold_the_sources()
+    public void Symbols_hold_the_sources_and_not_where_they_were_built()
     {
         // The kind of custom debug information that a source embedded in symbols is.
         var embeddedSource = new Guid("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
@@ -135,6 +136,7 @@ public class PackageTests(Packed packed)
                 using var memory = new MemoryStream();
                 using var stored = archive.Entries.Single(entry => entry.Name.EndsWith(".pdb", StringComparison.Ordinal)).Open();
                 stored.CopyTo(memory);
+                Assert.DoesNotContain(Repository.Root, Encoding.UTF8.GetString(memory.ToArray()), StringComparison.Ordinal);
                 memory.Position = 0;
                 using var symbols = MetadataReaderProvider.FromPortablePdbStream(memory);
                 var reader = symbols.GetMetadataReader();
