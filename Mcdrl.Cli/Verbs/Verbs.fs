@@ -19,6 +19,7 @@ module Verbs =
             StudyVerb.verb
             ExperimentVerb.verb
             DataImportVerb.verb
+            DataInitVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb
         ]

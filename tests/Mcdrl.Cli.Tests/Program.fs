@@ -34,6 +34,7 @@ let main argv =
                     StudyVerbTests.tests
                     DataImportVerbTests.tests
                     DataCheckVerbTests.tests
+                    DataInitVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
                     QuietTests.tests

@@ -12,6 +12,8 @@ let private tests () =
         ImportMasksTests.tests
         ImportTests.tests
         ImportSpoiltTests.tests
+        AnnotationShapesTests.tests
+        AnnotationsTests.tests
         CaptionsTests.tests
         PretrainingTests.tests
         PretrainerTests.tests

@@ -11,6 +11,9 @@ let private tests () =
         DatasetTurnedTests.tests
         DatasetDigestTests.tests
         DuplicatesTests.tests
+        DatasetKeysTests.tests
+        ProblemGroupsTests.tests
+        IgnoredTests.tests
         PhantomDatasetTests.tests
         VocabularyTests.tests
         ClipTokenizerTests.tests
