@@ -8,6 +8,7 @@ module Verbs =
         [
             SegmentVerb.verb
             TrainVerb.verb
+            SettingsVerb.verb
             EvaluateVerb.verb
             EncodeVerb.verb
             ExportOnnxVerb.verb

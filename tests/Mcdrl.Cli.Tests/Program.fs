@@ -22,6 +22,7 @@ let main argv =
                     SegmentVerbTests.tests
                     BadModelsTests.tests
                     TrainVerbTests.tests
+                    SettingsVerbTests.tests
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests

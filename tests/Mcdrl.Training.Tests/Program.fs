@@ -27,6 +27,7 @@ let private tests () =
         EncoderTests.tests
         ParityTests.tests
         ConfigTests.tests
+        SettingKeysTests.tests
         StoreTests.tests
         FramesTests.tests
         CheckpointTests.tests
