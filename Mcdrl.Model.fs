@@ -165,7 +165,8 @@ module Backdoor =
 
     /// F_ca, the invariant feature E_z[A(F, z)] (Eq. 5, 7) or what stands for it (Eq. 8). [B, N, d] → [B, N, d].
     /// `drawn` is one confounder for each image, int64 [B], which `Sampled` takes; without it, their mean. `Rendered` has
-    /// intervened on the pixels (Rendered.fs), and leaves F as it is.
+    /// intervened on the pixels (Rendered.fs), and leaves F as it is. The modes that answer under each condition have none; theirs
+    /// is the mean.
     let invariant mode (drawn: Tensor option) intervene (texts: Texts) (regions: Tensor) : Tensor =
         scoped (fun () ->
             match mode, drawn with
@@ -177,17 +178,23 @@ module Backdoor =
                 let single = texts.conditions.index_select(0L, drawn).unsqueeze 1L // [B, 1, d]
                 intervene (certain regions) single regions
             | Marginalisation.Sampled, None
-            | (Marginalisation.FeatureMean | Marginalisation.Exact | Marginalisation.Nwgm), _ ->
-                expectation texts.log_prior (underEach intervene texts.conditions regions))
+            | (Marginalisation.FeatureMean | Marginalisation.Exact | Marginalisation.Nwgm | Marginalisation.Custom),
+              _ -> expectation texts.log_prior (underEach intervene texts.conditions regions))
 
-    /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...].
+    /// P(Y | do(F)) by any way of making one answer of those under single conditions, as `exact` and `nwgm` are two:
+    /// `combine` log π [M] and logits [M, B, K + 1, ...] → probabilities [B, K + 1, ...]. F [B, N, d].
+    let adjustBy combine intervene (logits: Tensor -> Tensor) (texts: Texts) (regions: Tensor) : Tensor =
+        scoped (fun () ->
+            logitsUnderEach intervene logits texts.conditions regions
+            |> combine texts.log_prior)
+
+    /// P(Y | do(F)) (Eq. 1-8). F [B, N, d] → probabilities [B, K + 1, ...]. `Custom` needs its function: `adjustBy`.
     let adjust mode intervene (logits: Tensor -> Tensor) (texts: Texts) (regions: Tensor) =
         scoped (fun () ->
             match mode with
-            | Marginalisation.Exact ->
-                exact texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
-            | Marginalisation.Nwgm ->
-                nwgm texts.log_prior (logitsUnderEach intervene logits texts.conditions regions)
+            | Marginalisation.Exact -> adjustBy exact intervene logits texts regions
+            | Marginalisation.Nwgm -> adjustBy nwgm intervene logits texts regions
+            | Marginalisation.Custom -> invalidArg "mode" "custom is a function: Backdoor.adjustBy takes it"
             | Marginalisation.FeatureMean
             | Marginalisation.Attention
             | Marginalisation.Sampled

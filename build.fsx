@@ -1,6 +1,6 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx"
 
 open System
 open System.IO
@@ -10,6 +10,7 @@ open Supply
 open Testing
 open Fuzzing
 open Coverage
+open Packing
 
 /// Not part of the tests: what it finds depends on the machine and on what else runs there.
 let bench () =
@@ -126,38 +127,6 @@ let embedded (data: string) (text: string) =
     remove "models/polyp"
     Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "polyp"))
 
-/// The two packages of the C# API and those that they stand on.
-let packages =
-    [
-        "Mcdrl.Core"
-        "Mcdrl.Onnx"
-        "Mcdrl.Model"
-        "Mcdrl.Torch"
-        "Mcdrl.CSharpApi.Onnx"
-        "Mcdrl.CSharpApi"
-    ]
-
-let pack () =
-    build ()
-
-    for project in packages do
-        [
-            "pack"
-            project
-            "-c"
-            "Release"
-            "--no-build"
-            "-o"
-            "out/packages"
-            "-nologo"
-            "-tl:off"
-        ]
-        @ alone
-        |> quietly $"Package {project}" "dotnet"
-
-    writeBill "out/packages"
-    printfn "The packages are in out/packages."
-
 /// The command that knows ONNX Runtime alone, without symbols.
 let slim () =
     build ()
@@ -235,7 +204,9 @@ let targets =
         "pretrain",
         "build, and make models/mini anew: a small CLIP, trained on rendered frames (half an hour)",
         pretrain
-        "pack", "build the NuGet packages of the C# API and of what it stands on", pack
+        "pack",
+        "build the NuGet packages: of the C# API, of what it stands on, of training, and the command without libtorch as a tool",
+        pack
         "durability",
         "build, then kill it 200 times, fill its disk, let two work in one folder, and segment 100,000 images",
         durability
@@ -279,6 +250,7 @@ match List.ofArray (Array.skip 1 fsi.CommandLineArgs) with
 | [ "supply"; "--record" ] ->
     restore ()
     recordSupply ()
+| [ "pack"; "--built"; folder ] -> packBuilt folder
 | "fuzz" :: asked ->
     let rec options minutes target rest =
         match rest with

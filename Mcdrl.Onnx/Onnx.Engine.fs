@@ -179,17 +179,10 @@ module OnnxEngine =
             return facts
         }
 
-    /// A missing file is a fault of the model file.
-    let private contentOf path =
-        if Path.Exists path then
-            Files.read largest path |> Result.mapError McdrlError.asModel
-        else
-            Error(McdrlError.model "there is no such file" path "Check the path")
-
     let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
         result {
             // Read once: the bytes that were checked are those that run.
-            let! content = contentOf path
+            let! content = Files.read largest path |> Result.mapError McdrlError.asModel
             do! OnnxGuard.check path content
 
             let! session =

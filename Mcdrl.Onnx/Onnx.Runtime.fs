@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System
 open System.Runtime.InteropServices
 open Microsoft.ML.OnnxRuntime
 
@@ -9,9 +10,16 @@ module OnnxRuntime =
     [<DllImport("libc")>]
     extern int private setenv(string name, string value, int overwrite)
 
-    /// From 1.29 on ONNX Runtime on Linux reports to its makers unless this stands in the environment before its library loads:
-    /// .NET's own variables never reach a library, and `DisableTelemetryEvents` comes after the first report.
-    let private silenced = lazy (setenv ("ORT_DISABLE_TELEMETRY", "1", 1) |> ignore)
+    /// From 1.29 on ONNX Runtime reports to its makers unless this stands in the environment before its library loads: .NET's own
+    /// variables reach a library on Windows alone, and `DisableTelemetryEvents` comes after the first report.
+    let private silenced =
+        lazy
+            (let name, value = "ORT_DISABLE_TELEMETRY", "1"
+
+             if OperatingSystem.IsWindows() then
+                 Environment.SetEnvironmentVariable(name, value)
+             else
+                 setenv (name, value, 1) |> ignore)
 
     /// Opens a file's content. `configure` sees the options, which show errors alone, before it is read. Throws what ONNX Runtime
     /// throws.

@@ -78,64 +78,34 @@ let well arguments =
         let line = String.concat " " arguments
         failwith $"mcdrl {line} ended with {code}:\n{said}"
 
-let small =
-    [
-        for setting in
-            [
-                "method.input_size=32"
-                "method.layers=1"
-                "method.head_width=8"
-                "optimiser.epochs=2"
-                "optimiser.activation_epoch=0"
-                "optimiser.batch_size=4"
-            ] do
-            yield! [ "--set"; setting ]
-    ]
+let words (line: string) = line.Split ' ' |> List.ofArray
 
+let small =
+    words
+        "--set method.input_size=32 --set method.layers=1 --set method.head_width=8 --set optimiser.epochs=2 --set optimiser.activation_epoch=0 --set optimiser.batch_size=4"
+
+/// With a checkpoint after every step.
 let training out =
-    [
-        "train"
-        "--data"
-        "data"
-        "--leave-out"
-        "p3"
-        "--weights"
-        "clip"
-        "--out"
-        out
-    ]
+    words $"train --data data --leave-out p3 --weights clip --out {out} --checkpoint-minutes 0"
     @ small
-    // After every step.
-    @ [ "--checkpoint-minutes"; "0" ]
 
 let experimenting =
-    [
-        "experiment"
-        "table1"
-        "--data"
-        "data"
-        "--weights"
-        "clip"
-        "--methods"
-        "baseline,mcdrl"
-    ]
-    @ [ "--seeds"; "1"; "--out"; "experiment" ]
+    words "experiment table1 --data data --weights clip --methods baseline,mcdrl --seeds 1 --out experiment"
     @ small
 
+let segmenting =
+    words "segment data/p3/images --model run/model --probabilities --out"
+
+let exporting = words "export onnx --model run/model --out"
+
 let makeWorld () =
-    well [ "phantom"; "--out"; "data"; "--sites"; "3"; "--images"; "6"; "--side"; "48" ]
-    |> ignore
-
     [
-        yield! [ "pretrain"; "--out"; "clip"; "--steps"; "2"; "--frames"; "48" ]
-
-        for setting in [ "width=8"; "blocks=[1,1]"; "input_size=32"; "batch_size=4"; "text_layers=1" ] do
-            yield! [ "--set"; setting ]
+        words "phantom --out data --sites 3 --images 6 --side 48"
+        words
+            "pretrain --out clip --steps 2 --frames 48 --set width=8 --set blocks=[1,1] --set input_size=32 --set batch_size=4 --set text_layers=1"
+        training "run"
     ]
-    |> well
-    |> ignore
-
-    well (training "run") |> ignore
+    |> List.iter (well >> ignore)
 
 let temporaries folder =
     if Directory.Exists(at folder) then
@@ -228,37 +198,19 @@ let kinds =
         }
         {
             Name = "segment"
-            Arguments =
-                [
-                    "segment"
-                    "data/p3/images"
-                    "--model"
-                    "run/model"
-                    "--probabilities"
-                    "--out"
-                    "masks"
-                ]
+            Arguments = segmenting @ [ "masks" ]
             Folder = "masks"
             Product = None
             Prepare = ignore
-            Again =
-                [
-                    "segment"
-                    "data/p3/images"
-                    "--model"
-                    "run/model"
-                    "--probabilities"
-                    "--out"
-                    "masks"
-                ]
+            Again = segmenting @ [ "masks" ]
         }
         {
             Name = "export"
-            Arguments = [ "export"; "onnx"; "--model"; "run/model"; "--out"; "exported/m.onnx" ]
+            Arguments = exporting @ [ "exported/m.onnx" ]
             Folder = "exported"
             Product = Some "exported/m.onnx"
             Prepare = ignore
-            Again = [ "export"; "onnx"; "--model"; "run/model"; "--out"; "exported/m.onnx" ]
+            Again = exporting @ [ "exported/m.onnx" ]
         }
         {
             Name = "experiment"
@@ -410,17 +362,8 @@ let fullDisk () =
         for name, arguments in
             [
                 "train", training "disk/run"
-                "segment",
-                [
-                    "segment"
-                    "data/p3/images"
-                    "--model"
-                    "run/model"
-                    "--probabilities"
-                    "--out"
-                    "disk/masks"
-                ]
-                "export", [ "export"; "onnx"; "--model"; "run/model"; "--out"; "disk/m.onnx" ]
+                "segment", segmenting @ [ "disk/masks" ]
+                "export", exporting @ [ "disk/m.onnx" ]
             ] do
             for entry in Directory.GetFileSystemEntries mount do
                 if Directory.Exists entry then
@@ -460,10 +403,7 @@ let together () =
 
     removed "both"
 
-    let segmenting =
-        [ "segment"; "data/p3/images"; "--model"; "run/model"; "--out"; "both" ]
-
-    let children = [ for _ in 1..2 -> begun segmenting ]
+    let children = [ for _ in 1..2 -> begun (segmenting @ [ "both" ]) ]
 
     for child, said in children do
         child.WaitForExit()
@@ -500,8 +440,7 @@ let manyImages () =
         [
             "libtorch", Segmenter.engine (get (Segmenter.load (at "run/model") "cpu"))
             "ONNX Runtime",
-            (well [ "export"; "onnx"; "--model"; "run/model"; "--out"; "many.onnx" ]
-             |> ignore
+            (well (exporting @ [ "many.onnx" ]) |> ignore
 
              OnnxEngine.engine (get (OnnxEngine.load (at "many.onnx") 1)))
         ] do

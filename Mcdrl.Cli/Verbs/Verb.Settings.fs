@@ -1,5 +1,6 @@
 namespace Mcdrl.Cli
 
+open System
 open System.IO
 open Argu
 open FsToolkit.ErrorHandling
@@ -59,7 +60,7 @@ module SettingsVerb =
     /// The keys that are named, or begin so.
     let private keys (wanted: string list) =
         let fits (word: string) (key: SettingKey) =
-            key.Key = word || key.Key.StartsWith(word + ".")
+            key.Key = word || key.Key.StartsWith(word + ".", StringComparison.Ordinal)
 
         match
             wanted

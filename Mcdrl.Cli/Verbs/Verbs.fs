@@ -11,6 +11,7 @@ module Verbs =
             SettingsVerb.verb
             EvaluateVerb.verb
             EncodeVerb.verb
+            WeightsGetVerb.verb
             ExportOnnxVerb.verb
             BenchVerb.verb
             PhantomVerb.verb

@@ -36,6 +36,8 @@ module Sheet =
             "The outline is the model's answer for this frame, from features averaged over the imaging conditions it knows."
         | true, Marginalisation.Attention ->
             "The outline is the model's answer for this frame, the imaging conditions weighed by attention."
+        | true, Marginalisation.Custom ->
+            "The outline is made of what the model says under each imaging condition it knows, by a function of its user's own."
 
     let private markedPanel canvas (frame: Picture) (explanation: ExplanationResult) =
         let segmentation = explanation.Segmentation

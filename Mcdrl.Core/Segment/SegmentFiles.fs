@@ -130,40 +130,22 @@ module SegmentFiles =
     /// Inputs that would be replaced by results: those that are in the output folder, through whatever link or mount, and those
     /// that a result would have the place of.
     let private overwritten (inputs: string list) (targets: SegmentTarget list) (out: string) =
-        let place (found: FileIdentity) = found.Device, found.Inode
-        let there = FileIdentity.ofPath out |> Option.map place
-
         let inside =
             inputs
             |> List.map (fun input -> folderOf (Path.GetFullPath input))
             |> List.distinct
-            |> List.exists (fun folder ->
-                folder = Path.GetFullPath out
-                || there.IsSome && FileIdentity.ofPath folder |> Option.map place = there)
+            |> List.exists (fun folder -> folder = Path.GetFullPath out || FileIdentity.isSame folder out)
 
         if inside then
             [
                 McdrlError.usage "the output folder holds input images" out "Choose another “out”"
             ]
-        elif there.IsNone then
-            []
         else
-            let given =
-                inputs
-                |> Seq.choose (FileIdentity.ofPath >> Option.map place)
-                |> System.Collections.Generic.HashSet
-
-            [
-                for target in targets do
-                    for file in filesOf target do
-                        match FileIdentity.ofPath file with
-                        | Some found when given.Contains(place found) ->
-                            McdrlError.usage
-                                $"a result of {target.Input} would replace an input image"
-                                file
-                                "Choose another “out”"
-                        | _ -> ()
-            ]
+            targets
+            |> Seq.collect filesOf
+            |> Inputs.overwritten inputs
+            |> List.map (fun (file, input) ->
+                McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
 
     /// Every image that the paths stand for and where its results go. Everything wrong with the paths is reported at
     /// once, before any work: missing files, two images whose results would have one name, an output folder that
@@ -274,9 +256,10 @@ module SegmentFiles =
         (target: SegmentTarget)
         (segmentation: SegmentationResult)
         (report: ImageReport)
+        (file: string -> Result<unit, McdrlError> -> Result<unit, McdrlError>)
         =
         let named path written =
-            written |> Result.map (fun () -> Some(nameOf path))
+            file path written |> Result.map (fun () -> Some(nameOf path))
 
         result {
             let! lesion =
@@ -347,7 +330,7 @@ module SegmentFiles =
                     "Give the image a shorter name"
             )
 
-    /// Writes what an image came to, the report last. Where something can't be written nothing of it is left.
+    /// Writes what an image came to, the report last. Where something can't be written nothing that it wrote before is left.
     let private write request (target: SegmentTarget) picture (segmentation: SegmentationResult) explanation =
         let written = ResizeArray()
 
@@ -360,7 +343,7 @@ module SegmentFiles =
 
                 let! report =
                     if request.Probabilities then
-                        withProbabilities target segmentation report
+                        withProbabilities target segmentation report file
                     else
                         Ok report
 

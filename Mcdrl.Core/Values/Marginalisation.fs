@@ -19,6 +19,9 @@ type Marginalisation =
     | Sampled
     /// softmax(H(F)): A is the identity, whatever Z is. The baseline, and every model before its gate opens.
     | Never
+    /// A function of the caller's own of what the model says under each condition (`Backdoor.adjustBy`). It lives in memory alone: no
+    /// model records it, no file is exported in it, no training goes through it.
+    | Custom
 
 /// The modes by name, and which of them may answer and which may train.
 [<RequireQualifiedAccess>]
@@ -54,6 +57,7 @@ module Marginalisation =
         | Marginalisation.Rendered -> "rendered"
         | Marginalisation.Sampled -> "sampled"
         | Marginalisation.Never -> "never"
+        | Marginalisation.Custom -> "custom"
 
     /// The names of some, for messages.
     let names modes =

@@ -64,7 +64,7 @@ module internal LabelStudio =
                     None)
             // A file of a served folder is named in the address's query: /data/local-files/?d=west/0001.png
             |> Seq.map (fun address ->
-                match address.IndexOf "?d=" with
+                match address.IndexOf("?d=", StringComparison.Ordinal) with
                 | -1 -> address.Split('?').[0]
                 | at -> address.Substring(at + 3)
                 |> Uri.UnescapeDataString)

@@ -116,6 +116,13 @@ module Rival =
             }
         | Some(Rival.Attention learner) -> MedClipSeg.apply learner seed features texts
 
+    /// What loading needs besides the tensors, as text, see `TextTower.facts`.
+    let facts (rival: Rival option) : Map<string, string> =
+        match rival with
+        | Some(Rival.Prompts rival) -> TextTower.facts rival.frame.text
+        | None
+        | Some(Rival.Attention _) -> Map.empty
+
     /// What inference needs: class texts that are the same for every image are texts like others, and the rival is
     /// needed no more.
     let settled (rival: Rival option) (texts: Texts) : Texts * Rival option =

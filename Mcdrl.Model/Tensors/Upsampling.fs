@@ -50,7 +50,6 @@ module Upsampling =
             else
                 max 1 (bandValues / (width * int maps.shape[0]))
 
-
         for first in 0..rows .. height - 1 do
             use _scope = torch.NewDisposeScope()
             let count = min rows (height - first)

@@ -40,10 +40,46 @@ module ClipLayout =
         else
             ClipLayout.OpenAi
 
-    let private isIgnored (name: string) =
-        name.EndsWith("position_ids", StringComparison.Ordinal)
-        || name.EndsWith("num_batches_tracked", StringComparison.Ordinal)
-        || List.contains name [ "input_resolution"; "context_length"; "vocab_size" ]
+    /// Names, and ends of names below others, of what is no weight: masks that the code makes anew, counters, the sizes in OpenAI's
+    /// files, the bias that the sigmoid loss of SigLIP has beside `logit_scale`.
+    let private bookkeeping =
+        [
+            "position_ids"
+            "num_batches_tracked"
+            "attn_mask"
+            "logit_bias"
+            "input_resolution"
+            "context_length"
+            "vocab_size"
+        ]
+
+    /// Whether a tensor of this name is bookkeeping, and no weight.
+    let isBookkeeping (name: string) =
+        bookkeeping
+        |> List.exists (fun own -> name = own || name.EndsWith("." + own, StringComparison.Ordinal))
+
+    /// What trainers and compilers put before all names of a model that they hold.
+    let private wrappers = [ "module."; "model."; "clip."; "_orig_mod." ]
+
+    /// The tensors without what wraps all of their names, however often.
+    let rec private unwrapped (tensors: Map<string, Tensor>) =
+        match
+            wrappers
+            |> List.tryFind (fun wrapper -> not tensors.IsEmpty && Seq.forall (prefixed wrapper) tensors.Keys)
+        with
+        | Some wrapper ->
+            tensors
+            |> Map.toSeq
+            |> Seq.map (fun (name, tensor) -> name.Substring wrapper.Length, tensor)
+            |> Map.ofSeq
+            |> unwrapped
+        | None -> tensors
+
+    /// Whether names are those of a SigLIP, whose image tower pools by attention.
+    let private isSigLip (names: string seq) =
+        names
+        |> Seq.exists (fun name ->
+            prefixed "vision_model.head." name || prefixed "visual.trunk.attn_pool." name)
 
     /// Endings of a Hugging Face layer and of OpenAI's residual block.
     let private layerParts =
@@ -119,7 +155,7 @@ module ClipLayout =
 
     let private place layout (name: string) =
         match layout with
-        | _ when isIgnored name -> Place.Nowhere
+        | _ when isBookkeeping name -> Place.Nowhere
         | ClipLayout.OpenAi -> Place.As name
         | ClipLayout.CustomText -> Place.As(if prefixed "text." name then name.Substring 5 else name)
         | ClipLayout.HuggingFace -> huggingFacePlace name
@@ -138,11 +174,11 @@ module ClipLayout =
                 [ for _, original, tensor in parts -> original, tensor.alias () ]
         | _ -> [ for _, original, tensor in parts -> original, tensor.alias () ]
 
-    /// The tensors under OpenAI's names. Takes them over: the given tensors are disposed as soon as what they become
-    /// is there, so that no more than one packed projection exists twice. Bookkeeping that is no weight
-    /// (`position_ids`, `num_batches_tracked`, the three sizes of OpenAI's files) is left out; names that no layout
-    /// knows are kept, so that loading reports them. Two names for one tensor are a `Model` error.
-    let toOpenAi (origin: string) (tensors: Map<string, Tensor>) : Result<Map<string, Tensor>, McdrlError> =
+    /// Names of one layout brought to OpenAI's; the given tensors are disposed.
+    let private renamed
+        (origin: string)
+        (tensors: Map<string, Tensor>)
+        : Result<Map<string, Tensor>, McdrlError> =
         let layout = detect tensors.Keys
 
         let mapped =
@@ -199,3 +235,20 @@ module ClipLayout =
                     origin
                     "Use a file as OpenAI, open_clip or Hugging Face publish it"
             )
+
+    /// The tensors under OpenAI's names. Takes them over: the given tensors are disposed as soon as what they become
+    /// is there, so that no more than one packed projection exists twice. What wraps all names (`module.` and the like) is taken off,
+    /// and bookkeeping, which is no weight, left out; names that no layout
+    /// knows are kept, so that loading reports them. Two names for one tensor, and a SigLIP, are `Model` errors.
+    let toOpenAi (origin: string) (tensors: Map<string, Tensor>) : Result<Map<string, Tensor>, McdrlError> =
+        let tensors = unwrapped tensors
+
+        if isSigLip tensors.Keys then
+            Error(
+                McdrlError.model
+                    "this is a SigLIP, which is not supported"
+                    origin
+                    "Use weights of a CLIP in OpenAI's, open_clip's or Hugging Face's layout"
+            )
+        else
+            renamed origin tensors

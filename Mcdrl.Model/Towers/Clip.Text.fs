@@ -84,6 +84,12 @@ module ClipText =
             ln_final = Template.layerNorm shape.Width
         }
 
+    /// The tower with this activation between the layers of its blocks.
+    let activatedBy (activation: Activation) (tower: ClipText) : ClipText =
+        { tower with
+            transformer = Transformer.activatedBy activation tower.transformer
+        }
+
     /// The number of tokens it takes.
     let context (tower: ClipText) = int tower.positional_embedding.shape[0]
 

@@ -3,10 +3,55 @@ namespace Mcdrl
 open TorchSharp
 open type TorchSharp.torch.nn
 
+/// What a block computes of each number between its two layers. Weights don't show it, and with the other one the answers are
+/// wrong without a sign of it.
+[<RequireQualifiedAccess>]
+type Activation =
+    /// x·σ(1.702x): OpenAI's weights, and those that were trained on from them.
+    | QuickGelu
+    /// x·Φ(x): most of the weights that open_clip's authors trained anew.
+    | Gelu
+
+/// The activations' names, as Hugging Face's configurations have them.
+[<RequireQualifiedAccess>]
+module Activation =
+    let private names = [ Activation.QuickGelu, "quick_gelu"; Activation.Gelu, "gelu" ]
+
+    /// `quick_gelu` or `gelu`.
+    let name (activation: Activation) =
+        names |> List.find (fst >> (=) activation) |> snd
+
+    /// The activation of that name.
+    let parse (text: string) : Activation option =
+        names |> List.tryFind (snd >> (=) text) |> Option.map fst
+
+    /// The one that a model's facts state under a key; OpenAI's where they state none.
+    let ofFacts (key: string) (origin: string) (facts: Map<string, string>) : Result<Activation, McdrlError> =
+        match facts.TryFind key with
+        | None -> Ok Activation.QuickGelu
+        | Some text ->
+            match parse text with
+            | Some activation -> Ok activation
+            | None ->
+                Error(
+                    McdrlError.model
+                        $"the {key} is {text}, and only quick_gelu and gelu are known"
+                        origin
+                        "Use weights of a CLIP whose blocks have one of these"
+                )
+
+    /// What states it under a key: nothing for OpenAI's.
+    let toFacts (key: string) (activation: Activation) : Map<string, string> =
+        match activation with
+        | Activation.QuickGelu -> Map.empty
+        | other -> Map [ key, name other ]
+
 /// The two layers after a block's attention.
 [<NoComparison; NoEquality>]
 type Mlp =
     {
+        /// Between the two.
+        Activation: Activation
         /// [hidden, width].
         c_fc: Linear
         /// [width, hidden].
@@ -23,7 +68,7 @@ type Block =
         attn: Attention
         /// Before the two layers, [width].
         ln_2: LayerNorm
-        /// Of each token by itself, with `quickGelu` between the two layers.
+        /// Of each token by itself.
         mlp: Mlp
     }
 
@@ -42,15 +87,19 @@ module Transformer =
     let heads (width: int64) = max 1L (width / 64L)
 
     /// 1.702·quickGelu(x) = swish(1.702·x): a packed block has 1.702·c_fc and c_proj/1.702.
-    let private sharpness = 1.702
+    let private sharpness (activation: Activation) =
+        match activation with
+        | Activation.QuickGelu -> 1.702
+        | Activation.Gelu -> 1.0
 
     /// x + mlp(ln_2 x). [B, n, width] → [B, n, width]
     let private feedForward (block: Block) (x: Tensor) =
         let hidden =
-            if OneDnn.isPacked block.mlp.c_fc.weight then
+            match block.mlp.Activation with
+            | Activation.Gelu -> linearThen Epilogue.Gelu block.mlp.c_fc
+            | Activation.QuickGelu when OneDnn.isPacked block.mlp.c_fc.weight ->
                 linearThen Epilogue.Swish block.mlp.c_fc
-            else
-                linear block.mlp.c_fc --> quickGelu
+            | Activation.QuickGelu -> linear block.mlp.c_fc --> quickGelu
 
         (layerNorm block.ln_2 --> hidden --> linearThen (Epilogue.Add x) block.mlp.c_proj) x
 
@@ -110,6 +159,8 @@ module Transformer =
                 }
 
         let block (block: Block) =
+            let sharpness = sharpness block.mlp.Activation
+
             { block with
                 attn =
                     { block.attn with
@@ -117,7 +168,7 @@ module Transformer =
                         out_proj = pack 1.0 1.0 block.attn.out_proj
                     }
                 mlp =
-                    {
+                    { block.mlp with
                         c_fc = pack sharpness sharpness block.mlp.c_fc
                         c_proj = pack (1.0 / sharpness) 1.0 block.mlp.c_proj
                     }
@@ -134,7 +185,28 @@ module Transformer =
         |> List.fold (-->) (fun x -> x.alias ())
         |> fun apply -> apply x
 
-    /// The shapes of so many layers.
+    /// The blocks with this activation between their layers.
+    let activatedBy (activation: Activation) (transformer: Transformer) : Transformer =
+        {
+            resblocks =
+                transformer.resblocks
+                |> List.map (fun block ->
+                    { block with
+                        mlp =
+                            { block.mlp with
+                                Activation = activation
+                            }
+                    })
+        }
+
+    /// The activation between the layers of all blocks.
+    let activation (transformer: Transformer) : Activation =
+        transformer.resblocks
+        |> List.tryHead
+        |> Option.map _.mlp.Activation
+        |> Option.defaultValue Activation.QuickGelu
+
+    /// The shapes of so many layers, with OpenAI's activation.
     let template (width: int64) (hidden: int64) (layers: int) : Transformer =
         {
             resblocks =
@@ -145,6 +217,7 @@ module Transformer =
                         ln_2 = Template.layerNorm width
                         mlp =
                             {
+                                Activation = Activation.QuickGelu
                                 c_fc = Template.linear width hidden
                                 c_proj = Template.linear hidden width
                             }

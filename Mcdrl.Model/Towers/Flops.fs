@@ -175,7 +175,8 @@ module Flops =
             | Marginalisation.Attention -> asking rows conditions
             | Marginalisation.Exact
             | Marginalisation.FeatureMean
-            | Marginalisation.Nwgm -> asking (conditions * rows) 1L
+            | Marginalisation.Nwgm
+            | Marginalisation.Custom -> asking (conditions * rows) 1L
             | Marginalisation.Sampled -> asking rows 1L
             | Marginalisation.Rendered
             | Marginalisation.Never -> 0L
@@ -223,7 +224,8 @@ module Flops =
         let copies =
             match mode with
             | Marginalisation.Exact
-            | Marginalisation.Nwgm -> conditions
+            | Marginalisation.Nwgm
+            | Marginalisation.Custom -> conditions
             | Marginalisation.FeatureMean
             | Marginalisation.Attention
             | Marginalisation.Sampled

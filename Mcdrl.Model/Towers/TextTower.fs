@@ -67,3 +67,12 @@ module TextTower =
     /// Text features of tokens, see `forwardEmbedded`. I64 [B, n], places of the end tokens I64 [B] → [B, d]
     let forward (tower: TextTower) (ends: Tensor) (tokens: Tensor) =
         scoped (fun () -> embed tower tokens |> forwardEmbedded tower ends)
+
+    /// The fact that states the activation of a CLIP's text tower; OpenAI's where it is absent.
+    let activationKey = "text_activation"
+
+    /// What loading needs besides the tensors, as text: empty for OpenAI's CLIPs and for sentence encoders.
+    let facts (tower: TextTower) : Map<string, string> =
+        match tower with
+        | TextTower.Clip text -> Transformer.activation text.transformer |> Activation.toFacts activationKey
+        | TextTower.Bert _ -> Map.empty

@@ -98,10 +98,13 @@ module Tower =
             SkipChannels = skipChannels tower
         }
 
-    /// What `assemble` needs besides the tensors, as text: empty for CLIP.
+    /// The fact that states the activation of a CLIP's transformer blocks; OpenAI's where it is absent.
+    let activationKey = "activation"
+
+    /// What `assemble` needs besides the tensors, as text: empty for OpenAI's CLIPs.
     let facts (tower: Tower) : Map<string, string> =
         match tower with
-        | Tower.ViT _
+        | Tower.ViT tower -> Transformer.activation tower.transformer |> Activation.toFacts activationKey
         | Tower.ClipResNet _ -> Map.empty
         | Tower.PlainResNet tower -> PlainResNet.metadata (PlainResNet.depth tower) tower.Facts
 
@@ -227,7 +230,7 @@ module Tower =
         List.ofSeq found
 
     /// Builds the tower that the names and shapes describe. All missing, unexpected and mismatching names are reported
-    /// at once. `facts` is the file's string map, of which only a plain ResNet needs anything.
+    /// at once. `facts` is the file's string map, see `facts`.
     let assemble
         (origin: string)
         (facts: Map<string, string>)
@@ -239,9 +242,15 @@ module Tower =
             Shapes.has "class_embedding" shapes
             || Shapes.count "transformer.resblocks" shapes > 0
         then
-            VisionTransformer.shape shapes
-            |> Result.bind (fun shape -> Tree.fill origin (VisionTransformer.template shape) tensors)
-            |> Result.map Tower.ViT
+            Activation.ofFacts activationKey origin facts
+            |> Result.bind (fun activation ->
+                VisionTransformer.shape shapes
+                |> Result.bind (fun shape -> Tree.fill origin (VisionTransformer.template shape) tensors)
+                |> Result.map (fun tower ->
+                    Tower.ViT
+                        { tower with
+                            transformer = Transformer.activatedBy activation tower.transformer
+                        }))
         elif Shapes.count "attnpool" shapes > 0 then
             ModifiedResNet.shape shapes
             |> Result.bind (fun shape -> Tree.fill origin (ModifiedResNet.template shape) tensors)

@@ -224,7 +224,6 @@ module Bundle =
                     Settings.validate manifest.Settings
                     |> Result.mapError (asModelFaults (fun key -> $"{path}: settings.{key}"))
 
-
                 do!
                     Manifest.faults [ weightsName; textName; cardName ] manifest
                     |> List.map (fun (key, what) ->
@@ -427,6 +426,7 @@ module Bundle =
             let! rival =
                 RivalTensors.load
                     weightsPath
+                    manifest.TowerFacts
                     manifest.Settings.Method
                     tower
                     texts

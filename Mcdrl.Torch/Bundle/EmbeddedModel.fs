@@ -11,16 +11,19 @@ module EmbeddedModel =
     let notice =
         "No model was named: using the embedded one, for polyps in colonoscopy stills. Research software, not for clinical use."
 
-    /// Next to the program, or next to this assembly where another program hosts it.
+    /// Next to the program, or next to this assembly where another program hosts it; in F# Interactive, in the unpacked package.
     let private places =
+        let own =
+            Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location)
+            |> Option.ofObj
+            |> Option.filter ((<>) "")
+
         [
             AppContext.BaseDirectory
-            yield!
-                Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location)
-                |> Option.ofObj
-                |> Option.toList
+            for folder in Option.toList own do
+                folder
+                Path.GetFullPath(Path.Combine(folder, "..", ".."))
         ]
-        |> List.filter ((<>) "")
         |> List.map (fun folder -> Path.Combine(folder, "models", "polyp"))
 
     /// The bundle's folder.

@@ -163,7 +163,10 @@ module Manifest =
     /// model that never intervened. Any training that intervenes reaches all of them (law I-34), and `Rendered` asks none.
     let requireTrained (manifest: Manifest) (asked: Marginalisation option) : Result<unit, McdrlError> =
         match asked with
-        | Some mode when not manifest.Active && List.contains mode Marginalisation.inFeatures ->
+        | Some mode when
+            not manifest.Active
+            && List.contains mode (Marginalisation.Custom :: Marginalisation.inFeatures)
+            ->
             Error(
                 McdrlError.usage
                     "the model was trained without an intervention, so the weights that this mode asks were never trained"

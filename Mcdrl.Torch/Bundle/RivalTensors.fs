@@ -14,7 +14,7 @@ module RivalTensors =
         Error(McdrlError.model what origin "Copy the model again, whole")
 
     /// The shapes of the text tower that reads the prompts, below `frame.text`.
-    let private textTemplate (origin: string) (tensors: Map<string, Tensor>) =
+    let private textTemplate (origin: string) facts (tensors: Map<string, Tensor>) =
         let shapes = Shapes.ofTensors origin tensors |> Shapes.below "frame.text"
 
         if BertText.isShapeOf shapes then
@@ -38,8 +38,12 @@ module RivalTensors =
                 return TextTower.Bert(BertText.template shape), shape.Vocabulary
             }
         else
-            ClipText.shape shapes
-            |> Result.map (fun shape -> TextTower.Clip(ClipText.template shape), shape.Vocabulary)
+            result {
+                let! activation = Activation.ofFacts TextTower.activationKey origin facts
+                let! shape = ClipText.shape shapes
+                let text = ClipText.template shape |> ClipText.activatedBy activation
+                return TextTower.Clip text, shape.Vocabulary
+            }
 
     /// The tokens [start][class words][end] of each class, which the text tower must be able to take.
     let private tokensOf
@@ -62,9 +66,11 @@ module RivalTensors =
             Ok tokens
         | _ -> refuse origin "prompts.frame.tokens is missing, or is no list of tokens of the model's classes"
 
-    /// The rival of a bundle, from its tensors by their names below `prompts.`; none where the bundle's texts say all.
+    /// The rival of a bundle, from its tensors by their names below `prompts.`; none where the bundle's texts say all. `facts` are
+    /// those of the bundle's towers.
     let load
         (origin: string)
+        (facts: Map<string, string>)
         (settings: MethodSettings)
         (tower: Tower)
         (texts: Texts)
@@ -85,7 +91,7 @@ module RivalTensors =
                 refuse origin "it holds prompts that its settings don't have"
         | None, Some prompting ->
             result {
-                let! text, vocabulary = textTemplate origin tensors
+                let! text, vocabulary = textTemplate origin facts tensors
                 let! tokens = tokensOf origin text vocabulary classes tensors
 
                 let frame =

@@ -10,7 +10,8 @@ open FsToolkit.ErrorHandling
 type internal SafetensorsEntry =
     {
         Name: string
-        Dtype: torch.ScalarType
+        /// The format's name of its element type.
+        Type: string
         Shape: int64 list
         Begin: int64
         Length: int64
@@ -54,6 +55,7 @@ module internal SafetensorsHeader =
     /// How many faulty tensors one error names.
     let private mostFaults = 20
 
+    /// Element types of the format that torch can hold here, with their bytes.
     let private dtypes =
         [
             "F64", torch.ScalarType.Float64, 8L
@@ -68,6 +70,9 @@ module internal SafetensorsHeader =
             "BOOL", torch.ScalarType.Bool, 1L
         ]
 
+    /// Those of bookkeeping, which can be left out but not read.
+    let private unread = [ "U16", 2L; "U32", 4L; "U64", 8L ]
+
     /// The format's name of an element type; `None` where it has none that we read.
     let dtypeName dtype =
         dtypes
@@ -78,6 +83,18 @@ module internal SafetensorsHeader =
         dtypes
         |> List.tryPick (fun (_, scalar, size) -> if scalar = dtype then Some size else None)
         |> Option.defaultValue 0L
+
+    /// The element type of that name; `None` for one that can't be read.
+    let scalarType (name: string) =
+        dtypes
+        |> List.tryPick (fun (known, scalar, _) -> if known = name then Some scalar else None)
+
+    /// The error of a tensor whose element type can't be read.
+    let unsupported (where: string) (name: string) =
+        McdrlError.model
+            $"element type {name} is not supported"
+            where
+            "Convert the tensor to F32, F16, BF16 or I64"
 
     let private fault where what =
         McdrlError.model what where "The file is damaged or not safetensors: fetch or write it again"
@@ -157,18 +174,11 @@ module internal SafetensorsHeader =
                 |> Option.bind (fun value -> Option.ofObj (value.GetString()))
                 |> wanted (fun () -> "dtype is missing or not text")
 
-            let! dtype, size =
-                dtypes
-                |> List.tryPick (fun (name, dtype, size) ->
-                    if name = dtypeText then Some(dtype, size) else None)
+            let! size =
+                [ for name, _, size in dtypes -> name, size ] @ unread
+                |> List.tryPick (fun (name, size) -> if name = dtypeText then Some size else None)
                 |> Option.map Ok
-                |> Option.defaultWith (fun () ->
-                    Error(
-                        McdrlError.model
-                            $"element type {dtypeText} is not supported"
-                            (where ())
-                            "Convert the tensor to F32, F16, BF16 or I64"
-                    ))
+                |> Option.defaultWith (fun () -> Error(unsupported (where ()) dtypeText))
 
             let! shape =
                 property "shape" value
@@ -200,7 +210,7 @@ module internal SafetensorsHeader =
             return
                 {
                     Name = name
-                    Dtype = dtype
+                    Type = dtypeText
                     Shape = shape
                     Begin = first
                     Length = bytes
@@ -344,7 +354,7 @@ module internal SafetensorsHeader =
 
             for entry in header.Entries do
                 json.WriteStartObject entry.Name
-                json.WriteString("dtype", dtypeName entry.Dtype |> Option.defaultValue "")
+                json.WriteString("dtype", entry.Type)
                 json.WriteStartArray "shape"
                 entry.Shape |> List.iter json.WriteNumberValue
                 json.WriteEndArray()

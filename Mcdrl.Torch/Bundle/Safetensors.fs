@@ -28,11 +28,34 @@ module Safetensors =
     let private opened (path: string) (work: Stream -> Result<'a, McdrlError>) =
         if Directory.Exists path then
             Error(McdrlError.model "it is a folder" path "Name the .safetensors file inside it")
-        elif not (Path.Exists path) then
-            Error(McdrlError.model "there is no such file" path "Check the path")
         else
             Files.reading path (fun stream -> work stream)
             |> Result.mapError McdrlError.asModel
+
+    /// What stands in the place of weights where a download went wrong, told by its first bytes, and what to do.
+    let private disguises =
+        [
+            "version ",
+            "this is a Git LFS pointer, not the file that it stands for",
+            "Fetch the file itself, in a clone with `git lfs pull`"
+            "<",
+            "this is a page of HTML, as a server answers that wants a login",
+            "Fetch the file again, logged in"
+            "PK",
+            "this is a zip archive, as PyTorch writes pickles, which can run code and are never read",
+            "Use the safetensors file of the same weights"
+        ]
+
+    /// The error of a file whose first eight bytes are no length of a header.
+    let private noHeader path (prefix: byte[]) claimed =
+        disguises
+        |> List.tryPick (fun (beginning, what, fix) ->
+            if prefix.AsSpan().StartsWith(ReadOnlySpan(Text.Encoding.ASCII.GetBytes beginning)) then
+                Some(McdrlError.model what path fix)
+            else
+                None)
+        |> Option.defaultWith (fun () ->
+            damaged path $"the header claims {claimed} bytes, more than {SafetensorsHeader.largest}")
 
     /// The checked header and the position of the first data byte; `stream` is left there.
     let readHeader path (stream: Stream) =
@@ -45,7 +68,7 @@ module Safetensors =
 
             do!
                 Result.requireTrue
-                    (damaged path $"the header claims {claimed} bytes, more than {SafetensorsHeader.largest}")
+                    (noHeader path prefix claimed)
                     (claimed <= uint64 SafetensorsHeader.largest)
 
             let headerLength = int64 claimed
@@ -68,9 +91,9 @@ module Safetensors =
         Double.IsFinite(tensor.sum().to_type(torch.ScalarType.Float64).ToDouble())
         || tensor.isfinite().all().ToBoolean()
 
-    let private readTensor options path (stream: Stream) (entry: SafetensorsEntry) =
+    let private readValue options path (stream: Stream) (entry: SafetensorsEntry) (dtype: torch.ScalarType) =
         use scope = torch.NewDisposeScope()
-        let stored = torch.empty (List.toArray entry.Shape, dtype = entry.Dtype)
+        let stored = torch.empty (List.toArray entry.Shape, dtype = dtype)
 
         if entry.Length > int64 Int32.MaxValue then
             stored.ReadBytesFromStream(stream, bufferSize)
@@ -78,7 +101,7 @@ module Safetensors =
             stream.ReadExactly stored.bytes
 
         let value =
-            match entry.Dtype with
+            match dtype with
             | torch.ScalarType.Float16
             | torch.ScalarType.BFloat16 when options.Widen -> stored.``to`` torch.ScalarType.Float32
             | _ -> stored
@@ -93,6 +116,20 @@ module Safetensors =
         else
             Ok(scope.MoveToOuter value)
 
+    let private readTensor options path stream (entry: SafetensorsEntry) =
+        match SafetensorsHeader.scalarType entry.Type with
+        | Some dtype -> readValue options path stream entry dtype
+        | None -> Error(SafetensorsHeader.unsupported $"{path}, tensor \"{entry.Name}\"" entry.Type)
+
+    let private skip (stream: Stream) (length: int64) =
+        let buffer = Array.zeroCreate<byte>(int (min length (int64 bufferSize)))
+        let mutable left = length
+
+        while left > 0L do
+            let part = int (min left (int64 buffer.Length))
+            stream.ReadExactly(buffer, 0, part)
+            left <- left - int64 part
+
     /// Runs work on torch; an exception of the native library becomes an error about `path`.
     let private guarded path (work: unit -> Result<'a, McdrlError>) =
         try
@@ -103,7 +140,7 @@ module Safetensors =
         | :? OutOfMemoryException as problem ->
             Error(McdrlError.resource problem.Message path "Free memory, or use a smaller file")
 
-    let private readContent options path (stream: Stream) : Result<SafetensorsContent, McdrlError> =
+    let private readContent isIgnored options path (stream: Stream) : Result<SafetensorsContent, McdrlError> =
         guarded path (fun () ->
             result {
                 let! header = readHeader path stream
@@ -112,8 +149,13 @@ module Safetensors =
                 let! tensors =
                     header.Entries
                     |> List.traverseResultM (fun entry ->
-                        readTensor options path stream entry
-                        |> Result.map (fun tensor -> entry.Name, tensor))
+                        if isIgnored entry.Name entry.Type then
+                            skip stream entry.Length
+                            Ok None
+                        else
+                            readTensor options path stream entry
+                            |> Result.map (fun tensor -> Some(entry.Name, tensor)))
+                    |> Result.map (List.choose id)
 
                 for _, tensor in tensors do
                     scope.MoveToOuter tensor |> ignore
@@ -125,8 +167,17 @@ module Safetensors =
                     }
             })
 
+    let private everything (_: string) (_: string) = false
+
+    let readWithout
+        isIgnored
+        (options: SafetensorsOptions)
+        (path: string)
+        : Result<SafetensorsContent, McdrlError> =
+        opened path (readContent isIgnored options path)
+
     let readWith (options: SafetensorsOptions) (path: string) : Result<SafetensorsContent, McdrlError> =
-        opened path (readContent options path)
+        readWithout everything options path
 
     let readDigested
         (options: SafetensorsOptions)
@@ -135,7 +186,7 @@ module Safetensors =
         opened path (fun stream ->
             use digested = new DigestStream(stream)
 
-            readContent options path digested
+            readContent everything options path digested
             |> Result.map (fun content -> content, digested.Sha256))
 
     let read (path: string) : Result<SafetensorsContent, McdrlError> =
@@ -189,7 +240,7 @@ module Safetensors =
 
                 {
                     Name = name
-                    Dtype = tensor.dtype
+                    Type = SafetensorsHeader.dtypeName tensor.dtype |> Option.defaultValue ""
                     Shape = List.ofArray tensor.shape
                     Begin = start
                     Length = length

@@ -34,6 +34,14 @@ module Safetensors =
     /// Reads a file as the options say.
     val readWith: options: SafetensorsOptions -> path: string -> Result<SafetensorsContent, McdrlError>
 
+    /// `readWith` for a file of which some tensors are not read, whatever their element types and values: those for whose name
+    /// and element type, as the format calls it, `isIgnored` holds.
+    val readWithout:
+        isIgnored: (string -> string -> bool) ->
+        options: SafetensorsOptions ->
+        path: string ->
+            Result<SafetensorsContent, McdrlError>
+
     /// `readWith`, and the sha256 of the file in lower-case hexadecimal, of the very bytes that the tensors were read from:
     /// the file is read once, and a file that is replaced meanwhile can't pass for another.
     val internal readDigested:

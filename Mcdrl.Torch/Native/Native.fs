@@ -101,12 +101,31 @@ module Native =
 
         known @ besides torchSharp |> List.map Path.TrimEndingDirectorySeparator
 
-    /// Where the native files may lie: next to the assemblies, in their `runtimes`, where .NET looks.
+    /// The folders of unpacked packages around an assembly that lies in one, as in F# Interactive after `#r "nuget: …"`: its own, and
+    /// that of libtorch in the same store. `<store>/<id>/<version>/lib/<framework>`
+    let private packagesAround (folder: string) =
+        let rec above count (folder: string) =
+            match count, Path.GetDirectoryName folder |> Option.ofObj with
+            | 0, _ -> Some folder
+            | count, Some parent -> above (count - 1) parent
+            | _, None -> None
+
+        let isLibrary =
+            above 1 folder |> Option.exists (fun lib -> Path.GetFileName lib = "lib")
+
+        match above 2 folder, above 4 folder with
+        | Some package, Some store when isLibrary ->
+            [ package; Path.Combine(store, "libtorch-cpu-linux-x64", wantedLibtorch) ]
+        | _ -> []
+
+    /// Where the native files may lie: next to the assemblies, in their `runtimes`, in those of their packages, where .NET looks.
     let private searched =
+        let assemblies = besides (Assembly.GetExecutingAssembly()) @ besides torchSharp
+
         let near =
-            besides (Assembly.GetExecutingAssembly())
-            @ besides torchSharp
+            assemblies
             @ [ AppContext.BaseDirectory ]
+            @ List.collect packagesAround assemblies
             |> List.collect (fun folder ->
                 [ folder; Path.Combine(folder, "runtimes", "linux-x64", "native") ])
 

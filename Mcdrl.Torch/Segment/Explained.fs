@@ -11,6 +11,44 @@ module internal Explained =
         |> Seq.zip conditions
         |> List.ofSeq
 
+    /// What the conditions make together, by `combine` or else exactly, and what comparing them tells: I(Y; Z | F) [B, S, S] and
+    /// influence [B, M]; of each image, mirrored back, and the mean of those. log π [M]; `each` are an image's logits under each
+    /// condition, [M, B, K + 1, S, S].
+    let comparison (prior: Tensor) (combine: (Tensor -> Tensor -> Tensor) option) seen each =
+        let wanted (logits: Tensor) (made: Tensor) =
+            if made.shape <> logits.shape[1..] then
+                invalidArg
+                    "combine"
+                    $"it made {shapeText made.shape} of logits {shapeText logits.shape}; probabilities {shapeText logits.shape[1..]} are wanted"
+
+            made.``to`` logits.dtype
+
+        let found =
+            seen
+            |> List.map (fun (mirror, observation) ->
+                mirror,
+                scopedWith
+                    (fun (answer, information, influence) -> [ answer; information; influence ])
+                    (fun () ->
+                        let logits: Tensor = each observation
+                        let struct (mixed, information, influence) = Disagreement.compare prior logits
+
+                        let answer =
+                            match combine with
+                            | Some combine -> combine prior logits |> wanted logits
+                            | None -> mixed
+
+                        answer, information, influence))
+
+        let mean part =
+            found |> List.map (fun (mirror, answer) -> part mirror answer) |> Mirrored.mean
+
+        mean (fun mirror (answer, _, _) -> mirror, answer),
+        Some(
+            mean (fun mirror (_, information, _) -> mirror, information),
+            mean (fun _ (_, _, influence) -> id, influence)
+        )
+
     /// What an answer [1, K + 1, S, S] says about a picture, with I(Y; Z | F) [1, S, S] and the influences [1, M] where the mode compares
     /// conditions.
     let segmentation (manifest: Manifest) mode marking (picture: Picture) (probabilities: Tensor) comparison =

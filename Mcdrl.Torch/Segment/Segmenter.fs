@@ -173,10 +173,11 @@ module Segmenter =
         (Preprocessing.frame segmenter.Model.Manifest.Preprocessing.InputSize picture).unsqueeze 0L
 
     /// How the model intervenes where it is asked for `mode`: not at all if its gate never opened, but on pixels, which needs
-    /// no A.
+    /// no A; a function that isn't there stands for nothing else.
     let private gated (segmenter: Segmenter) mode =
         match mode with
-        | Marginalisation.Rendered -> mode
+        | Marginalisation.Rendered
+        | Marginalisation.Custom -> mode
         | _ -> Gate.through segmenter.Model.Manifest.Active mode
 
     let intervenedMap (segmenter: Segmenter) (frames: Tensor) : Tensor =
@@ -216,6 +217,13 @@ module Segmenter =
     let requireMode (segmenter: Segmenter) (mode: Marginalisation option) : Result<unit, McdrlError> =
         match modeOf segmenter mode, mode with
         | Marginalisation.Rendered, _ -> rendering segmenter |> Result.map ignore
+        | Marginalisation.Custom, _ ->
+            Error(
+                McdrlError.usage
+                    "a mode of one's own is a function, which no model holds"
+                    "“mode” custom"
+                    "Give the function to Segmenter.segmentBy or Segmenter.probabilitiesBy"
+            )
         | _ -> Manifest.requireTrained segmenter.Model.Manifest mode
 
     /// Σ_m π_m P(Y | F(T_m(x))), whose frames are made on the CPU.
@@ -227,47 +235,21 @@ module Segmenter =
             |> Rendered.answer conditions (fun frames ->
                 meanOver (observeImages segmenter frames) (probabilitiesOf segmenter Marginalisation.Never))
 
-    /// The answer, and what comparing the conditions tells: I(Y; Z | F) [B, S, S] and influence [B, M]. `each` are the logits
-    /// under each condition.
-    let private compared (segmenter: Segmenter) mode (each: Tensor) =
-        let prior = segmenter.Model.Texts.log_prior
-        let struct (mixed, information, influence) = Disagreement.compare prior each
-
-        match mode with
-        | Marginalisation.Nwgm -> Backdoor.nwgm prior each, information, influence
-        | _ -> mixed, information, influence
-
-    /// `compared` of each image, mirrored back: the mean of the answers, of I and of the influences.
-    let private comparedOver (segmenter: Segmenter) mode seen (each: Observation -> Tensor) =
-        let found =
-            seen
-            |> List.map (fun (mirror, observation) ->
-                mirror,
-                scopedWith
-                    (fun (mixed, information, influence) -> [ mixed; information; influence ])
-                    (fun () -> each observation |> compared segmenter mode))
-
-        let mean part =
-            found |> List.map (fun (mirror, answer) -> part mirror answer) |> Mirrored.mean
-
-        mean (fun mirror (mixed, _, _) -> mirror, mixed),
-        Some(
-            mean (fun mirror (_, information, _) -> mirror, information),
-            mean (fun _ (_, _, influence) -> id, influence)
-        )
-
     /// The answer about frames, and the comparison where the mode looks at the conditions of the dictionary one by one in
     /// features. `observe` gives what the tower sees in the frames and their mirror images, `each` the logits of one of these
     /// under each condition.
     let private answer (segmenter: Segmenter) mode frames observe each : Tensor * (Tensor * Tensor) option =
+        let prior = segmenter.Model.Texts.log_prior
+
         match gated segmenter mode with
-        | Marginalisation.Exact
-        | Marginalisation.Nwgm -> comparedOver segmenter mode (observe ()) each
+        | Marginalisation.Exact -> Explained.comparison prior None (observe ()) each
+        | Marginalisation.Nwgm -> Explained.comparison prior (Some Backdoor.nwgm) (observe ()) each
         | Marginalisation.Rendered -> rendered segmenter frames, None
         | Marginalisation.FeatureMean
         | Marginalisation.Attention
         | Marginalisation.Sampled
-        | Marginalisation.Never -> meanOver (observe ()) (probabilitiesOf segmenter mode), None
+        | Marginalisation.Never
+        | Marginalisation.Custom -> meanOver (observe ()) (probabilitiesOf segmenter mode), None
 
     let probabilitiesOfFrames (segmenter: Segmenter) mode (frames: Tensor) : Tensor =
         use _inference = torch.inference_mode ()
@@ -429,6 +411,31 @@ module Segmenter =
             answer segmenter mode frames observe (underEach segmenter)
 
         Explained.segmentation segmenter.Manifest mode marking picture probabilities comparison
+
+    /// What `combine` makes of the frames under each condition, and I(Y; Z | F) with the influences beside it.
+    let private combined combine (segmenter: Segmenter) frames =
+        match Manifest.requireTrained segmenter.Model.Manifest (Some Marginalisation.Custom) with
+        | Error fault -> invalidArg "segmenter" (McdrlError.describe fault)
+        | Ok() ->
+            Explained.comparison
+                segmenter.Model.Texts.log_prior
+                (Some combine)
+                (observeImages segmenter frames)
+                (underEach segmenter)
+
+    let probabilitiesBy combine (segmenter: Segmenter) (picture: Picture) : Tensor =
+        use _inference = torch.inference_mode ()
+
+        scoped (fun () ->
+            let probabilities, _ = combined combine segmenter (frameOf segmenter picture)
+            probabilities.squeeze(0L).cpu())
+
+    let segmentBy combine (segmenter: Segmenter) (picture: Picture) : SegmentationResult =
+        use _inference = torch.inference_mode ()
+        use _scope = torch.NewDisposeScope()
+
+        combined combine segmenter (frameOf segmenter picture)
+        ||> Explained.segmentation segmenter.Manifest Marginalisation.Custom Marking.standard picture
 
     let segment segmenter mode picture =
         segmentWith Marking.standard segmenter mode picture

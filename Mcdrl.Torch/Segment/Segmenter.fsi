@@ -42,6 +42,19 @@ module Segmenter =
     val segment:
         segmenter: Segmenter -> mode: Marginalisation option -> picture: Picture -> SegmentationResult
 
+    /// Segments a picture by a way of one's own to make one answer of those under single conditions: `combine` log π [M] and logits
+    /// [M, 1, K + 1, S, S] → probabilities [1, K + 1, S, S], as `Backdoor.exact` and `Backdoor.nwgm` are. The result's mode is `Custom`.
+    /// `ArgumentException` for a model that doesn't intervene, and for an answer of another shape.
+    val segmentBy:
+        combine: (Tensor -> Tensor -> Tensor) ->
+        segmenter: Segmenter ->
+        picture: Picture ->
+            SegmentationResult
+
+    /// `probabilities` by a way of one's own, as in `segmentBy`.
+    val probabilitiesBy:
+        combine: (Tensor -> Tensor -> Tensor) -> segmenter: Segmenter -> picture: Picture -> Tensor
+
     /// Segments a picture, as `segment` does, marking as told.
     val segmentWith:
         marking: Marking ->

@@ -128,7 +128,9 @@ module DatasetProposal =
         if
             hasPictures root
             && Directory.EnumerateFiles root
-               |> Seq.exists (fun path -> (nonNull (Path.GetFileNameWithoutExtension path)).EndsWith "_mask")
+               |> Seq.exists (fun path ->
+                   (nonNull (Path.GetFileNameWithoutExtension path))
+                       .EndsWith("_mask", StringComparison.Ordinal))
         then
             [ site (nameOf root) "." "." false ]
         else

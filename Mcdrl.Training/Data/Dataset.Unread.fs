@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System
 open System.IO
 
 /// What lies in a dataset's folders of frames and masks and is not looked at.
@@ -21,11 +22,14 @@ module DatasetUnread =
                     |> List.choose (fun (folder, nested) ->
                         FileIdentity.realPath (Path.Combine(root, folder))
                         |> Option.map (fun folder -> folder, nested))
-                    |> List.filter (fun (folder, _) -> (folder + "/").StartsWith(root + "/"))
+                    |> List.filter (fun (folder, _) ->
+                        (folder + "/").StartsWith(root + "/", StringComparison.Ordinal))
                     |> List.distinct
 
                 let isUsed (folder: string) =
-                    named |> List.exists (fun (used, _) -> (used + "/").StartsWith(folder + "/"))
+                    named
+                    |> List.exists (fun (used, _) ->
+                        (used + "/").StartsWith(folder + "/", StringComparison.Ordinal))
 
                 let below folder =
                     Files.attempt folder (fun () ->

@@ -22,9 +22,14 @@ module internal OnnxTransformer =
 
     /// x + mlp(ln_2 x)
     let private feedForward graph (block: Block) x =
+        let activation =
+            match block.mlp.Activation with
+            | Activation.QuickGelu -> OnnxLayers.quickGelu
+            | Activation.Gelu -> OnnxLayers.gelu
+
         OnnxLayers.layerNorm graph block.ln_2 x
         |> OnnxLayers.linear graph block.mlp.c_fc
-        |> OnnxLayers.quickGelu graph
+        |> activation graph
         |> OnnxLayers.linear graph block.mlp.c_proj
         |> OnnxOp.add graph x
 

@@ -132,10 +132,17 @@ module OnnxExport =
                     "“mode” rendered"
                     $"Export one of {Marginalisation.names Marginalisation.inFeatures}, or segment with the model's folder, which libtorch computes"
             )
+        | None when mode = Marginalisation.Custom ->
+            Error(
+                McdrlError.usage
+                    "a mode of one's own is a function of this process, which no file can hold"
+                    "“mode” custom"
+                    $"Export one of {Marginalisation.names Marginalisation.inFeatures}"
+            )
         | None -> assemble compared model mode |> OnnxModel.write path
 
     /// Writes the model as an ONNX file whose graph answers in `mode`; gives its size in bytes. Weights of any device. A
-    /// model with a rival is refused, and so is `Rendered`.
+    /// model with a rival is refused, and so are `Rendered` and `Custom`.
     let write (path: string) (model: Model) mode : Result<int64, McdrlError> =
         writeCompared true path model mode
 

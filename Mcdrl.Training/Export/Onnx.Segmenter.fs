@@ -168,6 +168,7 @@ module internal OnnxSegmenter =
                 Probabilities = mixed
                 Comparison = Some(information, influence)
             }
+        | Marginalisation.Custom -> invalidArg "mode" "custom is a function, which no graph can hold"
         | Marginalisation.Nwgm ->
             let each = underEach () |> logitsUnderEach graph model observation
             let _, information, influence = OnnxBackdoor.compare graph texts.log_prior each

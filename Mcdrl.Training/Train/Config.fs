@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System
 open System.IO
 open System.Reflection
 open System.Text.Json
@@ -40,7 +41,11 @@ module Config =
             |> Result.map (fun text ->
                 // Lines that begin with // are comments; others keep their numbers.
                 text.Split '\n'
-                |> Array.map (fun line -> if line.TrimStart().StartsWith "//" then "" else line)
+                |> Array.map (fun line ->
+                    if line.TrimStart().StartsWith("//", StringComparison.Ordinal) then
+                        ""
+                    else
+                        line)
                 |> String.concat "\n")
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.

@@ -27,6 +27,7 @@ module internal TrainedModel =
         sites
         (loop: TrainingLoop)
         tower
+        rival
         (epoch, dice)
         : Manifest =
         let settings = identity.Settings
@@ -35,7 +36,7 @@ module internal TrainedModel =
             Format = Manifest.format
             Classes = dataset.Classes
             Tower = Tower.name tower
-            TowerFacts = Tower.facts tower
+            TowerFacts = Map.foldBack Map.add (Rival.facts rival) (Tower.facts tower)
             Active = Schedule.mode settings (epoch - 1) <> Marginalisation.Never
             Precision = loop.Request.Precision
             Preprocessing = Preprocessing.ofTower settings.Method.InputSize tower
@@ -99,7 +100,7 @@ module internal TrainedModel =
                     loop.Request.Store
                     (Bundle.ofRun folder)
                     {
-                        Manifest = manifestOf identity start dataset sites loop tower best
+                        Manifest = manifestOf identity start dataset sites loop tower rival best
                         Tower = tower
                         Network = network
                         Texts = texts

@@ -47,6 +47,32 @@ type TrainRequest =
         KeepCheckpoint: bool
     }
 
+/// Requests of a few words.
+[<RequireQualifiedAccess>]
+module TrainRequest =
+    /// What `mcdrl train` does where it is told no more than the dataset, the tower's weights and the run's folder: all sites, the
+    /// weights' own texts, seed 1, on the processor. Change what you want otherwise: `{ TrainRequest.create … with Seed = 2UL }`.
+    let create (settings: Settings) (data: string) (weights: string) (out: string) : TrainRequest =
+        {
+            Data = data
+            LeaveOut = None
+            Tower = None
+            Weights = weights
+            From = None
+            Text = None
+            TextWeights = None
+            Settings = settings
+            Out = Path.GetFullPath out
+            Prepared = None
+            Resume = false
+            Seed = 1UL
+            Device = "cpu"
+            Precision = Precision.Fp32
+            Store = WeightStorage.F32
+            CheckpointMinutes = 5.0
+            KeepCheckpoint = false
+        }
+
 /// What identifies a run: a run is resumed only when all of it is the same, but that `optimiser.epochs` may have grown.
 type RunIdentity =
     {

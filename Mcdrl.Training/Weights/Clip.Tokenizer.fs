@@ -128,18 +128,9 @@ module ClipTokenizer =
                 else
                     file
 
-            use held = new MemoryStream()
-            let buffer = Array.zeroCreate<byte> 65536
-            let mutable read = content.Read buffer
-
-            while read > 0 && held.Length <= int64 largestText do
-                held.Write(buffer, 0, read)
-                read <- content.Read buffer
-
-            if held.Length > int64 largestText then
-                Error(damaged path $"it unpacks to more than {largestText} bytes")
-            else
-                Files.text path (held.ToArray())
+            match Files.toEnd (int64 largestText) content with
+            | Some bytes -> Files.text path bytes
+            | None -> Error(damaged path $"it unpacks to more than {largestText} bytes")
         with
         | :? InvalidDataException as problem -> Error(damaged path (problem.Message.TrimEnd '.'))
         | :? IOException as problem -> Error(damaged path (problem.Message.TrimEnd '.'))

@@ -24,6 +24,9 @@ module Weights =
     /// File names that publishers use, best first; they decide when a folder has several safetensors files.
     let private usualNames = [ "open_clip_model.safetensors"; "model.safetensors" ]
 
+    /// What lists the parts of weights that are in several files.
+    let private index = "model.safetensors.index.json"
+
     let private pickles = [ ".pt"; ".pth"; ".bin"; ".pkl"; ".ckpt" ]
 
     /// The safetensors file that `path` names or holds.
@@ -63,6 +66,13 @@ module Weights =
                                 path
                                 "Name the weights file or its folder"
                         )
+                | None, several when File.Exists(Path.Combine(path, index)) ->
+                    Error(
+                        McdrlError.model
+                            $"the weights are in {several.Length} shards, which are not read"
+                            path
+                            "Save them as one file: load them where they came from, and save the whole state as one safetensors file"
+                    )
                 | None, several ->
                     let listed =
                         several
@@ -84,23 +94,30 @@ module Weights =
                 McdrlError.model "there is no such file or folder" path "Name the weights file or its folder"
             )
 
-    let private textTower path (tensors: Map<string, Tensor>) : Result<ClipText option, McdrlError> =
+    let private textTower
+        path
+        activation
+        (tensors: Map<string, Tensor>)
+        : Result<ClipText option, McdrlError> =
         if tensors.Keys |> Seq.forall (fun name -> name = "logit_scale") then
             Ok None
         else
             ClipText.shape (Shapes.ofTensors path tensors)
             |> Result.bind (fun shape -> Tree.fill path (ClipText.template shape) tensors)
-            |> Result.map Some
+            |> Result.map (ClipText.activatedBy activation >> Some)
 
-    let private assemble path (metadata: Map<string, string>) (tensors: Map<string, Tensor>) =
+    let private assemble path activation (metadata: Map<string, string>) (tensors: Map<string, Tensor>) =
         let visualPrefix = "visual."
+
+        let facts =
+            Map.foldBack Map.add (Activation.toFacts Tower.activationKey activation) metadata
 
         let visual, rest =
             tensors
             |> Map.partition (fun name _ -> name.StartsWith(visualPrefix, StringComparison.Ordinal))
 
         if visual.IsEmpty then
-            Tower.assemble path metadata tensors |> Result.map (fun tower -> tower, None)
+            Tower.assemble path facts tensors |> Result.map (fun tower -> tower, None)
         else
             let below =
                 visual
@@ -109,25 +126,37 @@ module Weights =
                 |> Map.ofSeq
 
             match
-                Tower.assemble $"{path}, names below {visualPrefix}" metadata below, textTower path rest
+                Tower.assemble $"{path}, names below {visualPrefix}" facts below,
+                textTower path activation rest
             with
             | Ok tower, Ok text -> Ok(tower, text)
             | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
             | Error error, Ok _
             | Ok _, Error error -> Error error
 
-    /// Loads a file or folder whole or not at all. F16 and BF16 are widened to F32; a NaN or an infinity is refused.
+    /// What need not be read to compute features: bookkeeping, and numbers of element types that no weight has.
+    let private isLeftOut (name: string) elementType =
+        ClipLayout.isBookkeeping name
+        || List.contains elementType [ "U16"; "U32"; "U64" ]
+
+    /// Loads a file or folder whole or not at all. F16 and BF16 are widened to F32; a NaN or an infinity is refused. The activation of
+    /// a CLIP's blocks is the one that a `config.json` or `open_clip_config.json` beside the file states, QuickGELU where none does.
     /// The tensors belong to the caller's dispose scope.
     let load (path: string) : Result<Weights, McdrlError> =
         result {
             let! file = locate path
             use scope = torch.NewDisposeScope()
 
-            let! content = Safetensors.readWith { Widen = true; RequireFinite = true } file
+            let! stated = ClipConfig.activation file
+
+            let! content =
+                Safetensors.readWithout isLeftOut { Widen = true; RequireFinite = true } file
 
             let! tensors = ClipLayout.toOpenAi file content.Tensors
             do! WeightTensors.requireFloats file tensors
-            let! tower, text = assemble file content.Metadata tensors
+
+            let! tower, text =
+                assemble file (Option.defaultValue Activation.QuickGelu stated) content.Metadata tensors
 
             for tensor in Tree.tensors tower @ Tree.tensors text do
                 scope.MoveToOuter tensor |> ignore

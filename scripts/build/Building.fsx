@@ -65,22 +65,7 @@ let compileAhead () =
 let build () =
     restore ()
 
-    quietly
-        "Build"
-        "dotnet"
-        ([
-            "build"
-            "Mcdrl.sln"
-            "-c"
-            "Release"
-            "-v"
-            "quiet"
-            "-nologo"
-            "-tl:off"
-            "-clp:NoSummary"
-         ]
-         @ alone)
-
+    quietly "Build" "dotnet" (compiling "Mcdrl.sln" "Release")
     compileAhead ()
     writeLauncher ()
     printfn "The command is bin/mcdrl."

@@ -1,5 +1,5 @@
 // Which lines and branches the tests reach. Loaded by build.fsx.
-#load "Processes.fsx" "Building.fsx" "Supply.fsx" "Testing.fsx"
+#load "Processes.fsx" "Building.fsx" "Supply.fsx" "Watching.fsx" "Testing.fsx"
 
 open System
 open System.Collections.Generic
@@ -18,23 +18,7 @@ let private builtOf (project: string) =
     Path.Combine(root, project, "bin", "Debug", "net10.0", "linux-x64")
 
 let private compile (project: string) =
-    quietly
-        $"Build of {project}"
-        "env"
-        ([
-            unfolded
-            "dotnet"
-            "build"
-            project
-            "-c"
-            "Debug"
-            "-v"
-            "quiet"
-            "-nologo"
-            "-tl:off"
-            "-clp:NoSummary"
-         ]
-         @ alone)
+    quietly $"Build of {project}" "env" (unfolded :: "dotnet" :: compiling project "Debug")
 
 /// Coverlet's tasks for MSBuild; no project refers to them.
 let private coverlet () =

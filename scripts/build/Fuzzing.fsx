@@ -30,21 +30,7 @@ let private prepare () =
     remove "out/fuzz/app"
     remove "out/fuzz/seeds"
 
-    quietly
-        "Build"
-        "dotnet"
-        ([
-            "build"
-            "tests/Mcdrl.Fuzz"
-            "-c"
-            "Release"
-            "-v"
-            "quiet"
-            "-nologo"
-            "-tl:off"
-            "-clp:NoSummary"
-         ]
-         @ alone)
+    quietly "Build" "dotnet" (compiling "tests/Mcdrl.Fuzz" "Release")
 
     let built =
         Path.Combine(root, "tests", "Mcdrl.Fuzz", "bin", "Release", "net10.0", "linux-x64")

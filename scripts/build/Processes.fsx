@@ -80,3 +80,9 @@ let alone =
         "-p:UseSharedCompilation=false"
         "-p:PaketDisableGlobalRestore=true"
     ]
+
+/// What compiles a project or the solution, and says nothing but what is wrong.
+let compiling project configuration =
+    [ "build"; project; "-c"; configuration ]
+    @ [ "-v"; "quiet"; "-nologo"; "-tl:off"; "-clp:NoSummary" ]
+    @ alone

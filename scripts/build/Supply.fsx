@@ -17,6 +17,7 @@ let readByHand =
         [
             "BitMiracle.LibTiff.NET", "BSD-3-Clause"
             "CommandLineParser", "MIT"
+            "Fable.Core", "MIT"
             "FsToolkit.ErrorHandling", "MIT"
             "Gee.External.Capstone", "MIT"
             "Microsoft.DotNet.PlatformAbstractions", "MIT"

@@ -12,9 +12,8 @@ open Mcdrl.Tests
 [<DllImport("libc", EntryPoint = "kill")>]
 extern int signal(int processId, int number)
 
-let SIGTERM = 15
-
-let SIGHUP = 1
+/// SIGINT does the same as SIGTERM, but a process in the background may be deaf to it.
+let SIGTERM, SIGHUP = 15, 1
 
 let infoOfProgram program arguments =
     ProcessStartInfo(

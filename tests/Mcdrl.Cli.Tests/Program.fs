@@ -26,6 +26,7 @@ let main argv =
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
+                    WeightsGetVerbTests.tests
                     ExportOnnxVerbTests.tests
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
@@ -43,5 +44,6 @@ let main argv =
                     DescriptorsTests.tests
                     BadInputsTests.tests
                     ReadmeTests.tests
+                    FSharpRecipesTests.tests
                 ])
             argv

@@ -26,7 +26,7 @@ let private blocks language =
     |> List.ofSeq
 
 /// Runs a script of F# Interactive in the repository; exit code, stdout and stderr.
-let private script arguments =
+let script arguments =
     let info =
         ProcessStartInfo(
             "dotnet",

@@ -10,8 +10,7 @@ open Mcdrl
 open Mcdrl.Cli.Tests.Processes
 open Mcdrl.Tests
 
-/// SIGINT does the same, but a process in the background may be deaf to it.
-let private SIGTERM, private SIGKILL = 15, 9
+let private SIGKILL = 9
 
 /// The moments come from a seed, so that a failure can be had again.
 let private moments = Random 15

@@ -6,11 +6,6 @@ open Expecto
 open FsCheck.FSharp
 open Mcdrl
 
-let private config =
-    { FsCheckConfig.defaultConfig with
-        replay = Some(20261127UL, 17UL, None)
-    }
-
 let tests =
     testList
         "FileName"
@@ -46,7 +41,7 @@ let tests =
                     Expect.isTrue (name.StartsWith letter) "its beginning"
                     Expect.notEqual name (FileName.ofText (long + letter)) "another name"
 
-            testPropertyWithConfig config "it can be created and found under its name"
+            Property.check "it can be created and found under its name"
             <| Prop.forAll (Arb.fromGen PrintableTests.strange) (fun text ->
                 Folder.temporary (fun folder ->
                     let name = FileName.ofText text
@@ -54,7 +49,7 @@ let tests =
 
                     Directory.GetFiles folder |> Array.map Path.GetFileName = [| name |]))
 
-            testPropertyWithConfig config "different texts have different names"
+            Property.check "different texts have different names"
             <| Prop.forAll (Arb.fromGen (Gen.two PrintableTests.strange)) (fun (a, b) ->
                 a = b || FileName.ofText a <> FileName.ofText b)
         ]

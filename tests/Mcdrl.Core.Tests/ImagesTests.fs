@@ -102,36 +102,7 @@ let private good =
             }
 
             test "the first frame of an animated GIF is read" {
-                let frame index =
-                    [|
-                        0x2Cuy
-                        0uy
-                        0uy
-                        0uy
-                        0uy
-                        1uy
-                        0uy
-                        1uy
-                        0uy
-                        0uy
-                        2uy
-                        2uy
-                        byte (0x44 + index * 8)
-                        1uy
-                        0uy
-                    |]
-
-                let gif =
-                    Array.concat
-                        [
-                            Text.Encoding.ASCII.GetBytes "GIF89a"
-                            [| 1uy; 0uy; 1uy; 0uy; 0x80uy; 0uy; 0uy; 255uy; 0uy; 0uy; 0uy; 255uy; 0uy |]
-                            frame 0
-                            frame 1
-                            [| 0x3Buy |]
-                        ]
-
-                Expect.equal (pixel (picture gif) 0 0) (255uy, 0uy, 0uy) "red, the first"
+                Expect.equal (pixel (picture Crafted.animatedGif) 0 0) (255uy, 0uy, 0uy) "red, the first"
             }
 
             for tag in 1..8 do

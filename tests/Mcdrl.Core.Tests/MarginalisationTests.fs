@@ -21,7 +21,7 @@ let tests =
 
             testCase "no other name is a mode that answers; the fault is where the name is"
             <| fun () ->
-                for name in [ "sampled"; "never"; "Exact"; "" ] do
+                for name in [ "sampled"; "never"; "custom"; "Exact"; "" ] do
                     match Marginalisation.parse name with
                     | Ok mode -> failtest $"{name} is {mode}"
                     | Error problem ->
@@ -36,6 +36,17 @@ let tests =
                     (Marginalisation.names Marginalisation.training)
                     "attention, feature-mean, sampled, never"
                     "in this order"
+
+            testCase
+                "a function of one's own is in no list: nothing stores it, nothing is exported or trained in it"
+            <| fun () ->
+                for list in
+                    [
+                        Marginalisation.answering
+                        Marginalisation.inFeatures
+                        Marginalisation.training
+                    ] do
+                    Expect.isFalse (List.contains Marginalisation.Custom list) "not there"
 
             testCase "all that answer but rendered do it from one look at the frame, as an exported file must"
             <| fun () ->

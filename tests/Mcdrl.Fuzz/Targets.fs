@@ -138,50 +138,21 @@ let private metadata (content: byte[]) =
             must (facts.Classes.Length >= 1 && facts.Classes.Length <= 255) "classes out of bounds"
 
 let all: Target list =
+    let target name read seeds =
+        {
+            Name = name
+            Read = read
+            Seeds = seeds
+        }
+
     [
-        {
-            Name = "safetensors"
-            Read = safetensors
-            Seeds = Seeds.headers
-        }
-        {
-            Name = "mask"
-            Read = mask
-            Seeds = Seeds.masks
-        }
-        {
-            Name = "tokenizer"
-            Read = tokenizer
-            Seeds = Seeds.tokenizers
-        }
-        {
-            Name = "vocabulary"
-            Read = vocabulary
-            Seeds = Seeds.vocabularies
-        }
-        {
-            Name = "dataset"
-            Read = dataset
-            Seeds = Seeds.datasets
-        }
-        {
-            Name = "manifest"
-            Read = Bundle.parseManifest "mcdrl.json" >> settle
-            Seeds = Seeds.manifests
-        }
-        {
-            Name = "record"
-            Read = record
-            Seeds = Seeds.records
-        }
-        {
-            Name = "onnx"
-            Read = OnnxGuard.check "model.onnx" >> settle
-            Seeds = Seeds.exported
-        }
-        {
-            Name = "metadata"
-            Read = metadata
-            Seeds = Seeds.metadata
-        }
+        target "safetensors" safetensors Seeds.headers
+        target "mask" mask Seeds.masks
+        target "tokenizer" tokenizer Seeds.tokenizers
+        target "vocabulary" vocabulary Seeds.vocabularies
+        target "dataset" dataset Seeds.datasets
+        target "manifest" (Bundle.parseManifest "mcdrl.json" >> settle) Seeds.manifests
+        target "record" record Seeds.records
+        target "onnx" (OnnxGuard.check "model.onnx" >> settle) Seeds.exported
+        target "metadata" metadata Seeds.metadata
     ]

@@ -96,6 +96,7 @@ module Rules =
             [ values; files; "Mcdrl.Onnx"; "Mcdrl.Phantom"; "Mcdrl.Model"; "Mcdrl.Torch" ]
 
             "Mcdrl.Lab/Import", [ values; files; images; data ]
+            "Mcdrl.Lab/Hub", [ values; files; weights ]
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
@@ -326,6 +327,24 @@ module Rules =
                             $"{source.Path}: {what}: {found.Value.Trim()}"
         ]
 
+    /// The one folder that may speak to a network.
+    let private hub = "Mcdrl.Lab/Hub/"
+
+    let private network =
+        Regex
+            @"\bSystem\.Net\.(?:Http|Sockets)\b|\b(?:HttpClient|HttpListener|TcpClient|TcpListener|WebRequest|Dns)\b"
+
+    /// Nothing reaches out to a network, or listens to one, elsewhere.
+    let networked (house: House) : string list =
+        [
+            for source in house.Sources do
+                if not (source.Path.StartsWith(hub, StringComparison.Ordinal)) then
+                    let found = network.Match source.Code
+
+                    if found.Success then
+                        $"{source.Path}: {found.Value.Trim()}"
+        ]
+
     /// All of them, by name.
     let all: (string * (House -> string list)) list =
         [
@@ -340,4 +359,5 @@ module Rules =
             "a name is declared in one file alone", declaredTwice
             "modules that open themselves are those of tensors", openedByThemselves
             "the core is pure", impure
+            "the network is one folder's business", networked
         ]

@@ -1,5 +1,6 @@
 module Mcdrl.Tests.RulesTests
 
+open System.Text.RegularExpressions
 open Expecto
 
 /// A project with the files that it compiles, each with its text.
@@ -294,6 +295,24 @@ let private broken =
                             [ core [ path, $"module A =\n{text}\n" ] ]
                             [ $"{path}: {complaint}" ]
             ]
+
+        for text in
+            [
+                "open System.Net.Http"
+                "let client = new HttpClient()"
+                "let found = Dns.GetHostEntry name"
+            ] do
+            complains
+                $"the network is one folder's business: {text}"
+                Rules.networked
+                [
+                    core [ "Mcdrl.Core/Files/Files.fs", $"module A =\n    {text}\n" ]
+                    core [ "Mcdrl.Lab/Hub/Hub.fs", $"module B =\n    {text}\n" ]
+                ]
+                [
+                    let found = Regex.Match(text, @"System\.Net\.Http|HttpClient|Dns").Value
+                    $"Mcdrl.Core/Files/Files.fs: {found}"
+                ]
 
         complains
             "what is no effect, or elsewhere"

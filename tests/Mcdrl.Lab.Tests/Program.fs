@@ -14,6 +14,8 @@ let private tests () =
         ImportSpoiltTests.tests
         AnnotationShapesTests.tests
         AnnotationsTests.tests
+        HubTests.listings
+        HubTests.tests
         CaptionsTests.tests
         PretrainingTests.tests
         PretrainerTests.tests

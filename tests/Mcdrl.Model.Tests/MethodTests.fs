@@ -107,6 +107,31 @@ let private adjustmentTests =
                     1e-10)
 
             Property.check
+                "a function of one's own sees every single answer, in the order of the conditions, and log π"
+                (fun (value: uint64) ->
+                    let intervene, logits, texts, regions = problem 3 value
+
+                    let second (logPrior: Tensor) (each: Tensor) =
+                        if logPrior.shape <> [| 3L |] then
+                            invalidArg "logPrior" "one number a condition"
+
+                        each.select(0L, 1L).softmax 1L
+
+                    let z = texts.conditions.narrow(0L, 1L, 1L).unsqueeze 0L
+                    let alone = intervene (torch.zeros (1L, dtype = torch.float64)) z regions
+
+                    distance
+                        (Backdoor.adjustBy second intervene logits texts regions)
+                        ((logits alone).softmax 1L)
+                        <
+                        1e-10
+                    && distance
+                        (Backdoor.adjustBy Backdoor.nwgm intervene logits texts regions)
+                        (Backdoor.adjust Marginalisation.Nwgm intervene logits texts regions)
+                        <
+                        1e-10)
+
+            Property.check
                 "a drawn confounder is the one done; undrawn it is the mean"
                 (fun (value: uint64) ->
                     let intervene, logits, texts, regions = problem 3 value

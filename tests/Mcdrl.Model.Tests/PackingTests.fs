@@ -7,21 +7,29 @@ open TorchSharp
 
 let private seed = Seed.create 9UL
 
+let private vit () =
+    VisionTransformer.template
+        {
+            Width = 128L
+            Layers = 4
+            Patch = 8L
+            Grid = 4L
+            Hidden = 512L
+            Embed = 24L
+        }
+    |> FirstWeights.ofTemplate seed
+
 let towers: (string * (unit -> Tower)) list =
     [
-        "ViT",
+        "ViT", vit >> Tower.ViT
+        "ViT with GELU",
         fun () ->
-            VisionTransformer.template
-                {
-                    Width = 128L
-                    Layers = 4
-                    Patch = 8L
-                    Grid = 4L
-                    Hidden = 512L
-                    Embed = 24L
+            let tower = vit ()
+
+            Tower.ViT
+                { tower with
+                    transformer = Transformer.activatedBy Activation.Gelu tower.transformer
                 }
-            |> FirstWeights.ofTemplate seed
-            |> Tower.ViT
         "CLIP's ResNet",
         fun () ->
             ModifiedResNet.template

@@ -106,6 +106,16 @@ let tests =
                         { m with
                             Marginalisation = Marginalisation.Never
                         })
+                    "method.marginalisation",
+                    m (fun m ->
+                        { m with
+                            Marginalisation = Marginalisation.Custom
+                        })
+                    "method.training_mode",
+                    m (fun m ->
+                        { m with
+                            TrainingMode = Marginalisation.Custom
+                        })
                     for source in [ DictionarySource.Shuffled; DictionarySource.Constant ] do
                         "method.dictionary",
                         m (fun m ->

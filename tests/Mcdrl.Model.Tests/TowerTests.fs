@@ -65,8 +65,13 @@ let private blockWith (attention: Tensor -> Tensor) (block: Block) (x: Tensor) =
     let attended =
         (attention normed).matmul values |> mergeHeads |> linear block.attn.out_proj
 
+    let activation =
+        match block.mlp.Activation with
+        | Activation.QuickGelu -> quickGelu
+        | Activation.Gelu -> gelu
+
     let x = x.add attended
-    x.add (linear block.mlp.c_proj (quickGelu (linear block.mlp.c_fc (layerNorm block.ln_2 x))))
+    x.add (linear block.mlp.c_proj (activation (linear block.mlp.c_fc (layerNorm block.ln_2 x))))
 
 let private blocks =
     testList
@@ -88,6 +93,22 @@ let private blocks =
                     q.matmul(k.transpose (-2L, -1L)).div((8.0).ToScalar()).softmax -1L
 
                 close "same" (Transformer.block None block x) (blockWith attention block x))
+
+            inScope "a GELU tower's blocks compute GELU, and are other blocks" (fun () ->
+                let quick = (vit ()).transformer
+                let exact = Transformer.activatedBy Activation.Gelu quick
+                let x = Drawn.normal [| 2L; 10L; 128L |]
+                let block, other = List.head exact.resblocks, List.head quick.resblocks
+                let identity (_: Tensor) = torch.eye(10L).expand(2L, 2L, 10L, 10L)
+                let answer = Transformer.blockBy Transformer.maskclip block x
+                close "by its definition" answer (blockWith identity block x)
+
+                Expect.isGreaterThan
+                    (gap answer (Transformer.blockBy Transformer.maskclip other x))
+                    1e-3
+                    "another"
+
+                Expect.equal (Transformer.activation exact) Activation.Gelu "told")
 
             inScope "the first token keeps its own attention where the others read otherwise" (fun () ->
                 let block = List.head (vit ()).transformer.resblocks

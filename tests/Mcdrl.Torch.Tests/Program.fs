@@ -16,6 +16,7 @@ let private tests () =
         EmbeddedModelTests.tests
         SegmenterTests.tests
         SegmenterMirroredTests.tests
+        SegmenterCustomTests.tests
         ExplainTests.tests
         SegmentFilesTests.tests
     ]

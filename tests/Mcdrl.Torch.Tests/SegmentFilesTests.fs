@@ -80,7 +80,7 @@ let private plans =
                     File.CreateSymbolicLink(Path.Combine(input, "drawn.png"), real) |> ignore
 
                     SegmentFiles.plan [ input ] out
-                    |> Outcome.refusedWith 2 [ real; "frame1.png"; "would replace an input" ])
+                    |> Outcome.refusedWith 2 [ real; "drawn.png"; "would replace the input" ])
 
             testCase "an output folder that is a file"
             <| fun () ->

@@ -94,18 +94,25 @@ let private model (width: int64) (method: MethodSettings) (tower: Tower) : Model
         Rival = None
     }
 
-let private vit () =
-    VisionTransformer.template
-        {
-            Width = 128L
-            Layers = 4
-            Patch = 8L
-            Grid = 4L
-            Hidden = 256L
-            Embed = 48L
+let private vitWith activation () =
+    let tower =
+        VisionTransformer.template
+            {
+                Width = 128L
+                Layers = 4
+                Patch = 8L
+                Grid = 4L
+                Hidden = 256L
+                Embed = 48L
+            }
+        |> random
+
+    Tower.ViT
+        { tower with
+            transformer = Transformer.activatedBy activation tower.transformer
         }
-    |> random
-    |> Tower.ViT
+
+let private vit = vitWith Activation.QuickGelu
 
 let private resnet blocks () =
     ModifiedResNet.template
@@ -337,7 +344,14 @@ let tests =
                 use _scope = torch.NewDisposeScope()
                 use _noGrad = torch.no_grad ()
 
-                for tower in [ vit (); deep (); resnet50 PlainResNet.torchvision (); resnet18 1 () ] do
+                for tower in
+                    [
+                        vit ()
+                        vitWith Activation.Gelu ()
+                        deep ()
+                        resnet50 PlainResNet.torchvision ()
+                        resnet18 1 ()
+                    ] do
                     Folder.temporary (fun folder ->
                         let file = Path.Combine(folder, "tower.onnx")
                         Outcome.ok (OnnxExport.writeTower file tower DenseMode.Maskclip 64L) |> ignore

@@ -229,7 +229,7 @@ let private files =
             testCase "a file that isn't there, and a folder"
             <| fun () ->
                 Folder.temporary (fun folder ->
-                    refusedFile [ "no such file" ] (Path.Combine(folder, "none.onnx"))
+                    refusedFile [ "does not exist" ] (Path.Combine(folder, "none.onnx"))
                     load folder |> Result.map ignore |> Outcome.refusedWith 3 [ folder ])
         ]
 

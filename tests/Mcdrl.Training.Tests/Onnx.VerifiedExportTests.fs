@@ -175,6 +175,18 @@ let private refused =
 
                     Expect.equal (File.ReadAllText file) "before" "untouched")
 
+            testCase "a function of one's own can't be exported, which is said before anything is written"
+            <| fun () ->
+                withFile (fun file ->
+                    export
+                        { request file with
+                            Mode = Some Marginalisation.Custom
+                        }
+                    |> Result.map ignore
+                    |> Outcome.refusedWith 2 [ "“mode” custom"; "function" ]
+
+                    Expect.isFalse (File.Exists file) "no file")
+
             testCase
                 "rendered, which takes several passes: said before anything is written, and by a file that is asked"
             <| fun () ->
@@ -254,7 +266,6 @@ let private refused =
                     |> Outcome.refusedWith 3 [ file; "classes" ])
         ]
 
-/// ModelProto with a graph (7) of these bytes.
 let private kept =
     testCase "the model's own files, pipes and folders are not written over"
     <| fun () ->
@@ -279,6 +290,7 @@ let private kept =
 
             Expect.equal (Outcome.ok (Bundle.sha256 model)) before "whole")
 
+/// ModelProto with a graph (7) of these bytes.
 let private withGraph (graph: byte list) = 0x3Auy :: byte graph.Length :: graph
 
 let private guarded =

@@ -18,6 +18,7 @@ let private tests () =
         VocabularyTests.tests
         ClipTokenizerTests.tests
         BertTokenizerTests.tests
+        ClipConfigTests.tests
         WeightsTests.tests
         ResNet18PackageTests.tests
         SentenceEncoderTests.tests

@@ -134,7 +134,7 @@ let tests =
                     let leaves = Map.ofList (Tree.leaves rival)
 
                     let load tensors =
-                        RivalTensors.load "here" m weights.Tower (unread ()) classes tensors
+                        RivalTensors.load "here" Map.empty m weights.Tower (unread ()) classes tensors
 
                     Expect.isSome (Outcome.ok (load leaves)) "whole"
 
@@ -194,6 +194,41 @@ let tests =
                         |> World.train
                         |> Outcome.refusedWith 2 [ "no text tower"; "method.prompting" ])
 
+            testCase "a bundle's text tower computes the activation that its weights were published with"
+            <| fun () ->
+                within (fun folder ->
+                    use _scope = torch.NewDisposeScope()
+                    use _noGrad = torch.no_grad ()
+                    let clip = Path.Combine(folder, "clip")
+                    File.WriteAllText(Path.Combine(clip, "open_clip_config.json"), """{"model_cfg": {}}""")
+                    let weights = Outcome.ok (Weights.load clip)
+                    let m = (settings (Some Prompting.Cocoop)).Method
+
+                    let rival =
+                        RivalSource.create m weights TextSource.Own (unread ()) classes (Seed.create 1UL)
+                        |> Outcome.ok
+
+                    let words (rival: Rival option) =
+                        let frame = (wording (Option.get rival)).frame
+                        PromptFrame.features frame (frame.context.unsqueeze 0L)
+
+                    let load facts =
+                        RivalTensors.load
+                            "here"
+                            facts
+                            m
+                            weights.Tower
+                            (unread ())
+                            classes
+                            (Map.ofList (Tree.leaves (wording (Option.get rival))))
+                        |> Outcome.ok
+                        |> words
+
+                    let facts = Rival.facts rival
+                    Expect.equal facts (Map [ "text_activation", "gelu" ]) "stated"
+                    Expect.isTrue ((load facts).equal(words rival).all().ToBoolean()) "the same"
+                    Expect.isFalse ((load Map.empty).equal(words rival).all().ToBoolean()) "another's")
+
             testCase "refused: tokens that the text tower doesn't know, and prompts missing or one too many"
             <| fun () ->
                 within (fun folder ->
@@ -210,7 +245,7 @@ let tests =
                     let leaves = Map.ofList (Tree.leaves rival)
 
                     let load m tensors =
-                        RivalTensors.load "here" m weights.Tower (unread ()) classes tensors
+                        RivalTensors.load "here" Map.empty m weights.Tower (unread ()) classes tensors
 
                     Expect.isSome (Outcome.ok (load m leaves)) "whole"
                     let unknown = rival.frame.tokens.add (torch.tensor 100000L)

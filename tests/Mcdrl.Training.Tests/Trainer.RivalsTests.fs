@@ -195,7 +195,14 @@ let private fusion =
                     let leaves = Map.ofList (Tree.leaves (Option.get model.Rival))
 
                     let load settings tensors =
-                        RivalTensors.load "here" settings model.Tower model.Texts [ "polyp" ] tensors
+                        RivalTensors.load
+                            "here"
+                            Map.empty
+                            settings
+                            model.Tower
+                            model.Texts
+                            [ "polyp" ]
+                            tensors
 
                     Expect.isSome (Outcome.ok (load whole.Settings.Method leaves)) "whole"
 

@@ -8,6 +8,29 @@ open Mcdrl.Tests
 
 let private ok outcome = Expect.wantOk outcome "succeeds"
 
+/// A safetensors file with one tensor more, of an element type that torch lacks.
+module private Counters =
+    open System
+    open System.Text
+
+    let add name elementType bytes (file: byte[]) =
+        let length = int (BitConverter.ToUInt64(file, 0))
+        let header = Encoding.UTF8.GetString(file, 8, length).TrimEnd()
+        let data = file[8 + length ..]
+
+        let entry =
+            $",\"{name}\":{{\"dtype\":\"{elementType}\",\"shape\":[1],\"data_offsets\":[{data.Length},{data.Length + bytes}]}}}}"
+
+        let header = Encoding.UTF8.GetBytes(header[.. header.Length - 2] + entry)
+
+        Array.concat
+            [
+                BitConverter.GetBytes(uint64 header.Length)
+                header
+                data
+                Array.zeroCreate bytes
+            ]
+
 let private fixture name = Shared.path $"fixtures/clip/{name}"
 
 /// The tensors of the small ViT CLIP in OpenAI's layout, changed and written to a new file.
@@ -73,6 +96,40 @@ let private layouts =
 
                 changed extra (fun path ->
                     same (ok (Weights.load path)) (ok (Weights.load (fixture "vit-tiny.openai.safetensors"))))
+
+            testCase "masks, biases and counters of a trainer are left out, whatever their values and types"
+            <| fun () ->
+                let extra (tensors: Map<string, Tensor>) =
+                    tensors
+                    |> Map.add "attn_mask" (torch.full ([| 8L; 8L |], (-infinityf).ToScalar()))
+                    |> Map.add "logit_bias" (torch.zeros [||])
+
+                changed extra (fun path ->
+                    let counted = path + ".counted.safetensors"
+
+                    Counters.add "step" "U32" 4 (File.ReadAllBytes path)
+                    |> fun bytes -> File.WriteAllBytes(counted, bytes)
+
+                    for path in [ path; counted ] do
+                        same
+                            (ok (Weights.load path))
+                            (ok (Weights.load (fixture "vit-tiny.openai.safetensors"))))
+
+            testCase "what a trainer puts before all names is taken off"
+            <| fun () ->
+                for wrapper in [ "module."; "_orig_mod.module."; "model.clip." ] do
+                    changed (rename (fun name -> wrapper + name)) (fun path ->
+                        same
+                            (ok (Weights.load path))
+                            (ok (Weights.load (fixture "vit-tiny.openai.safetensors"))))
+
+                refusal (
+                    Map.toSeq
+                    >> Seq.mapi (fun index (name, tensor) ->
+                        (if index = 0 then name else "module." + name), tensor)
+                    >> Map.ofSeq
+                )
+                |> contains [ "missing" ]
 
             testCase "a file with the image tower alone has no text tower"
             <| fun () ->
@@ -151,6 +208,52 @@ let private refused =
             <| fun () ->
                 refusal (fun _ -> Map [ "embeddings", torch.ones (2L, 2L) ])
                 |> contains [ "missing"; "embeddings" ]
+
+            testCase "a SigLIP is called by its name"
+            <| fun () ->
+                let text =
+                    refusal (fun _ ->
+                        Map
+                            [
+                                "logit_scale", torch.ones [| 1L |]
+                                "logit_bias", torch.ones [| 1L |]
+                                "vision_model.head.probe", torch.ones (1L, 1L, 64L)
+                                "vision_model.embeddings.patch_embedding.weight",
+                                torch.ones (64L, 3L, 16L, 16L)
+                            ])
+
+                contains [ "this is a SigLIP" ] text
+                Expect.isFalse (text.Contains "missing") "and no name of another network"
+
+            testCase "weights in shards are told, not to be named one by one"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    for name in [ "model-00001-of-00002.safetensors"; "model-00002-of-00002.safetensors" ] do
+                        File.WriteAllText(Path.Combine(folder, name), "")
+
+                    File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"), "{}")
+
+                    Expect.wantError (Weights.load folder) "refused"
+                    |> McdrlError.describe
+                    |> contains [ "2 shards"; "one file" ])
+
+            testCase "what a download left in the place of weights is called by its name"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    for content, part in
+                        [
+                            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 605156676\n",
+                            "Git LFS pointer"
+                            "<!doctype html><html>Access to this model is restricted</html>", "page of HTML"
+                            "PK\003\004\000\000\b\b\000\000", "pickle"
+                        ] do
+                        let path = Path.Combine(folder, "model.safetensors")
+                        File.WriteAllText(path, content)
+                        let error = Expect.wantError (Weights.load path) "refused"
+                        Expect.equal (McdrlError.exitCode error) 3 "a model error"
+                        let text = McdrlError.describe error
+                        contains [ part ] text
+                        Expect.isFalse (text.Contains "claims") "no number of bytes")
 
             testCase "pickles, by their name"
             <| fun () ->

@@ -57,35 +57,6 @@ let private noise =
 let private png, private jpeg = Crafted.png 64 48, Crafted.jpeg 64 48
 let private half (bytes: byte[]) = Array.truncate (bytes.Length / 2) bytes
 
-let private animated =
-    let frame index =
-        [|
-            0x2Cuy
-            0uy
-            0uy
-            0uy
-            0uy
-            1uy
-            0uy
-            1uy
-            0uy
-            0uy
-            2uy
-            2uy
-            byte (0x44 + index * 8)
-            1uy
-            0uy
-        |]
-
-    Array.concat
-        [
-            Encoding.ASCII.GetBytes "GIF89a"
-            [| 1uy; 0uy; 1uy; 0uy; 0x80uy; 0uy; 0uy; 255uy; 0uy; 0uy; 0uy; 255uy; 0uy |]
-            frame 0
-            frame 1
-            [| 0x3Buy |]
-        ]
-
 let private claiming width height =
     Crafted.pngFile width height 8 0 0 [||] (Array.zeroCreate 6000)
 
@@ -171,7 +142,7 @@ let private pictures =
         for width, height in [ 1, 1; 1, 50; 50, 1; 7, 5 ] do
             image 13 $"{width} x {height} pixels" "x.png" (Crafted.png width height) Accepted
         image 13 "grey" "x.png" (Crafted.indexed 8 1 8 0 false [| 0..7 |]) Accepted
-        image 14 "an animated GIF" "x.gif" animated Accepted
+        image 14 "an animated GIF" "x.gif" Crafted.animatedGif Accepted
         image
             14
             "a TIFF file"

@@ -238,6 +238,24 @@ let restartingJpeg =
     |> String.concat ""
     |> Convert.FromBase64String
 
+/// A GIF file of one pixel in two frames, the first red, the second green.
+let animatedGif =
+    let frame colour =
+        [|
+            0x2Cuy
+            yield! [| 0uy; 0uy; 0uy; 0uy; 1uy; 0uy; 1uy; 0uy; 0uy |]
+            yield! [| 2uy; 2uy; byte (0x44 + 8 * colour); 1uy; 0uy |]
+        |]
+
+    Array.concat
+        [
+            Encoding.ASCII.GetBytes "GIF89a"
+            [| 1uy; 0uy; 1uy; 0uy; 0x80uy; 0uy; 0uy; 255uy; 0uy; 0uy; 0uy; 255uy; 0uy |]
+            frame 0
+            frame 1
+            [| 0x3Buy |]
+        ]
+
 /// The file up to a byte, and an end marker: what a reader that looks at the end alone takes for whole.
 let endedAt length (jpeg: byte[]) =
     Array.append (Array.truncate length jpeg) [| 0xFFuy; 0xD9uy |]
