@@ -162,7 +162,7 @@ module SettingKeys =
                 "optimiser.warmup_epochs"
                 (number 0.0 1e5)
                 "Epochs, or a part of one, in which the learning rate rises; it falls to 0 along a cosine after them."
-            key "optimiser.batch_size" (whole 1 4096) "Frames a step."
+            key "optimiser.batch_size" (whole 1 4096) "Frames that one training step sees together."
             key "optimiser.learning_rate" (number 0.0 10.0) "The highest learning rate."
             key
                 "optimiser.tower_factor"
