@@ -47,14 +47,14 @@ public sealed class ImageExplanation
 {
     private readonly ExplanationResult result;
     private readonly Picture picture;
-    private readonly string name;
+    private readonly string? path;
 
-    internal ImageExplanation(ExplanationResult result, Picture picture, string name)
+    internal ImageExplanation(ExplanationResult result, Picture picture, string? path)
     {
         this.result = result;
         this.picture = picture;
-        this.name = name;
-        Found = new Segmentation(result.Segmentation, picture);
+        this.path = path;
+        Found = new Segmentation(result.Segmentation, picture, path);
         Conclusions = [.. Mcdrl.Conclusions.sentences(result)];
         MostInfluential = Mcdrl.Conclusions.mostInfluential(result)?.Value.Condition;
         Conditions = [.. result.Conditions.Select(ReadCondition)];
@@ -124,22 +124,61 @@ public sealed class ImageExplanation
     public void SaveSheet(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        Sheet.write(path, name, picture, result).OrThrow();
+        Sheet.write(path, Name, picture, result).OrThrow();
     }
 
-    /// <summary>Everything but the maps as JSON.</summary>
-    public string ToJson() => Json.Render(new
+    /// <summary>The sheet as a PNG file, as <see cref="SaveSheet(string)"/> writes it.</summary>
+    public byte[] EncodeSheet() => Sheet.png(Name, picture, result).OrThrow();
+
+    /// <summary>Writes the sheet into a stream, as <see cref="SaveSheet(string)"/> does. What writing throws is passed on.</summary>
+    /// <param name="stream">Left open.</param>
+    public void SaveSheet(Stream stream) => Pictures.WriteTo(stream, EncodeSheet());
+
+    /// <summary><see cref="SaveSheet(Stream)"/> without blocking.</summary>
+    /// <param name="stream">Left open.</param>
+    /// <param name="cancellationToken">Stops writing.</param>
+    public Task SaveSheetAsync(Stream stream, CancellationToken cancellationToken = default) =>
+        Pictures.WriteToAsync(stream, EncodeSheet, cancellationToken);
+
+    /// <summary>Everything but the maps as JSON on one line: the report that <c>mcdrl segment --explain</c> writes of the image, field
+    /// by field, without the names of its files.</summary>
+    public string ToJson()
     {
-        Active,
-        Conclusions,
-        MostInfluential,
-        Conditions = Conditions.Select(answer => new { answer.Name, answer.Weight, answer.Influence, answer.Dice, answer.ChangedPixels }),
-        UnstablePixels,
-        Attention = new { Attention.MeanTotalVariation, Attention.MaxTotalVariation, Attention.Dice, Attention.FlippedPixels },
-        Found.Classes,
-        Found.Width,
-        Found.Height,
-    });
+        var report = Json.Report(result.Segmentation, path);
+        var similarity = ExplanationFiles.similarity(picture.Width, picture.Height, result.Regions);
+
+        report["explanation"] = Json.Node(new
+        {
+            Active,
+            Summary = string.Join(" ", Conclusions),
+            MostInfluential,
+            Conditions = Conditions.Select(answer =>
+                new { Condition = answer.Name, answer.Weight, answer.Influence, answer.Dice, answer.ChangedPixels }),
+            MutualInformation = Told(result.MutualInformation),
+            GeometricDisagreement = Told(result.GeometricDisagreement),
+            StrongestInfluence = Told(result.StrongestInfluence),
+            UnstablePixels,
+            Attention = new { Attention.MeanTotalVariation, Attention.MaxTotalVariation, Attention.Dice, Attention.FlippedPixels },
+            Regions = new
+            {
+                Regions.Rows,
+                Regions.Columns,
+                SelectedCells = Regions.Selected.Span.Count((byte)1),
+                Similarity = Told(similarity),
+            },
+        });
+
+        return Json.Render(report);
+    }
+
+    /// <summary>What is concluded, in words.</summary>
+    public override string ToString() => string.Join(" ", Conclusions);
+
+    private string Name => path is null ? "image" : Path.GetFileName(path);
+
+    /// <summary>What the report says of a map.</summary>
+    private static object Told(ValueMap map) =>
+        new { Mean = map.Values.Average(value => (double)value), Max = (double)map.Values.Max() };
 
     private ReadOnlyMemory<byte> ReadLabels(LabelMap upright) => LabelMapModule.inFile(picture.Orientation, upright).Labels;
 

@@ -1,130 +1,152 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 using Microsoft.FSharp.Core;
 
 namespace Mcdrl;
 
 /// <summary>One image of a batch: what was found, or why it failed.</summary>
-/// <param name="Path">The image file.</param>
+/// <param name="Path">The image file; empty where there was none.</param>
 /// <param name="Found">What was found; null if the image failed.</param>
 /// <param name="Error">Why it failed; null if it did not.</param>
-public sealed record BatchItem(string Path, Segmentation? Found, McdrlException? Error);
+public sealed record BatchItem(string Path, Segmentation? Found, McdrlException? Error)
+{
+    /// <summary>The path, and what was found or why it failed.</summary>
+    public override string ToString() => Error is null ? $"{Path}: {Found}" : Error.Message;
+}
 
 /// <summary>A loaded model. Any number of threads may use one instance at the same time; <see cref="Dispose"/> waits for
 /// none of them: calls under way end normally, later ones throw <see cref="ObjectDisposedException"/>.</summary>
-public sealed class McdrlModel : IDisposable
+public sealed class McdrlModel : IMcdrlModel
 {
     private readonly Engine engine;
     private readonly Lock gate = new();
     private int calls;
     private bool disposed;
 
-    internal McdrlModel(Engine engine)
+    internal McdrlModel(Engine engine, ModelInfo info)
     {
         this.engine = engine;
-        Classes = [.. engine.Classes];
+        Info = info;
     }
 
-    /// <summary>Names of the lesion classes; the first has label 1 in masks.</summary>
-    public IReadOnlyList<string> Classes { get; }
+    /// <inheritdoc/>
+    public ModelInfo Info { get; }
 
-    /// <summary>Marks lesions in an image file (PNG, JPEG, WebP, BMP or GIF of any size).</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <summary>Names of the lesion classes; the first has label 1 in masks.</summary>
+    public IReadOnlyList<string> Classes => Info.Classes;
+
+    /// <summary>Marks lesions in an image.</summary>
+    /// <param name="image">A path, a stream, bytes, pixels or a bitmap.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
-    /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
+    /// <exception cref="McdrlDataException">The image is missing, damaged or none.</exception>
     /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
     /// <exception cref="McdrlUsageException">The model can't answer in the mode, or an option is out of range.</exception>
     /// <exception cref="McdrlModelException">The model's answer holds a NaN or an infinity.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public Segmentation Segment(string path, SegmentOptions options, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        return Run(limits => () => Images.read(limits, path), options, cancellationToken);
-    }
+    public Segmentation Segment(ImageSource image, SegmentOptions options, CancellationToken cancellationToken) =>
+        Run("segment", image, options, Segmented(image, options), cancellationToken);
+
+    /// <inheritdoc cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/>
+    /// <summary>Marks lesions in an image without blocking: streams are read asynchronously, and what reading them throws is passed on;
+    /// the rest is done on a thread of the pool.</summary>
+    /// <param name="image">A path, a stream, bytes, pixels or a bitmap.</param>
+    /// <param name="options">Mode, marking and limits.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
+    public Task<Segmentation> SegmentAsync(ImageSource image, SegmentOptions options, CancellationToken cancellationToken) =>
+        RunAsync("segment", image, options, Segmented(image, options), cancellationToken);
+
+    /// <summary>Marks lesions in an image, as <see cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/> does, and says
+    /// what the answer depends on. A model of <see cref="McdrlOnnx"/> can't.</summary>
+    /// <inheritdoc cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/>
+    /// <exception cref="McdrlUsageException">The model is an exported one.</exception>
+    public ImageExplanation Explain(ImageSource image, SegmentOptions options, CancellationToken cancellationToken) =>
+        Run("explain", image, options, Explained(image, options), cancellationToken);
+
+    /// <inheritdoc cref="Explain(ImageSource, SegmentOptions, CancellationToken)"/>
+    /// <summary><see cref="Explain(ImageSource, SegmentOptions, CancellationToken)"/> without blocking.</summary>
+    public Task<ImageExplanation> ExplainAsync(ImageSource image, SegmentOptions options, CancellationToken cancellationToken) =>
+        RunAsync("explain", image, options, Explained(image, options), cancellationToken);
+
+    /// <summary>Marks lesions in an image file (PNG, JPEG, WebP, BMP or GIF of any size).</summary>
+    /// <inheritdoc cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/>
+    /// <param name="path">The file.</param>
+    /// <param name="options">Mode, marking and limits.</param>
+    /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
+    public Segmentation Segment(string path, SegmentOptions options, CancellationToken cancellationToken) =>
+        Segment(ImageSource.FromFile(path), options, cancellationToken);
 
     /// <inheritdoc cref="Segment(string, SegmentOptions, CancellationToken)"/>
     public Segmentation Segment(string path) => Segment(path, new SegmentOptions(), CancellationToken.None);
 
     /// <summary>Marks lesions in an image read from a stream, from where it stands to its end.</summary>
-    /// <inheritdoc cref="Segment(string, SegmentOptions, CancellationToken)"/>
+    /// <inheritdoc cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/>
     /// <param name="image">An encoded image.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
-    public Segmentation Segment(Stream image, SegmentOptions options, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        return Run(limits => Decoded(limits, "the stream", image), options, cancellationToken);
-    }
+    public Segmentation Segment(Stream image, SegmentOptions options, CancellationToken cancellationToken) =>
+        Segment(ImageSource.FromStream(image), options, cancellationToken);
 
     /// <inheritdoc cref="Segment(Stream, SegmentOptions, CancellationToken)"/>
     public Segmentation Segment(Stream image) => Segment(image, new SegmentOptions(), CancellationToken.None);
 
     /// <summary>Marks lesions in an encoded image in memory.</summary>
-    /// <inheritdoc cref="Segment(string, SegmentOptions, CancellationToken)"/>
+    /// <inheritdoc cref="Segment(ImageSource, SegmentOptions, CancellationToken)"/>
     /// <param name="image">The bytes of an image file.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public Segmentation Segment(ReadOnlyMemory<byte> image, SegmentOptions options, CancellationToken cancellationToken) =>
-        Run(limits => () => Images.decode(limits, "the image in memory", image.ToArray()), options, cancellationToken);
+        Segment(ImageSource.FromBytes(image), options, cancellationToken);
 
     /// <inheritdoc cref="Segment(ReadOnlyMemory{byte}, SegmentOptions, CancellationToken)"/>
     public Segmentation Segment(ReadOnlyMemory<byte> image) => Segment(image, new SegmentOptions(), CancellationToken.None);
 
     /// <summary><see cref="Segment(string, SegmentOptions, CancellationToken)"/> on a thread of the pool.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
-    public Task<Segmentation> SegmentAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Segment(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
+    public Task<Segmentation> SegmentAsync(string path, SegmentOptions? options, CancellationToken cancellationToken) =>
+        SegmentAsync(ImageSource.FromFile(path), options ?? new SegmentOptions(), cancellationToken);
 
-    /// <summary>Marks lesions in an image file, as <see cref="Segment(string, SegmentOptions, CancellationToken)"/> does,
-    /// and says what the answer depends on. A model of <see cref="McdrlOnnx.Load"/> can't.</summary>
+    /// <summary>Explains the answer for an image file.</summary>
+    /// <inheritdoc cref="Explain(ImageSource, SegmentOptions, CancellationToken)"/>
     /// <param name="path">The file.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
-    /// <exception cref="McdrlUsageException">The model is an exported one.</exception>
-    /// <exception cref="McdrlDataException">The file is missing, damaged or no image.</exception>
-    /// <exception cref="McdrlResourceException">The image is larger than the options allow.</exception>
-    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public ImageExplanation Explain(string path, SegmentOptions options, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        return RunExplain(limits => () => Images.read(limits, path), Path.GetFileName(path), options, cancellationToken);
-    }
+    public ImageExplanation Explain(string path, SegmentOptions options, CancellationToken cancellationToken) =>
+        Explain(ImageSource.FromFile(path), options, cancellationToken);
 
     /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
     public ImageExplanation Explain(string path) => Explain(path, new SegmentOptions(), CancellationToken.None);
 
     /// <summary>Explains the answer for an image read from a stream, from where it stands to its end.</summary>
-    /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
+    /// <inheritdoc cref="Explain(ImageSource, SegmentOptions, CancellationToken)"/>
     /// <param name="image">An encoded image.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
-    public ImageExplanation Explain(Stream image, SegmentOptions options, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        return RunExplain(limits => Decoded(limits, "the stream", image), "image", options, cancellationToken);
-    }
+    public ImageExplanation Explain(Stream image, SegmentOptions options, CancellationToken cancellationToken) =>
+        Explain(ImageSource.FromStream(image), options, cancellationToken);
 
     /// <inheritdoc cref="Explain(Stream, SegmentOptions, CancellationToken)"/>
     public ImageExplanation Explain(Stream image) => Explain(image, new SegmentOptions(), CancellationToken.None);
 
     /// <summary>Explains the answer for an encoded image in memory.</summary>
-    /// <inheritdoc cref="Explain(string, SegmentOptions, CancellationToken)"/>
+    /// <inheritdoc cref="Explain(ImageSource, SegmentOptions, CancellationToken)"/>
     /// <param name="image">The bytes of an image file.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
     public ImageExplanation Explain(ReadOnlyMemory<byte> image, SegmentOptions options, CancellationToken cancellationToken) =>
-        RunExplain(limits => () => Images.decode(limits, "the image in memory", image.ToArray()), "image", options, cancellationToken);
+        Explain(ImageSource.FromBytes(image), options, cancellationToken);
 
     /// <inheritdoc cref="Explain(ReadOnlyMemory{byte}, SegmentOptions, CancellationToken)"/>
     public ImageExplanation Explain(ReadOnlyMemory<byte> image) => Explain(image, new SegmentOptions(), CancellationToken.None);
 
     /// <summary><see cref="Explain(string, SegmentOptions, CancellationToken)"/> on a thread of the pool.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="options">Mode and limits.</param>
+    /// <param name="options">Mode, marking and limits.</param>
     /// <param name="cancellationToken">Stops at once, whatever is being done.</param>
-    public Task<ImageExplanation> ExplainAsync(string path, SegmentOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Explain(path, options ?? new SegmentOptions(), cancellationToken), cancellationToken);
+    public Task<ImageExplanation> ExplainAsync(string path, SegmentOptions? options, CancellationToken cancellationToken) =>
+        ExplainAsync(ImageSource.FromFile(path), options ?? new SegmentOptions(), cancellationToken);
 
     /// <summary>Marks lesions in many files, one a processor at a time. A file that fails does not stop the others. For
     /// more files than fit in memory decoded, use
@@ -184,9 +206,9 @@ public sealed class McdrlModel : IDisposable
             EngineModule.inOrder(
                 engine,
                 "",
-                FuncConvert.FromFunc<string, BatchItem>(path => SegmentItem(path, options, cancellationToken)),
-                FuncConvert.FromAction<string, BatchItem>((_, item) => finished(item)),
-                [.. paths],
+                FuncConvert.FromFunc<int, BatchItem>(index => SegmentItem(paths[index], index, options, cancellationToken)),
+                FuncConvert.FromAction<int, BatchItem>((_, item) => finished(item)),
+                [.. Enumerable.Range(0, paths.Count)],
                 ProgressModule.until(cancellationToken)).OrThrow();
         }
         finally
@@ -195,12 +217,69 @@ public sealed class McdrlModel : IDisposable
         }
     }
 
-    /// <summary>Does once what the first call would otherwise do first: decodes, computes and outlines a blank image.</summary>
+    /// <summary>Marks lesions in any number of files, one a processor at a time, and hands each on as soon as it and those before it
+    /// are done. It goes no more than a few files ahead of whoever asks for them, and stops when they stop asking. A file that
+    /// fails does not stop the others.</summary>
+    /// <param name="paths">The files.</param>
+    /// <param name="options">Mode, marking and limits.</param>
+    /// <param name="cancellationToken">Stops at once, in the middle of a file too.</param>
+    /// <returns>One item per file, in the order given.</returns>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public IAsyncEnumerable<BatchItem> SegmentBatchAsync(
+        IReadOnlyList<string> paths, SegmentOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        ArgumentNullException.ThrowIfNull(options);
+        return Items(paths, options, cancellationToken);
+    }
+
+    private async IAsyncEnumerable<BatchItem> Items(
+        IReadOnlyList<string> paths, SegmentOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var items = Channel.CreateBounded<BatchItem>(1);
+
+        var work = Task.Run(
+            () =>
+            {
+                Exception? ended = null;
+
+                try
+                {
+                    SegmentEach(paths, item => items.Writer.WriteAsync(item, stop.Token).AsTask().GetAwaiter().GetResult(), options, stop.Token);
+                }
+                catch (Exception problem)
+                {
+                    ended = problem;
+                }
+
+                items.Writer.Complete(ended);
+            },
+            CancellationToken.None);
+
+        try
+        {
+            await foreach (var item in items.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                yield return item;
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await work.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Does once what the first call would otherwise do first: decodes, computes and looks at a blank image.</summary>
     internal McdrlModel Warm()
     {
         try
         {
-            _ = Segment(Pictures.Blank.Value);
+            var blank = ImageSource.FromBytes(Pictures.Blank.Value).Open(ImageLimitsModule.standard)().OrThrow();
+            var found = EngineModule.segment(engine, null, MarkingModule.standard, blank).OrThrow();
+            _ = new Segmentation(found, blank, null);
             return this;
         }
         catch
@@ -210,8 +289,13 @@ public sealed class McdrlModel : IDisposable
         }
     }
 
-    private BatchItem SegmentItem(string path, SegmentOptions options, CancellationToken cancellationToken)
+    private BatchItem SegmentItem(string? path, int index, SegmentOptions options, CancellationToken cancellationToken)
     {
+        if (path is null)
+        {
+            return new BatchItem("", null, new McdrlUsageException([$"paths[{index}]: it is null. Give the path of an image file."]));
+        }
+
         try
         {
             return new BatchItem(path, Segment(path, options, cancellationToken), null);
@@ -237,57 +321,102 @@ public sealed class McdrlModel : IDisposable
         }
     }
 
-    private Segmentation Run(
-        Func<ImageLimits, Func<FSharpResult<Picture, McdrlError>>> open,
-        SegmentOptions options,
-        CancellationToken cancellationToken) =>
-        OnPicture(
-            open,
-            options,
-            picture => new Segmentation(EngineModule.segment(engine, ModeOf(options.Mode), MarkingOf(options), picture).OrThrow(), picture),
-            cancellationToken);
-
-    private ImageExplanation RunExplain(
-        Func<ImageLimits, Func<FSharpResult<Picture, McdrlError>>> open,
-        string name,
-        SegmentOptions options,
-        CancellationToken cancellationToken) =>
-        OnPicture(
-            open,
-            options,
-            picture => new ImageExplanation(EngineModule.explain(engine, ModeOf(options.Mode), MarkingOf(options), picture).OrThrow(), picture, name),
-            cancellationToken);
-
-    private T OnPicture<T>(
-        Func<ImageLimits, Func<FSharpResult<Picture, McdrlError>>> open,
-        SegmentOptions options,
-        Func<Picture, T> work,
-        CancellationToken cancellationToken)
+    private Func<Picture, Segmentation> Segmented(ImageSource image, SegmentOptions options) => picture =>
     {
-        ArgumentNullException.ThrowIfNull(options);
-        var limits = new ImageLimits(options.MaxPixels, options.MaxSide, ImageLimitsModule.standard.MaxBytes);
-        cancellationToken.ThrowIfCancellationRequested();
-        Enter();
-        Func<FSharpResult<Picture, McdrlError>> read;
+        var found = EngineModule.segment(engine, AdjustmentModes.Asked(options.Mode), MarkingOf(options), picture).OrThrow();
+        return new Segmentation(found, picture, image.Path);
+    };
+
+    private Func<Picture, ImageExplanation> Explained(ImageSource image, SegmentOptions options) => picture =>
+    {
+        var found = EngineModule.explain(engine, AdjustmentModes.Asked(options.Mode), MarkingOf(options), picture).OrThrow();
+        return new ImageExplanation(found, picture, image.Path);
+    };
+
+    private T Run<T>(
+        string name, ImageSource image, SegmentOptions options, Func<Picture, T> work, CancellationToken cancellationToken)
+    {
+        using var operation = Begin(name, image, options, cancellationToken);
 
         try
         {
-            read = open(limits);
+            var read = Opened(() => image.Open(LimitsOf(options)));
+            return Worked(operation, read, work, cancellationToken);
+        }
+        catch (Exception problem)
+        {
+            operation.Failed(problem);
+            throw;
+        }
+    }
+
+    private async Task<T> RunAsync<T>(
+        string name, ImageSource image, SegmentOptions options, Func<Picture, T> work, CancellationToken cancellationToken)
+    {
+        using var operation = Begin(name, image, options, cancellationToken);
+
+        try
+        {
+            Func<FSharpResult<Picture, McdrlError>> read;
+
+            try
+            {
+                read = await image.OpenAsync(LimitsOf(options), cancellationToken).ConfigureAwait(false);
+            }
+            catch
+            {
+                Leave();
+                throw;
+            }
+
+            return await Task.Run(() => Worked(operation, read, work, cancellationToken), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception problem)
+        {
+            operation.Failed(problem);
+            throw;
+        }
+    }
+
+    private McdrlTelemetry.Operation Begin(
+        string name, ImageSource image, SegmentOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentNullException.ThrowIfNull(options);
+        _ = AdjustmentModes.Asked(options.Mode);
+        cancellationToken.ThrowIfCancellationRequested();
+        Enter();
+        return new McdrlTelemetry.Operation(name, options.Mode, Info);
+    }
+
+    private T Opened<T>(Func<T> open)
+    {
+        try
+        {
+            return open();
         }
         catch
         {
             Leave();
             throw;
         }
+    }
 
-        return Interruption.during(cancellationToken, FuncConvert.FromFunc(Worked));
+    /// <summary>The work may go on after this has thrown, so it leaves the model itself.</summary>
+    private T Worked<T>(
+        McdrlTelemetry.Operation operation,
+        Func<FSharpResult<Picture, McdrlError>> read,
+        Func<Picture, T> work,
+        CancellationToken cancellationToken)
+    {
+        return Interruption.during(cancellationToken, FuncConvert.FromFunc(Work));
 
-        // It may go on after this has thrown, so it leaves the model itself.
-        T Worked()
+        T Work()
         {
             try
             {
                 var picture = read().OrThrow();
+                operation.Opened(picture);
                 Interruption.check();
                 return work(picture);
             }
@@ -298,23 +427,8 @@ public sealed class McdrlModel : IDisposable
         }
     }
 
-    /// <summary>A caller's stream is read to its end by the thread that called: whoever cancels may close it at once.</summary>
-    private static Func<FSharpResult<Picture, McdrlError>> Decoded(ImageLimits limits, string name, Stream image)
-    {
-        var bytes = Images.bytesOf(limits, name, image).OrThrow();
-        return () => Images.decode(limits, name, bytes);
-    }
-
-    private static FSharpOption<Marginalisation>? ModeOf(AdjustmentMode mode) => mode switch
-    {
-        AdjustmentMode.ModelDefault => null,
-        AdjustmentMode.Exact => FSharpOption<Marginalisation>.Some(Marginalisation.Exact),
-        AdjustmentMode.FeatureMean => FSharpOption<Marginalisation>.Some(Marginalisation.FeatureMean),
-        AdjustmentMode.Nwgm => FSharpOption<Marginalisation>.Some(Marginalisation.Nwgm),
-        AdjustmentMode.Attention => FSharpOption<Marginalisation>.Some(Marginalisation.Attention),
-        AdjustmentMode.Rendered => FSharpOption<Marginalisation>.Some(Marginalisation.Rendered),
-        _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode."),
-    };
+    private static ImageLimits LimitsOf(SegmentOptions options) =>
+        new(options.MaxPixels, options.MaxSide, ImageLimitsModule.standard.MaxBytes);
 
     private static Marking MarkingOf(SegmentOptions options) =>
         MarkingModule.create(

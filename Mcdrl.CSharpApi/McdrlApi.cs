@@ -22,11 +22,46 @@ public static class McdrlApi
     {
         ArgumentNullException.ThrowIfNull(modelFolder);
         ArgumentNullException.ThrowIfNull(device);
-        return new McdrlModel(SegmenterModule.engine(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow())).Warm();
+        return Ready(SegmenterModule.loadIn(precision.On(device), modelFolder, device).OrThrow());
     }
 
-    /// <inheritdoc cref="McdrlOnnx.Load"/>
+    /// <summary><see cref="Load"/> for a model whose files are in memory, for instance embedded resources.</summary>
+    /// <inheritdoc cref="Load"/>
+    /// <param name="files">What <c>mcdrl train</c> wrote: <c>mcdrl.json</c>, <c>weights.safetensors</c>, <c>text.safetensors</c> and
+    /// <c>README.md</c>, each by its name. They may change once this has returned.</param>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
+    /// <param name="precision">What it computes in.</param>
+    public static McdrlModel LoadFiles(
+        IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files,
+        string device = "cpu",
+        ComputePrecision precision = ComputePrecision.ModelDefault)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(device);
+        return Ready(SegmenterModule.ofFiles(precision.On(device), "the model in memory", files, device).OrThrow());
+    }
+
+    /// <summary><see cref="Load"/> for a zip archive of a model's folder, or of a training run's, from where the stream stands to its end.
+    /// What reading throws is passed on.</summary>
+    /// <inheritdoc cref="Load"/>
+    /// <param name="archive">The archive; left open.</param>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
+    /// <param name="precision">What it computes in.</param>
+    public static McdrlModel LoadZip(
+        Stream archive, string device = "cpu", ComputePrecision precision = ComputePrecision.ModelDefault)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        return LoadFiles(ModelArchive.Read(archive), device, precision);
+    }
+
+    /// <inheritdoc cref="McdrlOnnx.Load(string)"/>
     public static McdrlModel LoadOnnx(string file) => McdrlOnnx.Load(file);
+
+    /// <inheritdoc cref="McdrlOnnx.Load(ReadOnlyMemory{byte})"/>
+    public static McdrlModel LoadOnnx(ReadOnlyMemory<byte> content) => McdrlOnnx.Load(content);
+
+    /// <inheritdoc cref="McdrlOnnx.Load(Stream)"/>
+    public static McdrlModel LoadOnnx(Stream content) => McdrlOnnx.Load(content);
 
     /// <summary>What the embedded model is, for whoever sees its answers.</summary>
     public static string EmbeddedModelNotice => EmbeddedModel.notice;
@@ -47,4 +82,40 @@ public static class McdrlApi
     public static Segmentation Segment(string path) => embedded.Value.Segment(path);
 
     private static readonly Kept<McdrlModel> embedded = new(() => LoadEmbedded());
+
+    private static McdrlModel Ready(Segmenter segmenter) =>
+        new McdrlModel(SegmenterModule.engine(segmenter), InfoOf(segmenter)).Warm();
+
+    private static ModelInfo InfoOf(Segmenter segmenter)
+    {
+        var manifest = segmenter.Manifest;
+        var provenance = manifest.Provenance;
+
+        return new ModelInfo
+        {
+            Classes = [.. manifest.Classes],
+            Conditions = [.. manifest.Settings.Method.Conditions],
+            Mode = AdjustmentModes.Of(manifest.Settings.Method.Marginalisation),
+            Explains = true,
+            Engine = "libtorch",
+            Device = segmenter.ComputesOn,
+            Precision = PrecisionName.ofPrecision(segmenter.ComputesIn),
+            InputSize = manifest.Preprocessing.InputSize,
+            Tower = manifest.Tower,
+            Provenance = new ModelProvenance
+            {
+                Product = provenance.Product,
+                Created = DateOnly.TryParseExact(provenance.Created, "yyyy-MM-dd", out var day) ? day : null,
+                Data = provenance.Data,
+                DataSha256 = provenance.DataSha256,
+                TrainedOn = [.. provenance.TrainedOn],
+                LeftOut = provenance.LeftOut?.Value,
+                WeightsSha256 = provenance.WeightsSha256,
+                TrainingFrames = provenance.TrainingFrames,
+                Seed = provenance.Seed,
+                Epoch = provenance.Epoch,
+            },
+            Metrics = [.. manifest.Metrics.Select(metric => new ModelMetric(metric.Name, metric.Value, metric.Protocol))],
+        };
+    }
 }

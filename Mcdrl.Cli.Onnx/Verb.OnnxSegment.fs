@@ -8,6 +8,7 @@ type OnnxSegmentArgument =
     | [<MainCommand; Mandatory>] Images of path: string list
     | [<Mandatory; Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
+    | [<Unique>] Recursive
     | [<Unique>] Probabilities
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
@@ -18,6 +19,7 @@ type OnnxSegmentArgument =
             | Images _ -> SegmentImages.imagesUsage
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
             | Out _ -> SegmentImages.outUsage
+            | Recursive -> SegmentImages.recursiveUsage
             | Probabilities -> SegmentImages.probabilitiesUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
@@ -29,7 +31,8 @@ module OnnxSegmentVerb =
         result {
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
             let images = arguments.GetResults OnnxSegmentArgument.Images |> List.concat
-            let! targets = SegmentFiles.plan images out
+            let isDeep = arguments.Contains OnnxSegmentArgument.Recursive
+            let! targets = SegmentTargets.plan isDeep images out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
 
             let! request =
@@ -38,7 +41,8 @@ module OnnxSegmentVerb =
                     (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
                     (arguments.Contains OnnxSegmentArgument.Probabilities)
 
-            return! SegmentImages.run session engine request images targets out
+            let leftOut = SegmentTargets.leftOut isDeep images out
+            return! SegmentImages.run session engine request leftOut targets out
         }
 
     let verb =

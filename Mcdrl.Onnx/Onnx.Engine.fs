@@ -34,6 +34,9 @@ type OnnxEngine =
 
     member this.Facts = this.Stated
 
+    member this.Metadata: IReadOnlyDictionary<string, string> =
+        this.Session.ModelMetadata.CustomMetadataMap
+
     interface IDisposable with
         member this.Dispose() = this.Session.Dispose()
 
@@ -179,10 +182,8 @@ module OnnxEngine =
             return facts
         }
 
-    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+    let ofBytes (path: string) (threads: int) (content: byte[]) : Result<OnnxEngine, McdrlError> =
         result {
-            // Read once: the bytes that were checked are those that run.
-            let! content = Files.read largest path |> Result.mapError McdrlError.asModel
             do! OnnxGuard.check path content
 
             let! session =
@@ -195,6 +196,12 @@ module OnnxEngine =
                 session.Dispose()
                 return! Error fault
         }
+
+    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+        // Read once: the bytes that were checked are those that run.
+        Files.read largest path
+        |> Result.mapError McdrlError.asModel
+        |> Result.bind (ofBytes path threads)
 
     let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
         let side = int64 engine.Facts.InputSize

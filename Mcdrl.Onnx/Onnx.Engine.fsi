@@ -37,6 +37,9 @@ type OnnxEngine =
     /// What the file states.
     member Facts: OnnxFacts
 
+    /// All that the file's metadata state, as they stand there: product, task, trained_on, data_sha256, weights_sha256 and more.
+    member Metadata: IReadOnlyDictionary<string, string>
+
     interface IDisposable
 
 /// Runs files that `OnnxExport` wrote.
@@ -44,6 +47,9 @@ type OnnxEngine =
 module OnnxEngine =
     /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime. A file of any other form is a `Model` error.
     val load: path: string -> threads: int -> Result<OnnxEngine, McdrlError>
+
+    /// `load` for the bytes of such a file; `path` names them in errors. They may change once this has returned.
+    val ofBytes: path: string -> threads: int -> content: byte[] -> Result<OnnxEngine, McdrlError>
 
     /// What a file's metadata state, each number within its bounds; a `Model` error that says which isn't. `path` names the file.
     val internal factsOf:

@@ -21,7 +21,9 @@ module App =
             "  --json        print results as one JSON object per line; everything else goes to stderr"
             "  --            ends the options: what follows are paths, also those that begin with a dash"
             ""
-            "  mcdrl --version prints the version."
+            "  mcdrl --version             prints the version"
+            "  mcdrl help <verb>           prints its arguments, as mcdrl <verb> --help does"
+            "  mcdrl completion <shell>    prints a script that completes the command in bash, zsh or pwsh"
             ""
             "Exit codes: 0 done, 1 some inputs failed, 2 wrong usage, 3 model file, 4 data,"
             "            5 resources (memory, disk, limits; output that can't be written), 130 stopped."
@@ -49,12 +51,49 @@ module App =
         verbs
         |> List.filter (fun verb -> verb.Name.StartsWith(word + " ", StringComparison.Ordinal))
 
-    let private dispatch verbs session arguments =
+    let private usage (verbs: Verb list) =
+        let names = verbs |> List.map _.Name |> String.concat ", "
+        $"Usage: mcdrl <verb> [arguments]{Environment.NewLine}Verbs: {names}"
+
+    let private unknown verbs session (arguments: string list) =
+        let refused what where hint =
+            Session.refuse session (McdrlError.usage what where $"{hint}See `mcdrl --help`") (usage verbs)
+
+        match arguments |> List.takeWhile (fun word -> not (word.StartsWith '-')) with
+        | [] ->
+            let options = [ "--help"; "--version"; "--json" ]
+
+            refused "a verb comes first" $"mcdrl {arguments.Head}" (Spelling.hint options arguments.Head)
+        | words ->
+            let name = words |> List.truncate 2 |> String.concat " "
+            let known = (verbs |> List.map _.Name) @ Completion.builtIn
+
+            let near =
+                [ name; words.Head ]
+                |> List.map (Spelling.hint known)
+                |> List.tryFind ((<>) "")
+                |> Option.defaultValue ""
+
+            refused $"unknown verb `{name}`" "mcdrl" near
+
+    let rec private dispatch verbs session arguments =
         match arguments with
         | [] ->
-            session.Err.WriteLine(help verbs)
-            Error(McdrlError.usage "no verb given" "mcdrl" "See `mcdrl --help`")
-        | first :: _ when isHelp first ->
+            Session.refuse
+                session
+                (McdrlError.usage "no verb given" "mcdrl" "See `mcdrl --help`")
+                (help verbs)
+        | [ "help" ] -> dispatch verbs session [ "--help" ]
+        | "help" :: verb when not (List.exists isHelp verb) -> dispatch verbs session (verb @ [ "--help" ])
+        | [ "completion"; shell ] when not (isHelp shell) ->
+            Completion.script verbs shell
+            |> Result.map (fun script ->
+                session.Out.WriteLine script
+                0)
+        | "completion" :: rest when not (List.exists isHelp rest) ->
+            let shells = String.concat ", " Completion.shells
+            Error(McdrlError.usage "a shell follows" "mcdrl completion" $"Name one of {shells}")
+        | first :: _ when isHelp first || first = "help" || first = "completion" ->
             session.Out.WriteLine(help verbs)
             Ok 0
         | [ "--version" ] ->
@@ -71,14 +110,7 @@ module App =
                     session.Out.WriteLine(verb.Help())
 
                 Ok 0
-            | None, _ ->
-                session.Err.WriteLine(help verbs)
-
-                match arguments |> List.takeWhile (fun word -> not (word.StartsWith '-')) with
-                | [] -> Error(McdrlError.usage "a verb comes first" $"mcdrl {first}" "See `mcdrl --help`")
-                | words ->
-                    let name = words |> List.truncate 2 |> String.concat " "
-                    Error(McdrlError.usage $"unknown verb `{name}`" "mcdrl" "See `mcdrl --help`")
+            | None, _ -> unknown verbs session arguments
 
     /// Resources: of the answers or of the words about them a part is lost.
     let private lost = 5

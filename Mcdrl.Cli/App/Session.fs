@@ -34,6 +34,13 @@ module Session =
     let warn session (line: string) =
         session.Err.WriteLine(Printable.text line)
 
+    /// Says what is wrong with a command line and, below it, how it is written; the error's exit code.
+    let refuse session (problem: McdrlError) (usage: string) : Result<int, McdrlError> =
+        warn session (Flags.describe problem)
+        session.Err.WriteLine()
+        session.Err.WriteLine usage
+        Ok(McdrlError.exitCode problem)
+
     /// A machine-readable result; written under `--json` only. Characters that a terminal would obey are escaped as JSON escapes any.
     let emit session (result: JsonObject) =
         if session.Json then

@@ -15,6 +15,8 @@ type Verb =
         Summary: string
         /// Text of `mcdrl <name> --help`.
         Help: unit -> string
+        /// Its options, each with what its help says of it.
+        Options: unit -> (string * string) list
         /// Parses the arguments after the name and runs; an `Ok` holds the exit code: 0, 1, or 4 where
         /// the verb itself reports on data.
         Run: Session -> string[] -> Result<int, McdrlError>
@@ -48,6 +50,30 @@ module Verb =
     let private flagsOf (parser: ArgumentParser<'Argument>) =
         parser.GetArgumentCases()
         |> List.collect (fun case -> List.ofSeq case.CommandLineNames.Value)
+
+    let private optionsOf (parser: ArgumentParser<'Argument>) =
+        parser.GetArgumentCases()
+        |> List.collect (fun case ->
+            [
+                for name in case.CommandLineNames.Value do
+                    if isFlag name then
+                        name, case.Description.Value
+            ])
+
+    /// The line of a verb's help that says how it is called.
+    let private synopsis (help: string) =
+        help.Split '\n'
+        |> Array.takeWhile (fun line -> line.Trim() <> "")
+        |> String.concat "\n"
+
+    /// The flag that may be meant: the one that begins so, or one that is spelt much so.
+    let private meant (known: string list) (flag: string) =
+        match
+            known
+            |> List.filter (fun name -> name.StartsWith(flag, StringComparison.Ordinal))
+        with
+        | [ only ] -> Spelling.hint [ only ] only
+        | _ -> Spelling.hint known flag
 
     /// The first flag that a parser doesn't have. Argu itself takes an unknown flag for a path where a verb takes
     /// paths.
@@ -110,22 +136,26 @@ module Verb =
             Name = name
             Summary = summary
             Help = fun () -> (parser true).PrintUsage()
+            Options = fun () -> optionsOf (parser false)
             Run =
                 fun session arguments ->
                     let parser = parser false
                     let known = flagsOf parser
                     let arguments = separated arguments
 
-                    let refused reason =
-                        session.Err.WriteLine(parser.PrintUsage())
-                        Error(McdrlError.usage reason $"mcdrl {name}" $"See `mcdrl {name} --help`")
+                    let refused reason hint =
+                        Session.refuse
+                            session
+                            (McdrlError.usage reason $"mcdrl {name}" $"{hint}See `mcdrl {name} --help`")
+                            (synopsis (parser.PrintUsage()))
 
                     match
                         unknownFlag known arguments,
                         emptyArgument name known arguments,
                         commaNumber parser arguments
                     with
-                    | Some flag, _, _ -> refused $"unrecognized argument: '{flag}'"
+                    | Some flag, _, _ ->
+                        refused $"unrecognized argument: '{flag}'" (meant (List.filter isFlag known) flag)
                     | None, None, Some(flag, value) ->
                         Error(
                             McdrlError.usage
@@ -141,10 +171,14 @@ module Verb =
                                 "Name what is meant; a variable of the script may be unset"
                         )
                     | None, None, None ->
-                        try
-                            parser.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
-                        with :? ArguParseException as problem ->
-                            let first = problem.Message.Split '\n' |> Array.head
-                            refused (first.Replace("ERROR: ", "").Trim().TrimEnd '.')
-                        |> Result.bind (run session)
+                        let parsed =
+                            try
+                                parser.ParseCommandLine(arguments, raiseOnUsage = false) |> Ok
+                            with :? ArguParseException as problem ->
+                                let first = problem.Message.Split '\n' |> Array.head
+                                Error(first.Replace("ERROR: ", "").Trim().TrimEnd '.')
+
+                        match parsed with
+                        | Ok parsed -> run session parsed
+                        | Error reason -> refused reason ""
         }

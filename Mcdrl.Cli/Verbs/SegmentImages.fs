@@ -10,10 +10,13 @@ open Mcdrl
 module SegmentImages =
     /// Help of flags that every way to segment has.
     let imagesUsage =
-        "images, folders of images (folders in them are not searched), or patterns such as 'frames/*.png'."
+        "images (PNG, JPEG, WebP, BMP, GIF, TIFF), folders of images (with --recursive the folders in them too), or patterns such as 'frames/*.png' and 'frames/**/*.png'."
+
+    let recursiveUsage =
+        "search folders in folders too, but not the one that results go to; links are not followed."
 
     let outUsage =
-        "where masks, overlays and reports go. Default: segmented. Masks, probabilities and coordinates have the rows and columns of the image's file, overlays are upright; they differ where a photograph is stored turned (EXIF)."
+        "where masks, overlays and reports go, those of images in folders of a folder or pattern into folders of the same names. Default: segmented. Masks, probabilities and coordinates have the rows and columns of the image's file, overlays are upright; they differ where a photograph is stored turned (EXIF)."
 
     let probabilitiesUsage =
         "also write how probable a lesion is at each pixel, a 16-bit grey PNG of the image's size (65535 is 1), and each class where there are several."
@@ -51,6 +54,12 @@ module SegmentImages =
         match outcome with
         | Ok report ->
             Session.say session $"{target.Input}: {describe report}"
+
+            if report.Pictures > 1 then
+                Session.warn
+                    session
+                    $"{target.Input}: the file holds {report.Pictures} pictures (frames of an animation, or pages); the first is segmented"
+
             Session.emit session (RecordJson.toObject report)
         | Error fault ->
             Session.warn session (Flags.describe fault)
@@ -64,20 +73,20 @@ module SegmentImages =
         OnnxEngine.load file (if images < Environment.ProcessorCount then 0 else 1)
         |> Result.map OnnxEngine.engine
 
-    /// Segments the targets by the engine that `load` makes for so many images, tells of each, of what the paths named hold besides,
+    /// Segments the targets by the engine that `load` makes for so many images, tells of each, of what the paths named hold besides (`leftOut`),
     /// and of all, and gives the exit code.
     let run
         session
         load
         (request: SegmentRequest)
-        (paths: string list)
+        (leftOut: string list)
         (targets: SegmentTarget list)
         (out: string)
         : Result<int, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
             let failed = ref 0
-            SegmentFiles.leftOut paths |> List.iter (Session.warn session)
+            List.iter (Session.warn session) leftOut
 
             do!
                 ProgressBar.above session targets.Length (fun session progress ->

@@ -10,6 +10,7 @@ type SegmentArgument =
     | [<Unique>] Model of folder: string
     | [<Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
+    | [<Unique>] Recursive
     | [<Unique>] Explain
     | [<Unique>] Probabilities
     | [<Unique>] Threshold of probability: float
@@ -28,6 +29,7 @@ type SegmentArgument =
             | Onnx _ ->
                 "segment by a file of `mcdrl export onnx` in ONNX Runtime, without libtorch, in the mode it was exported for."
             | Out _ -> SegmentImages.outUsage
+            | Recursive -> SegmentImages.recursiveUsage
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Probabilities -> SegmentImages.probabilitiesUsage
@@ -51,6 +53,7 @@ module SegmentVerb =
             Model: string option
             Onnx: string option
             Out: string
+            Recursive: bool
             Explain: bool
             Probabilities: bool
             Threshold: float option
@@ -68,6 +71,7 @@ module SegmentVerb =
                 Model = None
                 Onnx = None
                 Out = "segmented"
+                Recursive = false
                 Explain = false
                 Probabilities = false
                 Threshold = None
@@ -88,6 +92,7 @@ module SegmentVerb =
             | Model folder -> { asked with Model = Some folder }
             | Onnx file -> { asked with Onnx = Some file }
             | Out folder -> { asked with Out = folder }
+            | Recursive -> { asked with Recursive = true }
             | Explain -> { asked with Explain = true }
             | Probabilities -> { asked with Probabilities = true }
             | Threshold probability ->
@@ -145,7 +150,7 @@ module SegmentVerb =
     let private run session (arguments: ParseResults<SegmentArgument>) =
         result {
             let asked = asked arguments
-            let! targets = SegmentFiles.plan asked.Images asked.Out
+            let! targets = SegmentTargets.plan asked.Recursive asked.Images asked.Out
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
 
             let! request =
@@ -164,7 +169,8 @@ module SegmentVerb =
                     Explain = asked.Explain
                 }
 
-            return! SegmentImages.run session engine request asked.Images targets asked.Out
+            let leftOut = SegmentTargets.leftOut asked.Recursive asked.Images asked.Out
+            return! SegmentImages.run session engine request leftOut targets asked.Out
         }
 
     let private parsed =

@@ -4,26 +4,10 @@ open System.Globalization
 open System.Reflection
 open SkiaSharp
 
-/// What overlays and explanation sheets draw with: colours, letters, frames and outlines.
+/// What overlays and explanation sheets draw with: letters, frames and outlines.
 module internal Drawing =
-    /// Bright colours that mucosa does not have, then others; class k takes the k-th.
-    let private bright =
-        [|
-            0uy, 229uy, 255uy
-            255uy, 234uy, 0uy
-            118uy, 255uy, 3uy
-            179uy, 136uy, 255uy
-            68uy, 138uy, 255uy
-            255uy, 255uy, 255uy
-            255uy, 145uy, 0uy
-            255uy, 128uy, 171uy
-        |]
-
-    /// The colour (red, green, blue) of class `label`, from 1; they repeat after eight.
-    let colour (label: int) = bright[(label - 1) % bright.Length]
-
     let paintOf label =
-        let red, green, blue = colour label
+        let red, green, blue = ClassColours.ofLabel label
         SKColor(red, green, blue)
 
     /// The font is part of the assembly: servers and containers often have none.
@@ -171,17 +155,30 @@ module internal Drawing =
         canvas.DrawPath(path, dark)
         canvas.DrawPath(path, edge)
 
-    /// The outlines of a label map, each class in its colour.
-    let drawMap (canvas: SKCanvas) (line: float32) (scale: float32) (map: LabelMap) =
+    /// The outlines of regions, each class in its colour, drawn by `draw`.
+    let private withOutlines scale (regions: Region list) draw =
         let outlines =
-            Contours.find map
+            regions
             |> List.groupBy _.Label
             |> List.map (fun (label, regions) -> paintOf label, outline scale regions)
 
-        drawOutlines canvas line outlines
+        draw outlines
 
         for _, path in outlines do
             path.Dispose()
+
+    /// The outlines of a label map, each class in its colour.
+    let drawMap (canvas: SKCanvas) (line: float32) (scale: float32) (map: LabelMap) =
+        withOutlines scale (Contours.find map) (drawOutlines canvas line)
+
+    /// Regions in the colours of their classes: what is inside lightly tinted, so that what the camera saw stays to be seen, and outlined.
+    let drawRegions (canvas: SKCanvas) (line: float32) (scale: float32) (regions: Region list) =
+        withOutlines scale regions (fun outlines ->
+            for colour, path in outlines do
+                use tint = new SKPaint(Color = colour.WithAlpha 36uy, IsAntialias = true)
+                canvas.DrawPath(path, tint)
+
+            drawOutlines canvas line outlines)
 
     /// The outlines of a label map dashed in white, whatever their class.
     let drawTruth (canvas: SKCanvas) (line: float32) (scale: float32) (truth: LabelMap) =

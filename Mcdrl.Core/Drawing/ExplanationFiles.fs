@@ -141,8 +141,8 @@ module ExplanationFiles =
             Labels = map.Labels |> Array.map (fun label -> if label = 0uy then 0uy else 255uy)
         }
 
-    /// The cells' maps at the picture's size.
-    let private best (width: int) (height: int) (regions: RegionsSeen) : ValueMap =
+    /// How alike each cell and the class most like it are, at the size of an upright picture: the largest cosine, -1 to 1.
+    let similarity (width: int) (height: int) (regions: RegionsSeen) : ValueMap =
         let columns, rows = regions.Selected.Width, regions.Selected.Height
 
         let cell =
@@ -206,7 +206,7 @@ module ExplanationFiles =
                 |> flags
 
             let! selected = writeMask folder "regions.png" selected
-            let similarity = best picture.Width picture.Height regions |> valuesInFile
+            let similarity = similarity picture.Width picture.Height regions |> valuesInFile
 
             let! similarity =
                 writeMap folder "similarity.png" (float (Array.min similarity.Values)) similarity

@@ -3,7 +3,7 @@ namespace Mcdrl
 open System
 open SkiaSharp
 
-/// The frame with the marked regions outlined, and a legend below: what a person looks at.
+/// The frame with the marked regions outlined and named, and a legend below: what a person looks at.
 [<RequireQualifiedAccess>]
 module Overlay =
     /// Long side of the frame as drawn: small frames are enlarged by a whole factor, large ones reduced.
@@ -17,13 +17,15 @@ module Overlay =
         else
             1f
 
+    let private nameOf (classes: string list) label =
+        List.tryItem (label - 1) classes |> Option.defaultValue $"label {label}"
+
     /// What the legend says: colour (`None` for plain text) and text.
     let private entries (classes: string list) (map: LabelMap) hasTruth =
         let present =
             [
                 for label, share in LabelMap.shares map do
-                    let name = List.tryItem (label - 1) classes |> Option.defaultValue $"label {label}"
-                    Some(Drawing.paintOf label), $"{name}  {Drawing.percent share}"
+                    Some(Drawing.paintOf label), $"{nameOf classes label}  {Drawing.percent share}"
             ]
 
         [
@@ -82,6 +84,86 @@ module Overlay =
 
             Drawing.write canvas (SKColor(240uy, 240uy, 240uy)) size SKTextAlign.Left textX baseline text
 
+    /// What the regions are called, the largest of each class first: the class, and its number where the class has several.
+    let private named classes (regions: Region list) =
+        [
+            for label, own in regions |> List.groupBy (fun region -> region.Label) do
+                let name = nameOf classes label
+
+                for index, region in List.indexed own do
+                    region, (if own.Length = 1 then name else $"{name} {index + 1}")
+        ]
+
+    /// At most so many regions have their names beside them; of more the largest.
+    let private mostNamed = 12
+
+    /// The middle of a region's highest or lowest edge.
+    let private edgeAt y (region: Region) =
+        region.Outline
+        |> Array.filter (fun struct (_, cornerY) -> cornerY = y)
+        |> Array.averageBy (fun struct (x, _) -> float32 x)
+
+    /// The regions' names, each above the highest point of its region or, where there is no room, below the lowest or inside; if that can be,
+    /// where no other region is. None where it would cover another.
+    let private drawNames (canvas: SKCanvas) (frame: SKRect) scale size classes (regions: Region list) =
+        let gap, height = size * 0.35f, size * 1.35f
+
+        let boxOf (region: Region) =
+            let left, top = scale * float32 region.X, scale * float32 region.Y
+            SKRect(left, top, left + scale * float32 region.Width, top + scale * float32 region.Height)
+
+        let place taken width (region: Region) =
+            let own = boxOf region
+
+            let at middle top =
+                let left =
+                    max frame.Left (min (frame.Right - width) (scale * middle - 0.5f * width))
+
+                SKRect(left, top, left + width, top + height)
+
+            let high, low = edgeAt region.Y region, edgeAt (region.Y + region.Height) region
+
+            let free =
+                [
+                    at high (own.Top - gap - height)
+                    at low (own.Bottom + gap)
+                    at high (own.Top + gap)
+                    at low (own.Bottom - gap - height)
+                ]
+                |> List.filter (fun box ->
+                    frame.Contains box
+                    && not (List.exists (fun (other: SKRect) -> other.IntersectsWith box) taken))
+
+            let isAlone (box: SKRect) =
+                regions
+                |> List.forall (fun other ->
+                    obj.ReferenceEquals(other, region) || not ((boxOf other).IntersectsWith box))
+
+            free |> List.tryFind isAlone |> Option.orElse (List.tryHead free)
+
+        use ground =
+            new SKPaint(Color = SKColor(16uy, 16uy, 20uy, 190uy), IsAntialias = true)
+
+        (([]: SKRect list),
+         named classes regions
+         |> List.sortByDescending (fun (region, _) -> region.Area)
+         |> List.truncate mostNamed)
+        ||> List.fold (fun taken (region, name) ->
+            use font = Drawing.fontFor name size
+            let name = Drawing.fitted font (0.5f * frame.Width) name
+            let width = font.MeasureText name + size
+
+            match place taken width region with
+            | None -> taken
+            | Some box ->
+                use edge = Drawing.stroke (Drawing.paintOf region.Label) (size * 0.1f)
+                canvas.DrawRoundRect(box, gap, gap, ground)
+                canvas.DrawRoundRect(box, gap, gap, edge)
+                let baseline = box.Top + size * 1.02f
+                Drawing.write canvas SKColors.White size SKTextAlign.Center box.MidX baseline name
+                box :: taken)
+        |> ignore
+
     /// Frames of more pixels are brought near the size that they are drawn at before the drawing library sees them, which would keep
     /// several copies of them.
     let private mostDrawn = 16_000_000L
@@ -102,7 +184,9 @@ module Overlay =
         let width = max 320f frameWidth
         let size = max 16f (min 40f (width / 36f))
         let placed, rows = layout width size (entries classes map truth.IsSome)
-        let strip = ceil (size * 1.6f * float32 rows + size * 0.6f)
+        let notice = size * 0.75f
+        let legend = size * 1.6f * float32 rows + size * 0.3f
+        let strip = ceil (legend + notice * 1.7f)
 
         let info =
             SKImageInfo(int width, int (frameHeight + strip), SKColorType.Rgba8888, SKAlphaType.Opaque)
@@ -128,15 +212,28 @@ module Overlay =
 
         let line = max 2f (max frameWidth frameHeight / 320f)
 
-        Drawing.drawMap canvas line scale map
+        let regions = Contours.find map
+        Drawing.drawRegions canvas line scale regions
         truth |> Option.iter (Drawing.drawTruth canvas line scale)
+        drawNames canvas frame scale (size * 0.8f) classes regions
         canvas.Restore()
         drawLegend canvas frameHeight size placed
+
+        Drawing.write
+            canvas
+            (SKColor(170uy, 170uy, 176uy))
+            notice
+            SKTextAlign.Left
+            (size * 0.7f)
+            (frameHeight + legend + notice)
+            Product.notice
+
         Drawing.encode "overlay" surface
 
-    /// The overlay as a PNG: the upright frame, each class outlined in its colour on a dark halo, optionally the
-    /// true outline dashed in white, and a legend with the share of the picture that each class covers. The maps
-    /// must have the picture's size.
+    /// The overlay as a PNG: the upright frame, each region tinted and outlined in the colour of its class on a dark halo, the largest
+    /// regions named; optionally the true outline dashed in white; below it a legend with the share of the picture that each class covers,
+    /// and the notice. The frame has its own size if its longer side has 640 to 2048 pixels; a smaller one is enlarged by the least whole
+    /// factor that brings it to 640, a larger one reduced to 2048. The maps must have the picture's size.
     let png classes (picture: Picture) (map: LabelMap) (truth: LabelMap option) : Result<byte[], McdrlError> =
         let other =
             map :: Option.toList truth

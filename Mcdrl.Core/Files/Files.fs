@@ -6,6 +6,8 @@ open System.Runtime.InteropServices
 open System.Security
 open System.Security.Cryptography
 open System.Text
+open System.Threading
+open System.Threading.Tasks
 open Microsoft.Win32.SafeHandles
 
 /// The one way to open a file, and writes that leave either the old or the new file, whole.
@@ -73,7 +75,7 @@ module Files =
             | :? SecurityException as problem -> Error(ioError path problem))
 
     /// Whether a writer may put a file here: where nothing lies yet, or a plain file that it replaces.
-    let private replaceable (path: string) =
+    let replaceable (path: string) : Result<unit, McdrlError> =
         match FileIdentity.ofPath path with
         | None
         | Some { Kind = FileKind.PlainFile } -> Ok()
@@ -204,6 +206,26 @@ module Files =
             None
         else
             Some(memory.ToArray())
+
+    /// `toEnd` without a thread that waits: for streams that may be read no other way, such as the body of a request.
+    let toEndAsync (most: int64) (stream: Stream) (cancel: CancellationToken) : Task<byte[] option> =
+        task {
+            use memory = new MemoryStream()
+            let buffer = Array.zeroCreate<byte> 65536
+            let! first = stream.ReadAsync(buffer, cancel)
+            let mutable count = first
+
+            while count > 0 && memory.Length <= most do
+                memory.Write(buffer, 0, count)
+                let! next = stream.ReadAsync(buffer, cancel)
+                count <- next
+
+            return
+                if memory.Length > most then
+                    None
+                else
+                    Some(memory.ToArray())
+        }
 
     /// The bytes of a plain file that is not larger than `most` bytes.
     let read (most: int64) (path: string) : Result<byte[], McdrlError> =

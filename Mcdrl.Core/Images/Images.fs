@@ -3,6 +3,7 @@ namespace Mcdrl
 open System
 open System.IO
 open System.Runtime.InteropServices
+open System.Threading.Tasks
 open SkiaSharp
 
 /// What an image file's header says.
@@ -16,17 +17,28 @@ type ImageHeader =
         Orientation: Orientation
     }
 
-/// Image files (PNG, JPEG, WebP, BMP, GIF) to upright 8-bit colour pictures. Alpha is ignored, not multiplied
-/// in; grey is replicated; 16-bit and CMYK images are converted; of an animation the first frame is read.
+/// Image files (PNG, JPEG, WebP, BMP, GIF, TIFF) to upright 8-bit colour pictures. Alpha is ignored, not multiplied
+/// in; grey is replicated; 16-bit and CMYK images are converted; of an animation or of several pages the first is read.
 /// A damaged or truncated file is an error, never a half-grey picture.
 [<RequireQualifiedAccess>]
 module Images =
     /// The endings of the file names of the formats that are read.
     let extensions =
-        [ ".png"; ".jpg"; ".jpeg"; ".jpe"; ".jfif"; ".webp"; ".bmp"; ".gif" ]
+        [
+            ".png"
+            ".jpg"
+            ".jpeg"
+            ".jpe"
+            ".jfif"
+            ".webp"
+            ".bmp"
+            ".gif"
+            ".tif"
+            ".tiff"
+        ]
 
     /// The formats that are read, in words.
-    let internal formats = "PNG, JPEG, WebP, BMP or GIF"
+    let internal formats = "PNG, JPEG, WebP, BMP, GIF or TIFF"
 
     /// Whether a file's name ends as an image's does.
     let isNamedAsImage (path: string) =
@@ -92,7 +104,7 @@ module Images =
                     McdrlError.data
                         "this is not an image that can be read (its first bytes belong to no known format)"
                         where
-                        "Give a PNG, JPEG, WebP, BMP or GIF file"
+                        $"Give a {formats} file"
                 )
             | codec ->
                 use codec = codec
@@ -152,25 +164,56 @@ module Images =
 
     /// Decodes an image held in memory; `where` names it in errors.
     let decode limits where (bytes: byte[]) : Result<Picture, McdrlError> =
-        opened (intact where) limits where bytes (pixels where bytes)
+        if Tiff.isTiff bytes then
+            Tiff.read limits where bytes
+        else
+            opened (intact where) limits where bytes (pixels where bytes)
+
+    /// How many pictures an image file held in memory has: frames of an animation (GIF, WebP, PNG), pages (TIFF), mostly 1. Of a file that
+    /// can't be read it is 1 too.
+    let pictures (bytes: byte[]) : int =
+        let counted =
+            if Tiff.isTiff bytes then
+                Ok(Tiff.count bytes)
+            elif Png.isPng bytes then
+                Ok(Png.frames bytes)
+            else
+                opened (fun _ -> Ok()) ImageLimits.standard "" bytes (fun codec -> Ok codec.FrameCount)
+
+        max 1 (Result.defaultValue 1 counted)
 
     /// Decodes an image file.
     let read limits (path: string) : Result<Picture, McdrlError> =
         Files.read limits.MaxBytes path |> Result.bind (decode limits path)
 
+    /// Decodes the first picture of an image file, and counts those that it holds.
+    let readFirst limits (path: string) : Result<Picture * int, McdrlError> =
+        Files.read limits.MaxBytes path
+        |> Result.bind (fun bytes ->
+            decode limits path bytes |> Result.map (fun picture -> picture, pictures bytes))
+
+    let private withinLimit limits where (bytes: byte[] option) =
+        match bytes with
+        | Some bytes -> Ok bytes
+        | None ->
+            Error(
+                McdrlError.resource
+                    $"the stream has more than {limits.MaxBytes} bytes"
+                    where
+                    "Give a smaller image"
+            )
+
     /// The bytes of a stream, read to its end or to the byte limit.
     let bytesOf limits where (stream: Stream) : Result<byte[], McdrlError> =
-        let tooLarge () =
-            McdrlError.resource
-                $"the stream has more than {limits.MaxBytes} bytes"
-                where
-                "Give a smaller image"
+        Files.attempt where (fun () -> Files.toEnd limits.MaxBytes stream)
+        |> Result.bind (withinLimit limits where)
 
-        Files.attempt where (fun () ->
-            match Files.toEnd limits.MaxBytes stream with
-            | Some bytes -> Ok bytes
-            | None -> Error(tooLarge ()))
-        |> Result.bind id
+    /// `bytesOf` by asynchronous reads alone. What reading throws is passed on: the stream is the caller's.
+    let bytesOfAsync limits where (stream: Stream) cancel : Task<Result<byte[], McdrlError>> =
+        task {
+            let! bytes = Files.toEndAsync limits.MaxBytes stream cancel
+            return withinLimit limits where bytes
+        }
 
     /// Decodes an image from a stream, read to its end or to the byte limit.
     let readStream limits where (stream: Stream) : Result<Picture, McdrlError> =
@@ -180,21 +223,26 @@ module Images =
     let header limits (path: string) : Result<ImageHeader, McdrlError> =
         Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
-            opened (intact path) limits path bytes (fun codec ->
-                let orientation = orientationOf bytes codec
+            if Tiff.isTiff bytes then
+                Tiff.header limits path bytes
+            else
+                opened (intact path) limits path bytes (fun codec ->
+                    Ok(struct (codec.Info.Width, codec.Info.Height, orientationOf bytes codec))))
+        |> Result.map (fun (struct (width, height, orientation)) ->
+            let width, height = Orientation.size orientation (width, height)
 
-                let width, height =
-                    Orientation.size orientation (codec.Info.Width, codec.Info.Height)
-
-                Ok
-                    {
-                        Width = width
-                        Height = height
-                        Orientation = orientation
-                    }))
+            {
+                Width = width
+                Height = height
+                Orientation = orientation
+            })
 
     /// How the rows and columns of an image file lie, from its header alone.
     let orientation limits (path: string) : Result<Orientation, McdrlError> =
         Files.read limits.MaxBytes path
         |> Result.bind (fun bytes ->
-            opened (fun _ -> Ok()) limits path bytes (fun codec -> Ok(orientationOf bytes codec)))
+            if Tiff.isTiff bytes then
+                Tiff.header limits path bytes
+                |> Result.map (fun (struct (_, _, orientation)) -> orientation)
+            else
+                opened (fun _ -> Ok()) limits path bytes (fun codec -> Ok(orientationOf bytes codec)))

@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.IO
 
 /// Mask files: one label value a pixel, read exactly as stored.
 [<RequireQualifiedAccess>]
@@ -241,11 +242,20 @@ module Masks =
         Files.read limits.MaxBytes path
         |> Result.bind (decodeColours limits path meanings)
 
-    /// Writes a map as an 8-bit grey PNG: the sample is the label.
-    let write (path: string) (map: LabelMap) : Result<unit, McdrlError> =
-        Files.writeAtomically path (fun stream -> Png.write stream map.Width map.Height None map.Labels)
+    let private writeTo (stream: Stream) (map: LabelMap) =
+        Png.write stream map.Width map.Height (Some ClassColours.palette) map.Labels
 
-    /// Writes a map as a palette PNG: the index is the label, shown in the colour of the same place.
+    /// A map as an 8-bit palette PNG: the index is the label, shown in the colour of its class.
+    let png (map: LabelMap) : byte[] =
+        use memory = new MemoryStream()
+        writeTo memory map
+        memory.ToArray()
+
+    /// `png` into a file.
+    let write (path: string) (map: LabelMap) : Result<unit, McdrlError> =
+        Files.writeAtomically path (fun stream -> writeTo stream map)
+
+    /// `write` with colours of one's own, one a label.
     let writePalette
         (path: string)
         (colours: (byte * byte * byte)[])

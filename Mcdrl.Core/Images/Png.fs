@@ -63,8 +63,8 @@ module Png =
     let private named (name: string) =
         BinaryPrimitives.ReadUInt32BigEndian(ReadOnlySpan(Text.Encoding.ASCII.GetBytes name))
 
-    let private ihdr, private plte, private idat, private iend, private exif =
-        named "IHDR", named "PLTE", named "IDAT", named "IEND", named "eXIf"
+    let private ihdr, private plte, private idat, private iend, private exif, private actl =
+        named "IHDR", named "PLTE", named "IDAT", named "IEND", named "eXIf", named "acTL"
 
     /// Calls `visit name offset length` for the content of every chunk before IEND, each with a good checksum if that `isChecked`.
     let private overChunks isChecked where (bytes: byte[]) (visit: uint32 -> int -> int -> unit) =
@@ -134,6 +134,17 @@ module Png =
 
         overChunks false "" bytes note |> ignore
         ValueOption.defaultValue Orientation.TopLeft found
+
+    /// How many frames a PNG file says it has: 1, or what the chunk acTL of an animation says.
+    let internal frames (bytes: byte[]) : int =
+        let mutable found = 1
+
+        let note name offset length =
+            if name = actl && length = 8 then
+                found <- int (word bytes offset)
+
+        overChunks false "" bytes note |> ignore
+        found
 
     let private header limits where (bytes: byte[]) offset =
         let width, height = int64 (word bytes offset), int64 (word bytes (offset + 4))

@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.IO
 
 /// Probabilities as 16-bit grey PNGs: sample / 65535.
 [<RequireQualifiedAccess>]
@@ -8,16 +9,18 @@ module ProbabilityMaps =
     let private sample (probability: float32) =
         uint16 (MathF.Round(65535.0f * Math.Clamp(probability, 0.0f, 1.0f)))
 
-    let private writeRows path width height (overRows: (float32 array -> unit) -> unit) =
-        Files.writeAtomically path (fun stream ->
-            let samples = Array.zeroCreate<uint16> width
+    let private rowsTo width height (overRows: (float32 array -> unit) -> unit) (stream: Stream) =
+        let samples = Array.zeroCreate<uint16> width
 
-            Png.write16 stream width height (fun visit ->
-                overRows (fun row ->
-                    for x in 0 .. width - 1 do
-                        samples[x] <- sample row[x]
+        Png.write16 stream width height (fun visit ->
+            overRows (fun row ->
+                for x in 0 .. width - 1 do
+                    samples[x] <- sample row[x]
 
-                    visit samples)))
+                visit samples))
+
+    let private writeRows path width height overRows =
+        Files.writeAtomically path (rowsTo width height overRows)
 
     /// Writes a map of probabilities, one a pixel; an old file is replaced, whole or not at all.
     let write (path: string) (map: ValueMap) : Result<unit, McdrlError> =
@@ -32,14 +35,19 @@ module ProbabilityMaps =
         writeRows path mask.Width mask.Height (fun visit ->
             SegmentationResult.overRows segmentation label (fun _ row -> visit row))
 
-    /// Writes P(lesion) = 1 − P(background) of every pixel of a result's mask, row by row.
-    let writeLesion (path: string) (segmentation: SegmentationResult) : Result<unit, McdrlError> =
+    /// Writes P(lesion) = 1 − P(background) of every pixel of a result's mask, row by row, as a PNG into a stream.
+    let lesionTo (stream: Stream) (segmentation: SegmentationResult) : unit =
         let mask = segmentation.Mask
         let lesion = Array.zeroCreate<float32> mask.Width
 
-        writeRows path mask.Width mask.Height (fun visit ->
+        stream
+        |> rowsTo mask.Width mask.Height (fun visit ->
             SegmentationResult.overRows segmentation 0 (fun _ row ->
                 for x in 0 .. mask.Width - 1 do
                     lesion[x] <- 1.0f - row[x]
 
                 visit lesion))
+
+    /// `lesionTo` for a file; an old one is replaced, whole or not at all.
+    let writeLesion (path: string) (segmentation: SegmentationResult) : Result<unit, McdrlError> =
+        Files.writeAtomically path (fun stream -> lesionTo stream segmentation)

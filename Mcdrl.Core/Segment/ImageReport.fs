@@ -11,10 +11,10 @@ type RegionReport =
         MaxProbability: float
         /// Left, top, width, height.
         Box: int list
-        /// Corners [x, y] of the outer boundary.
-        Outline: int list list
-        /// Corners [x, y] of the boundary of each hole.
-        Holes: int list list list
+        /// Corners [x, y] of the outer boundary, less than half a pixel from the mask's own (`OutlineSimplification`): whole and half pixels.
+        Outline: float list list
+        /// Corners [x, y] of the boundary of each hole, as near.
+        Holes: float list list list
     }
 
 /// A class in one image.
@@ -45,6 +45,8 @@ type ImageReport =
         Width: int
         /// Of the image as stored, in pixels.
         Height: int
+        /// How many pictures the image's file holds, frames of an animation or pages; the first is what was segmented.
+        Pictures: int
         /// How the rows and columns of the image's file lie, and with them those of the mask, the probabilities and all coordinates here:
         /// `top-left` where the picture is stored upright. The overlay is upright always.
         Orientation: Orientation

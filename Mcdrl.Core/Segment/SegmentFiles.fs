@@ -1,27 +1,8 @@
 namespace Mcdrl
 
-open System
 open System.IO
+open System.Text.RegularExpressions
 open FsToolkit.ErrorHandling
-
-/// Where the results of one image go.
-type SegmentTarget =
-    {
-        /// The image.
-        Input: string
-        /// Where its mask goes, a palette PNG.
-        Mask: string
-        /// Where its overlay goes: the image with the regions drawn in, a PNG.
-        Overlay: string
-        /// Where its `ImageReport` goes, as JSON.
-        Report: string
-        /// Where P(lesion) goes, a 16-bit grey PNG whose value 65535 is 1.
-        Probability: string
-        /// The picture sheet of an explanation.
-        Sheet: string
-        /// The folder of an explanation's maps.
-        Maps: string
-    }
 
 /// What is asked of an engine about images.
 type SegmentRequest =
@@ -51,18 +32,11 @@ module SegmentFiles =
             Limits = ImageLimits.standard
         }
 
+    /// Every image that the paths stand for and where its results go (`SegmentTargets.plan`); folders in folders are not searched.
+    let plan (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
+        SegmentTargets.plan false paths out
+
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
-
-    /// A path that is named, looked up.
-    type private Named =
-        | Image of string
-        | Held of ImageFolderContents
-        | Leftover of string
-
-    let private none what path =
-        Error(
-            McdrlError.usage what path "Name an image, a folder of images or a pattern such as frames/*.png"
-        )
 
     let private folderOf (path: string) =
         match Path.GetDirectoryName path with
@@ -70,135 +44,8 @@ module SegmentFiles =
         | "" -> "."
         | folder -> folder
 
-    /// What a path stands for: a file, a folder, or a pattern with * or ? in its last part.
-    let private lookUp (path: string) : Result<Named, McdrlError> =
-        let isThere = File.Exists path || Directory.Exists path
-
-        if isThere && Leftovers.isName (nameOf path) then
-            Ok(Leftover path)
-        elif File.Exists path then
-            Ok(Image path)
-        elif isThere then
-            ImageFolder.read "*" path |> Result.map Held
-        elif (nameOf path).IndexOfAny [| '*'; '?' |] < 0 then
-            none "there is no such file or folder" path
-        elif Directory.Exists(folderOf path) then
-            ImageFolder.read (nameOf path) (folderOf path) |> Result.map Held
-        else
-            none "the folder does not exist" path
-
-    /// The images that a path stands for.
-    let private imagesOf (path: string) : Result<string list, McdrlError> =
-        lookUp path
-        |> Result.bind (fun named ->
-            match named with
-            | Image path -> Ok [ path ]
-            | Leftover _ -> Ok []
-            | Held { Images = [] } when Directory.Exists path -> none "the folder holds no image" path
-            | Held { Images = [] } -> none "no image fits the pattern" path
-            | Held found -> Ok found.Images)
-
-    /// What of the paths is not segmented, a line each: files and folders in a folder that is named, and what operating systems
-    /// leave.
-    let leftOut (paths: string list) : string list =
-        paths
-        |> List.choose (fun path ->
-            match lookUp path with
-            | Ok(Held found) -> ImageFolder.leftOut found
-            | Ok(Leftover path) -> Some $"{path}: left out, the system's own"
-            | Ok(Image _)
-            | Error _ -> None)
-
-    let private target (out: string) (input: string) : SegmentTarget =
-        let at ending =
-            Path.Combine(out, nonNull (Path.GetFileNameWithoutExtension input) + ending)
-
-        {
-            Input = input
-            Mask = at ".mask.png"
-            Overlay = at ".overlay.png"
-            Report = at ".json"
-            Probability = at ".probability.png"
-            Sheet = at ".explained.png"
-            Maps = at ".explained"
-        }
-
-    /// Files that the results of an image go to, whatever is asked for, beside those of single classes and maps.
-    let private filesOf (target: SegmentTarget) =
-        [ target.Mask; target.Overlay; target.Report; target.Probability; target.Sheet ]
-
-    /// Inputs that would be replaced by results: those that are in the output folder, through whatever link or mount, and those
-    /// that a result would have the place of.
-    let private overwritten (inputs: string list) (targets: SegmentTarget list) (out: string) =
-        let inside =
-            inputs
-            |> List.map (fun input -> folderOf (Path.GetFullPath input))
-            |> List.distinct
-            |> List.exists (fun folder -> folder = Path.GetFullPath out || FileIdentity.isSame folder out)
-
-        if inside then
-            [
-                McdrlError.usage "the output folder holds input images" out "Choose another “out”"
-            ]
-        else
-            targets
-            |> Seq.collect filesOf
-            |> Inputs.overwritten inputs
-            |> List.map (fun (file, input) ->
-                McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
-
-    /// Every image that the paths stand for and where its results go. Everything wrong with the paths is reported at
-    /// once, before any work: missing files, two images whose results would have one name, an output folder that
-    /// is an input, an input that a result would replace.
-    let plan (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
-        result {
-            let! found =
-                paths
-                |> List.map imagesOf
-                |> List.sequenceResultA
-                |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
-
-            let inputs = found |> List.concat |> List.distinctBy Path.GetFullPath
-
-            do!
-                if inputs.IsEmpty && not paths.IsEmpty then
-                    none "nothing but what operating systems leave is named" paths.Head
-                else
-                    Ok()
-
-            let targets = inputs |> List.map (target out)
-
-            let collisions =
-                targets
-                |> List.groupBy _.Mask
-                |> List.filter (fun (_, members) -> members.Length > 1)
-                |> List.map (fun (mask, members) ->
-                    let names = members |> List.map _.Input |> String.concat ", "
-
-                    McdrlError.usage
-                        $"the results of {names} would have the same name"
-                        mask
-                        "Segment them into different folders")
-
-            let noFolder =
-                match FileIdentity.ofPath out with
-                | None
-                | Some { Kind = FileKind.Folder } -> []
-                | Some { Kind = kind } ->
-                    [
-                        McdrlError.usage
-                            $"this is {FileIdentity.describe kind}, not a folder"
-                            out
-                            "Choose another “out”"
-                    ]
-
-            match McdrlError.ofList (collisions @ noFolder @ overwritten inputs targets out) with
-            | Some faults -> return! Error faults
-            | None -> return targets
-        }
-
-    let private points (polygon: struct (int * int) array) =
-        [ for struct (x, y) in polygon -> [ x; y ] ]
+    let private points boundary =
+        [ for struct (x, y) in OutlineSimplification.simplified boundary -> [ x; y ] ]
 
     /// Where P(class) goes where there are several classes, by the class's value in the mask.
     let private probabilityOf (target: SegmentTarget) (label: int) =
@@ -237,6 +84,7 @@ module SegmentFiles =
             Image = target.Input
             Width = segmentation.Mask.Width
             Height = segmentation.Mask.Height
+            Pictures = 1
             Orientation = segmentation.Orientation
             Mode = segmentation.Mode
             Threshold = segmentation.Marking.Threshold
@@ -330,8 +178,19 @@ module SegmentFiles =
                     "Give the image a shorter name"
             )
 
+    /// The report's text, each point of an outline on one line.
+    let private rendered (report: ImageReport) =
+        Regex.Replace(RecordJson.render report, @"\[\s+([\d.]+),\s+([\d.]+)\s+\]", "[$1, $2]")
+
     /// Writes what an image came to, the report last. Where something can't be written nothing that it wrote before is left.
-    let private write request (target: SegmentTarget) picture (segmentation: SegmentationResult) explanation =
+    let private write
+        request
+        (target: SegmentTarget)
+        pictures
+        picture
+        (segmentation: SegmentationResult)
+        explanation
+        =
         let written = ResizeArray()
 
         let file path writing =
@@ -339,7 +198,10 @@ module SegmentFiles =
 
         let outcome =
             result {
-                let report = report target segmentation explanation
+                let report =
+                    { report target segmentation explanation with
+                        Pictures = pictures
+                    }
 
                 let! report =
                     if request.Probabilities then
@@ -353,7 +215,7 @@ module SegmentFiles =
                     Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
                     |> file target.Overlay
 
-                do! Files.writeText target.Report (RecordJson.render report)
+                do! Files.writeText target.Report (rendered report)
                 return report
             }
 
@@ -367,11 +229,11 @@ module SegmentFiles =
         Guard.run target.Input (fun () ->
             result {
                 do! nameable request target
-                let! picture = Images.read request.Limits target.Input
+                let! picture, pictures = Images.readFirst request.Limits target.Input
                 Interruption.check ()
                 let! segmentation, explanation = answer engine request target picture
                 Interruption.check ()
-                return! write request target picture segmentation explanation
+                return! write request target pictures picture segmentation explanation
             })
 
     let private makeFolders (targets: SegmentTarget list) =

@@ -176,5 +176,10 @@ module BenchRequest =
         let precisions, noPrecisions =
             named "precision" PrecisionName.ofPrecision precisions precisions'
 
-        unlessFaulty (noScopes @ noModes @ noPrecisions @ numbers batches rounds threads) ignore
+        let _, noTower =
+            match model with
+            | BenchModel.Random architecture -> named "random" id NamedTower.names [ architecture ]
+            | BenchModel.Folder _ -> [], []
+
+        unlessFaulty (noTower @ noScopes @ noModes @ noPrecisions @ numbers batches rounds threads) ignore
         |> Result.bind (fun () -> create model scopes modes precisions batches rounds threads device)

@@ -86,7 +86,15 @@ module Card =
                 | Some path -> Files.readText largestAbout path |> Result.map Some
 
             let folder = Bundle.locate request.Model
-            do! Inputs.keep (Option.toList request.About) (Path.Combine(folder, "README.md"))
+
+            do!
+                Inputs.keep (Option.toList request.About) (Path.Combine(folder, "README.md"))
+                |> Result.mapError (fun _ ->
+                    McdrlError.usage
+                        "this is the card itself, which is written anew"
+                        $"“about” {Option.defaultValue folder request.About}"
+                        "Keep words of your own in another file")
+
             use! segmenter = Segmenter.load folder request.Device
             let! dataset = Dataset.load request.Data
 

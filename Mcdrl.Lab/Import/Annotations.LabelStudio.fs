@@ -68,7 +68,7 @@ module internal LabelStudio =
                 | -1 -> address.Split('?').[0]
                 | at -> address.Substring(at + 3)
                 |> Uri.UnescapeDataString)
-            |> Seq.tryFind ImportPictures.isNamedAsPicture
+            |> Seq.tryFind Images.isNamedAsImage
         | _ -> None
 
     /// The annotation of a task that counts, of several the last: its number and what was marked. None where nobody looked at it.

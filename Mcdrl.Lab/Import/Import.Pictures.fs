@@ -1,6 +1,5 @@
 namespace Mcdrl
 
-open System
 open System.IO
 
 /// A published picture, decoded and as it goes into our dataset.
@@ -8,22 +7,15 @@ type internal ImportedPicture =
     {
         /// The decoded picture, upright.
         Picture: Picture
-        /// The file's bytes where it is of a format that `Images` reads, else the same pixels as PNG.
+        /// The file's bytes, of a TIFF file the same pixels as PNG.
         Bytes: byte[]
         /// The ending that the bytes need, with its dot.
         Extension: string
     }
 
-/// Published picture files: what `Images` reads, and TIFF.
+/// Published picture files; of TIFF those alone that lose nothing as PNG.
 [<RequireQualifiedAccess>]
 module internal ImportPictures =
-    /// Whether a file's name ends as that of a picture that can be imported does.
-    let isNamedAsPicture (path: string) =
-        Images.isNamedAsImage path
-        || List.exists
-            (fun (ending: string) -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
-            [ ".tif"; ".tiff" ]
-
     let private enumeration =
         EnumerationOptions(RecurseSubdirectories = true, MaxRecursionDepth = 8, IgnoreInaccessible = false)
 
@@ -33,7 +25,7 @@ module internal ImportPictures =
             Directory.EnumerateFiles(folder, "*", enumeration)
             |> Seq.map (fun path -> Path.GetRelativePath(folder, path).Replace('\\', '/'))
             |> Seq.filter (fun path ->
-                isNamedAsPicture path
+                Images.isNamedAsImage path
                 && not (Leftovers.isPath path)
                 && not (path.Split '/' |> Array.exists _.StartsWith('.')))
             |> Seq.sort

@@ -48,7 +48,7 @@ module internal PagePictures =
         use pixels = small.PeekPixels()
         encoded SKJpegEncoderDownsample.Downsample420 alt pixels
 
-    /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `Drawing.colour`) and the true
+    /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `ClassColours.ofLabel`) and the true
     /// outline, where given, dashed in white; what is ignored is not outlined. The maps must have the picture's size.
     let outlined
         (width: int)

@@ -3,18 +3,21 @@ namespace Mcdrl
 /// How report pages look: in a window, on a phone, on paper, by day and by night.
 [<RequireQualifiedAccess>]
 module internal PageStyle =
-    /// The whole style sheet. It loads nothing: the letters are those of the reader's system.
+    /// The whole style sheet. It loads nothing: the letters are those of the reader's system. Where a table or picture is wider than the window, a
+    /// shadow at its edge says that there is more: it stays where the content, with covers for the shadows at its own ends, moves.
     let sheet =
         """
 :root {
   color-scheme: light dark;
   --page: #ffffff; --panel: #f3f5f7; --line: #d5dae0; --text: #1b2127; --soft: #55606b;
   --first: #00828f; --second: #b86e00; --heat: 0, 130, 143; --alert: #b3261e;
+  --shade: rgba(0, 0, 0, .3);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14171a; --panel: #1e2328; --line: #39414a; --text: #e8ebee; --soft: #a3adb7;
     --first: #2fc6d6; --second: #f0a93a; --heat: 47, 198, 214; --alert: #ff8a80;
+    --shade: rgba(255, 255, 255, .35);
   }
 }
 * { box-sizing: border-box; }
@@ -39,14 +42,21 @@ th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align:
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { font-weight: 600; }
 tbody th { font-weight: 400; }
-.wide { overflow-x: auto; }
+.wide, .scroll {
+  overflow-x: auto;
+  background:
+    linear-gradient(to right, var(--page) 40%, transparent) left -1px top / 2.4rem 100% no-repeat local,
+    linear-gradient(to left, var(--page) 40%, transparent) right -1px top / 2.4rem 100% no-repeat local,
+    linear-gradient(to right, var(--shade), transparent) left / .9rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--shade), transparent) right / .9rem 100% no-repeat scroll;
+}
 .heat th, .heat td { padding: .25rem .45rem; text-align: center; border: 0; font-size: .88rem; }
 .heat td { border: 2px solid var(--page); border-radius: .3rem; min-width: 3.2rem; }
 .heat tbody th { text-align: left; } .heat tbody th, .heat td { white-space: nowrap; }
 .better { font-weight: 700; }
 .right::before { content: "✓ "; } .wrong::before { content: "✗ "; } .wrong { font-weight: 600; }
 details { margin: .6rem 0; } summary { cursor: pointer; }
-.scroll { overflow-x: auto; } .scroll img { min-width: 52rem; }
+.scroll img { min-width: 52rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .8rem; margin: 1.4rem 0; }
 .card { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; }
 .card h3 { margin: 0 0 .3rem; }
@@ -99,7 +109,7 @@ svg .mark.truth { stroke: #ffffff; stroke-width: 1.6; stroke-dasharray: 4 4; }
   main { max-width: none; padding: 0; }
   figure, table, .card, pre { break-inside: avoid; }
   h2 { break-after: avoid; }
-  .scroll img { min-width: 0; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  .wide, .scroll { background: none; } .scroll img { min-width: 0; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

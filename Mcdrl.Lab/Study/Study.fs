@@ -245,6 +245,7 @@ module Study =
             let data, page = at "data", at "index.html"
             let! plan = StudyPlan.create request
             let! weights = StudyPlan.weights request
+            let! _ = Weights.locate weights |> Result.bind Safetensors.shapes
             do! StudyPlan.enter request.Out request.Replace plan
 
             let stage number kept work =

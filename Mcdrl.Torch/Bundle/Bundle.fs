@@ -238,18 +238,16 @@ module Bundle =
                 return manifest
             }
 
-    let private readManifest (folder: string) : Result<Manifest, McdrlError> =
-        let path = Path.Combine(folder, manifestName)
-
-        if File.Exists path then
-            Files.read largestManifest path
+    let private readManifest (files: BundleFiles) : Result<Manifest, McdrlError> =
+        if files.Has manifestName then
+            files.Bytes largestManifest manifestName
             |> Result.mapError asModelFault
-            |> Result.bind (parseManifest path)
+            |> Result.bind (parseManifest (files.Path manifestName))
         else
             Error(
                 McdrlError.model
                     $"there is no {manifestName} here"
-                    folder
+                    files.Place
                     "Name the folder of a model, for instance RUN/model of a training run"
             )
 
@@ -257,28 +255,27 @@ module Bundle =
         Error(McdrlError.model what folder "Use a model written by a matching version of mcdrl")
 
     /// That no file is missing, as far as that goes without reading them.
-    let private verify folder : Result<unit, McdrlError> =
+    let private verify (files: BundleFiles) : Result<unit, McdrlError> =
         [ weightsName; textName; cardName ]
-        |> List.filter (fun name -> not (File.Exists(Path.Combine(folder, name))))
-        |> List.map (fun name -> copyAgain folder $"{name} is missing")
+        |> List.filter (files.Has >> not)
+        |> List.map (fun name -> copyAgain files.Place $"{name} is missing")
         |> McdrlError.ofList
         |> Option.map Error
         |> Option.defaultValue (Ok())
 
     /// The tensors of a file, if it is the one that the manifest was written for. Whatever else is wrong with another file
     /// follows from that.
-    let private readVerified options folder (manifest: Manifest) name =
-        let path = Path.Combine(folder, name)
+    let private readVerified options (files: BundleFiles) (manifest: Manifest) name =
         let isOther digest = manifest.Files[name] <> digest
-        let mismatch = Error(copyAgain folder $"sha256 mismatch of {name}")
+        let mismatch = Error(copyAgain files.Place $"sha256 mismatch of {name}")
 
-        match Safetensors.readDigested options path with
+        match files.Tensors options name with
         | Ok(content, digest) when isOther digest ->
             Seq.iter (fun (tensor: Tensor) -> tensor.Dispose()) content.Tensors.Values
             mismatch
         | Ok(content, _) -> Ok content
         | Error fault ->
-            match Files.sha256 path with
+            match files.Sha256 name with
             | Ok digest when isOther digest -> mismatch
             | _ -> Error fault
 
@@ -374,15 +371,14 @@ module Bundle =
         |> Option.map Error
         |> Option.defaultValue (Ok texts)
 
-    let private assemble folder (manifest: Manifest) : Result<Model, McdrlError> =
+    let private assemble (files: BundleFiles) (manifest: Manifest) : Result<Model, McdrlError> =
         result {
-            let textPath, weightsPath =
-                Path.Combine(folder, textName), Path.Combine(folder, weightsName)
+            let textPath, weightsPath = files.Path textName, files.Path weightsName
 
             let! text, weights =
                 match
-                    readVerified { Widen = false; RequireFinite = false } folder manifest textName,
-                    readVerified { Widen = true; RequireFinite = true } folder manifest weightsName
+                    readVerified { Widen = false; RequireFinite = false } files manifest textName,
+                    readVerified { Widen = true; RequireFinite = true } files manifest weightsName
                 with
                 | Ok text, Ok weights -> Ok(text, weights)
                 | Error first, Error second -> Error(McdrlError.Several(first, [ second ]))
@@ -404,7 +400,7 @@ module Bundle =
                     Ok()
                 else
                     incompatible
-                        folder
+                        files.Place
                         $"mcdrl.json states the tower {manifest.Tower}, and the weights are those of {Tower.name tower}"
 
             let side = Tower.granularity tower
@@ -413,7 +409,7 @@ module Bundle =
                 if int64 manifest.Preprocessing.InputSize % side = 0L then
                     Ok()
                 else
-                    incompatible folder $"the input size is not a multiple of the tower's {side} pixels"
+                    incompatible files.Place $"the input size is not a multiple of the tower's {side} pixels"
 
             let! network =
                 NetworkTemplate.load
@@ -443,19 +439,22 @@ module Bundle =
                 }
         }
 
-    let state (folder: string) : Result<string * Manifest, McdrlError> =
+    let stateIn (files: BundleFiles) : Result<BundleFiles * Manifest, McdrlError> =
         result {
-            let folder = locate folder
-            let! manifest = readManifest folder
-            do! verify folder
-            return folder, manifest
+            let! manifest = readManifest files
+            do! verify files
+            return files, manifest
         }
+
+    let state (folder: string) =
+        stateIn (BundleFiles.inFolder (locate folder))
 
     let manifest (folder: string) : Result<Manifest, McdrlError> = state folder |> Result.map snd
 
     let describe (folder: string) (metrics: ReportedMetric list) (sections: string list) =
         result {
-            let! folder, manifest = state folder
+            let! files, manifest = state folder
+            let folder = files.Place
             let path name = Path.Combine(folder, name)
             let manifest = { manifest with Metrics = metrics }
             do! Files.writeText (path cardName) (card manifest sections)
@@ -470,16 +469,15 @@ module Bundle =
         }
 
     let sha256 (folder: string) : Result<string, McdrlError> =
-        state folder
-        |> Result.bind (fun (folder, _) -> Files.sha256 (Path.Combine(folder, manifestName)))
+        state folder |> Result.bind (fun (files, _) -> files.Sha256 manifestName)
 
-    let complete (folder: string, manifest: Manifest) : Result<Model, McdrlError> =
-        match assemble folder manifest with
+    let complete (files: BundleFiles, manifest: Manifest) : Result<Model, McdrlError> =
+        match assemble files manifest with
         | Ok model -> Ok model
         | Error fault ->
             // Another model may have taken this one's place since its manifest was read.
-            match readManifest folder with
-            | Ok fresh when fresh.Files <> manifest.Files -> assemble folder fresh
+            match readManifest files with
+            | Ok fresh when fresh.Files <> manifest.Files -> assemble files fresh
             | Ok _
             | Error _ -> Error fault
 

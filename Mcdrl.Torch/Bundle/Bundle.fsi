@@ -57,7 +57,10 @@ module Bundle =
     val internal parseManifest: path: string -> content: byte[] -> Result<Manifest, McdrlError>
 
     /// The first half of `load`: the folder and the manifest, checked as far as that goes without tensors. Needs no libtorch.
-    val internal state: folder: string -> Result<string * Manifest, McdrlError>
+    val internal state: folder: string -> Result<BundleFiles * Manifest, McdrlError>
+
+    /// `state` of a bundle wherever its files are.
+    val internal stateIn: files: BundleFiles -> Result<BundleFiles * Manifest, McdrlError>
 
     /// The second half of `load`: the bundle that `state` found.
-    val internal complete: folder: string * manifest: Manifest -> Result<Model, McdrlError>
+    val internal complete: files: BundleFiles * manifest: Manifest -> Result<Model, McdrlError>

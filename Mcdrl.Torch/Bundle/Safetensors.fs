@@ -179,15 +179,21 @@ module Safetensors =
     let readWith (options: SafetensorsOptions) (path: string) : Result<SafetensorsContent, McdrlError> =
         readWithout everything options path
 
+    let digestedFrom
+        (options: SafetensorsOptions)
+        (path: string)
+        (stream: Stream)
+        : Result<SafetensorsContent * string, McdrlError> =
+        use digested = new DigestStream(stream)
+
+        readContent everything options path digested
+        |> Result.map (fun content -> content, digested.Sha256)
+
     let readDigested
         (options: SafetensorsOptions)
         (path: string)
         : Result<SafetensorsContent * string, McdrlError> =
-        opened path (fun stream ->
-            use digested = new DigestStream(stream)
-
-            readContent everything options path digested
-            |> Result.map (fun content -> content, digested.Sha256))
+        opened path (digestedFrom options path)
 
     let read (path: string) : Result<SafetensorsContent, McdrlError> =
         readWith { Widen = false; RequireFinite = false } path

@@ -47,6 +47,13 @@ module Safetensors =
     val internal readDigested:
         options: SafetensorsOptions -> path: string -> Result<SafetensorsContent * string, McdrlError>
 
+    /// `readDigested` for a file's content, from where the stream stands to its end; `path` names it in errors.
+    val internal digestedFrom:
+        options: SafetensorsOptions ->
+        path: string ->
+        stream: Stream ->
+            Result<SafetensorsContent * string, McdrlError>
+
     /// Whether a floating-point tensor holds numbers alone, no NaN and no infinity.
     val internal isFinite: tensor: Tensor -> bool
 

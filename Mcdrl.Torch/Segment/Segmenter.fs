@@ -20,6 +20,8 @@ type Segmenter =
 
     member this.ComputesIn = this.Precision
 
+    member this.ComputesOn = this.Device.ToString()
+
     interface IDisposable with
         member this.Dispose() =
             for tensor in this.Owned do
@@ -98,22 +100,24 @@ module Segmenter =
         else
             Ok precision
 
-    let loadIn
-        (precision: Precision option)
-        (folder: string)
-        (device: string)
-        : Result<Segmenter, McdrlError> =
+    let private loadFrom precision place device (stated: unit -> Result<BundleFiles * Manifest, McdrlError>) =
         result {
             // Before libtorch, which may still be loading on another thread.
-            let! stated = Bundle.state folder
+            let! stated = stated ()
             let! device = Device.parse device
-            let! precision = precisionOf folder device precision (snd stated)
+            let! precision = precisionOf place device precision (snd stated)
             use _mapped = NativeSettings.forWeights ()
             // Frees what loading made besides.
             use _scope = torch.NewDisposeScope()
             let! model = Bundle.complete stated
             return prepare _.Dispose() device precision model |> keepOwned
         }
+
+    let loadIn precision folder device =
+        loadFrom precision folder device (fun () -> Bundle.state folder)
+
+    let ofFiles precision place files device =
+        loadFrom precision place device (fun () -> Bundle.stateIn (BundleFiles.inMemory place files))
 
     let load (folder: string) (device: string) : Result<Segmenter, McdrlError> = loadIn None folder device
 

@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Collections.Generic
 open TorchSharp
 
 /// A loaded model on a device, until it is disposed. One instance serves any number of threads.
@@ -10,7 +11,10 @@ type Segmenter =
     member Manifest: Manifest
 
     /// The precision that it computes in.
-    member internal ComputesIn: Precision
+    member ComputesIn: Precision
+
+    /// Where it computes: `cpu` or `cuda:N`.
+    member ComputesOn: string
 
     interface IDisposable
 
@@ -26,6 +30,15 @@ module Segmenter =
     /// `load` in the precision given, else in the recorded one; a `Usage` error where the processor can't compute in it.
     val loadIn:
         precision: Precision option -> folder: string -> device: string -> Result<Segmenter, McdrlError>
+
+    /// `loadIn` for a bundle whose files are in memory, by their names; `place` is what messages call it. Whatever else is there is not looked
+    /// at, and all of it may change once this has returned.
+    val ofFiles:
+        precision: Precision option ->
+        place: string ->
+        files: IReadOnlyDictionary<string, ReadOnlyMemory<byte>> ->
+        device: string ->
+            Result<Segmenter, McdrlError>
 
     /// Prepares a model that is already in memory, which stays as it is.
     val ofModel: device: torch.Device -> precision: Precision -> model: Model -> Segmenter

@@ -376,6 +376,7 @@ module Encoder =
         try
             result {
                 let! device = Device.parse request.Device
+                do! Files.replaceable request.Out
                 use _scope = torch.NewDisposeScope()
                 use _inference = torch.inference_mode true
 

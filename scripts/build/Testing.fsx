@@ -335,7 +335,8 @@ let suiteOf room =
     match room with
     | "Mcdrl.Onnx" -> "Mcdrl.Training.Tests"
     | "Mcdrl.Cli.Onnx" -> "Mcdrl.Cli.Tests"
-    | "Mcdrl.CSharpApi.Onnx" -> "Mcdrl.CSharpApi.Tests"
+    | "Mcdrl.CSharpApi.Onnx"
+    | "Mcdrl.Hosting" -> "Mcdrl.CSharpApi.Tests"
     | room -> $"{room}.Tests"
 
 /// The tests of one file: the class of its name in C#, the list that holds all others in F#. Other files of a test project

@@ -75,7 +75,7 @@ public sealed class OnnxTests(TinyModel tiny)
     [Fact]
     public void What_is_no_exported_model_is_refused()
     {
-        Assert.Throws<ArgumentNullException>(() => McdrlApi.LoadOnnx(null!));
+        Assert.Throws<ArgumentNullException>(() => McdrlApi.LoadOnnx((string)null!));
         Assert.Throws<McdrlModelException>(() => McdrlApi.LoadOnnx(tiny.Image));
         Assert.Throws<McdrlModelException>(() => McdrlApi.LoadOnnx(tiny.Fresh(".onnx")));
     }

@@ -25,9 +25,21 @@ public class OutcomeTests
         var thrown = Assert.IsType<McdrlDataException>(Outcome.ToException(several));
 
         Assert.Equal(
-            ["a.png: is truncated. Copy it again.", "“device” gpu: no such device. Use cpu."],
+            ["a.png: is truncated. Copy it again.", "device gpu: no such device. Use cpu."],
             thrown.Problems);
         Assert.All(thrown.Problems, problem => Assert.Contains(problem, thrown.Message));
+    }
+
+    [Theory]
+    [InlineData("“mode” rendered", "SegmentOptions.Mode rendered")]
+    [InlineData("“threshold”", "SegmentOptions.Threshold")]
+    [InlineData("“min_area”", "SegmentOptions.MinArea")]
+    [InlineData("“device” gpu", "device gpu")]
+    [InlineData("“frame.png”", "“frame.png”")]
+    public void A_setting_is_told_as_the_argument_that_it_is(string where, string told)
+    {
+        var thrown = Assert.IsType<McdrlUsageException>(Outcome.ToException(McdrlErrorModule.usage("is wrong", where, "Mend it")));
+        Assert.Equal($"{told}: is wrong. Mend it.", thrown.Message);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ namespace Mcdrl.CSharpApi.Tests;
 public class PackageTests(Packed packed)
 {
     private static readonly string[] Libraries =
-        ["Mcdrl", "Mcdrl.Core", "Mcdrl.Model", "Mcdrl.Onnx", "Mcdrl.Phantom", "Mcdrl.Slim", "Mcdrl.Torch", "Mcdrl.Training"];
+        ["Mcdrl", "Mcdrl.Core", "Mcdrl.Hosting", "Mcdrl.Model", "Mcdrl.Onnx", "Mcdrl.Phantom", "Mcdrl.Slim", "Mcdrl.Torch", "Mcdrl.Training"];
 
     /// <summary>Each dependency, with a mark where it is hidden from those that compile.</summary>
     private IEnumerable<string> Dependencies(string package) =>
@@ -35,7 +35,8 @@ public class PackageTests(Packed packed)
 
     [Theory]
     [InlineData("Mcdrl", "Mcdrl.Slim", "Mcdrl.Torch (hidden)")]
-    [InlineData("Mcdrl.Slim", "Mcdrl.Onnx (hidden)")]
+    [InlineData("Mcdrl.Slim", "Mcdrl.Onnx (hidden)", "SkiaSharp")]
+    [InlineData("Mcdrl.Hosting", "Mcdrl.Slim", "Microsoft.Extensions.Diagnostics.HealthChecks")]
     [InlineData("Mcdrl.Core", "FSharp.Core", "FsToolkit.ErrorHandling", "SkiaSharp", "SkiaSharp.NativeAssets.Linux.NoDependencies")]
     [InlineData("Mcdrl.Onnx", "FSharp.Core", "FsToolkit.ErrorHandling", "Mcdrl.Core", "Microsoft.ML.OnnxRuntime")]
     [InlineData("Mcdrl.Phantom", "FSharp.Core", "Mcdrl.Core")]

@@ -30,7 +30,9 @@ public partial class ReadmeTests(TinyModel tiny)
         var code = Code().Match(File.ReadAllText(Path.Combine(Repository.Root, "README.md"))).Groups[1].Value;
         var source = File.ReadAllText(Path.Combine(Repository.Root, "tests", "Mcdrl.CSharpApi.Tests", "ReadmeTests.cs"));
         Assert.Contains("SaveMask", code);
-        Assert.Contains(string.Join("\n", code.Split('\n').Select(line => line == "" ? "" : "        " + line)), source);
+        const string Opened = "using Mcdrl;\n\n";
+        Assert.StartsWith(Opened, code);
+        Assert.Contains(string.Join("\n", code[Opened.Length..].Split('\n').Select(line => line == "" ? "" : "        " + line)), source);
     }
 
     [Fact]

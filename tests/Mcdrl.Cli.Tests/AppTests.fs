@@ -12,6 +12,7 @@ let private refused outcome (reason: string) =
     Expect.equal outcome.Out "" "nothing on stdout"
     Expect.stringContains outcome.Err reason "says what is wrong"
     Expect.isMatch outcome.Err "(?i)usage" "shows the usage"
+    Expect.stringContains (outcome.Err.Split '\n' |> Array.head) reason "first, the usage after it"
 
 /// Exit code and words of a command whose standard output fails so, once it is seen that its work was done.
 let private phantomInto (problem: exn) arguments =
@@ -80,6 +81,7 @@ let tests =
                         Name = "throw"
                         Summary = "throws"
                         Help = fun () -> ""
+                        Options = fun () -> []
                         Run = fun _ _ -> invalidOp "a surprise"
                     }
 
@@ -130,6 +132,42 @@ let tests =
                 let outcome = mcdrl [ "-v" ]
                 Expect.equal outcome.Code 2 "usage"
                 Expect.stringContains outcome.Err "-v: a verb comes first" "said"
+            }
+
+            test "help VERB is VERB --help" {
+                for words in [ [ "segment" ]; [ "data"; "check" ]; [ "data" ]; [] ] do
+                    let helped, asked = mcdrl ("help" :: words), mcdrl (words @ [ "--help" ])
+                    Expect.equal (helped.Code, helped.Err) (0, "") "done"
+                    Expect.equal helped.Out asked.Out (String.concat " " words)
+
+                refused (mcdrl [ "help"; "frobnicate" ]) "unknown verb `frobnicate`"
+            }
+
+            test "what was meant is guessed where it is near" {
+                for words, meant in
+                    [
+                        [ "segmnt"; "x.png" ], Some "segment"
+                        [ "data"; "chekc" ], Some "data check"
+                        [ "Doctor" ], Some "doctor"
+                        [ "--vresion" ], Some "--version"
+                        [ "segment"; "x.png"; "--threshhold"; "0.5" ], Some "--threshold"
+                        [ "train"; "--leaveout"; "x" ], Some "--leave-out"
+                        [ "segment"; "x.png"; "--prec"; "fp32" ], Some "--precision"
+                        [ "segment"; "x.png"; "--nothing-like-it" ], None
+                        [ "frobnicate" ], None
+                    ] do
+                    let outcome = mcdrl words
+                    Expect.equal outcome.Code 2 outcome.Err
+
+                    match meant with
+                    | Some meant -> Expect.stringContains outcome.Err $"Did you mean {meant}? See" "guessed"
+                    | None -> Expect.isFalse (outcome.Err.Contains "Did you mean") outcome.Err
+            }
+
+            test "a wrong argument is answered by a line or two, not by all the help" {
+                let outcome = mcdrl [ "segment"; "--no-such-flag" ]
+                Expect.isLessThan (outcome.Err.Split '\n').Length 15 outcome.Err
+                Expect.stringContains outcome.Err "USAGE: mcdrl segment" "how it is called"
             }
 
             test "half a verb" { refused (mcdrl [ "doc" ]) "unknown verb `doc`" }

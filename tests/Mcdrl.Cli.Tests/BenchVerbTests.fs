@@ -73,6 +73,7 @@ let tests =
                             [ "--rounds"; "0" ], 2, "--rounds 0"
                             [ "--random"; "mini"; "--model"; World.bundle () ], 2, "--random"
                             [ "--random"; "ViT-XL" ], 2, "ViT-L-14"
+                            [ "--random"; "zz"; "--rounds"; "0" ], 2, "--random zz"
                             [ "--model"; "/nonexistent/model" ], 3, "/nonexistent/model"
                         ] do
                         let outcome = bench (arguments @ [ "--json" ])

@@ -40,6 +40,15 @@ let tests =
                                     Path.Combine(folder, "no.md")
                                 ],
                                 "no.md"
+                                [
+                                    "--model"
+                                    model
+                                    "--data"
+                                    data
+                                    "--about"
+                                    Path.Combine(model, "README.md")
+                                ],
+                                "Keep words of your own in another file"
                             ] do
                             let refused = mcdrl ("card" :: arguments)
                             Expect.notEqual refused.Code 0 named

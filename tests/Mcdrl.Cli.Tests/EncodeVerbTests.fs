@@ -151,6 +151,24 @@ let tests =
                         Expect.stringContains outcome.Err "would be replaced" "said")
                 }
 
+                test "an output that is a folder is refused before anything is encoded" {
+                    Folder.temporary (fun folder ->
+                        let outcome =
+                            mcdrl
+                                [
+                                    "encode"
+                                    "--weights"
+                                    "/nonexistent/w"
+                                    "--images"
+                                    folder
+                                    "--out"
+                                    folder
+                                ]
+
+                        Expect.equal outcome.Code 2 outcome.Err
+                        Expect.stringContains outcome.Err "Name a file" "said")
+                }
+
                 test "a bad image among good ones: the rest is done, exit 1" {
                     inOutput (fun out ->
                         let folder = Directory.CreateTempSubdirectory "mcdrl-"
@@ -163,7 +181,7 @@ let tests =
 
                             File.WriteAllText(Path.Combine(folder.FullName, "bad.png"), "")
                             File.WriteAllText(Path.Combine(folder.FullName, "._good.png"), "")
-                            File.WriteAllText(Path.Combine(folder.FullName, "other.tif"), "")
+                            File.WriteAllText(Path.Combine(folder.FullName, "other.tga"), "")
 
                             let outcome =
                                 mcdrl
@@ -180,7 +198,7 @@ let tests =
                             Expect.equal outcome.Code 1 outcome.Err
                             Expect.stringContains outcome.Err "bad.png" "named"
                             Expect.stringContains outcome.Err "1 left out" "counted"
-                            Expect.stringContains outcome.Err "other.tif" "named too"
+                            Expect.stringContains outcome.Err "other.tga" "named too"
                             Expect.isFalse (outcome.Err.Contains "._good") "the system's is no image"
                             Expect.isTrue (File.Exists out) "written"
                         finally

@@ -17,7 +17,9 @@ let main argv =
                     FlagsTests.tests
                     OutletTests.tests
                     SessionTests.tests
+                    ProgressBarTests.tests
                     VerbTests.tests
+                    CompletionTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
                     BadModelsTests.tests

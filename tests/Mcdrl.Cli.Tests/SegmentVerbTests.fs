@@ -232,6 +232,44 @@ let tests =
                         Expect.stringContains outcome.Err "--flips" "named")
                 }
 
+                test "--recursive: folders in folders, TIFF too; of several pages the first, which is said" {
+                    withImages (fun images out ->
+                        let deep = Path.Combine(images, "site", "day")
+                        Directory.CreateDirectory deep |> ignore
+                        let good = Path.Combine(images, "good.png")
+                        let picture = Outcome.ok (Images.read ImageLimits.standard good)
+                        let rows = picture.Rgb |> Array.chunkBySize (3 * picture.Width)
+
+                        Published.tiffPages
+                            BitMiracle.LibTiff.Classic.Compression.LZW
+                            8
+                            3
+                            BitMiracle.LibTiff.Classic.Photometric.RGB
+                            picture.Width
+                            picture.Height
+                            [ rows; Array.rev rows ]
+                        |> fun bytes -> File.WriteAllBytes(Path.Combine(deep, "scan.tif"), bytes)
+
+                        File.Delete(Path.Combine(images, "bad.png"))
+                        let outcome = segment [ images; "--recursive"; "--out"; out; "--json" ]
+                        Expect.equal outcome.Code 0 outcome.Err
+                        Expect.stringContains outcome.Err "scan.tif: the file holds 2 pictures" "said"
+
+                        let mask (name: string) =
+                            Outcome.ok (Masks.read ImageLimits.standard (Path.Combine(out, name)))
+
+                        Expect.equal
+                            (mask "site/day/scan.mask.png")
+                            (mask "good.mask.png")
+                            "the same picture"
+
+                        Expect.equal
+                            (objects outcome
+                             |> Array.map (fun told -> told.GetProperty("pictures").GetInt32()))
+                            [| 1; 2 |]
+                            "told")
+                }
+
                 test "only good images: exit 0; the summary on stdout is for people" {
                     withImages (fun images out ->
                         let outcome = segment [ Path.Combine(images, "g*.png"); "--out"; out ]

@@ -54,11 +54,14 @@ let tests =
                 test "wrong usage is refused before any work" {
                     Folder.temporary (fun folder ->
                         let out = Path.Combine(folder, "study")
+                        let picture = Path.Combine(folder, "a.png")
+                        File.WriteAllBytes(picture, Crafted.png 8 8)
 
                         for arguments, named in
                             [
                                 [ "--left-out"; "p9" ], "p9"
                                 [ "--weights"; "/nonexistent/w" ], "/nonexistent/w"
+                                [ "--weights"; picture ], "a.png"
                                 [ "--seed"; "one" ], "seed"
                             ] do
                             let outcome = mcdrl ("study" :: "--out" :: out :: arguments)

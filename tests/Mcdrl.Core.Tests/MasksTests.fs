@@ -125,15 +125,38 @@ let tests =
                 let mutable same = false
 
                 Crafted.withFolder (fun folder ->
-                    let grey, coloured = Path.Combine(folder, "a.png"), Path.Combine(folder, "b.png")
-                    Masks.write grey map |> ignore
+                    let own, coloured = Path.Combine(folder, "a.png"), Path.Combine(folder, "b.png")
+                    Masks.write own map |> ignore
 
                     Masks.writePalette coloured (Array.init 256 (fun i -> byte i, 0uy, 0uy)) map
                     |> ignore
 
-                    same <- Masks.read limits grey = Ok map && Masks.read limits coloured = Ok map)
+                    same <-
+                        Masks.read limits own = Ok map
+                        && Masks.read limits coloured = Ok map
+                        && File.ReadAllBytes own = Masks.png map)
 
                 same
+
+            test "a mask is shown in the colours of its classes" {
+                let map: LabelMap =
+                    {
+                        Width = 4
+                        Height = 1
+                        Labels = [| 0uy; 1uy; 2uy; 255uy |]
+                    }
+
+                let picture =
+                    Expect.wantOk (Images.decode limits "mask.png" (Masks.png map)) "a picture"
+
+                let expected =
+                    map.Labels
+                    |> Array.collect (fun label ->
+                        let red, green, blue = ClassColours.palette[int label]
+                        [| red; green; blue |])
+
+                Expect.equal picture.Rgb expected "colours"
+            }
 
             test "fuzzed: compressed data that asks for a dictionary which no PNG has" {
                 let packed =

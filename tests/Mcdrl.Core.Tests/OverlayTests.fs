@@ -56,7 +56,7 @@ let tests =
             for level in [ 0uy; 128uy; 255uy ] do
                 test $"bright line and dark halo are there on a frame of grey {level}" {
                     let overlay = draw [ "polyp" ] (grey level 700 700) (middle 1uy 700 700) None
-                    Expect.isGreaterThan (count (Drawing.colour 1) overlay) 2000 "line and swatch"
+                    Expect.isGreaterThan (count (ClassColours.ofLabel 1) overlay) 2000 "line and swatch"
                     let expected = int level * 65 / 255
 
                     let halo =
@@ -66,14 +66,17 @@ let tests =
                     Expect.isGreaterThan halo.Length 1000 "halo"
                 }
 
-            test "the line runs along the boundary, and only there" {
+            test
+                "the line runs along the boundary, what it encloses is tinted lightly, and all else is left as it is" {
                 let overlay = draw [ "polyp" ] (grey 90uy 800 640) (middle 1uy 800 640) None
                 let all = pixels overlay
                 let at x y = all[y * overlay.Width + x]
-                Expect.equal (at 200 320) (Drawing.colour 1) "left edge"
-                Expect.equal (at 400 160) (Drawing.colour 1) "upper edge"
-                Expect.equal (at 400 320) (90uy, 90uy, 90uy) "the inside is left as it is"
-                Expect.equal (at 20 20) (90uy, 90uy, 90uy) "so is the outside"
+                let red, green, blue = at 400 320
+                Expect.equal (at 200 320) (ClassColours.ofLabel 1) "left edge"
+                Expect.equal (at 400 160) (ClassColours.ofLabel 1) "upper edge"
+                Expect.isTrue (red < 88uy && green > 92uy && blue > 92uy) "towards the colour of the class"
+                Expect.isTrue (red > 60uy && green < 120uy && blue < 120uy) "lightly"
+                Expect.equal (at 20 20) (90uy, 90uy, 90uy) "the outside"
             }
 
             test "the legend has letters, without any font installed: its font is in the assembly" {
@@ -97,6 +100,80 @@ let tests =
                     Expect.isLessThanOrEqual longSide 2200 "small enough to show"
                     Expect.isGreaterThanOrEqual overlay.Width 320 "room for the legend"
                 }
+
+            test "the names of regions stand beside them, with numbers where a class has several" {
+                let map: LabelMap =
+                    {
+                        Width = 800
+                        Height = 640
+                        Labels =
+                            Array.init (800 * 640) (fun pixel ->
+                                let x, y = pixel % 800, pixel / 800
+
+                                let isIn left top =
+                                    x >= left && x < left + 120 && y >= top && y < top + 120
+
+                                if isIn 100 200 || isIn 500 200 then 1uy else 0uy)
+                    }
+
+                /// White pixels of a frame of grey within a box: strokes of letters.
+                let ink overlay left top =
+                    let all = pixels overlay
+
+                    List.allPairs [ left .. left + 119 ] [ top .. top + 39 ]
+                    |> List.filter (fun (x, y) -> all[y * overlay.Width + x] = (255uy, 255uy, 255uy))
+                    |> List.length
+
+                let overlay = draw [ "polyp" ] (grey 90uy 800 640) map None
+                Expect.isGreaterThan (ink overlay 100 160) 30 "above the first"
+                Expect.isGreaterThan (ink overlay 500 160) 30 "above the second"
+                Expect.notEqual (ink overlay 100 160) (ink overlay 500 160) "another number"
+                Expect.equal (ink overlay 300 160) 0 "nowhere else"
+                let nameless = draw [ "" ] (grey 90uy 800 640) map None
+                Expect.isLessThan (ink nameless 100 160) (ink overlay 100 160) "the name is in it"
+            }
+
+            test "a name has room where its region fills the frame, and many regions don't hide each other" {
+                let whole: LabelMap =
+                    { nothing 700 700 with
+                        Labels = Array.create 490_000 1uy
+                    }
+
+                let overlay = draw [ "polyp" ] (grey 90uy 700 700) whole None
+                let inside = pixels overlay |> Array.truncate (100 * 700)
+                Expect.exists inside ((=) (255uy, 255uy, 255uy)) "inside, at its top"
+
+                let many: LabelMap =
+                    { nothing 700 700 with
+                        Labels =
+                            Array.init 490_000 (fun pixel ->
+                                if pixel % 10 < 5 && pixel / 700 % 10 < 5 then 1uy else 0uy)
+                    }
+
+                let names =
+                    draw [ "polyp" ] (grey 90uy 700 700) many None
+                    |> pixels
+                    |> Array.truncate 490_000
+
+                let white = names |> Array.filter ((=) (255uy, 255uy, 255uy)) |> Array.length
+                Expect.isLessThan white 12_000 "a dozen names"
+            }
+
+            test "the notice stands at the foot" {
+                for width in [ 20; 352; 1920 ] do
+                    let overlay = draw [ "polyp" ] (grey 90uy width 200) (nothing width 200) None
+
+                    let last =
+                        pixels overlay
+                        |> Array.skip ((overlay.Height - overlay.Width / 24) * overlay.Width)
+
+                    let ink =
+                        last |> Array.indexed |> Array.filter (fun (_, (red, _, _)) -> red > 120uy)
+
+                    Expect.isGreaterThan ink.Length 150 $"letters at {width}"
+                    let right = ink |> Array.map (fun (pixel, _) -> pixel % overlay.Width) |> Array.max
+                    Expect.isLessThan right (overlay.Width - 4) $"all of them at {width}"
+            }
 
             test "many and long names are wrapped and shortened, not cut off" {
                 let classes = List.init 20 (fun k -> $"class with a rather long name, number {k}")
@@ -150,7 +227,9 @@ let tests =
 
             test "the first eight classes have eight colours" {
                 Expect.equal
-                    (List.init 8 (fun k -> Drawing.colour (k + 1)) |> List.distinct |> List.length)
+                    (List.init 8 (fun k -> ClassColours.ofLabel (k + 1))
+                     |> List.distinct
+                     |> List.length)
                     8
                     "distinct"
             }

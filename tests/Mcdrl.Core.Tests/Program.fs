@@ -10,6 +10,8 @@ let private tests () =
         SpellingTests.tests
         RastersTests.tests
         ContoursTests.tests
+        OutlineSimplificationTests.tests
+        ClassColoursTests.tests
         MarkingTests.tests
         SeedTests.tests
         MetricsTests.tests
@@ -38,6 +40,7 @@ let private tests () =
         ParallelTests.tests
         PngTests.tests
         JpegTests.tests
+        TiffTests.tests
         ImagesTests.tests
         ImageFolderTests.tests
         MasksTests.tests

@@ -50,6 +50,44 @@ let private deflate (bytes: byte[]) =
 
     packed.ToArray()
 
+/// TIFF files of 4 x 2 pixels, of one strip or one tile.
+let tiffs =
+    let file samples (places: (int * int) list) (pixels: byte[]) =
+        use memory = new MemoryStream()
+        use out = new BinaryWriter(memory)
+
+        let entries =
+            [
+                256, 4
+                257, 2
+                258, 8
+                259, 1
+                262, (if samples = 1 then 1 else 2)
+                277, samples
+                yield! places
+            ]
+            |> List.sortBy fst
+
+        out.Write("II*\000"B)
+        out.Write 8
+        out.Write(uint16 entries.Length)
+
+        for tag, value in entries do
+            out.Write(uint16 tag)
+            out.Write 4us
+            out.Write 1
+            out.Write(if value < 0 then 8 + 2 + 12 * entries.Length + 4 else value)
+
+        out.Write 0
+        out.Write pixels
+        out.Flush()
+        memory.ToArray()
+
+    [
+        "strip", file 3 [ 273, -1; 278, 2; 279, 24 ] (Array.init 24 (fun i -> byte (i * 9)))
+        "tile", file 1 [ 322, 16; 323, 16; 324, -1; 325, 256 ] (Array.init 256 byte)
+    ]
+
 /// A mask of 8 x 4 pixels, of rows that begin with their filter.
 let private png depth colour interlace (extra: byte[]) (rows: byte[]) =
     Array.concat

@@ -81,6 +81,13 @@ let private mask (content: byte[]) =
     decoded content
     decoded (repaired content)
 
+let private picture (content: byte[]) =
+    match Images.decode limits "x.tif" content with
+    | Error _ as refused -> settle refused
+    | Ok picture -> must (picture.Rgb.Length = 3 * picture.Width * picture.Height) "not all of it"
+
+    must (Images.pictures content >= 1) "no picture"
+
 let private prompt = "A polyp, in an endoscopic image with mucus!"
 
 let private tokenizer (content: byte[]) =
@@ -148,6 +155,7 @@ let all: Target list =
     [
         target "safetensors" safetensors Seeds.headers
         target "mask" mask Seeds.masks
+        target "tiff" picture Seeds.tiffs
         target "tokenizer" tokenizer Seeds.tokenizers
         target "vocabulary" vocabulary Seeds.vocabularies
         target "dataset" dataset Seeds.datasets

@@ -16,7 +16,14 @@ module Rules =
         let training = onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.Phantom" ]
 
         [
-            "Mcdrl.Core", [], [ results; "SkiaSharp"; "SkiaSharp.NativeAssets.Linux.NoDependencies" ]
+            "Mcdrl.Core",
+            [],
+            [
+                results
+                "SkiaSharp"
+                "SkiaSharp.NativeAssets.Linux.NoDependencies"
+                "BitMiracle.LibTiff.NET"
+            ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
@@ -30,14 +37,16 @@ module Rules =
                 results
                 "TorchSharp"
                 "Giraffe.ViewEngine"
-                "BitMiracle.LibTiff.NET"
                 "SkiaSharp"
                 "Microsoft.ML.OnnxRuntime"
             ]
             "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab" ], [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
-            "Mcdrl.CSharpApi.Onnx", onnx, [ api ]
+            "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
+            "Mcdrl.Hosting",
+            onnx @ [ "Mcdrl.CSharpApi.Onnx" ],
+            [ api; "Microsoft.Extensions.Diagnostics.HealthChecks" ]
         ]
         |> List.map (fun (name, below, packages) -> name, (Set below, Set(everywhere @ packages)))
         |> Map
@@ -121,6 +130,7 @@ module Rules =
                 "Mcdrl.Phantom"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"
+                "Mcdrl.Hosting"
             ]
 
     /// Projects that no native library of torch may reach.

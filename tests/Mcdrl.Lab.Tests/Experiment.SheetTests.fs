@@ -100,7 +100,7 @@ let private drawing =
             let alone = decoded frame.Truth
             Expect.equal (alone.Width, alone.Height) (320, 267) "320 pixels wide, as high as 48 x 40 asks"
             Expect.equal frame.Truth.MediaType "image/jpeg" "JPEG"
-            Expect.isGreaterThan (near (Drawing.colour 1) alone) 50 "the true outline"
+            Expect.isGreaterThan (near (ClassColours.ofLabel 1) alone) 50 "the true outline"
 
             for _, found, image in frame.Answers do
                 World.sameScoreButForTies found dice "Dice"
@@ -140,11 +140,16 @@ let private outlining =
             |> Array.length
 
         let alone = draw (square 2uy 5) None
-        Expect.isGreaterThan (near (Drawing.colour 2) alone) 300 "the answer's outline in its class's colour"
+
+        Expect.isGreaterThan
+            (near (ClassColours.ofLabel 2) alone)
+            300
+            "the answer's outline in its class's colour"
+
         Expect.equal (light alone) 0 "no truth"
         let both = draw (square 2uy 5) (Some(square 1uy 40))
         Expect.isGreaterThan (light both) 100 "the truth's"
-        Expect.equal (near (Drawing.colour 1) both) 0 "not in the colour of its class"
+        Expect.equal (near (ClassColours.ofLabel 1) both) 0 "not in the colour of its class"
 
 let private refusing =
     testCase "no scored lesion, an unknown frame and an unknown site are refused"

@@ -100,6 +100,21 @@ let tests =
                     "monotone"
             }
 
+            test "what is wider than a phone has shadows at its edges, which its own ends cover" {
+                let rule = Regex.Match(PageStyle.sheet, @"\.wide, \.scroll \{[^}]*\}").Value
+
+                for side in [ "left"; "right" ] do
+                    Expect.isMatch
+                        rule
+                        $@"--shade\), transparent\) {side} [^,;]* scroll[,;]"
+                        $"a shadow, {side}"
+
+                    Expect.isMatch
+                        rule
+                        $@"--page\) 40%%, transparent\) {side} [^,;]* local[,;]"
+                        $"a cover, {side}"
+            }
+
             test "arrows that the intervention cuts are not drawn" {
                 let arrows node =
                     Regex.Matches(RenderView.AsString.htmlNode node, "class=\"arrow").Count

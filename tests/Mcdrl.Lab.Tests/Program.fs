@@ -6,7 +6,6 @@ open Mcdrl
 let private tests () =
     [
         PublicMembersTests.tests
-        TiffTests.tests
         PathPatternTests.tests
         PolygonsTests.tests
         ImportMasksTests.tests

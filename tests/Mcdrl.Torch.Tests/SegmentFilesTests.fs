@@ -94,7 +94,7 @@ let private plans =
                 inFolder (fun input out ->
                     let at name = Path.Combine(input, name)
 
-                    for name in [ ".DS_Store"; "Thumbs.db"; "._frame1.png"; "frame7.tif" ] do
+                    for name in [ ".DS_Store"; "Thumbs.db"; "._frame1.png"; "frame7.tga" ] do
                         File.WriteAllText(at name, "")
 
                     for name in [ "__MACOSX"; "sub" ] do
@@ -105,20 +105,82 @@ let private plans =
                     let found = Outcome.ok (SegmentFiles.plan [ input ] out)
                     Expect.equal (names found) frames "of the folder"
 
-                    match SegmentFiles.leftOut [ input ] with
+                    match SegmentTargets.leftOut false [ input ] out with
                     | [ line ] ->
                         Expect.stringContains line "1 left out" "counted"
-                        Expect.stringContains line "frame7.tif" "named"
+                        Expect.stringContains line "frame7.tga" "named"
                         Expect.stringContains line "sub" "the folder"
                         Expect.isFalse (line.Contains "DS_Store") "not the system's"
                     | other -> failtest $"{other.Length} lines"
 
                     let named = [ at "frame1.png"; at "Thumbs.db"; at "__MACOSX" ]
                     Expect.equal (names (Outcome.ok (SegmentFiles.plan named out))) [ "frame1.png" ] "named"
-                    Expect.hasLength (SegmentFiles.leftOut named) 2 "both are told"
+                    Expect.hasLength (SegmentTargets.leftOut false named out) 2 "both are told"
 
                     SegmentFiles.plan [ at "Thumbs.db" ] out
                     |> Outcome.refusedWith 2 [ "Thumbs.db" ])
+
+            testCase
+                "folders in a folder: searched where that is asked for, their results in folders of the same names"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let deep = Path.Combine(input, "site", "day")
+                    Directory.CreateDirectory deep |> ignore
+
+                    for name in [ "frame1.png"; "frame8.png" ] do
+                        File.Copy(Path.Combine(input, "frame1.png"), Path.Combine(deep, name))
+
+                    File.WriteAllText(Path.Combine(deep, "notes.txt"), "")
+
+                    let masks =
+                        List.map (fun (target: SegmentTarget) -> Path.GetRelativePath(out, target.Mask))
+
+                    let expected =
+                        [
+                            for number in 0..5 -> $"frame{number}.mask.png"
+                            yield! [ "site/day/frame1.mask.png"; "site/day/frame8.mask.png" ]
+                        ]
+
+                    let plan = SegmentTargets.plan true [ input ]
+                    Expect.equal (masks (Outcome.ok (plan out))) expected "all"
+
+                    let pattern =
+                        Outcome.ok (SegmentFiles.plan [ Path.Combine(input, "**", "frame1.*") ] out)
+
+                    Expect.equal
+                        (masks pattern)
+                        [ "frame1.mask.png"; "site/day/frame1.mask.png" ]
+                        "of a pattern"
+
+                    match SegmentTargets.leftOut true [ input ] out with
+                    | [ line ] ->
+                        Expect.stringContains line "1 left out" "counted"
+                        Expect.stringContains line "site/day/notes.txt" "named"
+                    | other -> failtest $"{other.Length} lines"
+
+                    let inside = Path.Combine(input, "results")
+                    Directory.CreateDirectory(Path.Combine(inside, "site")) |> ignore
+
+                    File.Copy(
+                        Path.Combine(input, "frame1.png"),
+                        Path.Combine(inside, "site", "frame1.mask.png")
+                    )
+
+                    Expect.hasLength (Outcome.ok (plan inside)) 8 "results of an earlier run are no images"
+
+                    plan input |> Outcome.refusedWith 2 [ "holds input images" ]
+
+                    SegmentTargets.plan true [ Path.Combine(input, "site") ] (Path.Combine(input, "site"))
+                    |> Outcome.refusedWith 2 [ "site/day"; "holds input images" ]
+
+                    SegmentFiles.plan [ Path.Combine(input, "site") ] out
+                    |> Outcome.refusedWith 2 [ "not searched"; "recursive"; "**" ]
+
+                    let empty = Path.Combine(input, "empty")
+                    Directory.CreateDirectory(Path.Combine(empty, "more")) |> ignore
+
+                    SegmentTargets.plan true [ empty ] out
+                    |> Outcome.refusedWith 2 [ "neither the folder" ])
 
             testCase "everything that is missing is named at once"
             <| fun () ->
@@ -146,6 +208,12 @@ let private run targets =
     Outcome.ok (SegmentFiles.run engine SegmentFiles.standard targets keep Progress.none)
 
     outcomes.ToArray()
+
+/// A picture as an animation of two frames.
+let private animated (picture: Picture) =
+    let png = Images.png picture
+    let control = Crafted.chunk "acTL" [| 0uy; 0uy; 0uy; 2uy; 0uy; 0uy; 0uy; 0uy |]
+    Array.concat [ png[..32]; control; png[33..] ]
 
 let private runs =
     testList
@@ -201,6 +269,21 @@ let private runs =
                         RecordJson.parse<ImageReport> target.Report (File.ReadAllText target.Report)
 
                     Expect.equal written (Ok report) "the file holds the report")
+
+            testCase "an animation: its first frame, and how many it has"
+            <| fun () ->
+                inFolder (fun input out ->
+                    let still = Path.Combine(input, "frame1.png")
+                    let picture = Outcome.ok (Images.read ImageLimits.standard still)
+                    let moving = Path.Combine(input, "moving.png")
+                    File.WriteAllBytes(moving, animated picture)
+                    let targets = Outcome.ok (SegmentFiles.plan [ still; moving ] out)
+
+                    match run targets |> Array.map (snd >> Outcome.ok) with
+                    | [| one; first |] ->
+                        Expect.equal (one.Pictures, first.Pictures) (1, 2) "counted"
+                        Expect.equal first.Classes one.Classes "the same picture"
+                    | other -> failtest $"{other.Length} reports")
 
             testCase
                 "probabilities beside the masks, in the orientation of the file; scores and marking in the report"

@@ -268,12 +268,12 @@ let private pairs =
                 let spoil folder =
                     write [| 1uy |] "a/images/notes.txt" folder
                     write [| 1uy |] "a/images/.hidden" folder
-                    write [| 1uy |] "a/images/scan.tif" folder
+                    write [| 1uy |] "a/images/scan.tga" folder
 
                 dataset good spoil (fun folder ->
                     let found = faults folder
                     Expect.hasLength found 1 "one"
-                    Expect.stringContains found.Head "scan.tif" "no silent loss of frames")
+                    Expect.stringContains found.Head "scan.tga" "no silent loss of frames")
             }
 
             test "a prefix selects a site's files; a frame of two sites is refused" {

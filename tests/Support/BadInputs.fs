@@ -145,10 +145,10 @@ let private pictures =
         image 14 "an animated GIF" "x.gif" Crafted.animatedGif Accepted
         image
             14
-            "a TIFF file"
+            "a TIFF file without a directory"
             "x.tif"
             (Encoding.ASCII.GetBytes "II*\000\008\000\000\000\000\000")
-            (data [ "not an image" ])
+            (data [ "TIFF"; "intact copy" ])
         image 19 "a name with spaces, emoji and a newline" "a b 🙂\n c.png" (Crafted.png 8 8) Accepted
     ]
 

@@ -147,6 +147,142 @@ let tests =
                 Expect.stringContains (refused file) "16 bits" "says so"
             }
 
+            test "a picture of 16 bits, of each orientation" {
+                let wide = colour |> Array.collect (fun value -> [| 77uy; value |])
+
+                for orientation in 1..8 do
+                    let file =
+                        made
+                            [
+                                TiffTag.BITSPERSAMPLE, [| 16 |]
+                                TiffTag.SAMPLESPERPIXEL, [| 3 |]
+                                TiffTag.PHOTOMETRIC, [| Photometric.RGB |]
+                                TiffTag.PLANARCONFIG, [| PlanarConfig.CONTIG |]
+                                TiffTag.ORIENTATION,
+                                [| enum<BitMiracle.LibTiff.Classic.Orientation> orientation |]
+                            ]
+                            [ for y in 0..4 -> wide[y * 42 .. y * 42 + 41], y, 0 ]
+
+                    let expected = Orientation.all[orientation - 1]
+                    let picture = Outcome.ok (Images.decode ImageLimits.standard "x.tif" file)
+                    Expect.equal picture.Orientation expected "as stated"
+
+                    Expect.equal
+                        picture.Rgb
+                        (Orientation.apply expected 3 (7, 5) colour)
+                        $"upright from {orientation}"
+            }
+
+            test "a picture in tiles, and one with a palette" {
+                use memory = new MemoryStream()
+
+                using (Tiff.ClientOpen("made", "w", memory, TiffStream())) (fun tiff ->
+                    for tag, value in
+                        [
+                            TiffTag.IMAGEWIDTH, box 20
+                            TiffTag.IMAGELENGTH, box 18
+                            TiffTag.BITSPERSAMPLE, box 8
+                            TiffTag.SAMPLESPERPIXEL, box 3
+                            TiffTag.TILEWIDTH, box 16
+                            TiffTag.TILELENGTH, box 16
+                            TiffTag.COMPRESSION, box Compression.LZW
+                            TiffTag.PHOTOMETRIC, box Photometric.RGB
+                            TiffTag.PLANARCONFIG, box PlanarConfig.CONTIG
+                        ] do
+                        Expect.isTrue (tiff.SetField(tag, value)) $"{tag}"
+
+                    for top in [ 0; 16 ] do
+                        for left in [ 0; 16 ] do
+                            let tile =
+                                Array.init (16 * 16 * 3) (fun i ->
+                                    byte (((left + i / 3 % 16) * 5 + (top + i / 48) * 3 + i % 3 * 40) % 256))
+
+                            Expect.isGreaterThan (tiff.WriteTile(tile, left, top, 0, 0s)) 0 "tile")
+
+                let picture =
+                    Outcome.ok (Images.decode ImageLimits.standard "x.tif" (memory.ToArray()))
+
+                Expect.equal (picture.Width, picture.Height) (20, 18) "size"
+
+                Expect.equal
+                    picture.Rgb
+                    (Array.init (20 * 18 * 3) (fun i ->
+                        byte ((i / 3 % 20 * 5 + i / 60 * 3 + i % 3 * 40) % 256)))
+                    "pixels"
+
+                Expect.stringContains (refused (memory.ToArray())) "tiles" "a mask"
+            }
+
+            test "of several pages the first is the picture, and they are counted" {
+                let rows = colour |> Array.chunkBySize 21
+                let other = colour |> Array.rev |> Array.chunkBySize 21
+
+                let file =
+                    Published.tiffPages Compression.LZW 8 3 Photometric.RGB 7 5 [ rows; other; other ]
+
+                Expect.equal (Images.pictures file) 3 "counted"
+
+                Expect.equal
+                    (Outcome.ok (Images.decode ImageLimits.standard "x.tif" file)).Rgb
+                    colour
+                    "the first"
+
+                Expect.equal (Images.pictures (Published.tiff 7 5 3 colour)) 1 "one"
+            }
+
+            test "pages that lead back to themselves come to an end" {
+                let file = Published.tiff 7 5 3 colour
+                Array.Copy(BitConverter.GetBytes 8, 0, file, 8 + 2 + 9 * 12, 4)
+                Expect.isGreaterThanOrEqual (Images.pictures file) 1 "counted"
+                Expect.equal (Outcome.ok (Images.decode ImageLimits.standard "x.tif" file)).Rgb colour "read"
+            }
+
+            test "a few bytes that claim gigabytes are refused before a library believes them" {
+                let file = Published.tiff 7 5 3 colour
+                let at entry = 8 + 2 + 12 * entry
+
+                let lie place (value: int) =
+                    let copy = Array.copy file
+                    Array.Copy(BitConverter.GetBytes value, 0, copy, place, 4)
+                    copy
+
+                let made = [ for i in 0..8 -> BitConverter.ToUInt16(file, at i) ]
+                let entry tag = made |> List.findIndex ((=) tag) |> at
+
+                for what, copy in
+                    [
+                        "bits that lie elsewhere", lie (entry 258us + 4) 0x7fff0000
+                        "strips outside", lie (entry 273us + 8) 0x7fff0000
+                        "strips larger than the file", lie (entry 279us + 8) 0x7fff0000
+                        "strips without number", lie (entry 279us + 4) 0x7fff0000
+                        "strips of numbers of eight bytes", lie (entry 279us + 2) 0x00010010
+                        "samples", lie (entry 277us + 8) 60000
+                        "a directory outside", lie 4 0x7fff0000
+                    ] do
+                    let before = GC.GetAllocatedBytesForCurrentThread()
+
+                    match Images.decode ImageLimits.standard "x.tif" copy with
+                    | Error problem -> Expect.equal (McdrlError.exitCode problem) 4 what
+                    | Ok _ -> failtest what
+
+                    Expect.isLessThan (GC.GetAllocatedBytesForCurrentThread() - before) 1_000_000L what
+            }
+
+            test "what a picture's samples hold besides is refused" {
+                let file =
+                    made
+                        [
+                            TiffTag.BITSPERSAMPLE, [| 32 |]
+                            TiffTag.SAMPLEFORMAT, [| SampleFormat.IEEEFP |]
+                            TiffTag.SAMPLESPERPIXEL, [| 1 |]
+                            TiffTag.PHOTOMETRIC, [| Photometric.MINISBLACK |]
+                        ]
+                        [ for y in 0..4 -> Array.zeroCreate 28, y, 0 ]
+
+                Images.decode ImageLimits.standard "x.tif" file
+                |> Outcome.refusedWith 4 [ "x.tif"; "32 bits"; "PNG" ]
+            }
+
             test "of two pages none is the one" {
                 let rows = colour |> Array.chunkBySize 21
 
@@ -193,6 +329,11 @@ let tests =
                     for value in [ 0uy; 1uy; 255uy ] do
                         let copy = Array.copy file
                         copy[at] <- value
+
+                        match Images.decode ImageLimits.standard "x.tif" copy with
+                        | Ok picture ->
+                            Expect.equal picture.Rgb.Length (picture.Width * picture.Height * 3) "whole"
+                        | Error _ -> ()
 
                         match decode copy with
                         | Ok raster ->
