@@ -387,9 +387,18 @@ module Loss =
     let total lambda1 lambda2 (segmentation: Tensor) (causal: Tensor) (contrast: Tensor) =
         segmentation |> plus lambda1 causal |> plus lambda2 contrast
 
-    /// L_seg (Eq. 10): cross-entropy, mean over pixels. Logits [B, K + 1, S, S], labels int64 [B, S, S].
-    let segmentation (logits: Tensor) (labels: Tensor) =
-        functional.cross_entropy (logits, labels)
+    /// Cross-entropy, mean over what isn't ignored (`Ignored.label`), 0 where all is. Scores [n, C] or [B, C, S, S], labels int64
+    /// [n] or [B, S, S].
+    let crossEntropy (scores: Tensor) (labels: Tensor) =
+        scoped (fun () ->
+            if labels.eq(scalar (float Ignored.label)).all().ToBoolean() then
+                scores.sum().mul(scalar 0.0).``to`` scores.dtype
+            else
+                functional.cross_entropy (scores, labels, ignore_index = int64 Ignored.label))
+
+    /// L_seg (Eq. 10): cross-entropy, mean over pixels, of ours those that aren't ignored. Logits [B, K + 1, S, S], labels int64
+    /// [B, S, S].
+    let segmentation (logits: Tensor) (labels: Tensor) = crossEntropy logits labels
 
     /// The mean over the images that show a class (0 .. K − 1; −1 shows none), or 0 when none does.
     let private overShown (classes: Tensor) (like: Tensor) (loss: Tensor -> Tensor) =

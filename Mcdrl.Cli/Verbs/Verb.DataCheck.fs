@@ -53,6 +53,7 @@ module DataCheckVerb =
                                     "frames", Json.whole (int64 site.Frames)
                                     "usable", Json.whole (int64 site.Usable)
                                     "empty", Json.whole (int64 site.Empty)
+                                    "ignoring", Json.whole (int64 site.Ignoring)
                                     "classes",
                                     Json.array
                                         [
@@ -89,7 +90,9 @@ module DataCheckVerb =
             for notice in found.Notices do
                 Session.say session (Printable.line $"Note: {notice}.")
 
-            for problem in found.Problems do
+            let kinds = ProblemGroups.ofList found.Folder found.Problems
+
+            for problem in kinds do
                 Session.warn session (Flags.describe problem)
 
             match found.Problems.Length with
@@ -98,6 +101,9 @@ module DataCheckVerb =
                 0
             | 1 ->
                 Session.say session "1 problem."
+                unsound
+            | count when count > kinds.Length ->
+                Session.say session $"{count} problems of {kinds.Length} kinds."
                 unsound
             | count ->
                 Session.say session $"{count} problems."

@@ -8,25 +8,44 @@ type DataImportArgument =
     | [<MainCommand>] Sources of name_path: string list
     | [<Unique>] Out of folder: string
     | [<Unique>] As of ``class``: string
+    | Label of own_new: string
+    | [<Unique>] Images of folder: string
+    | [<Unique>] Site of name: string
+    | [<Unique>] By_Folder
+    | [<Unique>] Licence of text: string
     | [<Unique>] Skip
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
             | Sources _ ->
-                "a published dataset's name and its unpacked folder; several such pairs become the sites of one dataset."
+                "an annotation format or a published dataset's name, and its unpacked folder; several such pairs become the sites of one dataset."
             | Out _ -> "folder of the new dataset."
             | As _ -> "the one class of everything marked, e.g. polyp, in place of the datasets' own classes."
+            | Label _ ->
+                "what a label is called in the new dataset, own=new: one or several labels become a class, background, or ignore (counts neither in training nor in scores). May be repeated."
+            | Images _ ->
+                "a folder in which annotated images are looked for, besides that of the annotations."
+            | Site _ -> "the site's name for one folder of annotations; else the folder's name is the site's."
+            | By_Folder -> "the folder that an annotated image lies in is its site."
+            | Licence _ -> "under which your own images may be used, for dataset.json."
             | Skip ->
                 "leave out images and masks with problems; without it, a problem means that nothing is written."
 
 /// `mcdrl data import`
 [<RequireQualifiedAccess>]
 module DataImportVerb =
-    /// The datasets, each with its licence, address and layout.
+    /// The formats and the datasets, each with its licence, address and layout.
     let private catalogue =
         [
-            "Datasets:"
+            "Formats of your own annotations:"
+            for source in ImportCatalogue.formats do
+                ""
+                $"  {source.Name}: {source.Title}"
+                $"    folder    {source.Expected}"
+                $"    left out  {source.LeftOut}"
+            ""
+            "Published datasets:"
             for source in ImportCatalogue.all do
                 ""
                 $"  {source.Name}: {source.Title}"
@@ -138,7 +157,8 @@ module DataImportVerb =
         match List.concat (arguments.GetResults Sources) with
         | [] when arguments.GetAllResults().IsEmpty ->
             if session.Json then
-                ImportCatalogue.all |> List.iter (catalogueJson >> Session.emit session)
+                ImportCatalogue.formats @ ImportCatalogue.all
+                |> List.iter (catalogueJson >> Session.emit session)
             else
                 catalogue |> List.iter (Session.say session)
 
@@ -147,6 +167,21 @@ module DataImportVerb =
         | words ->
             result {
                 let! sources = sources words
+
+                let! labels =
+                    arguments.GetResults Label
+                    |> List.traverseResultM (fun text ->
+                        match text.Split('=', 2) with
+                        | [| own; name |] when own <> "" && name <> "" -> Ok(own, name)
+                        | _ -> Error(usage $"--label {text} is not own=new"))
+
+                let site = arguments.TryGetResult DataImportArgument.Site
+
+                do!
+                    if site.IsSome && sources.Length > 1 then
+                        Error(usage "--site names one site, and several folders are given")
+                    else
+                        Ok()
 
                 let! out =
                     arguments.TryGetResult DataImportArgument.Out
@@ -159,6 +194,14 @@ module DataImportVerb =
                             Sources = sources
                             Out = out
                             As = arguments.TryGetResult DataImportArgument.As
+                            Labels = labels
+                            Options =
+                                {
+                                    Images = arguments.TryGetResult Images
+                                    Site = site
+                                    ByFolder = arguments.Contains By_Folder
+                                }
+                            Licence = arguments.TryGetResult Licence
                             Skip = arguments.Contains DataImportArgument.Skip
                         }
             }
@@ -167,7 +210,7 @@ module DataImportVerb =
         let verb =
             Verb.create<DataImportArgument>
                 "data import"
-                "makes a dataset of published ones, each in the form it was published in"
+                "makes a dataset of your own annotations, or of published datasets"
                 run
 
         { verb with

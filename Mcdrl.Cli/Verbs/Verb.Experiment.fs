@@ -241,6 +241,10 @@ module ExperimentVerb =
                     Command = command arguments
                 }
 
+            if not (arguments.Contains Report_Only) then
+                for data in request.Data :: Option.toList request.Test do
+                    OrientationWarning.say session data (fun _ -> true)
+
             let! state, page =
                 ProgressBar.during session (fun progress ->
                     result {

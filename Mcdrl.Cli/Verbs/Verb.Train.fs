@@ -24,6 +24,7 @@ type TrainArgument =
     | [<Unique>] Precision of name: string
     | [<Unique>] Store of name: string
     | [<Unique>] Checkpoint_Minutes of minutes: float
+    | [<Unique>] Keep_Checkpoint
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -48,7 +49,7 @@ type TrainArgument =
             | Prepared _ ->
                 "a folder of prepared frames and features that several runs share and that is kept. Default: the run's own, deleted at its end."
             | Resume ->
-                "goes on with the run in --out from its last checkpoint, bit for bit. A larger optimiser.epochs makes the run longer: the learning rate goes on along the cosine of the new length."
+                "goes on with the run in --out from its last checkpoint, bit for bit. A larger optimiser.epochs makes the run longer, one that has ended if it kept its checkpoint: the learning rate goes on along the cosine of the new length."
             | Seed _ -> "decides every random choice. Default 1."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
             | Precision _ ->
@@ -56,6 +57,8 @@ type TrainArgument =
             | Store _ ->
                 "f32 (the default), f16 or bf16: how the model's weights lie in its file. f16 halves it and is computed in fp32 all the same; bf16 is as small and less exact."
             | Checkpoint_Minutes _ -> "minutes between checkpoints within an epoch. Default 5."
+            | Keep_Checkpoint ->
+                "keeps the checkpoint when the run has ended, so that --resume can make it longer later; else it is removed."
 
 /// `mcdrl train`
 [<RequireQualifiedAccess>]
@@ -79,7 +82,24 @@ module TrainVerb =
             Config.ofSettings (FineTuning.settings manifest) (arguments.GetResults Set)
         | _, config, preset -> Config.chosen "mcdrl train" config preset "best" (arguments.GetResults Set)
 
-    let private run session (arguments: ParseResults<TrainArgument>) =
+    /// What is said at once to who stops a run: the call that goes on with it.
+    let private goOn (arguments: ParseResults<TrainArgument>) =
+        let given = arguments.GetAllResults()
+
+        let all =
+            if List.contains Resume given then
+                given
+            else
+                given @ [ Resume ]
+
+        let words =
+            arguments.Parser.PrintCommandLineArguments all
+            |> Array.map ShellWord.quoted
+            |> String.concat " "
+
+        $"The run is saved where it stands. To go on with it: mcdrl train {words}"
+
+    let private run (session: Session) (arguments: ParseResults<TrainArgument>) =
         result {
             let device = arguments.GetResult(Device, defaultValue = "cpu")
             let! start = start arguments
@@ -116,9 +136,13 @@ module TrainVerb =
                         |> Option.defaultValue Precision.Fp32
                     Store = store
                     CheckpointMinutes = arguments.GetResult(Checkpoint_Minutes, defaultValue = 5.0)
+                    KeepCheckpoint = arguments.Contains Keep_Checkpoint
                 }
 
-            OrientationWarning.say session request.Data (fun site -> Some site <> request.LeaveOut)
+            let isUsed site = Some site <> request.LeaveOut
+            OrientationWarning.say session request.Data isUsed
+            ClassWarning.say session request.Data isUsed
+            use _told = session.Cancel.Register(fun () -> Session.warn session (goOn arguments))
             return! ProgressBar.during session (Trainer.train request)
         }
         |> Result.map (fun report ->

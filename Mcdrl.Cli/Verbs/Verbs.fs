@@ -8,6 +8,7 @@ module Verbs =
         [
             SegmentVerb.verb
             TrainVerb.verb
+            SettingsVerb.verb
             EvaluateVerb.verb
             EncodeVerb.verb
             WeightsGetVerb.verb
@@ -20,6 +21,7 @@ module Verbs =
             StudyVerb.verb
             ExperimentVerb.verb
             DataImportVerb.verb
+            DataInitVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb
         ]

@@ -209,7 +209,10 @@ module RecordJson =
                     if not (Array.contains name known) then
                         let listed = String.concat ", " known
 
-                        reading.Fault (within name) "the key is unknown" $"Use only these keys here: {listed}"
+                        reading.Fault
+                            (within name)
+                            "the key is unknown"
+                            $"{Spelling.hint known name}Use only these keys here: {listed}"
                         |> ignore
                     elif repeated > 1 then
                         reading.Fault (within name) "the key is given twice" "Give it once" |> ignore

@@ -119,6 +119,115 @@ module Masks =
                                 below)
                 })
 
+    let private packed (red: byte, green: byte, blue: byte) =
+        (int red <<< 16) ||| (int green <<< 8) ||| int blue
+
+    /// Width, height and the packed colour of every pixel of a PNG as it is stored.
+    let private coloursOf limits where (bytes: byte[]) : Result<int * int * (int -> int), McdrlError> =
+        if bytes.Length > 25 && Png.isPng bytes && bytes[25] = 3uy then
+            Images.decode limits where bytes
+            |> Result.map (fun picture ->
+                let width, height =
+                    Orientation.size picture.Orientation (picture.Width, picture.Height)
+
+                let file = Orientation.revert picture.Orientation 3 (width, height) picture.Rgb
+
+                width,
+                height,
+                (fun pixel -> packed (file[pixel * 3], file[pixel * 3 + 1], file[pixel * 3 + 2])))
+        else
+            Png.decode limits where bytes
+            |> Result.map (fun raster ->
+                let at pixel channel =
+                    raster.Samples[pixel * raster.Channels + channel]
+
+                raster.Width,
+                raster.Height,
+                fun pixel ->
+                    if raster.Channels < 3 then
+                        packed (at pixel 0, at pixel 0, at pixel 0)
+                    else
+                        packed (at pixel 0, at pixel 1, at pixel 2))
+
+    /// The colours, red, green and blue, that a PNG mask shows.
+    let colours limits where (bytes: byte[]) : Result<(byte * byte * byte) list, McdrlError> =
+        coloursOf limits where bytes
+        |> Result.map (fun (width, height, colour) ->
+            Seq.init (width * height) colour
+            |> Seq.distinct
+            |> Seq.sort
+            |> Seq.map (fun packed -> byte (packed >>> 16), byte (packed >>> 8), byte packed)
+            |> List.ofSeq)
+
+    /// Reads a PNG mask by its colours, each of which means a label; alpha is ignored. A colour that means nothing is an error, and so
+    /// is a lossy format, which would change colours. The map keeps the file's own orientation.
+    let decodeColours
+        limits
+        where
+        (meanings: ((byte * byte * byte) * byte) list)
+        (bytes: byte[])
+        : Result<LabelMap, McdrlError> =
+        if bytes.Length = 0 then
+            Error(McdrlError.data "the file is empty" where "Replace the file with an intact copy")
+        elif not (Png.isPng bytes) then
+            Error(
+                McdrlError.data
+                    "the mask is not a PNG file; a lossy format would change its colours"
+                    where
+                    "Save the mask as PNG"
+            )
+        else
+            coloursOf limits where bytes
+            |> Result.bind (fun (width, height, colour) ->
+                let label =
+                    meanings
+                    |> List.map (fun (colour, label) -> packed colour, label)
+                    |> readOnlyDict
+
+                let unknown = System.Collections.Generic.Dictionary<int, int>()
+
+                let labels =
+                    Array.init (width * height) (fun pixel ->
+                        let colour = colour pixel
+
+                        match label.TryGetValue colour with
+                        | true, label -> label
+                        | false, _ ->
+                            unknown[colour] <-
+                                match unknown.TryGetValue colour with
+                                | true, count -> count + 1
+                                | false, _ -> 1
+
+                            0uy)
+
+                if unknown.Count = 0 then
+                    Ok
+                        {
+                            Width = width
+                            Height = height
+                            Labels = labels
+                        }
+                else
+                    let listed =
+                        unknown
+                        |> Seq.sortByDescending _.Value
+                        |> Seq.truncate 10
+                        |> Seq.map (fun found -> $"#{found.Key:x6} ({found.Value} pixels)")
+                        |> String.concat ", "
+
+                    let more =
+                        if unknown.Count > 10 then
+                            $" and {unknown.Count - 10} more"
+                        else
+                            ""
+
+                    Error(
+                        McdrlError.data
+                            $"the mask holds the colours {listed}{more}, which mean nothing"
+                            where
+                            "Declare these colours under \"masks\" in dataset.json, as ignore if need be, or correct the mask; colours at soft edges come from a mask that was resized or saved as JPEG"
+                    ))
+
     /// `decode` for a file.
     let read limits (path: string) =
         Files.read limits.MaxBytes path |> Result.bind (decode limits path)
@@ -127,6 +236,11 @@ module Masks =
     let readThreshold limits threshold values (path: string) =
         Files.read limits.MaxBytes path
         |> Result.bind (decodeThreshold limits path threshold values)
+
+    /// `decodeColours` for a file.
+    let readColours limits meanings (path: string) =
+        Files.read limits.MaxBytes path
+        |> Result.bind (decodeColours limits path meanings)
 
     let private writeTo (stream: Stream) (map: LabelMap) =
         Png.write stream map.Width map.Height (Some ClassColours.palette) map.Labels

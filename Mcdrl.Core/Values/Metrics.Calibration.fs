@@ -60,7 +60,7 @@ module Calibration =
             if isLesion then
                 positive[bin] <- positive[bin] + 1L)
 
-        let pixels = float (Array.sum count)
+        let pixels = float (max 1L (Array.sum count))
 
         let shares values =
             [ for value in values -> value / pixels ]

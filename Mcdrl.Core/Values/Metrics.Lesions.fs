@@ -98,8 +98,10 @@ module LesionDetection =
 
         labels, areas.ToArray()
 
-    /// Lesions found and components too many, of an answer's mask and the true one, both of the same width.
+    /// Lesions found and components too many, of an answer's mask and the true one, both of the same width. Where the truth is ignored,
+    /// neither marks anything.
     let ofMasks (width: int) (marked: byte[]) (truth: byte[]) : Detection =
+        let marked, truth = Ignored.without 0uy truth marked, Ignored.asBackground truth
         let markedLabels, markedAreas = components width marked
         let trueLabels, trueAreas = components width truth
         let shared = Dictionary<struct (int * int), int64>()

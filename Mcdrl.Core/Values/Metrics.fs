@@ -35,13 +35,14 @@ module Counts =
             TrueNegative = 0L
         }
 
-    /// Counts of two arrays of the same length; `marked` and `isTrue` say whether a pixel is in the region.
-    let private count length (marked: int -> bool) (isTrue: int -> bool) =
+    /// Counts over the pixels of a true mask that aren't ignored; `marked` and `isTrue` say whether a pixel is in the region.
+    let private count (truth: byte[]) (marked: int -> bool) (isTrue: int -> bool) =
         let tally = Array.zeroCreate<int64> 4
 
-        for pixel in 0 .. length - 1 do
-            let kind = (if marked pixel then 2 else 0) + (if isTrue pixel then 1 else 0)
-            tally[kind] <- tally[kind] + 1L
+        for pixel in 0 .. truth.Length - 1 do
+            if truth[pixel] <> Ignored.label then
+                let kind = (if marked pixel then 2 else 0) + (if isTrue pixel then 1 else 0)
+                tally[kind] <- tally[kind] + 1L
 
         {
             TruePositive = tally[3]
@@ -50,17 +51,17 @@ module Counts =
             TrueNegative = tally[0]
         }
 
-    /// Of one label against all others, in two label arrays with the same number of pixels.
+    /// Of one label against all others, in two label arrays with the same number of pixels, but those whose truth is ignored.
     let ofLabel (label: byte) (prediction: byte[]) (truth: byte[]) =
-        count prediction.Length (fun i -> prediction[i] = label) (fun i -> truth[i] = label)
+        count truth (fun i -> prediction[i] = label) (fun i -> truth[i] = label)
 
-    /// Of everything that is not background (label 0).
+    /// Of everything that is not background (label 0), but the pixels whose truth is ignored.
     let ofForeground (prediction: byte[]) (truth: byte[]) =
-        count prediction.Length (fun i -> prediction[i] <> 0uy) (fun i -> truth[i] <> 0uy)
+        count truth (fun i -> prediction[i] <> 0uy) (fun i -> truth[i] <> 0uy)
 
     /// Of each lesion label against all others, added up: one pair of masks, however many classes they show.
     let ofLesions (prediction: byte[]) (truth: byte[]) =
-        Seq.append prediction truth
+        Seq.append (Ignored.counted truth prediction) (Ignored.counted truth truth)
         |> Seq.distinct
         |> Seq.filter ((<>) 0uy)
         |> Seq.fold (fun sum label -> sum + ofLabel label prediction truth) zero

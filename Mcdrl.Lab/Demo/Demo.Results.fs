@@ -39,7 +39,9 @@ module DemoFrame =
         let counts = Counts.ofForeground marked.Labels truth.Labels
         let dice = (Metrics.score EmptyTruth.Counted counts).Dice
         let share (map: LabelMap) = LabelMap.shares map |> List.sumBy snd
-        let real, found = share truth, share marked
+        let ofWhatCounts (map: LabelMap) labels = share { map with Labels = labels }
+        let real = ofWhatCounts truth (Ignored.asBackground truth.Labels)
+        let found = ofWhatCounts marked (Ignored.without 0uy truth.Labels marked.Labels)
 
         {
             Name = name

@@ -94,7 +94,10 @@ module Demo =
                 {
                     Frame = frame
                     Image = image
-                    Truth = truth
+                    Truth =
+                        { truth with
+                            Labels = Ignored.asBackground truth.Labels
+                        }
                     Marked = marked
                     Sheet = sheet, words
                 }

@@ -50,16 +50,11 @@ module internal ExperimentRunning =
                             Precision = Precision.Fp32
                             Store = WeightStorage.F32
                             CheckpointMinutes = 5.0
+                            KeepCheckpoint = false
                         }
                         progress
 
                 do! Files.writeText (trainingFile folder) (RecordJson.render trained)
-
-                do!
-                    Files.attempt folder (fun () ->
-                        File.Delete(Run.checkpointFile folder)
-                        File.Delete(Run.bestFile folder))
-
                 return trained
             }
 

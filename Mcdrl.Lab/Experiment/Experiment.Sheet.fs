@@ -44,7 +44,8 @@ module internal ExperimentSheet =
 
             let lesion (image: ImageScore, item) =
                 Dataset.labels dataset item
-                |> Result.map (fun map -> image, Array.exists ((<>) 0uy) map.Labels)
+                |> Result.map (fun map ->
+                    image, map.Labels |> Ignored.asBackground |> Array.exists ((<>) 0uy))
 
             let! read =
                 TorchThreads.run "reading masks" lesion (Array.ofList candidates) progress

@@ -1,6 +1,6 @@
 namespace Mcdrl
 
-/// The published datasets that can be imported. Where the layouts are known from: docs/data.md.
+/// The published datasets and the formats of annotation tools that can be imported. Where the layouts are known from: docs/data.md.
 [<RequireQualifiedAccess>]
 module ImportCatalogue =
     let private bright images masks =
@@ -224,7 +224,89 @@ module ImportCatalogue =
             Stem = "{sequence}_{name}"
         }
 
-    /// All, in the order in which they are listed.
+    let private own name title expected leftOut layouts =
+        {
+            Name = name
+            Title = title
+            Licence = ""
+            Address = ""
+            Citation = ""
+            Expected = expected
+            LeftOut = leftOut
+            Classes = []
+            Layouts = layouts
+            Site = ""
+            Stem = "{name}"
+        }
+
+    let private annotated name title expected leftOut format =
+        own
+            name
+            title
+            expected
+            leftOut
+            [
+                {
+                    Images = ""
+                    Marks = Marks.Annotated format
+                }
+            ]
+
+    /// Formats of annotation tools, for one's own images.
+    let formats =
+        [
+            annotated
+                "coco"
+                "COCO instances"
+                "JSON files with images, annotations and categories, outlines or runs; or one such file"
+                "Boxes without an outline are a problem."
+                AnnotationFormat.Coco
+            annotated
+                "labelme"
+                "labelme"
+                "a JSON file for each image: polygons, rectangles, circles, masks"
+                "Images without a JSON file: nobody says whether they were looked at."
+                AnnotationFormat.Labelme
+            annotated
+                "cvat"
+                "CVAT"
+                "“Segmentation mask 1.1” (labelmap.txt, SegmentationClass) or “CVAT for images 1.1” (annotations.xml), saved with the images or beside --images"
+                "Tags. Images that the export doesn't name."
+                AnnotationFormat.Cvat
+            annotated
+                "label-studio"
+                "Label Studio"
+                "its JSON export, and beside it the PNGs of “Brush labels to NumPy and PNG” where brushes were used"
+                "Tasks that nobody annotated; of several annotations of one task all but the last."
+                AnnotationFormat.LabelStudio
+            { own
+                  "folders"
+                  "plain folders"
+                  "images and masks of the same names, marked brighter than half, in images and masks, or in a folder of each site that holds both"
+                  "Masks of several values need no import: describe them with `mcdrl data init`."
+                  [
+                      for images, masks in
+                          [ "images", "masks"; "image", "mask"; "imgs", "masks"; "images", "labels" ] do
+                          for site in [ "{site}/"; "" ] do
+                              {
+                                  Images = $"{site}{images}/{{name}}"
+                                  Marks =
+                                      Marks.Masks(
+                                          [
+                                              $"{site}{masks}/{{name}}_mask"
+                                              $"{site}{masks}/{{name}}_segmentation"
+                                              $"{site}{masks}/{{name}}"
+                                          ],
+                                          MaskRule.Bright 128uy
+                                      )
+                              }
+                  ] with
+                Classes = [ "lesion" ]
+                Site = "{site}"
+            }
+        ]
+
+    /// All published ones, in the order in which they are listed.
     let all =
         [
             bmBronchoLC
@@ -237,11 +319,16 @@ module ImportCatalogue =
             vocalFolds
         ]
 
-    /// The dataset of this name.
+    /// The dataset or format of this name.
     let find (name: string) : Result<ImportSource, McdrlError> =
-        match all |> List.tryFind (fun source -> source.Name = name) with
+        match formats @ all |> List.tryFind (fun source -> source.Name = name) with
         | Some source -> Ok source
         | None ->
-            let known = all |> List.map _.Name |> String.concat ", "
+            let known = formats @ all |> List.map _.Name
 
-            Error(McdrlError.usage $"no dataset is called {name}" "mcdrl data import" $"Give one of {known}")
+            Error(
+                McdrlError.usage
+                    $"no format and no dataset is called {name}"
+                    "mcdrl data import"
+                    $"""{Spelling.hint known name}Give one of {String.concat ", " known}"""
+            )

@@ -9,6 +9,8 @@ type internal ImportFaultKind =
     | Unreadable
     | OtherSize
     | UnclearMask
+    | MissingImage
+    | UnclearShape
 
 /// One thing that is wrong with one file.
 type internal ImportFault =
@@ -31,6 +33,8 @@ module internal ImportFault =
             ImportFaultKind.Unreadable
             ImportFaultKind.OtherSize
             ImportFaultKind.UnclearMask
+            ImportFaultKind.MissingImage
+            ImportFaultKind.UnclearShape
         ]
 
     /// What `count` files have wrong with them.
@@ -48,6 +52,8 @@ module internal ImportFault =
             | ImportFaultKind.UnclearMask ->
                 "mask holds what its dataset's rule doesn't explain",
                 "masks hold what their dataset's rule doesn't explain"
+            | ImportFaultKind.MissingImage -> "annotated image isn't found", "annotated images aren't found"
+            | ImportFaultKind.UnclearShape -> "annotation can't be drawn", "annotations can't be drawn"
 
         if count = 1 then $"1 {one}" else $"{count} {many}"
 

@@ -8,7 +8,7 @@ open FsToolkit.ErrorHandling
 type internal ImportedFrame =
     {
         Known: KnownFrame
-        /// Whether no pixel of it is marked.
+        /// Whether no lesion is marked in it.
         Empty: bool
     }
 
@@ -32,6 +32,78 @@ module internal ImportFrames =
                 |> String.concat ", "
         }
 
+    /// A map in its image file's own orientation: annotation tools show pictures upright, and few don't. None where it has another size.
+    let private inFile (picture: Picture) (map: LabelMap) =
+        if (map.Width, map.Height) = (picture.Width, picture.Height) then
+            Some(LabelMap.inFile picture.Orientation map)
+        elif
+            (map.Width, map.Height) = Orientation.size picture.Orientation (picture.Width, picture.Height)
+        then
+            Some map
+        else
+            None
+
+    let private otherSize where (width: int, height: int) (picture: Picture) =
+        Error
+            {
+                Kind = ImportFaultKind.OtherSize
+                Where = where
+                Detail = $"{width} x {height}, image {picture.Width} x {picture.Height}"
+            }
+
+    /// The map of a mask file of an annotation tool.
+    let private ofMaskFile (picture: Picture) path (read: unit -> Result<LabelMap, McdrlError>) =
+        read ()
+        |> Result.mapError (faultOf ImportFaultKind.UnclearMask path)
+        |> Result.bind (fun map ->
+            match inFile picture map with
+            | Some map -> Ok map
+            | None -> otherSize path (map.Width, map.Height) picture)
+
+    let private drawn (item: ImportItem) (picture: Picture) annotation (numbers: Map<string, byte>) =
+        let labelOf label = numbers[label]
+
+        let limits = ImageLimits.standard
+
+        match annotation with
+        | Annotation.Shapes(size, shapes) ->
+            let width, height = size |> Option.defaultValue (picture.Width, picture.Height)
+            // Nothing is drawn, and so no memory taken, at a size that the picture doesn't have.
+            let stored = Orientation.size picture.Orientation (picture.Width, picture.Height)
+
+            if (width, height) = (picture.Width, picture.Height) || (width, height) = stored then
+                shapes
+                |> List.map (fun shape -> labelOf shape.Label, shape)
+                |> AnnotationShapes.draw width height
+                |> inFile picture
+                |> Option.map Ok
+                |> Option.defaultWith (fun () -> otherSize item.Image (width, height) picture)
+            else
+                otherSize item.Image (width, height) picture
+        | Annotation.Coloured(path, meanings) ->
+            let meanings =
+                meanings
+                |> List.map (fun (colour, label) ->
+                    colour, label |> Option.map labelOf |> Option.defaultValue 0uy)
+
+            ofMaskFile picture path (fun () -> Masks.readColours limits meanings path)
+        | Annotation.Layers layers ->
+            layers
+            |> List.traverseResultM (fun (label, path) ->
+                ofMaskFile picture path (fun () -> ImportMasks.read limits (MaskRule.Bright 127uy) 1 path)
+                |> Result.map (fun map -> labelOf label, map))
+            |> Result.map (fun layers ->
+                let labels = Array.zeroCreate<byte>(picture.Width * picture.Height)
+
+                let area (_, map: LabelMap) = map.Labels |> Array.sumBy int64
+
+                for label, map in layers |> List.sortByDescending area do
+                    for pixel in 0 .. labels.Length - 1 do
+                        if map.Labels[pixel] > 0uy then
+                            labels[pixel] <- label
+
+                { snd layers.Head with Labels = labels })
+
     /// The item's label map in its image file's own orientation, by the source's own labels.
     let private marked (source: ImportSource) (item: ImportItem) (picture: Picture) =
         let width, height =
@@ -39,6 +111,7 @@ module internal ImportFrames =
 
         match item.Mark with
         | ImportMark.Polygons polygons -> Ok(Polygons.draw width height polygons)
+        | ImportMark.Drawn(annotation, numbers) -> drawn item picture annotation numbers
         | ImportMark.Mask(path, rule) ->
             ImportMasks.read ImageLimits.standard rule source.Classes.Length path
             |> Result.mapError (fun problem ->
@@ -79,7 +152,9 @@ module internal ImportFrames =
             | Ok map ->
                 let map =
                     { map with
-                        Labels = Array.map (labelOf source) map.Labels
+                        Labels =
+                            let own = Array.init 256 (byte >> labelOf source)
+                            map.Labels |> Array.map (fun label -> own[int label])
                     }
 
                 let site = Path.Combine(made, FileName.ofText item.Site)
@@ -104,6 +179,6 @@ module internal ImportFrames =
                                         Image = item.Image
                                         Fingerprint = Fingerprints.create image.Bytes image.Picture
                                     }
-                                Empty = map.Labels |> Array.forall ((=) 0uy)
+                                Empty = map.Labels |> Ignored.asBackground |> Array.forall ((=) 0uy)
                             }
                 }

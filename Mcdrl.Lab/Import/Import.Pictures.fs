@@ -16,6 +16,21 @@ type internal ImportedPicture =
 /// Published picture files; of TIFF those alone that lose nothing as PNG.
 [<RequireQualifiedAccess>]
 module internal ImportPictures =
+    let private enumeration =
+        EnumerationOptions(RecurseSubdirectories = true, MaxRecursionDepth = 8, IgnoreInaccessible = false)
+
+    /// Pictures below a folder as relative paths with slashes, sorted, without what file managers and archivers leave behind.
+    let below (folder: string) : Result<string list, McdrlError> =
+        Files.attempt folder (fun () ->
+            Directory.EnumerateFiles(folder, "*", enumeration)
+            |> Seq.map (fun path -> Path.GetRelativePath(folder, path).Replace('\\', '/'))
+            |> Seq.filter (fun path ->
+                Images.isNamedAsImage path
+                && not (Leftovers.isPath path)
+                && not (path.Split '/' |> Array.exists _.StartsWith('.')))
+            |> Seq.sort
+            |> List.ofSeq)
+
     let private rgb (raster: PngRaster) =
         if raster.Channels = 3 then
             raster.Samples

@@ -11,6 +11,18 @@ type MaskRule =
     /// The stored value is the class's number: 0 background, k the k-th class.
     | Numbers
 
+/// Whose files say what one's own images show.
+[<RequireQualifiedAccess>]
+type AnnotationFormat =
+    /// COCO's JSON, with outlines or runs.
+    | Coco
+    /// A JSON file for each image.
+    | Labelme
+    /// Masks with `labelmap.txt`, or `annotations.xml`.
+    | Cvat
+    /// Its JSON, and a PNG for each brush mark.
+    | LabelStudio
+
 /// Where a published dataset keeps its marks. Patterns are those of PathPattern.fs, relative to the dataset, without the
 /// ending of a picture's name.
 [<RequireQualifiedAccess>]
@@ -21,6 +33,8 @@ type Marks =
     /// parts of an image's path, whose `name` is the image's identifier. `names` are the names that the files give to
     /// the classes, in order.
     | Polygons of annotations: string * labels: string * names: string list
+    /// Files of an annotation tool, wherever in the folder they and the images lie; the classes are what they say.
+    | Annotated of AnnotationFormat
     /// None were published; the text says what there is instead.
     | Nothing of instead: string
 

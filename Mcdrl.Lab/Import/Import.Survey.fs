@@ -10,6 +10,8 @@ type internal ImportMark =
     | Mask of path: string * rule: MaskRule
     /// Label and corners of each polygon.
     | Polygons of (byte * (float * float)[]) list
+    /// What an annotation tool says, and the label of each of its labels.
+    | Drawn of Annotation * Map<string, byte>
 
 /// An image of a published dataset and its mark; both are there, neither has been read.
 type internal ImportItem =
@@ -36,21 +38,6 @@ type internal ImportSurvey =
 module internal ImportSurvey =
     /// How deep the layout may lie below the folder given: archives unpack into a folder of their own, often twice.
     let private depth = 2
-
-    let private enumeration =
-        EnumerationOptions(RecurseSubdirectories = true, MaxRecursionDepth = 8, IgnoreInaccessible = false)
-
-    /// Pictures below a folder as relative paths with slashes, without what file managers and archivers leave behind.
-    let private pictures (folder: string) =
-        Files.attempt folder (fun () ->
-            Directory.EnumerateFiles(folder, "*", enumeration)
-            |> Seq.map (fun path -> Path.GetRelativePath(folder, path).Replace('\\', '/'))
-            |> Seq.filter (fun path ->
-                Images.isNamedAsImage path
-                && not (Leftovers.isPath path)
-                && not (path.Split '/' |> Array.exists _.StartsWith('.')))
-            |> Seq.sort
-            |> List.ofSeq)
 
     let private withoutEnding (path: string) =
         path.Substring(
@@ -115,6 +102,7 @@ module internal ImportSurvey =
                 |> List.choose (fitting source layout.Images)
                 |> List.exists (fun found ->
                     File.Exists(Path.Combine(folder, PathPattern.fill found.Parts annotations)))
+            | Marks.Annotated _
             | Marks.Nothing _ -> true)
 
     let private byKey (files: Fitting list) =
@@ -277,7 +265,7 @@ module internal ImportSurvey =
                 else
                     Error(McdrlError.data "the folder does not exist" folder "Check the path")
 
-            let! files = pictures folder
+            let! files = ImportPictures.below folder
 
             let! beginning, files, layout =
                 beginnings files
@@ -289,11 +277,20 @@ module internal ImportSurvey =
 
             let root = Path.Combine(folder, beginning).TrimEnd '/'
 
+            let source =
+                if source.Site = "{site}" && not (layout.Images.Contains "{site}") then
+                    { source with
+                        Site = nonNull (Path.GetFileName root)
+                    }
+                else
+                    source
+
             let! items, faults, unmarked =
                 match layout.Marks with
                 | Marks.Masks(patterns, rule) -> withMasks source root layout (patterns, rule) files
                 | Marks.Polygons(annotations, labels, names) ->
                     withPolygons source root layout (annotations, labels, names) files
+                | Marks.Annotated _ -> Ok([], [], 0)
                 | Marks.Nothing instead ->
                     let count = files |> List.choose (fitting source layout.Images) |> List.length
 

@@ -13,6 +13,13 @@ type ImportRequest =
         Out: string
         /// One class for everything marked, in place of the datasets' own classes.
         As: string option
+        /// What the new dataset calls a label of the sources: a class, several labels the same one if need be, `background`, or `ignore` for
+        /// pixels that count neither in training nor in any score.
+        Labels: (string * string) list
+        /// How one's own annotations are taken.
+        Options: ImportOptions
+        /// Under which one's own images may be used.
+        Licence: string option
         /// Leave out what can't be imported instead of importing nothing.
         Skip: bool
     }
@@ -53,24 +60,82 @@ type ImportReport =
 [<RequireQualifiedAccess>]
 module Import =
     /// The classes of the new dataset, and for each source the label of each of its own labels.
-    let private classes (request: ImportRequest) =
-        match request.As with
-        | Some name -> [ name ], (fun (_: ImportSource) label -> min label 1uy)
-        | None ->
-            let all =
-                request.Sources
-                |> List.collect (fun (source, _) -> source.Classes)
-                |> List.distinct
+    let private classes (request: ImportRequest) (sources: ImportSource list) =
+        let renamed = Map.ofList request.Labels
 
-            let labelOf (source: ImportSource) =
-                let own =
-                    source.Classes
-                    |> List.map (fun name -> byte (List.findIndex ((=) name) all + 1))
-                    |> Array.ofList
+        let nameOf own =
+            match renamed.TryFind own, request.As with
+            | Some("background" | "ignore" as name), _ -> name
+            | _, Some name -> name
+            | Some name, None -> name
+            | None, None -> own
 
-                fun label -> if label = 0uy then 0uy else own[int label - 1]
+        let all =
+            sources
+            |> List.collect (fun source -> source.Classes |> List.map nameOf)
+            |> List.distinct
+            |> List.except [ "background"; "ignore" ]
 
-            all, labelOf
+        let labelOf (source: ImportSource) =
+            let own =
+                source.Classes
+                |> List.map (fun own ->
+                    match nameOf own with
+                    | "background" -> 0uy
+                    | "ignore" -> Ignored.label
+                    | name -> byte (List.findIndex ((=) name) all + 1))
+                |> Array.ofList
+
+            fun label ->
+                if label = 0uy || int label > own.Length then
+                    0uy
+                else
+                    own[int label - 1]
+
+        all, labelOf
+
+    /// A label that no source has is a slip; and something must be left to find.
+    let private requireLabels (request: ImportRequest) (surveys: ImportSurvey list) =
+        let sources = surveys |> List.map _.Source
+        let own = sources |> List.collect _.Classes |> List.distinct
+        let listed = String.concat ", " own
+
+        [
+            for label, _ in request.Labels do
+                if not (List.contains label own) then
+                    McdrlError.usage
+                        $"nothing is labelled {label}"
+                        "“label”"
+                        $"{Spelling.hint own label}Labels are {listed}"
+
+            match classes request sources |> fst with
+            | [] when
+                not request.Skip
+                && surveys |> List.exists (fun survey -> not survey.Faults.IsEmpty)
+                ->
+                // Why none is marked is among these, which are told.
+                ()
+            | [] ->
+                McdrlError.data
+                    "no lesion is marked in any image"
+                    "mcdrl data import"
+                    "Give the export that has the annotations"
+            | names when names.Length > DatasetKeys.mostClasses ->
+                McdrlError.data
+                    $"there would be {names.Length} classes"
+                    "mcdrl data import"
+                    $"Make them at most {DatasetKeys.mostClasses} with “label” or “as”"
+            | names ->
+                for name in names do
+                    if name.Trim() = "" || name.Length > ModelLimits.longestName then
+                        McdrlError.data
+                            $"a class must have 1 to {ModelLimits.longestName} characters, and {name} has not"
+                            "mcdrl data import"
+                            "Call it otherwise with “label”"
+        ]
+        |> McdrlError.ofList
+        |> Option.map Error
+        |> Option.defaultValue (Ok())
 
     /// Whether `inner`, which need not exist yet, is `outer` or lies in it, by whatever links and mounts.
     let private within (outer: string) (inner: string) =
@@ -125,22 +190,33 @@ module Import =
                 "Import each dataset once")
         |> McdrlError.ofList
 
-    let private description (request: ImportRequest) classes (sites: ImportedSite list) =
-        let sources = request.Sources |> List.map fst |> List.distinct
+    let private description (request: ImportRequest) sources classes (sites: ImportedSite list) =
+        let sources = List.distinct sources
 
         let each (text: ImportSource -> string) =
-            match sources with
-            | [ single ] -> text single
+            match sources |> List.filter (fun source -> text source <> "") with
+            | [] -> None
+            | [ single ] when sources.Length = 1 -> Some(text single)
             | several ->
                 several
                 |> List.map (fun source -> $"{source.Title}: {text source}")
                 |> String.concat "; "
+                |> Some
 
         let name = sources |> List.map _.Title |> String.concat ", "
 
-        { DatasetDescription.ofSites name classes (List.map _.Site sites) with
-            Licence = Some(each _.Licence)
-            Citation = Some(each _.Citation)
+        let plain = DatasetDescription.ofSites name classes (List.map _.Site sites)
+
+        let ignored =
+            if request.Labels |> List.exists (fun (_, name) -> name = "ignore") then
+                [ Ignored.label, Ignored.label ]
+            else
+                []
+
+        { plain with
+            Licence = each _.Licence |> Option.orElse request.Licence
+            Citation = each _.Citation
+            Values = plain.Values @ ignored
         }
 
     /// The folder in the making, beside the one that it becomes. One that a killed import left behind is removed; one
@@ -199,7 +275,8 @@ module Import =
         |> List.ofArray
 
     let private write (request: ImportRequest) progress (surveys: ImportSurvey list) made =
-        let classes, labelOf = classes request
+        let sources = surveys |> List.map _.Source
+        let classes, labelOf = classes request sources
 
         let items =
             [|
@@ -237,7 +314,7 @@ module Import =
 
                     Files.writeText
                         (Path.Combine(made, "dataset.json"))
-                        (DatasetDescription.render (description request classes sites))
+                        (DatasetDescription.render (description request sources classes sites))
                     |> Result.bind (fun () -> finish made request.Out)
                 else
                     Ok()
@@ -262,7 +339,11 @@ module Import =
 
             let! surveys =
                 request.Sources
-                |> List.traverseResultA (fun (source, path) -> ImportSurvey.run source path)
+                |> List.traverseResultA (fun (source, path) ->
+                    match source.Layouts with
+                    | [ { Marks = Marks.Annotated format } ] ->
+                        AnnotatedSurvey.run request.Options format source path
+                    | _ -> ImportSurvey.run source path)
                 |> Result.mapError (fun faults ->
                     McdrlError.ofList faults |> Option.defaultValue McdrlError.Cancelled)
 
@@ -271,5 +352,6 @@ module Import =
                 | Some problem -> Error problem
                 | None -> Ok()
 
+            do! requireLabels request surveys
             return! making request.Out (write request progress surveys)
         }

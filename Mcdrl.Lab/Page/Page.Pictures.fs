@@ -49,7 +49,7 @@ module internal PagePictures =
         encoded SKJpegEncoderDownsample.Downsample420 alt pixels
 
     /// The frame as a JPEG of this width, each class of `map` outlined in its colour (see `ClassColours.ofLabel`) and the true
-    /// outline, where given, dashed in white. The maps must have the picture's size.
+    /// outline, where given, dashed in white; what is ignored is not outlined. The maps must have the picture's size.
     let outlined
         (width: int)
         (alt: string)
@@ -80,10 +80,15 @@ module internal PagePictures =
             plain
         )
 
-        Drawing.drawMap surface.Canvas line (float32 share) map
+        let counted (map: LabelMap) =
+            { map with
+                Labels = Ignored.asBackground map.Labels
+            }
+
+        Drawing.drawMap surface.Canvas line (float32 share) (counted map)
         // Wider than the answer's, whose line is drawn twice this wide: under two pixels, white dashes are grey.
         truth
-        |> Option.iter (Drawing.drawTruth surface.Canvas (1.6f * line) (float32 share))
+        |> Option.iter (counted >> Drawing.drawTruth surface.Canvas (1.6f * line) (float32 share))
 
         use pixels = surface.PeekPixels()
         // At a quarter of the colours a thin line would lose its own.

@@ -141,10 +141,10 @@ module Study =
                         Store = WeightStorage.F32
                         Prepared = None
                         CheckpointMinutes = 1.0
+                        KeepCheckpoint = false
                     }
                     progress
 
-            do! Files.writeText (Path.Combine(folder, "report.json")) (RecordJson.render found)
             return found
         }
 
@@ -259,7 +259,7 @@ module Study =
 
             let training number name settings =
                 let folder = at name
-                let kept = Path.Combine(folder, "report.json")
+                let kept = Run.reportFile folder
 
                 stage number (keptAt kept (fun () -> RecordJson.ofFile<TrainReport> kept)) (fun progress ->
                     train plan data weights settings folder progress)

@@ -19,7 +19,7 @@ type Batch =
     {
         /// What the tower says about the frames.
         Features: TowerFeatures
-        /// int64 [B, S, S], 0 background, k class k.
+        /// int64 [B, S, S], 0 background, k class k, or `Ignored.label`.
         Labels: Tensor
         /// int64 [B]: the class each image shows, 0 .. K − 1, or −1 for none.
         Classes: Tensor
@@ -68,22 +68,33 @@ module Objective =
         else
             lesions.argmax().item<int64>()
 
-    /// The class of each cell of an H×W grid: the lesion class that covers most of it, if at least a quarter; else 0.
-    /// int64 [B, S, S] → int64 [B, H, W].
+    /// The class of each cell of an H×W grid: of its pixels that aren't ignored, the lesion class that covers most, if at least a
+    /// quarter; else 0; `Ignored.label` where all are ignored. int64 [B, S, S] → int64 [B, H, W].
     let labelsPerCell (classes: int) (height: int64) (width: int64) (labels: Tensor) =
         scoped (fun () ->
+            let ignored = (int64 Ignored.label).ToScalar()
+            let last = int64 classes + 1L // stands for what is ignored
+
             let shares =
                 functional.adaptive_avg_pool2d (
-                    functional.one_hot(labels, int64 classes + 1L).permute(0L, 3L, 1L, 2L).``to``
+                    functional
+                        .one_hot(labels.masked_fill (labels.eq ignored, last.ToScalar()), last + 1L)
+                        .permute(0L, 3L, 1L, 2L)
+                        .``to``
                         torch.float32,
                     [| height; width |]
                 )
 
+            let counted = shares.select(1L, last).neg().add(scalar 1.0, unity)
             let struct (share, lesion) = shares.narrow(1L, 1L, int64 classes).max 1L
-            lesion.add(torch.tensor 1L, unity).mul(share.ge(scalar 0.25).``to`` torch.int64))
+
+            lesion
+                .add(torch.tensor 1L, unity)
+                .mul(share.ge(counted.mul (scalar 0.25)).``to`` torch.int64)
+                .masked_fill(counted.le (scalar 0.0), ignored))
 
     /// Mean over images of the Dice of two label maps, uint8 [B, S, S]: in each image the mean over the classes that
-    /// either map shows, and 1 where neither shows any.
+    /// either map shows where the truth isn't ignored, and 1 where neither shows any.
     let meanDice (classes: int) (predicted: Tensor) (truth: Tensor) : float =
         use _scope = torch.NewDisposeScope()
 
@@ -93,7 +104,8 @@ module Objective =
 
             labels.flatten(1L).unsqueeze(1L).eq(each.``to`` labels.dtype).``to`` torch.float32
 
-        let p, g = marks predicted, marks truth
+        let counts = truth.flatten(1L).unsqueeze(1L).ne(scalar (float Ignored.label))
+        let p, g = (marks predicted).mul counts, marks truth
         let total = (p.sum 2L).add(g.sum 2L, unity)
         let dice = p.mul(g).sum(2L).mul(scalar 2.0).div(total.maximum (scalar 1.0))
         let shown = total.gt(scalar 0.0).``to`` torch.float32

@@ -1,14 +1,13 @@
 namespace Mcdrl
 
 open TorchSharp
-open type TorchSharp.torch.nn
 
 /// Cell-text alignment (ours). Without it Eq. 6 would rank noise for a tower that never saw text.
 [<RequireQualifiedAccess>]
 module Alignment =
-    /// Cross-entropy of cos(C[h,w], prompt) / τ. Prompts as from `Texts.prompts`, labels int64 [B, H, W] (0 normal, k class k),
+    /// Cross-entropy of cos(C[h,w], prompt) / τ. Prompts as from `Texts.prompts`, labels int64 [B, H, W] (0 normal, k class k, or ignored),
     /// C [B, H, W, d] → scalar ≥ 0.
     let loss (tau: float) (prompts: Tensor) (labels: Tensor) (dense: Tensor) =
         scoped (fun () ->
             let scores = (Regions.similarity dense prompts).div(scalar tau)
-            functional.cross_entropy (scores.flatten (0L, 2L), labels.flatten ()))
+            Loss.crossEntropy (scores.flatten (0L, 2L)) (labels.flatten ()))

@@ -5,11 +5,12 @@ open TorchSharp
 /// The Dice loss (ours, not the paper's), which small lesions weigh as much in as large ones.
 [<RequireQualifiedAccess>]
 module SoftDice =
-    /// 1 − soft Dice of each lesion class, mean over the images and classes; smoothing 1.
+    /// 1 − soft Dice of each lesion class over the pixels that aren't ignored, mean over the images and classes; smoothing 1.
     /// Logits [B, K + 1, S, S], labels int64 [B, S, S] → scalar in [0, 1].
     let loss (logits: Tensor) (labels: Tensor) =
         scoped (fun () ->
-            let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L) // [B, K, S, S]
+            let counts = labels.ne(scalar (float Ignored.label)).unsqueeze 1L // [B, 1, S, S]
+            let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L).mul counts // [B, K, S, S]
 
             let each =
                 torch.tensor([| 1L .. logits.shape[1] - 1L |], device = labels.device).view(1L, -1L, 1L, 1L) // [1, K, 1, 1]

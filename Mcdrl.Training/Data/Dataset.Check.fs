@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open System.Threading
 open System.Threading.Tasks
 
 /// How often a class occurs in a site.
@@ -23,10 +24,14 @@ type SiteOccurrence =
         Frames: int
         /// Of these, the ones whose frame and mask can be read and fit together.
         Usable: int
-        /// Usable frames that are background only.
+        /// Usable frames without a lesion.
         Empty: int
         /// Usable frames that are marked to the last pixel.
         Whole: int
+        /// Usable frames of which some pixels are ignored.
+        Ignoring: int
+        /// Of these, the ones of which all are.
+        Ignored: int
         /// In the order of the dataset's classes, counted over the usable frames.
         Classes: ClassOccurrence list
     }
@@ -54,22 +59,28 @@ type DatasetReport =
 module DatasetCheck =
     let private occurrences (dataset: Dataset) (site: DatasetSite) (histograms: int64[] option[]) =
         let usable = histograms |> Array.choose id
+        let ignored (counts: int64[]) = counts[int Ignored.label]
+
+        let lesions (counts: int64[]) =
+            Array.sum counts - counts[0] - ignored counts
+
+        let count holds =
+            usable |> Array.filter holds |> Array.length
 
         {
             Site = site.Name
             Frames = site.Items.Length
             Usable = usable.Length
-            Empty =
-                usable
-                |> Array.filter (fun counts -> Array.sum counts = counts[0])
-                |> Array.length
-            Whole = usable |> Array.filter (fun counts -> counts[0] = 0L) |> Array.length
+            Empty = count (fun counts -> lesions counts = 0L)
+            Whole = count (fun counts -> lesions counts = Array.sum counts)
+            Ignoring = count (fun counts -> ignored counts > 0L)
+            Ignored = count (fun counts -> ignored counts = Array.sum counts)
             Classes =
                 dataset.Classes
                 |> List.mapi (fun k name ->
                     {
                         Class = name
-                        Frames = usable |> Array.filter (fun counts -> counts[k + 1] > 0L) |> Array.length
+                        Frames = count (fun counts -> counts[k + 1] > 0L)
                         Pixels = usable |> Array.sumBy (fun counts -> counts[k + 1])
                     })
         }
@@ -121,7 +132,7 @@ module DatasetCheck =
             else
                 Ok(LabelMap.histogram map, turned, None))
 
-    /// Classes that no usable frame holds, and masks that mark every pixel.
+    /// Classes that no usable frame holds, masks that mark every pixel, and what is ignored.
     let private notices (dataset: Dataset) (sites: SiteOccurrence list) =
         [
             if sites |> List.exists (fun site -> site.Usable > 0) then
@@ -138,7 +149,64 @@ module DatasetCheck =
                             $"{site.Whole} masks mark"
 
                     $"{site.Site}: {masks} every pixel of the frame, the whole picture"
+
+                if site.Ignoring > 0 then
+                    let frames =
+                        if site.Ignoring = 1 then
+                            "1 frame"
+                        else
+                            $"{site.Ignoring} frames"
+
+                    let all =
+                        if site.Ignored > 0 then
+                            $", and of {site.Ignored} all of them, which teach and measure nothing"
+                        else
+                            ""
+
+                    $"{site.Site}: pixels of {frames} are ignored{all}"
         ]
+
+    /// Frames whose masks are read side by side.
+    let private together = 32
+
+    /// The classes that no frame of some sites holds. Masks are read, from all over the sites, until every class has been seen; one that can't
+    /// be read holds none.
+    let absentClasses (dataset: Dataset) (cancel: CancellationToken) (sites: DatasetSite list) : string list =
+        let held (item: DatasetItem) =
+            match Guard.run item.Mask (fun () -> Dataset.labels dataset item) with
+            | Ok map ->
+                let counts = LabelMap.histogram map
+
+                set
+                    [
+                        for label in 1 .. dataset.Classes.Length do
+                            if counts[label] > 0L then
+                                label
+                    ]
+            | Error _ -> Set.empty
+
+        let rec rest missing (batches: DatasetItem[] list) =
+            match batches with
+            | batch :: later when not (Set.isEmpty missing || cancel.IsCancellationRequested) ->
+                rest (missing - (batch |> Array.Parallel.map held |> Set.unionMany)) later
+            | _ -> missing
+
+        let items = sites |> Seq.collect _.Items |> Array.ofSeq
+        let steps = max 1 (items.Length / together)
+
+        // Every so many-th of all, then those after them: what one site has, is met in the first few.
+        let spread =
+            [
+                for first in 0 .. steps - 1 ->
+                    [| for index in first..steps .. items.Length - 1 -> items[index] |]
+            ]
+
+        let missing = rest (set [ 1 .. dataset.Classes.Length ]) spread
+
+        if cancel.IsCancellationRequested then
+            []
+        else
+            [ for label in missing -> dataset.Classes[label - 1] ]
 
     /// Reads every frame and mask, in parallel, one frame a processor in memory at a time; with `duplicates`, also looks
     /// for frames that occur in several sites. `Error` only where the description itself can't be used, or on

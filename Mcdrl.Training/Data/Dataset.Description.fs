@@ -33,6 +33,8 @@ type SiteDescription =
         Class: string option
         /// Only files whose name starts so belong to the site.
         Prefix: string
+        /// Whether folders within those of images and masks are searched too.
+        Nested: bool
         /// Which of its frames are of the same patient or sequence, where declared.
         Groups: GroupsDescription option
     }
@@ -56,8 +58,10 @@ type DatasetDescription =
         Citation: string option
         /// Lesion classes; class k of a label map is the k-th (from 1), background is 0.
         Classes: string list
-        /// Mask value and the label that it stands for.
+        /// Mask value and the label that it stands for; `Ignored.label` for what counts nowhere.
         Values: (byte * byte) list
+        /// Mask colour, red, green and blue, and its label; empty where masks hold values.
+        Colours: ((byte * byte * byte) * byte) list
         /// Mask brightness above which a pixel counts as the higher of the two declared values.
         Threshold: byte option
         /// What masks were drawn on, where stated; `Stored` where not.
@@ -70,141 +74,10 @@ type DatasetDescription =
 /// an error, and all of them are reported at once.
 [<RequireQualifiedAccess>]
 module DatasetDescription =
-    let private fault path key what fix =
-        McdrlError.data what $"{path}: {key}" fix
-
-    /// Values read so far together with the faults met; a missing value is carried as `None`.
-    type private Reading(path: string) =
-        let faults = ResizeArray<McdrlError>()
-
-        member _.Faults = List.ofSeq faults
-        member _.Fault(key, what, fix) = faults.Add(fault path key what fix)
-
-        member this.Keys(element: JsonElement, key, allowed: string list) =
-            for property in element.EnumerateObject() do
-                if not (List.contains property.Name allowed) then
-                    let known = String.concat ", " allowed
-
-                    this.Fault(
-                        $"{key}{property.Name}",
-                        "the key is unknown",
-                        $"Use only these keys here: {known}"
-                    )
-
-        member this.Find(element: JsonElement, key: string, name: string, kind: JsonValueKind, needed) =
-            match element.TryGetProperty name with
-            | true, value when value.ValueKind = kind -> Some value
-            | true, value ->
-                this.Fault(
-                    $"{key}{name}",
-                    $"the value is {value.ValueKind} where {kind} is expected",
-                    "Correct it"
-                )
-
-                None
-            | false, _ ->
-                if needed then
-                    this.Fault($"{key}{name}", "the key is missing", "Add it")
-
-                None
-
-        member this.Text(element, key, name, needed) =
-            this.Find(element, key, name, JsonValueKind.String, needed)
-            |> Option.bind (fun value -> Option.ofObj (value.GetString()))
-
-    let private readClasses (reading: Reading) root =
-        let names =
-            match reading.Find(root, "", "classes", JsonValueKind.Array, true) with
-            | None -> []
-            | Some value ->
-                [
-                    for item in value.EnumerateArray() do
-                        match item.ValueKind with
-                        | JsonValueKind.String ->
-                            yield item.GetString() |> Option.ofObj |> Option.defaultValue ""
-                        | _ -> reading.Fault("classes", "a class is not a text", "Give each class a name")
-                ]
-
-        if names.Length > 255 then
-            reading.Fault("classes", $"there are {names.Length} classes", "Give at most 255")
-
-        if List.exists (fun (name: string) -> name.Trim() = "" || name = "background") names then
-            reading.Fault(
-                "classes",
-                "a class is empty or called background",
-                "Background is always there; leave it out"
-            )
-
-        if names |> List.exists (fun name -> name.Length > ModelLimits.longestName) then
-            reading.Fault(
-                "classes",
-                $"a class has more than {ModelLimits.longestName} characters",
-                "Give it a shorter name"
-            )
-
-        if List.distinct names <> names then
-            reading.Fault("classes", "a class is named twice", "Name each class once")
-
-        if names.IsEmpty then
-            reading.Fault("classes", "no class is declared", "Name at least one class")
-
-        names
-
-    let private readValues (reading: Reading) root classes =
-        match reading.Find(root, "", "masks", JsonValueKind.Object, true) with
-        | None -> []
-        | Some value ->
-            [
-                for property in value.EnumerateObject() do
-                    let key = $"masks.{property.Name}"
-
-                    let name =
-                        if property.Value.ValueKind = JsonValueKind.String then
-                            Option.ofObj (property.Value.GetString())
-                        else
-                            None
-
-                    let label =
-                        match name with
-                        | Some "background" -> Some 0
-                        | Some name -> List.tryFindIndex ((=) name) classes |> Option.map ((+) 1)
-                        | None -> None
-
-                    match System.Byte.TryParse property.Name, label with
-                    | (true, number), Some label when string number = property.Name ->
-                        yield number, byte label
-                    | (true, _), None ->
-                        reading.Fault(
-                            key,
-                            "it names no declared class",
-                            "Use background or one of the classes"
-                        )
-                    | _ ->
-                        reading.Fault(key, "a mask value must be a whole number from 0 to 255", "Correct it")
-            ]
-
-    let private readThreshold (reading: Reading) root (values: (byte * byte) list) =
-        match reading.Find(root, "", "threshold", JsonValueKind.Number, false) with
-        | None -> None
-        | Some value ->
-            match value.TryGetByte() with
-            | true, number when number < 255uy ->
-                if values.Length <> 2 then
-                    reading.Fault(
-                        "threshold",
-                        "a threshold needs exactly two mask values",
-                        "Declare two values in masks"
-                    )
-
-                Some number
-            | _ ->
-                reading.Fault("threshold", "the threshold must be a whole number from 0 to 254", "Correct it")
-                None
-
     let private orientations =
-        [ "stored", MaskOrientation.Stored; "upright", MaskOrientation.Upright ]
+        List.zip DatasetKeys.orientations [ MaskOrientation.Stored; MaskOrientation.Upright ]
 
-    let private readOrientation (reading: Reading) root =
+    let private readOrientation (reading: DatasetReading.Reading) root =
         let key = "mask_orientation"
 
         reading.Text(root, "", key, false)
@@ -224,7 +97,7 @@ module DatasetDescription =
         [ GroupKind.Patients, "patients"; GroupKind.Sequences, "sequences" ]
 
     /// The frames that a group lists.
-    let private readMembers (reading: Reading) key (members: JsonElement) =
+    let private readMembers (reading: DatasetReading.Reading) key (members: JsonElement) =
         if members.ValueKind <> JsonValueKind.Array then
             reading.Fault(key, "the frames are not a list", "Give a list of frame names, without ending")
             []
@@ -249,7 +122,7 @@ module DatasetDescription =
 
             names
 
-    let private readGroups (reading: Reading) site key : GroupsDescription option =
+    let private readGroups (reading: DatasetReading.Reading) site key : GroupsDescription option =
         let found =
             [
                 for kind, name in groupKeys do
@@ -279,7 +152,7 @@ module DatasetDescription =
 
             Some groups
 
-    let private readSite (reading: Reading) classes (property: JsonProperty) =
+    let private readSite (reading: DatasetReading.Reading) classes (property: JsonProperty) =
         let key = $"sites.{property.Name}."
 
         if property.Name.Trim() = "" then
@@ -290,7 +163,7 @@ module DatasetDescription =
             None
         else
             let site = property.Value
-            reading.Keys(site, key, [ "images"; "masks"; "class"; "prefix" ] @ List.map snd groupKeys)
+            reading.Keys(site, key, DatasetKeys.names DatasetKeys.site)
             let ``class`` = reading.Text(site, key, "class", false)
 
             match ``class`` with
@@ -299,6 +172,7 @@ module DatasetDescription =
             | _ -> ()
 
             let groups = readGroups reading site key
+            let nested = reading.Flag(site, key, "nested")
 
             match reading.Text(site, key, "images", true), reading.Text(site, key, "masks", true) with
             | Some images, Some masks ->
@@ -309,35 +183,23 @@ module DatasetDescription =
                         Masks = masks
                         Class = ``class``
                         Prefix = reading.Text(site, key, "prefix", false) |> Option.defaultValue ""
+                        Nested = nested
                         Groups = groups
                     }
             | _ -> None
 
     let private readRoot path (root: JsonElement) =
-        let reading = Reading path
+        let reading = DatasetReading.Reading path
 
         if root.ValueKind <> JsonValueKind.Object then
             reading.Fault("root", "the file does not hold an object", "See the documentation of dataset.json")
             Error reading.Faults
         else
-            reading.Keys(
-                root,
-                "",
-                [
-                    "name"
-                    "licence"
-                    "citation"
-                    "classes"
-                    "masks"
-                    "threshold"
-                    "mask_orientation"
-                    "sites"
-                ]
-            )
-
+            reading.Keys(root, "", DatasetKeys.names DatasetKeys.root)
+            reading.Text(root, "", "$schema", false) |> ignore
             let name = reading.Text(root, "", "name", true)
-            let classes = readClasses reading root
-            let values = readValues reading root classes
+            let classes = DatasetReading.classes reading root
+            let values, colours = DatasetReading.meanings reading root classes
 
             let sites =
                 match reading.Find(root, "", "sites", JsonValueKind.Object, true) with
@@ -354,7 +216,8 @@ module DatasetDescription =
                     Citation = reading.Text(root, "", "citation", false)
                     Classes = classes
                     Values = values
-                    Threshold = readThreshold reading root values
+                    Colours = colours
+                    Threshold = DatasetReading.threshold reading root values
                     MaskOrientation = readOrientation reading root
                     Sites = sites
                 }
@@ -401,6 +264,7 @@ module DatasetDescription =
             Citation = None
             Classes = classes
             Values = [ for label in 0 .. classes.Length -> byte label, byte label ]
+            Colours = []
             Threshold = None
             MaskOrientation = None
             Sites =
@@ -415,6 +279,7 @@ module DatasetDescription =
                                 | [ only ] -> Some only
                                 | _ -> None
                             Prefix = ""
+                            Nested = false
                             Groups = None
                         }
                 ]
@@ -445,15 +310,17 @@ module DatasetDescription =
             json.WriteEndArray()
             json.WriteStartObject "masks"
 
+            let meaning (label: byte) =
+                match int label with
+                | 0 -> "background"
+                | label when label > description.Classes.Length -> "ignore"
+                | label -> description.Classes[label - 1]
+
             for value, label in description.Values do
-                text
-                    (string value)
-                    (Some(
-                        if label = 0uy then
-                            "background"
-                        else
-                            description.Classes[int label - 1]
-                    ))
+                text (string value) (Some(meaning label))
+
+            for (red, green, blue), label in description.Colours do
+                text $"#{red:x2}{green:x2}{blue:x2}" (Some(meaning label))
 
             json.WriteEndObject()
 
@@ -474,6 +341,9 @@ module DatasetDescription =
 
                 if site.Prefix <> "" then
                     text "prefix" (Some site.Prefix)
+
+                if site.Nested then
+                    json.WriteBoolean("nested", true)
 
                 for groups in Option.toList site.Groups do
                     json.WriteStartObject(groupKeys |> List.find (fst >> (=) groups.Kind) |> snd)

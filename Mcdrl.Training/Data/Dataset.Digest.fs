@@ -36,6 +36,9 @@ module DatasetDigest =
         let labels = dataset.LabelOf |> Array.map number |> String.concat ","
         hash.AppendData(Encoding.UTF8.GetBytes $"{labels} {number dataset.Threshold}\n")
 
+        for (red, green, blue), label in dataset.Colours do
+            hash.AppendData(Encoding.UTF8.GetBytes $"{red:x2}{green:x2}{blue:x2} {label}\n")
+
         if dataset.MaskOrientation = Some MaskOrientation.Upright then
             hash.AppendData "masks are upright\n"B
 

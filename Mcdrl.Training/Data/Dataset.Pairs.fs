@@ -9,7 +9,7 @@ type DatasetItem =
     {
         /// The site's name.
         Site: string
-        /// The name that frame and mask share.
+        /// The name that frame and mask share; in a nested site with the folders before it, `patient1/0001`.
         Stem: string
         /// Absolute path of the frame.
         Image: string
@@ -126,19 +126,40 @@ module DatasetPairs =
 
     let private maskSuffix = "_mask"
 
-    let private maskStem file =
-        let name: string = stem file
-
+    /// A name without the `_mask` at its end.
+    let private frameOf (name: string) =
         if
             name.EndsWith(maskSuffix, StringComparison.Ordinal)
             && name.Length > maskSuffix.Length
+            && name[name.Length - maskSuffix.Length - 1] <> '/'
         then
             name.Substring(0, name.Length - maskSuffix.Length)
         else
             name
 
+    /// Folders within each other that a nested site is searched in.
+    let private deepest = 8
+
+    /// What lies in a folder and, if `nested`, in those below it that are no links, hidden or left over.
+    let rec private entries nested depth (folder: string) : string seq =
+        seq {
+            for entry in Directory.EnumerateFileSystemEntries folder do
+                let name = fileName entry
+
+                if not (Directory.Exists entry) then
+                    entry
+                elif
+                    nested
+                    && depth < deepest
+                    && not (name.StartsWith '.')
+                    && not (Leftovers.isName name)
+                    && File.GetAttributes entry &&& FileAttributes.ReparsePoint = FileAttributes.None
+                then
+                    yield! entries nested (depth + 1) entry
+        }
+
     /// The files of a folder that belong to a site, with real paths, and the faults met.
-    let private list root folder (prefix: string) =
+    let private list root nested folder (prefix: string) =
         match inside root folder with
         | Error fault -> [], [ fault ]
         | Ok real when not (Directory.Exists real) ->
@@ -150,7 +171,7 @@ module DatasetPairs =
             let listed =
                 Files.attempt real (fun () ->
                     [
-                        for file in Directory.EnumerateFileSystemEntries real do
+                        for file in entries nested 0 real do
                             let name = fileName file
 
                             let extension =
@@ -162,7 +183,6 @@ module DatasetPairs =
                                 && not (name.StartsWith '.')
                                 && not (Leftovers.isName name)
                                 && not (sidecars.Contains extension)
-                                && not (Directory.Exists file)
                             then
                                 yield Path.GetRelativePath(root, file)
                     ])
@@ -203,17 +223,26 @@ module DatasetPairs =
 
     /// The frames of a site with their masks, in natural order, and every fault met: missing masks, masks
     /// without a frame, names that occur twice, folders that are missing or lead out of the dataset. A mask has
-    /// its frame's name, with or without `_mask` at the end.
+    /// its frame's name, with or without `_mask` at the end, and in a nested site lies in the folder of the same name.
     let find (root: string) (site: SiteDescription) : DatasetItem list * McdrlError list =
-        let imageFiles, imageFaults = list root site.Images site.Prefix
-        let maskFiles, maskFaults = list root site.Masks site.Prefix
+        let imageFiles, imageFaults = list root site.Nested site.Images site.Prefix
+        let maskFiles, maskFaults = list root site.Nested site.Masks site.Prefix
 
         let together =
             match inside root site.Images, inside root site.Masks with
             | Ok images, Ok masks -> images = masks
             | _ -> false
 
-        let isMask file = maskStem file <> stem file
+        /// The name of a file, if the site is nested with its folders below that of all.
+        let nameIn (folder: string) (file: string) =
+            match site.Nested, inside root folder with
+            | true, Ok real ->
+                Path.ChangeExtension(Path.GetRelativePath(real, file), null)
+                |> Option.ofObj
+                |> Option.defaultValue ""
+            | _ -> stem file
+
+        let isMask file = frameOf (stem file) <> stem file
 
         let imageFiles, maskFiles =
             if together then
@@ -221,15 +250,15 @@ module DatasetPairs =
             else
                 imageFiles, maskFiles
 
-        let images, doubleImages = byStem "frame" stem imageFiles
-        let masks, doubleMasks = byStem "mask" maskStem maskFiles
+        let images, doubleImages = byStem "frame" (nameIn site.Images) imageFiles
+        let masks, doubleMasks = byStem "mask" (nameIn site.Masks >> frameOf) maskFiles
 
         let maskOf (name: string) =
             match masks.TryGetValue name with
             | true, mask -> Some(name, mask)
             | false, _ ->
-                match masks.TryGetValue(maskStem (name + ".png")) with
-                | true, mask when not together -> Some(maskStem (name + ".png"), mask)
+                match masks.TryGetValue(frameOf name) with
+                | true, mask when not together -> Some(frameOf name, mask)
                 | _ -> None
 
         let names = images.Keys |> Seq.sortWith compareNames |> List.ofSeq

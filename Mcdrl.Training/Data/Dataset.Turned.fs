@@ -52,10 +52,13 @@ module TurnedFrames =
             for x in 0 .. width - 1 do
                 let label = map.Labels[y * width + x]
 
-                if x + 1 < width && map.Labels[y * width + x + 1] <> label then
+                let differs other =
+                    other <> label && other <> Ignored.label && label <> Ignored.label
+
+                if x + 1 < width && differs map.Labels[y * width + x + 1] then
                     compare (x - reach) y (x + 1 + reach) y
 
-                if y + 1 < height && map.Labels[(y + 1) * width + x] <> label then
+                if y + 1 < height && differs map.Labels[(y + 1) * width + x] then
                     compare x (y - reach) x (y + 1 + reach)
 
         if count = 0L then None else Some(float sum / float count)

@@ -6,8 +6,8 @@ open System.IO
 /// What lies in a dataset's folders of frames and masks and is not looked at.
 [<RequireQualifiedAccess>]
 module DatasetUnread =
-    /// A line for each folder of frames or masks that has folders in it, which are not searched; what operating systems leave, and
-    /// folders that the description itself names, are not told. `path` is the dataset's folder or its `dataset.json`.
+    /// A line for each folder of frames or masks that has folders in it, which are not searched unless the site is nested; what operating
+    /// systems leave, and folders that the description itself names, are not told. `path` is the dataset's folder or its `dataset.json`.
     let lines (path: string) : string list =
         match DatasetPairs.root path |> Result.mapError List.singleton with
         | Error _ -> []
@@ -17,16 +17,18 @@ module DatasetUnread =
             | Ok description ->
                 let named =
                     description.Sites
-                    |> List.collect (fun site -> [ site.Images; site.Masks ])
-                    |> List.filter (fun folder -> folder <> "" && not (folder.Contains '\000'))
-                    |> List.choose (fun folder -> FileIdentity.realPath (Path.Combine(root, folder)))
-                    |> List.filter (fun folder ->
+                    |> List.collect (fun site -> [ site.Images, site.Nested; site.Masks, site.Nested ])
+                    |> List.filter (fun (folder, _) -> folder <> "" && not (folder.Contains '\000'))
+                    |> List.choose (fun (folder, nested) ->
+                        FileIdentity.realPath (Path.Combine(root, folder))
+                        |> Option.map (fun folder -> folder, nested))
+                    |> List.filter (fun (folder, _) ->
                         (folder + "/").StartsWith(root + "/", StringComparison.Ordinal))
                     |> List.distinct
 
                 let isUsed (folder: string) =
                     named
-                    |> List.exists (fun used ->
+                    |> List.exists (fun (used, _) ->
                         (used + "/").StartsWith(folder + "/", StringComparison.Ordinal))
 
                 let below folder =
@@ -40,10 +42,11 @@ module DatasetUnread =
                     |> Result.defaultValue []
 
                 [
-                    for folder in named |> List.filter Directory.Exists do
+                    for folder, nested in named |> List.filter (fst >> Directory.Exists) do
                         match below folder with
                         | [] -> ()
+                        | _ when nested -> ()
                         | folders ->
                             let listed = folders |> List.truncate 10 |> String.concat ", "
-                            $"{folder}: {folders.Length} folders in it are not searched: {listed}"
+                            $"{folder}: {folders.Length} folders in it are not searched: {listed}; with \"nested\": true in its site they are"
                 ]

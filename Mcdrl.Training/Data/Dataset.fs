@@ -25,8 +25,10 @@ type Dataset =
         Folder: string
         /// Lesion classes; label k of a map is the k-th class (from 1), label 0 is background.
         Classes: string list
-        /// The label of each of the 256 mask values, where one is declared.
+        /// The label of each of the 256 mask values, where one is declared; `Ignored.label` for what counts nowhere.
         LabelOf: byte option[]
+        /// The label of each mask colour, red, green and blue; empty where masks hold values.
+        Colours: ((byte * byte * byte) * byte) list
         /// Brightness above which a mask's pixel counts as the higher of the two declared values.
         Threshold: byte option
         /// What masks were drawn on, where `dataset.json` says so; `Stored` where not.
@@ -103,6 +105,7 @@ module Dataset =
                         Folder = folder
                         Classes = description.Classes
                         LabelOf = labelTable description.Values
+                        Colours = description.Colours
                         Threshold = description.Threshold
                         MaskOrientation = description.MaskOrientation
                         Sites = sites
@@ -167,8 +170,12 @@ module Dataset =
 
             Some(McdrlError.data $"the mask holds the values {listed}{more}, but {declared}" where hint)
 
-    /// The mask as a label map in the frame file's own orientation, together with the faults of its values.
-    let private stored limits (dataset: Dataset) (item: DatasetItem) =
+    /// The mask as a label map in the frame file's own orientation, by its colours.
+    let private ofColours limits (dataset: Dataset) (item: DatasetItem) =
+        Masks.readColours limits dataset.Colours item.Mask
+
+    /// The same by its values, together with the faults of these.
+    let private ofValues limits (dataset: Dataset) (item: DatasetItem) =
         let raw =
             match dataset.Threshold with
             | None -> Masks.read limits item.Mask
@@ -194,6 +201,12 @@ module Dataset =
                             |> Array.map (fun value -> Option.defaultValue 0uy dataset.LabelOf[int value])
                     })
 
+    let private stored limits (dataset: Dataset) item =
+        if dataset.Colours.IsEmpty then
+            ofValues limits dataset item
+        else
+            ofColours limits dataset item
+
     /// Whether masks were drawn on upright pictures.
     let private isUpright (dataset: Dataset) =
         dataset.MaskOrientation = Some MaskOrientation.Upright
@@ -210,6 +223,8 @@ module Dataset =
             $"This is the size of the upright picture: {turned}. If masks were drawn on upright pictures, declare {key}\"upright\" in dataset.json"
         | size when size = stored && isUpright dataset ->
             $"This is the size of the picture as its file stores it: {turned}. If masks were drawn on that, declare {key}\"stored\" in dataset.json"
+        | width, height when (height, width) = stored && width <> height ->
+            "Width and height are exchanged: one of the two was turned by a quarter when it was saved, as programs do that apply a frame's EXIF orientation and drop it. Turn it back, or export frame and mask with the same program"
         | _ -> "Give a mask of the frame's own size; masks are never resized silently"
 
     /// A mask belongs to its frame's file as it is stored, or to the upright picture, whichever the dataset states: same size, and
@@ -230,7 +245,7 @@ module Dataset =
         else
             Ok(LabelMap.upright orientation map)
 
-    /// The upright label map of a frame: 0 is background, k the k-th class. Unknown mask values and a size other
+    /// The upright label map of a frame: 0 is background, k the k-th class, `Ignored.label` what counts nowhere. Unknown mask values and a size other
     /// than the frame's are errors. Of the frame only the header is read.
     let labels (dataset: Dataset) (item: DatasetItem) : Result<LabelMap, McdrlError> =
         let limits = ImageLimits.standard

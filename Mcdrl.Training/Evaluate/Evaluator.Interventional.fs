@@ -62,13 +62,18 @@ type InterventionalEvaluation =
 /// Shows models the same scenes under every imaging condition.
 [<RequireQualifiedAccess>]
 module InterventionalEvaluator =
-    /// The mean probability of the true class over the pixels of the lesion. Probabilities [K + 1, S, S].
+    /// The mean probability of the true class over the pixels of the lesion, but those that are ignored. Probabilities [K + 1, S, S].
     let private truthProbability (truth: LabelMap) (probabilities: Tensor) =
         use _scope = torch.NewDisposeScope()
         let height, width = int probabilities.shape[1], int probabilities.shape[2]
 
         let labels =
-            (Resize.nearest height width (RasterTensors.ofLabels truth)).``to`` torch.int64
+            { truth with
+                Labels = Ignored.asBackground truth.Labels
+            }
+            |> RasterTensors.ofLabels
+            |> Resize.nearest height width
+            |> _.``to``(torch.int64)
 
         let ofTruth = probabilities.gather(0L, labels.unsqueeze 0L).squeeze 0L
         let lesion = labels.gt(scalar 0.0).``to`` torch.float32

@@ -88,8 +88,12 @@ module Evaluator =
                 | Protocol.Imagewise
                 | Protocol.Micro -> score
                 | Protocol.BackgroundForeground -> Metrics.backgroundForeground rule counts
+                | Protocol.PraNet256 when truth |> Array.forall ((=) Ignored.label) -> score
                 | Protocol.PraNet256 ->
-                    let cuts = PraNet256.score soft (truth |> Array.map (fun label -> label > 0uy))
+                    let cuts =
+                        Ignored.counted truth truth
+                        |> Array.map (fun label -> label > 0uy)
+                        |> PraNet256.score (Ignored.counted truth soft)
 
                     { score with
                         Dice = cuts.MeanDice
@@ -141,7 +145,12 @@ module Evaluator =
 
             let mean =
                 Array.init (meanSide * meanSide) (fun pixel ->
-                    masks |> List.averageBy (fun mask -> if mask[pixel] > 0uy then 1.0f else 0.0f))
+                    masks
+                    |> List.averageBy (fun mask ->
+                        if mask[pixel] > 0uy && mask[pixel] <> Ignored.label then
+                            1.0f
+                        else
+                            0.0f))
 
             let diceAt threshold =
                 let marked =
@@ -163,7 +172,12 @@ module Evaluator =
 
     let private nsdOf (truth: LabelMap) marked =
         let tolerance = SurfaceDistance.tolerancePixels truth.Width truth.Height
-        SurfaceDistance.normalised tolerance truth.Width marked truth.Labels
+
+        SurfaceDistance.normalised
+            tolerance
+            truth.Width
+            (Ignored.without 0uy truth.Labels marked)
+            (Ignored.asBackground truth.Labels)
 
     let private judgeMean protocol (mean: float32 array, threshold: float32) (truth: LabelMap) =
         use _scope = torch.NewDisposeScope()
@@ -182,7 +196,10 @@ module Evaluator =
                 let band = values.cpu().contiguous().data<float32>().ToArray()
 
                 for pixel in 0 .. band.Length - 1 do
-                    tell band[pixel] (truth.Labels[first * truth.Width + pixel] > 0uy)))
+                    let label = truth.Labels[first * truth.Width + pixel]
+
+                    if label <> Ignored.label then
+                        tell band[pixel] (label > 0uy)))
 
     let private judgeItem
         protocol

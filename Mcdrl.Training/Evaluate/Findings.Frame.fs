@@ -33,7 +33,8 @@ type FrameFindings =
 /// Reads findings off the masks and probabilities of a frame.
 [<RequireQualifiedAccess>]
 module FrameFindings =
-    /// Of an answer's labels and P(lesion), told band by band, with the true labels of a frame of this width.
+    /// Of an answer's labels and P(lesion), told band by band, with the true labels of a frame of this width. Pixels whose truth is
+    /// ignored count nowhere.
     let create
         (width: int)
         (marked: byte[])
@@ -48,7 +49,12 @@ module FrameFindings =
 
         {
             Dice = Metrics.dice EmptyTruth.Counted counts
-            Nsd = SurfaceDistance.normalised tolerance width marked truth
+            Nsd =
+                SurfaceDistance.normalised
+                    tolerance
+                    width
+                    (Ignored.without 0uy truth marked)
+                    (Ignored.asBackground truth)
             TolerancePixels = tolerance
             Pixels = truth.LongLength
             MarkedArea = counts.TruePositive + counts.FalsePositive

@@ -61,7 +61,7 @@ module internal Interventions =
             {
                 Frame = change
                 Truth = truth
-                InReference = _.Labels
+                InReference = fun map -> Ignored.without Interventional.unseen truth.Labels map.Labels
                 Still = true
             }
 

@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System
 open System.IO
 open System.Reflection
 open System.Text.Json
@@ -35,7 +36,17 @@ module Config =
         if not (Path.Exists path) then
             Error(McdrlError.usage "the file does not exist" path "Name a configuration file")
         else
-            Files.readText largest path |> Result.mapError asUsage
+            Files.readText largest path
+            |> Result.mapError asUsage
+            |> Result.map (fun text ->
+                // Lines that begin with // are comments; others keep their numbers.
+                text.Split '\n'
+                |> Array.map (fun line ->
+                    if line.TrimStart().StartsWith("//", StringComparison.Ordinal) then
+                        ""
+                    else
+                        line)
+                |> String.concat "\n")
 
     /// The value of `--set key=value`: JSON where it is JSON (`0.5`, `true`, `["blur"]`), otherwise a text.
     let private literal (text: string) : JsonNode | null =
@@ -51,7 +62,7 @@ module Config =
                 McdrlError.usage
                     "no such setting"
                     $"“set” {assignment}"
-                    "Give an existing key with dots, for instance “set” method.alpha=0.25"
+                    $"{Spelling.hint SettingKeys.names (assignment.Split('=').[0])}Give a key with dots, for instance “set” method.alpha=0.25; `mcdrl settings` lists them"
             )
 
         match assignment.IndexOf '=' with
@@ -96,7 +107,7 @@ module Config =
         presetText name
         |> Result.bind (fun text -> build Settings.validate $"preset {name}" text assignments)
 
-    /// A complete configuration file with assignments on top.
+    /// A complete configuration file, in which lines that begin with `//` are comments, with assignments on top.
     let ofFile path assignments =
         fileText path
         |> Result.bind (fun text -> build Settings.validate path text assignments)

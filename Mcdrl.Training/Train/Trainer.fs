@@ -184,16 +184,6 @@ module Trainer =
         Inputs.keep [ request.Data ] request.Out
         |> Result.bind (fun () -> Inputs.keep start (Bundle.ofRun request.Out))
 
-    /// A run that was refused once it had been begun, and has no checkpoint, would only stand in the way of the next.
-    let private withdraw (request: TrainRequest) outcome =
-        match outcome with
-        | Error McdrlError.Cancelled
-        | Ok _ -> outcome
-        | Error _ when File.Exists(Run.checkpointFile request.Out) -> outcome
-        | Error _ ->
-            Files.attempt request.Out (fun () -> File.Delete(Run.identityFile request.Out))
-            |> Result.bind (fun () -> outcome)
-
     /// Deletes the prepared frames and features, which only training reads, and nothing else that the folder may hold.
     let private forgetPrepared folder =
         let prepared = Run.preparedFolder folder
@@ -206,6 +196,27 @@ module Trainer =
 
                 if Seq.isEmpty (Directory.EnumerateFileSystemEntries prepared) then
                     Directory.Delete prepared)
+
+    /// A run that was refused once it had been begun, and has no checkpoint, would only stand in the way of the next.
+    let private withdraw (request: TrainRequest) outcome =
+        match outcome with
+        | Error McdrlError.Cancelled
+        | Ok _ -> outcome
+        | Error _ when File.Exists(Run.checkpointFile request.Out) -> outcome
+        | Error _ ->
+            Files.attempt request.Out (fun () ->
+                let curves = Run.tensorBoardFolder request.Out
+
+                if Directory.Exists curves then
+                    for file in Directory.GetFiles(curves, "events.out.tfevents.*") do
+                        File.Delete file
+
+                    if Seq.isEmpty (Directory.EnumerateFileSystemEntries curves) then
+                        Directory.Delete curves
+
+                File.Delete(Run.identityFile request.Out))
+            |> Result.bind (fun () -> forgetPrepared request.Out)
+            |> Result.bind (fun () -> outcome)
 
     /// Frames, features and texts made ready; then the epochs; then the bundle.
     let private run
@@ -355,7 +366,7 @@ module Trainer =
 
             do! forgetPrepared request.Out
 
-            return
+            let report =
                 {
                     Bundle = Bundle.ofRun request.Out
                     TrainingFrames = training.Length
@@ -367,6 +378,16 @@ module Trainer =
                     Prior = prior
                     Seconds = clock.Elapsed.TotalSeconds
                 }
+
+            do! Files.writeText (Run.reportFile request.Out) (RecordJson.render report)
+
+            if not request.KeepCheckpoint then
+                do!
+                    Files.attempt request.Out (fun () ->
+                        File.Delete(Run.checkpointFile request.Out)
+                        File.Delete(Run.bestFile request.Out))
+
+            return report
         }
 
     /// A `Usage` error for a model that nobody could load.
@@ -379,7 +400,8 @@ module Trainer =
         |> Option.defaultValue (Ok())
 
     /// Trains on every site but the one left out, from a pretrained tower or from a model, choosing the epoch on held-back
-    /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint.
+    /// frames of the training sites, and writes a bundle. A cancelled run keeps a checkpoint; one that has ended only if it is asked to,
+    /// and to resume it gives the report that it ended with.
     let train (request: TrainRequest) (progress: Progress) : Result<TrainReport, McdrlError> =
         result {
             do! requireMinutes request
@@ -396,7 +418,16 @@ module Trainer =
             use! _owned = Run.lock request.Out
             let isNew = not (File.Exists(Run.identityFile request.Out))
 
+            let! hasEnded =
+                if request.Resume then
+                    Run.hasEnded request.Out (Bundle.ofRun request.Out) identity
+                else
+                    Ok false
+
             return!
-                run request source identity dataset sites items device progress
-                |> (if isNew then withdraw request else id)
+                if hasEnded then
+                    RecordJson.ofFile<TrainReport>(Run.reportFile request.Out)
+                else
+                    run request source identity dataset sites items device progress
+                    |> (if isNew then withdraw request else id)
         }

@@ -43,6 +43,8 @@ type TrainRequest =
         Store: WeightStorage
         /// Minutes between checkpoints within an epoch.
         CheckpointMinutes: float
+        /// Keep the checkpoint once the model is written: only then can the run be made longer afterwards.
+        KeepCheckpoint: bool
     }
 
 /// Requests of a few words.
@@ -68,6 +70,7 @@ module TrainRequest =
             Precision = Precision.Fp32
             Store = WeightStorage.F32
             CheckpointMinutes = 5.0
+            KeepCheckpoint = false
         }
 
 /// What identifies a run: a run is resumed only when all of it is the same, but that `optimiser.epochs` may have grown.
@@ -107,6 +110,9 @@ module Run =
     /// The trained leaves of the best epoch so far.
     let bestFile folder =
         Path.Combine(folder, "best.safetensors")
+
+    /// What training came to, once the model is written.
+    let reportFile folder = Path.Combine(folder, "report.json")
 
     /// Where prepared frames and features lie until the run ends.
     let preparedFolder folder = Path.Combine(folder, "prepared")
@@ -197,6 +203,29 @@ module Run =
                 McdrlError.model (McdrlError.describe fault) path "Start the run afresh in another folder")
             |> Result.bind (fun earlier -> isShorter path earlier identity)
             |> Result.map ignore
+
+    /// Whether the folder's run is this one, has ended, and left no checkpoint to go on from. An error where it is another, or would have
+    /// to be made longer.
+    let hasEnded (folder: string) (model: string) (identity: RunIdentity) : Result<bool, McdrlError> =
+        if
+            File.Exists(identityFile folder)
+            && File.Exists(reportFile folder)
+            && not (File.Exists(checkpointFile folder))
+        then
+            RecordJson.ofFile<RunIdentity>(identityFile folder)
+            |> Result.bind (fun earlier -> isShorter folder earlier identity)
+            |> Result.bind (fun isShorter ->
+                if isShorter then
+                    Error(
+                        McdrlError.usage
+                            "the run has ended, and its checkpoint was removed with it, so it can't be made longer"
+                            folder
+                            $"Begin anew with more epochs (“keep_checkpoint” keeps it), or fine-tune the model: “from” {model}"
+                    )
+                else
+                    Ok true)
+        else
+            Ok false
 
     /// Starts the folder's run, or checks that the run in it is this one, or this one before it was made longer. True when there is
     /// a checkpoint to go on from.

@@ -28,26 +28,145 @@ let private kvasir spoil test =
 let private one outcome =
     Expect.wantSome (objects outcome |> Array.tryExactlyOne) "one object"
 
+/// Forty rendered frames of two hospitals as two COCO exports; `work` is given the folder, and ours of the same frames.
+let private exported work =
+    World.within (fun folder ->
+        let rendered = Path.Combine(folder, "rendered")
+
+        Outcome.ok (
+            PhantomDataset.write
+                {
+                    Out = rendered
+                    Sites = 2
+                    Images = 20
+                    Seed = 5UL
+                    Side = 64
+                    Confounded = false
+                    Force = false
+                }
+                Progress.none
+        )
+        |> ignore
+
+        let dataset = Outcome.ok (Dataset.load rendered)
+
+        for site in dataset.Sites do
+            let export = Path.Combine(folder, "exports", site.Name)
+            Directory.CreateDirectory(Path.Combine(export, "images")) |> ignore
+
+            [
+                for index, item in Seq.indexed site.Items do
+                    File.Copy(item.Image, Path.Combine(export, "images", item.Stem + ".png"))
+
+                    item.Stem + ".png",
+                    Outcome.ok (Dataset.labels dataset item),
+                    [ Annotated.Outlines; Annotated.Runs; Annotated.PackedRuns ][index % 3]
+            ]
+            |> Annotated.coco dataset.Classes
+            |> Annotated.writeText export "annotations/instances_default.json"
+
+        work folder dataset)
+
+let private journey =
+    testSequenced (
+        test "a COCO export of 40 frames is imported, checked, trained on and evaluated" {
+            exported (fun folder rendered ->
+                let names = rendered.Sites |> List.map _.Name
+                let data = Path.Combine(folder, "ours")
+                let run = Path.Combine(folder, "run")
+
+                let ok arguments =
+                    let outcome = mcdrl (arguments @ [ "--json" ])
+                    Expect.equal outcome.Code 0 outcome.Err
+                    one outcome
+
+                let imported =
+                    ok
+                        [
+                            yield! [ "data"; "import" ]
+
+                            for name in names do
+                                yield! [ "coco"; Path.Combine(folder, "exports", name) ]
+
+                            yield! [ "--as"; "polyp"; "--out"; data ]
+                        ]
+
+                let frames =
+                    [
+                        for site in imported.GetProperty("sites").EnumerateArray() ->
+                            site.GetProperty("frames").GetInt32()
+                    ]
+
+                Expect.equal frames [ 20; 20 ] "frames"
+                let ours = Outcome.ok (Dataset.load data)
+
+                for site in rendered.Sites do
+                    let own = ours.Sites |> List.find (fun other -> other.Name = site.Name)
+
+                    for item, other in Seq.zip site.Items own.Items do
+                        Expect.equal other.Stem item.Stem "frame"
+
+                        Expect.equal
+                            (Outcome.ok (Dataset.labels ours other)).Labels
+                            ((Outcome.ok (Dataset.labels rendered item)).Labels |> Array.map (min 1uy))
+                            item.Stem
+
+                ok [ "data"; "check"; data ] |> ignore
+
+                ok
+                    [
+                        yield! [ "train"; "--data"; data; "--leave-out"; names[1]; "--out"; run ]
+                        yield! [ "--weights"; Path.Combine(folder, "tower.safetensors") ]
+                        yield! [ "--text"; Path.Combine(folder, "text.safetensors") ]
+
+                        for setting in
+                            [
+                                "method.input_size=32"
+                                """method.conditions=["blur","blood","mucus"]"""
+                                "method.layers=1"
+                                "method.head_width=8"
+                                "optimiser.epochs=1"
+                                "optimiser.activation_epoch=0"
+                                "optimiser.batch_size=4"
+                                "augmentation.colour_exchange=0"
+                            ] do
+                            yield! [ "--set"; setting ]
+                    ]
+                |> ignore
+
+                let evaluated =
+                    ok
+                        [
+                            yield! [ "evaluate"; "--model"; Path.Combine(run, "model") ]
+                            yield! [ "--data"; data; "--site"; names[1] ]
+                        ]
+
+                Expect.stringContains (evaluated.GetRawText()) names[1] "the unseen hospital")
+        }
+    )
+
 let tests =
     testList
         "data import"
         [
+            journey
+
             test "alone and under --help it lists every dataset with licence, address and folder" {
                 for arguments in [ []; [ "--help" ] ] do
                     let outcome = mcdrl ([ "data"; "import" ] @ arguments)
                     Expect.equal outcome.Code 0 outcome.Err
 
-                    for source in ImportCatalogue.all do
+                    for source in ImportCatalogue.formats @ ImportCatalogue.all do
                         for text in [ source.Name; source.Licence; source.Address; source.Expected ] do
                             Expect.stringContains outcome.Out text source.Name
 
                 let names =
                     objects (mcdrl [ "data"; "import"; "--json" ])
-                    |> Array.map (fun item -> item.GetProperty("name").GetString())
+                    |> Array.map (fun item -> string (item.GetProperty("name").GetString()))
 
                 Expect.equal
                     (List.ofArray names)
-                    (ImportCatalogue.all |> List.map _.Name |> List.map box |> List.map string)
+                    (ImportCatalogue.formats @ ImportCatalogue.all |> List.map _.Name)
                     "as objects"
             }
 

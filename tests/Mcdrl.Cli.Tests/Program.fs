@@ -24,6 +24,7 @@ let main argv =
                     SegmentVerbTests.tests
                     BadModelsTests.tests
                     TrainVerbTests.tests
+                    SettingsVerbTests.tests
                     ExperimentVerbTests.tests
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
@@ -37,6 +38,7 @@ let main argv =
                     StudyVerbTests.tests
                     DataImportVerbTests.tests
                     DataCheckVerbTests.tests
+                    DataInitVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
                     QuietTests.tests

@@ -1,8 +1,11 @@
 module Mcdrl.Cli.Tests.TrainVerbTests
 
 open System.IO
+open System.Text.RegularExpressions
+open System.Threading
 open Expecto
 open Mcdrl
+open Mcdrl.Cli
 open Mcdrl.Cli.Tests.CommandLine
 open Mcdrl.Tests
 
@@ -48,8 +51,12 @@ let tests =
 
                         Expect.equal (report.GetProperty("best_epoch").GetInt32()) 1 "the only epoch"
 
-                        for file in [ "run.json"; "best.safetensors"; "tensorboard"; "model/mcdrl.json" ] do
+                        for file in [ "run.json"; "report.json"; "tensorboard"; "model/mcdrl.json" ] do
                             Expect.isTrue (Path.Exists(Path.Combine(run, file))) file
+
+                        Expect.isEmpty
+                            (Directory.GetFiles(run, "*.safetensors"))
+                            "what only a resumed run needs"
 
                         let again = inWorld folder []
                         Expect.equal again.Code 2 "taken"
@@ -177,7 +184,7 @@ let tests =
                                     yield! arguments
                                 ]
 
-                        let outcome = train [ "--set"; "optimiser.epochs=1"; "--json" ]
+                        let outcome = train [ "--set"; "optimiser.epochs=1"; "--keep-checkpoint"; "--json" ]
                         Expect.equal outcome.Code 0 outcome.Err
                         let start = (objects outcome |> Array.exactlyOne).GetProperty "start"
                         Expect.equal (start.GetProperty("model").GetString()) (World.bundle ()) "which"
@@ -189,6 +196,101 @@ let tests =
                         let longer = train [ "--set"; "optimiser.epochs=2"; "--resume" ]
                         Expect.equal longer.Code 0 longer.Err
                         Expect.stringContains longer.Out "of 2 kept" "longer")
+                }
+
+                test "a run that is stopped says at once with what call it goes on, and that call ends it" {
+                    World.within (fun folder ->
+                        use source = new CancellationTokenSource()
+                        use out = new StringWriter()
+
+                        use err =
+                            { new StringWriter() with
+                                override writer.WriteLine(line: string | null) =
+                                    base.WriteLine line
+
+                                    if (string line).StartsWith "training" then
+                                        source.Cancel()
+                            }
+
+                        let code =
+                            App.run
+                                Verbs.all
+                                {
+                                    Json = false
+                                    Out = out
+                                    Err = err
+                                    Terminal = false
+                                    Cancel = source.Token
+                                }
+                                (Array.ofList (
+                                    [ "train"; "--data"; Path.Combine(folder, "data"); "--leave-out"; "c" ]
+                                    @ [ "--weights"; Path.Combine(folder, "tower.safetensors") ]
+                                    @ [
+                                        "--text"
+                                        Path.Combine(folder, "text.safetensors")
+                                        "--preset"
+                                        "paper"
+                                    ]
+                                    @ [
+                                        "--out"
+                                        Path.Combine(folder, "a run")
+                                        "--set"
+                                        "method.input_size=32"
+                                    ]
+                                    @ [ "--set"; """method.conditions=["blur","blood","mucus"]"""; "--set" ]
+                                    @ [ "method.refinements=1"; "--set"; "optimiser.epochs=2" ]
+                                ))
+
+                        Expect.equal code 130 (string err)
+
+                        let call =
+                            Regex.Match(string err, "To go on with it: mcdrl (.*)").Groups[1].Value.TrimEnd()
+
+                        Expect.stringEnds call " --resume" "how"
+
+                        Expect.stringContains
+                            call
+                            "'method.conditions=[\"blur\",\"blood\",\"mucus\"]'"
+                            "quoted"
+
+                        let words =
+                            [
+                                for word in Regex.Matches(call, "'([^']*)'|(\\S+)") ->
+                                    word.Groups[1].Value + word.Groups[2].Value
+                            ]
+
+                        let again = mcdrl words
+                        Expect.equal again.Code 0 again.Err
+                        Expect.stringContains again.Out "of 2 kept" "to its end"
+                        let ended = mcdrl words
+                        Expect.equal ended.Code 0 "a run that has ended says what it came to"
+                        Expect.stringContains ended.Out "of 2 kept" "the same"
+
+                        let longer = mcdrl (words @ [ "--set"; "optimiser.epochs=3" ])
+                        Expect.equal longer.Code 2 longer.Err
+                        Expect.stringContains longer.Err "--keep-checkpoint" "why it can't be longer")
+                }
+
+                test "a class that no frame of the training sites has is told" {
+                    World.within (fun folder ->
+                        let path = Path.Combine(folder, "data", "dataset.json")
+
+                        File.WriteAllText(
+                            path,
+                            File
+                                .ReadAllText(path)
+                                .Replace("[\"polyp\"]", "[\"polyp\", \"cyst\"]")
+                                .Replace("\"255\": \"polyp\"", "\"255\": \"polyp\", \"7\": \"cyst\"")
+                        )
+
+                        let outcome = inWorld folder []
+
+                        Expect.stringContains
+                            outcome.Err
+                            "The class cyst is in no frame that is trained on"
+                            "told"
+
+                        Expect.isFalse (outcome.Err.Contains "The class polyp") "and no other")
                 }
 
                 test "neither weights nor a model" {

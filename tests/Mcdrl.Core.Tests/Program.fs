@@ -7,6 +7,7 @@ let private tests () =
         PrintableTests.tests
         MarkdownTests.tests
         FileNameTests.tests
+        SpellingTests.tests
         RastersTests.tests
         ContoursTests.tests
         OutlineSimplificationTests.tests

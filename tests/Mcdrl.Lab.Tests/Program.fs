@@ -11,6 +11,8 @@ let private tests () =
         ImportMasksTests.tests
         ImportTests.tests
         ImportSpoiltTests.tests
+        AnnotationShapesTests.tests
+        AnnotationsTests.tests
         HubTests.listings
         HubTests.tests
         CaptionsTests.tests

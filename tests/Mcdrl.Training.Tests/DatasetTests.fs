@@ -98,7 +98,8 @@ let private description =
                         Licence = Some "CC BY 4.0"
                         Citation = None
                         Classes = [ "polyp"; "a \"serrated\" \\ lesion" ]
-                        Values = [ 0uy, 0uy; 7uy, 2uy; 255uy, 1uy ]
+                        Values = [ 0uy, 0uy; 7uy, 2uy; 254uy, Ignored.label; 255uy, 1uy ]
+                        Colours = []
                         Threshold = None
                         MaskOrientation = Some MaskOrientation.Upright
                         Sites =
@@ -109,6 +110,7 @@ let private description =
                                     Masks = "a/masks"
                                     Class = Some "a \"serrated\" \\ lesion"
                                     Prefix = ""
+                                    Nested = true
                                     Groups = None
                                 }
                                 {
@@ -117,6 +119,7 @@ let private description =
                                     Masks = "all"
                                     Class = None
                                     Prefix = "b_"
+                                    Nested = false
                                     Groups =
                                         Some
                                             {
@@ -133,6 +136,15 @@ let private description =
                         { description with
                             Values = [ 0uy, 0uy; 255uy, 1uy ]
                             Threshold = Some 128uy
+                        }
+                        { description with
+                            Values = []
+                            Colours =
+                                [
+                                    (0uy, 0uy, 0uy), 0uy
+                                    (250uy, 50uy, 83uy), 2uy
+                                    (255uy, 255uy, 255uy), Ignored.label
+                                ]
                         }
                     ] do
                     Expect.equal

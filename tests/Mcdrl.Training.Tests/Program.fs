@@ -11,6 +11,9 @@ let private tests () =
         DatasetTurnedTests.tests
         DatasetDigestTests.tests
         DuplicatesTests.tests
+        DatasetKeysTests.tests
+        ProblemGroupsTests.tests
+        IgnoredTests.tests
         PhantomDatasetTests.tests
         VocabularyTests.tests
         ClipTokenizerTests.tests
@@ -25,6 +28,7 @@ let private tests () =
         EncoderTests.tests
         ParityTests.tests
         ConfigTests.tests
+        SettingKeysTests.tests
         StoreTests.tests
         FramesTests.tests
         CheckpointTests.tests

@@ -549,6 +549,12 @@ let private refusals =
                     File.WriteAllText(frame, "no image")
                     World.train request |> Outcome.refusedWith 4 [ "frame3.png" ]
                     Expect.isFalse (File.Exists(Run.identityFile request.Out)) "withdrawn"
+
+                    Expect.equal
+                        (Directory.GetFileSystemEntries request.Out |> Array.map Path.GetFileName)
+                        [| "run.lock" |]
+                        "nothing else is left"
+
                     File.WriteAllBytes(frame, bytes)
                     Outcome.ok (World.train request) |> ignore
                     World.train request |> Outcome.refusedWith 2 [ "already holds a run" ]

@@ -120,6 +120,14 @@ let request folder names : ImportRequest =
         Sources = names |> List.map (fun name -> source name, Path.Combine(folder, name))
         Out = Path.Combine(folder, "out", "data")
         As = None
+        Labels = []
+        Options =
+            {
+                Images = None
+                Site = None
+                ByFolder = false
+            }
+        Licence = None
         Skip = false
     }
 

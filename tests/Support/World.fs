@@ -225,6 +225,7 @@ let request folder out : TrainRequest =
         Prepared = None
         Store = WeightStorage.F32
         CheckpointMinutes = 1000.0
+        KeepCheckpoint = true
     }
 
 /// A folder with the dataset, the tower and the table, removed afterwards.
