@@ -66,8 +66,8 @@ public static class McdrlApi
     /// <summary>What the embedded model is, for whoever sees its answers.</summary>
     public static string EmbeddedModelNotice => EmbeddedModel.notice;
 
-    /// <summary>Loads the small model that comes with Mcdrl. It was trained on simulated endoscopy alone: it shows how Mcdrl
-    /// works, and marks lesions in real frames badly.</summary>
+    /// <summary>Loads the model that comes with Mcdrl: polyps in still frames of colonoscopy. Its card, <c>models/polyp/README.md</c>,
+    /// says how well it does in a hospital that it has never seen, and where it fails.</summary>
     /// <param name="device"><c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</param>
     /// <returns>The model; dispose it when done.</returns>
     /// <exception cref="McdrlUsageException">The device is not there, or libtorch can't be loaded.</exception>

@@ -298,7 +298,7 @@ module internal ImportSurvey =
                         McdrlError.data
                             $"{source.Title} was published without masks: the folder's {count} images have {instead}"
                             folder
-                            "Draw masks yourself and describe them in a dataset.json (README.md), or use another dataset"
+                            "Draw masks yourself and describe them with mcdrl data init, or use another dataset"
                     )
 
             return

@@ -3,6 +3,7 @@ module Mcdrl.Cli.Tests.PagesTests
 
 open System.Diagnostics
 open System.IO
+open System.Text.Json
 open System.Text.RegularExpressions
 open Expecto
 open Mcdrl
@@ -85,6 +86,26 @@ let tests =
                     (Pages.commands "a 'b c' \\\n  d # e\nf && g\n")
                     [ [ "a"; "b c"; "d" ]; [ "f" ]; [ "g" ] ]
                     "words"
+            }
+
+            test "what they show of dataset.json is understood" {
+                let shown = Pages.blocks "json" "docs/data.md"
+
+                let whole, parts = shown |> List.partition (fun block -> block.StartsWith '{')
+
+                let found =
+                    Expect.wantOk (DatasetDescription.parse "docs/data.md" (List.exactlyOne whole)) "parses"
+
+                Expect.equal (List.length found.Sites) 3 "sites"
+
+                for part in parts do
+                    use json = JsonDocument.Parse("{" + part + "}")
+
+                    let unknown =
+                        [ for key in json.RootElement.EnumerateObject() -> key.Name ]
+                        |> List.except [ "sites"; "mask_orientation" ]
+
+                    Expect.equal unknown [] "keys of dataset.json"
             }
 
             test "the tutorial runs, block after block" {

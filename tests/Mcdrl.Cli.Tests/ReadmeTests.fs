@@ -98,12 +98,6 @@ let tests =
                     Expect.isTrue (File.Exists(path "frame.mask.png")) "its mask")
             }
 
-            test "its dataset.json is a good one" {
-                let json = Pages.blocks "json" "README.md" |> List.exactlyOne
-                let found = Expect.wantOk (DatasetDescription.parse "README.md" json) "parses"
-                Expect.equal (List.length found.Sites) 3 "sites"
-            }
-
             test "the files it names exist" {
                 for file in found @"\]\(([A-Za-z_./]+)\)" do
                     Expect.isTrue (File.Exists(Path.Combine(Repository.root, file))) file

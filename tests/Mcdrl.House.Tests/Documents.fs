@@ -27,6 +27,38 @@ module Documents =
                     found.Groups["text"].Value, Path.GetRelativePath("/", Path.Combine("/", folder, file))
         ]
 
+    /// The anchors that a Markdown page's headings make, as GitHub spells them.
+    let anchors (page: string) : Set<string> =
+        Set
+            [
+                for heading in Regex.Matches(page, @"^#+ (.+)$", RegexOptions.Multiline) do
+                    Regex
+                        .Replace(heading.Groups[1].Value.ToLowerInvariant(), @"[^\w\- ]", "")
+                        .Replace(' ', '-')
+            ]
+
+    let private anchorsMissed (read: string -> string option) (path: string) (page: string) =
+        let folder = Path.GetDirectoryName path |> Option.ofObj |> Option.defaultValue ""
+
+        [
+            for found in link.Matches page do
+                match found.Groups["target"].Value.Split '#' with
+                | [| file; anchor |] when not (file.Contains "://") ->
+                    let target =
+                        if file = "" then
+                            path
+                        else
+                            Path.GetRelativePath("/", Path.Combine("/", folder, file))
+
+                    let text = if file = "" then Some page else read target
+
+                    match text with
+                    | Some text when target.EndsWith ".md" && not (Set.contains anchor (anchors text)) ->
+                        $"{path}: there is no heading #{anchor} in {target}"
+                    | _ -> ()
+                | _ -> ()
+        ]
+
     /// Files and folders of the projects that a page names by their path from the repository on.
     let places (page: string) : string list =
         place.Matches page |> Seq.map _.Value.TrimEnd('.') |> Seq.distinct |> List.ofSeq
@@ -37,7 +69,7 @@ module Documents =
 
         Regex.IsMatch(code, $@"\b{keywords}{Regex.Escape name}\b")
 
-    /// Links and paths that lead nowhere, and functions that are not in the file that a link says they are in. `read` gives
+    /// Links, anchors and paths that lead nowhere, and functions that are not in the file that a link says they are in. `read` gives
     /// a file's text, if there is such a file or folder.
     let complaints (read: string -> string option) (path: string) (page: string) : string list =
         [
@@ -51,6 +83,8 @@ module Documents =
                         if not (declares part code) then
                             $"{path}: {named} is not in {target}"
                 | Some _, _ -> ()
+
+            yield! anchorsMissed read path page
 
             for named in places page do
                 if (read named).IsNone then

@@ -44,7 +44,7 @@ let private small page =
                 path
                 (Map
                     [
-                        "docs/other.md", ""
+                        "docs/other.md", "# A `part`: 2.0\n"
                         "Mcdrl.Core/A.fs",
                         "module A =\n    let inline private first x = x\n    type Deep = int\n"
                     ]))
@@ -104,7 +104,7 @@ let tests =
             <| fun () ->
                 Expect.equal
                     (small
-                        "[b](other.md#part) [c](https://example.org/x.md) [d](#here) [`A.first`](../Mcdrl.Core/A.fs) [`Deep`](../Mcdrl.Core/A.fs) [`A.fs`](../Mcdrl.Core/A.fs) and `Mcdrl.Core/A.fs`, Mcdrl.Core/*.fs, a/Mcdrl.Core/C.fs and Mcdrl.Core/A.fs.")
+                        "## Here\n[b](other.md#a-part-20) [c](https://example.org/x.md#y) [d](#here) [`A.first`](../Mcdrl.Core/A.fs) [`Deep`](../Mcdrl.Core/A.fs) [`A.fs`](../Mcdrl.Core/A.fs) and `Mcdrl.Core/A.fs`, Mcdrl.Core/*.fs, a/Mcdrl.Core/C.fs and Mcdrl.Core/A.fs.")
                     []
                     "nothing"
 
@@ -114,6 +114,16 @@ let tests =
                     (small "![b](none.svg)")
                     [ "docs/page.md: the link to docs/none.svg leads nowhere" ]
                     "it"
+
+            testCase "an anchor that leads nowhere"
+            <| fun () ->
+                Expect.equal
+                    (small "[b](other.md#part) [c](#there)")
+                    [
+                        "docs/page.md: there is no heading #part in docs/other.md"
+                        "docs/page.md: there is no heading #there in docs/page.md"
+                    ]
+                    "both"
 
             testCase "a path that leads nowhere"
             <| fun () ->
