@@ -20,7 +20,7 @@ type DataInitArgument =
                 "a folder with images and masks of the same names in images and masks (or imgs, frames, labels, gt, …), or in such folders of each site."
             | Name _ -> "the dataset's name. Default: the folder's."
             | Classes _ ->
-                "the classes, separated by commas, in the order of the mask values 1, 2, …; a single one is whatever is marked."
+                "the classes, separated by commas, in the order of the mask values 1, 2, …; a single one is the only value that masks hold besides background."
             | Mask _ ->
                 "what a value or colour of the masks means, 255=polyp or #ff0000=polyp: a class, background, or ignore (counts neither in training nor in scores). May be repeated."
             | Licence _ -> "under which the images may be used."

@@ -144,7 +144,7 @@ let tests =
                                 Device = "cpu"
                             }
                             Progress.none
-                        |> Outcome.refusedWith 2 [ "README.md"; "what is read" ])
+                        |> Outcome.refusedWith 2 [ "README.md"; "the card itself" ])
 
                 testCase
                     "frames where it fails are shown, worst first, lesions before false alarms; other models show none"
