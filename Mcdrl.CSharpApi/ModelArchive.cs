@@ -7,6 +7,9 @@ internal static class ModelArchive
 {
     private const string Manifest = "mcdrl.json";
 
+    /// <summary>Times that a model's text is larger than its archive at most; its numbers hardly shrink.</summary>
+    private const long Expansion = 100;
+
     /// <summary>The model's files by their names: those beside the topmost manifest.</summary>
     internal static Dictionary<string, ReadOnlyMemory<byte>> Read(Stream stream)
     {
@@ -31,9 +34,14 @@ internal static class ModelArchive
         }
     }
 
-    /// <summary>No more bytes than the archive says that there are.</summary>
+    /// <summary>No more bytes than the archive says that there are, nor more than it can hold of a model.</summary>
     private static byte[] Content(ZipArchiveEntry entry)
     {
+        if (entry.Length / Expansion > entry.CompressedLength)
+        {
+            throw new McdrlModelException([$"the archive: {entry.FullName} has {entry.Length} bytes, made of {entry.CompressedLength}, as no file of a model. Give a zip of the model's folder."]);
+        }
+
         if (entry.Length > Array.MaxLength)
         {
             throw new McdrlResourceException([$"the archive: {entry.FullName} has {entry.Length} bytes, more than memory holds in one piece. Load the model's folder instead."]);
@@ -41,7 +49,6 @@ internal static class ModelArchive
 
         var content = new byte[entry.Length];
         using var stream = entry.Open();
-
 
         return stream.ReadAtLeast(content, content.Length, false) == content.Length
             ? content

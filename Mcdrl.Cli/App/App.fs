@@ -64,6 +64,9 @@ module App =
             let options = [ "--help"; "--version"; "--json" ]
 
             refused "a verb comes first" $"mcdrl {arguments.Head}" (Spelling.hint options arguments.Head)
+        | [ first ] when not (group verbs first).IsEmpty ->
+            let names = group verbs first |> List.map _.Name |> String.concat ", "
+            refused "a second word follows" $"mcdrl {first}" $"Say {names}. "
         | words ->
             let name = words |> List.truncate 2 |> String.concat " "
             let known = (verbs |> List.map _.Name) @ Completion.builtIn

@@ -53,6 +53,8 @@ module internal AnnotationShapes =
                 || lengths |> Array.sumBy int64 <> int64 width * int64 height
             then
                 Some "its runs don't fill its box"
+            elif int64 width * int64 height > ImageLimits.standard.MaxPixels then
+                Some $"it has a box of more than {ImageLimits.standard.MaxPixels} pixels"
             else
                 None
 

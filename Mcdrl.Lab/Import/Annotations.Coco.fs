@@ -164,9 +164,9 @@ module internal Coco =
 
                     name,
                     finder.Find name
-                    |> Result.map (fun (name, file) ->
+                    |> Result.map (fun (found, file) ->
                         {
-                            Name = name
+                            Name = found
                             Image = file
                             Annotation =
                                 Annotation.Shapes(
@@ -176,28 +176,30 @@ module internal Coco =
                                         (whole image "height"),
                                     shapes |> List.choose Result.toOption
                                 )
-                        }),
-                    [
-                        for shape in shapes do
-                            match shape with
-                            | Ok _ -> ()
-                            | Error(number, what) -> $"annotation {number} of {name}: {what}"
-                    ])
+                            Unclear =
+                                [
+                                    for shape in shapes do
+                                        match shape with
+                                        | Ok _ -> ()
+                                        | Error(number, what) ->
+                                            Annotations.fault
+                                                ImportFaultKind.UnclearShape
+                                                path
+                                                $"annotation {number} of {name}: {what}"
+                                ]
+                        }))
 
             Ok(
                 Some
                     {
-                        Annotated = found |> List.choose (fun (_, image, _) -> Result.toOption image)
+                        Annotated = found |> List.choose (snd >> Result.toOption)
                         Faults =
                             [
-                                for name, image, unclear in found do
+                                for name, image in found do
                                     match image with
                                     | Ok _ -> ()
                                     | Error why ->
                                         Annotations.fault ImportFaultKind.MissingImage path $"{name}: {why}"
-
-                                    for what in unclear do
-                                        Annotations.fault ImportFaultKind.UnclearShape path what
                             ]
                     }
             )

@@ -115,20 +115,23 @@ module internal Cvat =
                 match found with
                 | Ok _ -> ()
                 | Error why -> Annotations.fault ImportFaultKind.MissingImage path $"{name}: {why}"
-
-                for shape in shapes do
-                    match shape with
-                    | Ok _ -> ()
-                    | Error what -> Annotations.fault ImportFaultKind.UnclearShape path $"in {name}, {what}"
             ]
 
         found
         |> Result.toOption
-        |> Option.map (fun (name, file) ->
+        |> Option.map (fun (found, file) ->
             {
-                Name = name
+                Name = found
                 Image = file
                 Annotation = Annotation.Shapes(size, shapes |> List.choose Result.toOption)
+                Unclear =
+                    [
+                        for shape in shapes do
+                            match shape with
+                            | Ok _ -> ()
+                            | Error what ->
+                                Annotations.fault ImportFaultKind.UnclearShape path $"in {name}, {what}"
+                    ]
             }),
         faults
 
@@ -231,6 +234,7 @@ module internal Cvat =
                             Name = name
                             Image = file
                             Annotation = Annotation.Coloured(mask, meanings)
+                            Unclear = []
                         })
                     |> Result.mapError (fun why -> Annotations.fault ImportFaultKind.MissingImage mask why))
 

@@ -194,6 +194,14 @@ module internal LabelStudio =
                                     Annotation.Shapes(size marks, shapes |> List.choose Result.toOption)
                                 else
                                     Annotation.Layers layers
+                            Unclear =
+                                [
+                                    for what in unclear ->
+                                        Annotations.fault
+                                            ImportFaultKind.UnclearShape
+                                            path
+                                            $"task {number}: {what}"
+                                ]
                         }
 
             Result.toOption found,
@@ -201,9 +209,6 @@ module internal LabelStudio =
                 match found with
                 | Ok _ -> ()
                 | Error why -> Annotations.fault ImportFaultKind.MissingImage path $"{image}: {why}"
-
-                for what in unclear do
-                    Annotations.fault ImportFaultKind.UnclearShape path $"task {number}: {what}"
             ]
 
     let private readRoot path finder masks (root: JsonElement) : Result<AnnotationSet option, McdrlError> =

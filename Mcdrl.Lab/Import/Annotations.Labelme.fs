@@ -111,6 +111,17 @@ module internal Labelme =
                                         Image = file
                                         Annotation =
                                             Annotation.Shapes(size root, read |> List.choose Result.toOption)
+                                        Unclear =
+                                            [
+                                                for number, shape in List.indexed read do
+                                                    match shape with
+                                                    | Ok _ -> ()
+                                                    | Error what ->
+                                                        Annotations.fault
+                                                            ImportFaultKind.UnclearShape
+                                                            path
+                                                            $"shape {number + 1}: {what}"
+                                            ]
                                     }
                                 ]
                         Faults =
@@ -119,15 +130,6 @@ module internal Labelme =
                                 | Ok _ -> ()
                                 | Error why ->
                                     Annotations.fault ImportFaultKind.MissingImage path $"{name}: {why}"
-
-                                for number, shape in List.indexed read do
-                                    match shape with
-                                    | Ok _ -> ()
-                                    | Error what ->
-                                        Annotations.fault
-                                            ImportFaultKind.UnclearShape
-                                            path
-                                            $"shape {number + 1}: {what}"
                             ]
                     }
             )

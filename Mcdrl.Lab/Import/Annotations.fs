@@ -22,6 +22,8 @@ type internal AnnotatedImage =
         /// Its file.
         Image: string
         Annotation: Annotation
+        /// What was marked and can't be drawn. An image without all its marks would be a wrong example: it is left out.
+        Unclear: ImportFault list
     }
 
 /// What the files of an annotation tool hold.

@@ -32,8 +32,8 @@ module internal AnnotatedSurvey =
         | AnnotationFormat.Coco
         | AnnotationFormat.Labelme -> true
 
-    /// What several files say of one image, as one; a fault where it can't be.
-    let private merged (images: AnnotatedImage list) : AnnotatedImage * ImportFault list =
+    /// What several files say of one image, as one; unclear where it can't be.
+    let private merged (images: AnnotatedImage list) : AnnotatedImage =
         let shapes =
             images
             |> List.choose (fun image ->
@@ -43,26 +43,39 @@ module internal AnnotatedSurvey =
                 | Annotation.Layers _ -> None)
 
         match images, shapes with
-        | [ single ], _ -> single, []
+        | [ single ], _ -> single
         | first :: _, shapes when shapes.Length = images.Length && (shapes |> List.distinctBy fst).Length = 1 ->
             { first with
                 Annotation = Annotation.Shapes(fst shapes.Head, List.collect snd shapes)
-            },
-            []
+                Unclear = images |> List.collect _.Unclear
+            }
         | images, _ ->
-            images.Head,
-            [
-                Annotations.fault
-                    ImportFaultKind.SameName
-                    images.Head.Image
-                    "it is annotated in several files"
-            ]
+            { images.Head with
+                Unclear =
+                    [
+                        Annotations.fault
+                            ImportFaultKind.SameName
+                            images.Head.Image
+                            "it is annotated in several files"
+                    ]
+            }
 
     let private labelsOf (image: AnnotatedImage) =
         match image.Annotation with
         | Annotation.Shapes(_, shapes) -> shapes |> List.map _.Label
         | Annotation.Coloured(_, meanings) -> meanings |> List.choose snd
         | Annotation.Layers layers -> layers |> List.map fst
+
+    /// The image, unclear also where a mark of it has no label.
+    let private named (image: AnnotatedImage) =
+        if labelsOf image |> List.exists (fun label -> label.Trim() = "") then
+            { image with
+                Unclear =
+                    Annotations.fault ImportFaultKind.UnclearShape image.Image "it has a mark without a label"
+                    :: image.Unclear
+            }
+        else
+            image
 
     let private nameOf (path: string) = nonNull (Path.GetFileName path)
 
@@ -124,28 +137,17 @@ module internal AnnotatedSurvey =
 
             let! set = read format finder path
 
-            let images, several =
+            let images =
                 set.Annotated
                 |> List.groupBy _.Image
-                |> List.map (fun (_, images) -> merged images)
-                |> List.unzip
+                |> List.map (fun (_, images) -> named (merged images))
 
             let labels =
                 images
                 |> List.collect labelsOf
                 |> List.distinct
-                |> List.filter ((<>) "background")
+                |> List.filter (fun label -> label <> "background" && label.Trim() <> "")
                 |> List.sortWith (fun a b -> String.CompareOrdinal(a, b))
-
-            let unnamed =
-                [
-                    for image in images do
-                        if labelsOf image |> List.exists (fun label -> label.Trim() = "") then
-                            Annotations.fault
-                                ImportFaultKind.UnclearShape
-                                image.Image
-                                "it has a mark without a label"
-                ]
 
             do!
                 if labels.Length > DatasetKeys.mostClasses then
@@ -165,6 +167,7 @@ module internal AnnotatedSurvey =
 
             let items =
                 images
+                |> List.filter _.Unclear.IsEmpty
                 |> List.groupBy (site options folder)
                 |> List.collect (fun (site, images) ->
                     stems images
@@ -196,7 +199,7 @@ module internal AnnotatedSurvey =
                             Classes = labels
                         }
                     Items = items |> List.distinctBy (fun item -> item.Site, item.Stem)
-                    Faults = set.Faults @ List.concat several @ unnamed @ sameName
+                    Faults = set.Faults @ List.collect _.Unclear images @ sameName
                     Unmarked =
                         let annotated = images |> List.map _.Image |> Set.ofList
 

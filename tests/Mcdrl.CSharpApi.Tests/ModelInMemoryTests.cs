@@ -68,6 +68,21 @@ public sealed class ModelInMemoryTests(TinyModel tiny)
     }
 
     [Fact]
+    public void An_archive_that_holds_more_than_it_has_is_refused_before_it_is_read()
+    {
+        using var swollen = new MemoryStream();
+
+        using (var archive = new ZipArchive(swollen, ZipArchiveMode.Create, true))
+        {
+            using var content = archive.CreateEntry("mcdrl.json").Open();
+            content.Write(new byte[10_000_000]);
+        }
+
+        swollen.Position = 0;
+        Assert.Contains("10000000 bytes", Assert.Throws<McdrlModelException>(() => McdrlApi.LoadZip(swollen)).Message);
+    }
+
+    [Fact]
     public void What_is_no_archive_of_a_model_is_refused()
     {
         Assert.Contains("zip", Assert.Throws<McdrlModelException>(() => McdrlApi.LoadZip(new MemoryStream(new byte[100]))).Message);

@@ -172,5 +172,9 @@ let tests =
 
             test "half a verb" { refused (mcdrl [ "doc" ]) "unknown verb `doc`" }
 
+            test "the first of two words" {
+                refused (mcdrl [ "data" ]) "Say data import, data init, data check"
+            }
+
             test "no verb" { refused (mcdrl []) "no verb given" }
         ]

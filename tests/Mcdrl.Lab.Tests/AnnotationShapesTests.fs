@@ -77,6 +77,7 @@ let tests =
                         ShapeArea.Runs(0, 0, 2, 2, true, [| 3 |])
                         ShapeArea.Runs(0, 0, 2, 2, true, [| 5; -1 |])
                         ShapeArea.Runs(0, 0, 0, 2, true, [||])
+                        ShapeArea.Runs(0, 0, 20000, 20000, true, [| 0; 400000000 |])
                     ] do
                     Expect.isSome (AnnotationShapes.fault area) $"{area}"
 

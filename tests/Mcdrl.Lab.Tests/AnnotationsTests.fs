@@ -536,5 +536,74 @@ let private folderTests =
             }
         ]
 
+/// Exports in which `b.png` is marked as a polyp, and of `a.png` a mark can't be drawn.
+let private unclear folder =
+    let square =
+        """{ "label": "polyp", "points": [[3, 4], [13, 20]], "shape_type": "rectangle" }"""
+
+    let line =
+        """{ "label": "polyp", "points": [[3, 4], [13, 4]], "shape_type": "line" }"""
+
+    writeText folder "labelme/a.json" (labelme $"{square}, {line}" "a.png")
+    writeText folder "labelme/b.json" (labelme square "b.png")
+
+    let polygon id =
+        $$"""{ "id": {{id}}, "result": [{ "type": "polygonlabels", "original_width": 40, "original_height": 30,
+               "value": { "polygonlabels": ["polyp"], "points": [[10, 10], [50, 10], [50, 50]] } }] }"""
+
+    writeText folder "label-studio/export.json" $"""[{task 1 "a.png" brush}, {task 2 "b.png" (polygon 7)}]"""
+
+    writeText
+        folder
+        "coco/all.json"
+        $$"""{ "images": [{ "id": 1, "file_name": "a.png" }, { "id": 2, "file_name": "b.png" }],
+               "categories": [{ "id": 1, "name": "polyp" }],
+               "annotations": [{ "id": 1, "image_id": 1, "category_id": 1, "bbox": [3, 4, 9, 9] },
+                               { "id": 2, "image_id": 2, "category_id": 1, "segmentation": [[3, 4, 9, 4, 9, 9]] }] }"""
+
+    writeText
+        folder
+        "cvat/annotations.xml"
+        """<annotations><image id="0" name="a.png" width="40" height="30">
+             <polygon label="polyp" points="3,4;13,4;13,20"/><polyline label="polyp" points="3,4;13,4"/></image>
+           <image id="1" name="b.png" width="40" height="30"><polygon label="polyp" points="3,4;13,4;13,20"/></image></annotations>"""
+
+let private skippingTests =
+    testList
+        "skipping"
+        [
+            for format in [ "labelme"; "label-studio"; "coco"; "cvat" ] do
+                test
+                    $"{format}: a frame with a mark that can't be drawn is left out whole, not taken without it" {
+                    Crafted.withFolder (fun folder ->
+                        unclear folder
+
+                        for name in [ "a"; "b" ] do
+                            picture folder $"{format}/{name}.png" name.Length
+
+                        let asked = request folder [ format, format ]
+                        Expect.isFalse (Outcome.ok (run asked)).Written "nothing is written"
+                        let report = Outcome.ok (run { asked with Skip = true })
+                        Expect.equal report.Skipped 1 "one mark"
+
+                        Expect.equal
+                            [
+                                for site in (Outcome.ok (Dataset.load report.Out)).Sites do
+                                    for item in site.Items -> item.Stem
+                            ]
+                            [ "b" ]
+                            "the other frame")
+                }
+        ]
+
 let tests =
-    testList "Annotations" [ cocoTests; labelmeTests; cvatTests; labelStudioTests; folderTests ]
+    testList
+        "Annotations"
+        [
+            cocoTests
+            labelmeTests
+            cvatTests
+            labelStudioTests
+            folderTests
+            skippingTests
+        ]
