@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using System.Threading.RateLimiting;
 using Mcdrl;
 using Microsoft.AspNetCore.Diagnostics;
@@ -19,6 +20,7 @@ public static class Service
 
         builder.Services.AddMcdrl(options => options.Load = _ => Load(settings["Model"]));
         builder.Services.AddProblemDetails();
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Converters.Add(new JsonStringEnumConverter()));
         builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = settings.GetValue("MaxBytes", 20_000_000L));
 
         builder.Services.AddRateLimiter(limiter =>

@@ -119,6 +119,8 @@ public sealed class WebServiceTests(TinyModel tiny) : IAsyncLifetime
         Assert.Equal("Healthy", await client.GetStringAsync(new Uri("health", UriKind.Relative), Token));
         var info = await client.GetFromJsonAsync<JsonObject>(new Uri("model", UriKind.Relative), Token);
         Assert.Equal("ulcer", info!["classes"]![1]!.GetValue<string>());
+        using var model = McdrlApi.Load(tiny.Bundle);
+        Assert.Equal(model.Info.Mode.ToString(), info["mode"]!.GetValue<string>());
     }
 
     [Fact]
