@@ -24,8 +24,15 @@ let private unknown (words: string list) =
     | Some verb ->
         let options = "--json" :: (verb.Options() |> List.map fst)
 
-        words
-        |> List.filter (fun word -> word.StartsWith "--" && not (List.contains word options))
+        [
+            for word in words do
+                if word.StartsWith "--" && not (List.contains word options) then
+                    word
+
+            for option, value in List.pairwise words do
+                if option = "--set" && not (List.contains (value.Split('=')[0]) SettingKeys.names) then
+                    value
+        ]
 
 let private complaints page (targets: string) =
     [
@@ -71,7 +78,7 @@ let tests =
     testList
         "pages"
         [
-            test "their commands name verbs, options, targets and scripts that are there" {
+            test "their commands name verbs, options, settings, targets and scripts that are there" {
                 let _, targets, _ = ReadmeTests.script [ "build.fsx" ]
 
                 let found = Pages.all |> List.collect (fun page -> complaints page targets)
@@ -81,6 +88,7 @@ let tests =
             test "a command that isn't there is noticed" {
                 Expect.equal (unknown [ "segmnt"; "a.png" ]) [ "segmnt"; "a.png" ] "a verb"
                 Expect.equal (unknown [ "segment"; "a.png"; "--outt"; "b" ]) [ "--outt" ] "an option"
+                Expect.equal (unknown [ "train"; "--set"; "epochs=3" ]) [ "epochs=3" ] "a setting"
 
                 Expect.equal
                     (Pages.commands "a 'b c' \\\n  d # e\nf && g\n")
