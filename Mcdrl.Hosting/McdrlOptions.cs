@@ -6,7 +6,7 @@ public sealed class McdrlOptions
     /// <summary>A file that <c>mcdrl export onnx</c> wrote. It or <see cref="Load"/> is needed.</summary>
     public string? OnnxFile { get; set; }
 
-    /// <summary>Loads any other model, for instance <c>_ => McdrlApi.Load("run/model")</c> of the package Mcdrl.CSharpApi. It comes
+    /// <summary>Loads any other model, for instance <c>_ => McdrlApi.Load("run/model")</c> of the package Mcdrl. It comes
     /// before <see cref="OnnxFile"/>, and the model is disposed with the application.</summary>
     public Func<IServiceProvider, IMcdrlModel>? Load { get; set; }
 
