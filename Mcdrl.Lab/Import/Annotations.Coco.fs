@@ -214,18 +214,8 @@ module internal Coco =
                 else
                     Annotations.files ".json" path
 
-            let! sets =
-                files
-                |> List.traverseResultM (fun file ->
-                    StrangerJson.ofFile
-                        Annotations.bounds
-                        (Annotations.refuse file)
-                        file
-                        (readRoot file finder))
-
             return!
-                Annotations.joined
-                    path
-                    "no JSON file with images, annotations and categories"
-                    (List.choose (fun set -> set) sets)
+                files
+                |> Annotations.ofJson path "no JSON file with images, annotations and categories" (fun file ->
+                    readRoot file finder)
         }

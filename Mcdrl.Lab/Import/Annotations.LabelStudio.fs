@@ -241,20 +241,13 @@ module internal LabelStudio =
             let! pictures = Annotations.files ".png" folder
             let masks = masksOf pictures
 
-            let! sets =
-                files
-                |> List.traverseResultM (fun file ->
-                    StrangerJson.ofFile
-                        Annotations.bounds
-                        (Annotations.refuse file)
-                        file
-                        (readRoot file finder masks))
-
             let nothing =
                 if masks.IsEmpty then
                     "no JSON export with data and annotations of each task"
                 else
                     "no JSON export, which says what image each PNG's task has,"
 
-            return! Annotations.joined folder nothing (List.choose (fun set -> set) sets)
+            return!
+                files
+                |> Annotations.ofJson folder nothing (fun file -> readRoot file finder masks)
         }

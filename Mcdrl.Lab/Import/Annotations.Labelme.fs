@@ -3,7 +3,6 @@ namespace Mcdrl
 open System
 open System.IO
 open System.Text.Json
-open FsToolkit.ErrorHandling
 
 /// What labelme writes: a JSON file for each image, beside it.
 [<RequireQualifiedAccess>]
@@ -137,21 +136,8 @@ module internal Labelme =
 
     /// All files of the format in a folder and below.
     let read (finder: PictureFinder) (folder: string) : Result<AnnotationSet, McdrlError> =
-        result {
-            let! files = Annotations.files ".json" folder
-
-            let! sets =
-                files
-                |> List.traverseResultM (fun file ->
-                    StrangerJson.ofFile
-                        Annotations.bounds
-                        (Annotations.refuse file)
-                        file
-                        (readRoot file finder))
-
-            return!
-                Annotations.joined
-                    folder
-                    "no JSON file with shapes and imagePath"
-                    (List.choose (fun set -> set) sets)
-        }
+        Annotations.files ".json" folder
+        |> Result.bind (
+            Annotations.ofJson folder "no JSON file with shapes and imagePath" (fun file ->
+                readRoot file finder)
+        )

@@ -2,7 +2,9 @@ namespace Mcdrl
 
 open System
 open System.IO
+open System.Text.Json
 open System.Text.RegularExpressions
+open FsToolkit.ErrorHandling
 
 /// What marks an image in the files of an annotation tool.
 [<RequireQualifiedAccess>]
@@ -160,3 +162,14 @@ module internal Annotations =
                     Annotated = sets |> List.collect _.Annotated
                     Faults = sets |> List.collect _.Faults
                 }
+
+    /// The sets that `readRoot` makes of JSON files; what else is JSON there, of which it makes none, is passed over.
+    let ofJson
+        folder
+        (nothing: string)
+        (readRoot: string -> JsonElement -> Result<AnnotationSet option, McdrlError>)
+        (files: string list)
+        : Result<AnnotationSet, McdrlError> =
+        files
+        |> List.traverseResultM (fun file -> StrangerJson.ofFile bounds (refuse file) file (readRoot file))
+        |> Result.bind (List.choose id >> joined folder nothing)

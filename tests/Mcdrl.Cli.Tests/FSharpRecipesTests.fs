@@ -12,19 +12,7 @@ let tests =
         "F# recipes"
         [
             test "every block runs, in the order of the page" {
-                let built =
-                    Path.Combine(
-                        Repository.root,
-                        "Mcdrl.Cli",
-                        "bin",
-                        "Release",
-                        "net10.0",
-                        "linux-x64",
-                        "Mcdrl.Lab.dll"
-                    )
-
-                if not (File.Exists built) then
-                    skiptest "skipped, no Release build"
+                ReadmeTests.requireRelease ()
 
                 Folder.temporary (fun folder ->
                     let quoted (path: string) = $"\"{path}\""

@@ -40,6 +40,14 @@ let script arguments =
     child.WaitForExit()
     child.ExitCode, out, err.Result
 
+/// Skips a test that loads the Release build where there is none.
+let requireRelease () =
+    let built =
+        Path.Combine(Repository.root, "Mcdrl.Cli", "bin", "Release", "net10.0", "linux-x64", "Mcdrl.Lab.dll")
+
+    if not (File.Exists built) then
+        skiptest "skipped, no Release build"
+
 let tests =
     testList
         "README"
@@ -61,19 +69,7 @@ let tests =
             }
 
             test "its F# runs in F# Interactive" {
-                let built =
-                    Path.Combine(
-                        Repository.root,
-                        "Mcdrl.Cli",
-                        "bin",
-                        "Release",
-                        "net10.0",
-                        "linux-x64",
-                        "Mcdrl.Lab.dll"
-                    )
-
-                if not (File.Exists built) then
-                    skiptest "skipped, no Release build"
+                requireRelease ()
 
                 Folder.temporary (fun folder ->
                     let path name = Path.Combine(folder, name)
