@@ -58,6 +58,18 @@ module internal AnnotationShapes =
             else
                 None
 
+    /// The shape, or why its area can't be drawn.
+    let shape (label: string) (height: int) (area: ShapeArea) : Result<Shape, string> =
+        match fault area with
+        | Some fault -> Error fault
+        | None ->
+            Ok
+                {
+                    Label = label
+                    Height = height
+                    Area = area
+                }
+
     /// Calls `mark first last y` for the pixels of each row whose centres an outline surrounds by the even-odd rule.
     let private fill width height (corners: (float * float)[]) (mark: int -> int -> int -> unit) =
         let edges =

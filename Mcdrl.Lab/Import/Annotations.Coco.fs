@@ -137,18 +137,7 @@ module internal Coco =
                     let shape =
                         match labels.TryFind(id annotation "category_id") with
                         | None -> Error "its category isn't declared"
-                        | Some label ->
-                            area annotation
-                            |> Result.bind (fun area ->
-                                match AnnotationShapes.fault area with
-                                | Some fault -> Error fault
-                                | None ->
-                                    Ok
-                                        {
-                                            Label = label
-                                            Height = 0
-                                            Area = area
-                                        })
+                        | Some label -> area annotation |> Result.bind (AnnotationShapes.shape label 0)
 
                     id annotation "image_id", shape |> Result.mapError (fun what -> id annotation "id", what))
                 |> List.groupBy fst

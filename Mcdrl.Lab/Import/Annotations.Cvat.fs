@@ -75,10 +75,7 @@ module internal Cvat =
             | _ -> None
 
         match found with
-        | Some area ->
-            match AnnotationShapes.fault area with
-            | Some fault -> Error fault
-            | None -> Ok area
+        | Some area -> Ok area
         | None when turned -> Error $"a {element.Name.LocalName} that is turned isn't read"
         | None -> Error $"a {element.Name.LocalName} surrounds nothing, or can't be read"
 
@@ -92,14 +89,12 @@ module internal Cvat =
             [
                 for element in image.Elements() do
                     if not (undrawn.Contains element.Name.LocalName) then
-                        area element
-                        |> Result.map (fun area ->
-                            {
-                                Label = attribute "label" element |> Option.defaultValue ""
-                                Height =
-                                    attribute "z_order" element |> Option.bind whole |> Option.defaultValue 0
-                                Area = area
-                            })
+                        let label = attribute "label" element |> Option.defaultValue ""
+
+                        let height =
+                            attribute "z_order" element |> Option.bind whole |> Option.defaultValue 0
+
+                        area element |> Result.bind (AnnotationShapes.shape label height)
             ]
 
         let size =

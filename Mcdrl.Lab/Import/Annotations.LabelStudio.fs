@@ -104,17 +104,7 @@ module internal LabelStudio =
         let x, y = ofShare "original_width", ofShare "original_height"
 
         let drawn area =
-            match AnnotationShapes.fault area with
-            | Some fault -> Some(Error fault)
-            | None ->
-                Some(
-                    Ok
-                        {
-                            Label = label
-                            Height = 0
-                            Area = area
-                        }
-                )
+            Some(AnnotationShapes.shape label 0 area)
 
         let isTurned =
             match value.TryGetProperty "rotation" with

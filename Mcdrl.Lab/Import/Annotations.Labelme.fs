@@ -81,16 +81,9 @@ module internal Labelme =
                 [
                     for shape in shapes.EnumerateArray() ->
                         area shape
-                        |> Result.bind (fun area ->
-                            match AnnotationShapes.fault area with
-                            | Some fault -> Error fault
-                            | None ->
-                                Ok
-                                    {
-                                        Label = text shape "label" |> Option.defaultValue ""
-                                        Height = 0
-                                        Area = area
-                                    })
+                        |> Result.bind (
+                            AnnotationShapes.shape (text shape "label" |> Option.defaultValue "") 0
+                        )
                 ]
 
             // The name as it is said, among pictures beside the file.
