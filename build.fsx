@@ -1,6 +1,6 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx" "scripts/build/Reference.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Debian.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx" "scripts/build/Reference.fsx"
 
 open System
 open System.IO

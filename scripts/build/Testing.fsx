@@ -1,5 +1,5 @@
 // All tests, those of one file, and all as other machines would run them. Loaded by build.fsx.
-#load "Building.fsx" "Supply.fsx" "Watching.fsx"
+#load "Building.fsx" "Debian.fsx" "Supply.fsx" "Watching.fsx"
 
 open System
 open System.Collections.Concurrent
@@ -10,6 +10,7 @@ open System.Threading.Tasks
 open System.Xml.Linq
 open Processes
 open Building
+open Debian
 open Supply
 open Watching
 
@@ -309,7 +310,7 @@ let closing tallies =
         exit 1
 
 let test () =
-    build ()
+    withPackages build
     suites @ [ checkScripts; checkFormat; checkSupply ] |> runAll usual |> closing
 
 /// Tests that run by themselves: their project, what they are called, and what chooses them.
@@ -460,7 +461,7 @@ let testOnly (asked: string list) =
 
 /// What passes here and fails there asserts more than is promised.
 let testPortable () =
-    build ()
+    withPackages build
 
     others
     |> List.collect (fun surroundings ->

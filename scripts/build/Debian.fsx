@@ -1,0 +1,68 @@
+// Programs that tests speak to, as packages of Debian. Loaded by build.fsx.
+#load "Processes.fsx"
+
+open System
+open System.ComponentModel
+open System.Diagnostics
+open System.Threading.Tasks
+open Processes
+
+/// What tests need; those whose program is absent say that they are skipped.
+let private packages = [ "ffmpeg" ]
+
+let private isInstalled package =
+    let code, output =
+        capture "dpkg-query" [ "-W"; "-f"; "${db:Status-Status}"; package ]
+
+    code = 0 && output = "installed"
+
+let private aptGet arguments =
+    let asRoot =
+        if Environment.UserName = "root" then
+            []
+        else
+            [ "sudo"; "-n" ]
+
+    let line =
+        asRoot
+        @ [ "env"; "DEBIAN_FRONTEND=noninteractive"; "apt-get" ]
+        @ [ "-q"; "-y"; "-o"; "DPkg::Lock::Timeout=120" ]
+        @ arguments
+
+    capture line.Head line.Tail
+
+/// The lists of packages are old or missing where the first try fails.
+let private install missing =
+    let wanted = "install" :: "--no-install-recommends" :: missing
+
+    match aptGet wanted with
+    | 0, output -> 0, output
+    | _ ->
+        aptGet [ "update" ] |> ignore
+        aptGet wanted
+
+let private need () =
+    let clock = Stopwatch.StartNew()
+
+    try
+        match packages |> List.filter (isInstalled >> not) with
+        | [] -> ()
+        | missing ->
+            let names = String.concat ", " missing
+
+            match install missing with
+            | 0, _ -> Console.Out.WriteLine $"Debian's {names}: {clock.Elapsed.TotalSeconds:F0} s"
+            | _, output ->
+                let last = output.TrimEnd().Split '\n' |> Array.last
+
+                Console.Out.WriteLine
+                    $"Debian's {names}: not installed, so tests that need them are skipped: {last}"
+    with :? Win32Exception as error ->
+        Console.Out.WriteLine
+            $"Debian's packages: none, so tests that need them may be skipped: {error.Message}"
+
+/// Installs what is missing while other work is done, and is back when both are.
+let withPackages (work: unit -> unit) =
+    let installation = Task.Run need
+    work ()
+    installation.Wait()
