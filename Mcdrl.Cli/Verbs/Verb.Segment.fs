@@ -13,6 +13,7 @@ type SegmentArgument =
     | [<Unique>] Recursive
     | [<Unique>] Explain
     | [<Unique>] Probabilities
+    | [<Unique>] Format of names: string
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
     | [<Unique>] Mode of name: string
@@ -33,6 +34,7 @@ type SegmentArgument =
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Probabilities -> SegmentImages.probabilitiesUsage
+            | Format _ -> SegmentImages.formatUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
@@ -56,6 +58,7 @@ module SegmentVerb =
             Recursive: bool
             Explain: bool
             Probabilities: bool
+            Formats: string list
             Threshold: float option
             MinArea: int64
             Mode: string option
@@ -74,6 +77,7 @@ module SegmentVerb =
                 Recursive = false
                 Explain = false
                 Probabilities = false
+                Formats = []
                 Threshold = None
                 MinArea = 0L
                 Mode = None
@@ -95,6 +99,10 @@ module SegmentVerb =
             | Recursive -> { asked with Recursive = true }
             | Explain -> { asked with Explain = true }
             | Probabilities -> { asked with Probabilities = true }
+            | Format names ->
+                { asked with
+                    Formats = FormatNames.split names
+                }
             | Threshold probability ->
                 { asked with
                     Threshold = Some probability
@@ -156,6 +164,7 @@ module SegmentVerb =
             let! request =
                 SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
 
+            let! formats = FormatNames.parse asked.Formats
             do! checkEngine asked
 
             let engine images =
@@ -170,7 +179,16 @@ module SegmentVerb =
                 }
 
             let leftOut = SegmentTargets.leftOut asked.Recursive asked.Images asked.Out
-            return! SegmentImages.run session engine request leftOut targets asked.Out
+
+            return!
+                SegmentImages.run
+                    session
+                    engine
+                    (SegmentImages.also formats asked.Out)
+                    request
+                    leftOut
+                    targets
+                    asked.Out
         }
 
     let private parsed =

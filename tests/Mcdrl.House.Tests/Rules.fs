@@ -106,7 +106,7 @@ module Rules =
             "Mcdrl.Training/Export",
             [ values; files; "Mcdrl.Onnx"; "Mcdrl.Phantom"; "Mcdrl.Model"; "Mcdrl.Torch" ]
 
-            "Mcdrl.Lab/Import", [ values; files; images; data ]
+            "Mcdrl.Lab/Import", [ values; files; images; formats; data ]
             "Mcdrl.Lab/Hub", [ values; files; weights ]
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
@@ -119,7 +119,7 @@ module Rules =
             "Mcdrl.Cli/App", [ values; files; bundle ]
             "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
         |> Map
 
