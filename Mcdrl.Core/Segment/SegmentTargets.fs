@@ -48,8 +48,26 @@ module SegmentTargets =
     let private isOutput (out: string) (folder: string) =
         Path.GetFullPath(folder).TrimEnd '/' = Path.GetFullPath(out).TrimEnd '/'
 
+    /// What else than images by name is one.
+    let private withOthers (isImage: string -> bool) (found: ImageFolderContents) =
+        match
+            found.Others
+            |> List.partition (fun name -> isImage (Path.Combine(found.Folder, name)))
+        with
+        | [], _ -> found
+        | images, others ->
+            { found with
+                Images =
+                    found.Images @ [ for name in images -> Path.Combine(found.Folder, name) ]
+                    |> List.sortWith (fun a b -> System.String.CompareOrdinal(a, b))
+                Others = others
+            }
+
     /// What a path stands for: a file, a folder, with all below it if that `isDeep`, or a pattern.
-    let private lookUp isDeep out (path: string) : Result<Named, McdrlError> =
+    let private lookUp isImage isDeep out (path: string) : Result<Named, McdrlError> =
+        let held found =
+            found |> Result.map (withOthers isImage >> Held)
+
         let isThere = File.Exists path || Directory.Exists path
 
         if isThere && Leftovers.isName (nameOf path) then
@@ -57,13 +75,13 @@ module SegmentTargets =
         elif File.Exists path then
             Ok(Image path)
         elif isThere && isDeep then
-            ImageFolder.readAllBut (isOutput out) path |> Result.map Held
+            ImageFolder.readAllBut (isOutput out) path |> held
         elif isThere then
-            ImageFolder.read "*" path |> Result.map Held
+            ImageFolder.read "*" path |> held
         elif not (ImageFolder.isPattern path) then
             none "there is no such file or folder" path
         elif Directory.Exists(ImageFolder.patternFolder path) then
-            ImageFolder.readPattern (isOutput out) path |> Result.map Held
+            ImageFolder.readPattern (isOutput out) path |> held
         else
             none "the folder does not exist" path
 
@@ -72,8 +90,8 @@ module SegmentTargets =
         image, nonNull (Path.GetDirectoryName(Path.GetRelativePath(root, image)))
 
     /// The images that a path stands for, placed.
-    let private imagesOf isDeep out (path: string) : Result<(string * string) list, McdrlError> =
-        lookUp isDeep out path
+    let private imagesOf isImage isDeep out (path: string) : Result<(string * string) list, McdrlError> =
+        lookUp isImage isDeep out path
         |> Result.bind (fun named ->
             match named with
             | Image path -> Ok [ path, "" ]
@@ -93,19 +111,24 @@ module SegmentTargets =
             | Held found -> Ok(found.Images |> List.map (placed found.Folder)))
 
     /// What of the paths is not segmented, a line each: files and folders in a folder that is named, and what operating systems
-    /// leave. `isDeep`: folders in folders are searched too; `out` is where results go.
-    let leftOut (isDeep: bool) (paths: string list) (out: string) : string list =
+    /// leave. `isDeep`: folders in folders are searched too; `out` is where results go; files that aren't named as images are images all the same where
+    /// `isImage` holds.
+    let leftOutBut (isImage: string -> bool) (isDeep: bool) (paths: string list) (out: string) : string list =
         paths
         |> List.choose (fun path ->
-            match lookUp isDeep out path with
+            match lookUp isImage isDeep out path with
             | Ok(Held found) -> ImageFolder.leftOut found
             | Ok(Leftover path) -> Some $"{path}: left out, the system's own"
             | Ok(Image _)
             | Error _ -> None)
 
+    /// `leftOutBut` where names alone say what is an image.
+    let leftOut isDeep paths out =
+        leftOutBut (fun _ -> false) isDeep paths out
+
     let private target (out: string) (input: string, folder: string) : SegmentTarget =
         let at ending =
-            Path.Combine(out, folder, nonNull (Path.GetFileNameWithoutExtension input) + ending)
+            Path.Combine(out, folder, Images.stem input + ending)
 
         {
             Input = input
@@ -162,12 +185,18 @@ module SegmentTargets =
     /// Every image that the paths stand for and where its results go: into `out`, those of images below a folder that is named into a folder
     /// of the same name below it. With `isDeep`, folders in folders that are named are searched too. Everything wrong with the paths is
     /// reported at once, before any work: missing files, two images whose results would have one name, an output folder that
-    /// is an input, an input that a result would replace.
-    let plan (isDeep: bool) (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
+    /// is an input, an input that a result would replace. In folders and patterns files that aren't named as images are images all the same where `isImage`
+    /// holds.
+    let planWith
+        (isImage: string -> bool)
+        (isDeep: bool)
+        (paths: string list)
+        (out: string)
+        : Result<SegmentTarget list, McdrlError> =
         result {
             let! found =
                 paths
-                |> List.map (imagesOf isDeep out)
+                |> List.map (imagesOf isImage isDeep out)
                 |> List.sequenceResultA
                 |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
 
@@ -203,3 +232,7 @@ module SegmentTargets =
             | Some faults -> return! Error faults
             | None -> return targets
         }
+
+    /// `planWith` where names alone say what is an image.
+    let plan isDeep paths out =
+        planWith (fun _ -> false) isDeep paths out

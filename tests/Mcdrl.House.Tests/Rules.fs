@@ -26,6 +26,7 @@ module Rules =
             ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
+            "Mcdrl.Dicom", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
             "Mcdrl.Torch", torch, [ results; "TorchSharp"; "libtorch-cpu-linux-x64" ]
             "Mcdrl.Training",
@@ -40,7 +41,9 @@ module Rules =
                 "SkiaSharp"
                 "Microsoft.ML.OnnxRuntime"
             ]
-            "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab" ], [ "Argu"; "Spectre.Console" ]
+            "Mcdrl.Cli",
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Dicom" ],
+            [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
@@ -88,6 +91,7 @@ module Rules =
 
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
+            "Mcdrl.Dicom", [ values; files; images; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
@@ -117,7 +121,7 @@ module Rules =
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: below
+            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Dicom" :: "Mcdrl.Lab" :: below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
             "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
@@ -130,6 +134,7 @@ module Rules =
                 "Mcdrl.Core"
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
+                "Mcdrl.Dicom"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"
                 "Mcdrl.Hosting"
