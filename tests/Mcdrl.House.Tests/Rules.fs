@@ -26,6 +26,7 @@ module Rules =
             ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
+            "Mcdrl.Video", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
             "Mcdrl.Torch", torch, [ results; "TorchSharp"; "libtorch-cpu-linux-x64" ]
             "Mcdrl.Training",
@@ -40,7 +41,9 @@ module Rules =
                 "SkiaSharp"
                 "Microsoft.ML.OnnxRuntime"
             ]
-            "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab" ], [ "Argu"; "Spectre.Console" ]
+            "Mcdrl.Cli",
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Video" ],
+            [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
@@ -86,6 +89,7 @@ module Rules =
 
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
+            "Mcdrl.Video", [ values; files; images; drawing; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
@@ -115,7 +119,7 @@ module Rules =
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: below
+            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Video" :: below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
             "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
@@ -128,6 +132,7 @@ module Rules =
                 "Mcdrl.Core"
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
+                "Mcdrl.Video"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"
                 "Mcdrl.Hosting"
