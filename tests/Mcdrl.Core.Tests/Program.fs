@@ -45,6 +45,7 @@ let private tests () =
         ImageFolderTests.tests
         MasksTests.tests
         ProbabilityMapsTests.tests
+        RegionRunsTests.tests
         OverlayTests.tests
         EngineTests.tests
     ]

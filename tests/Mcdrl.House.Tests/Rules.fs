@@ -56,7 +56,8 @@ module Rules =
         let values, files, images =
             "Mcdrl.Core/Values", "Mcdrl.Core/Files", "Mcdrl.Core/Images"
 
-        let drawing, segment = "Mcdrl.Core/Drawing", "Mcdrl.Core/Segment"
+        let formats, drawing, segment =
+            "Mcdrl.Core/Formats", "Mcdrl.Core/Drawing", "Mcdrl.Core/Segment"
 
         let tensors, method, towers, rivals =
             "Mcdrl.Model/Tensors", "Mcdrl.Model/Method", "Mcdrl.Model/Towers", "Mcdrl.Model/Rivals"
@@ -81,6 +82,7 @@ module Rules =
             values, []
             files, [ values ]
             images, [ values; files ]
+            formats, [ values; files; images ]
             drawing, [ values; files; images ]
             segment, [ values; files; images; drawing ]
 
