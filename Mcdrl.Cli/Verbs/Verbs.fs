@@ -7,6 +7,7 @@ module Verbs =
     let all =
         [
             SegmentVerb.verb
+            ServeVerb.verb
             TrainVerb.verb
             SettingsVerb.verb
             EvaluateVerb.verb

@@ -103,7 +103,8 @@ module SegmentTargets =
             | Ok(Image _)
             | Error _ -> None)
 
-    let private target (out: string) (input: string, folder: string) : SegmentTarget =
+    /// Where the results of an image go that goes to a folder below `out`, "" for `out` itself: files named after the image.
+    let target (out: string) (input: string, folder: string) : SegmentTarget =
         let at ending =
             Path.Combine(out, folder, nonNull (Path.GetFileNameWithoutExtension input) + ending)
 
