@@ -11,6 +11,7 @@ module Verbs =
             TrainVerb.verb
             SettingsVerb.verb
             EvaluateVerb.verb
+            RankVerb.verb
             EncodeVerb.verb
             WeightsGetVerb.verb
             ExportOnnxVerb.verb

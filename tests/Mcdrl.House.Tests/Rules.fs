@@ -113,6 +113,7 @@ module Rules =
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
+            "Mcdrl.Lab/Annotate", pages :: below
             "Mcdrl.Lab/Experiment", pages :: below
             "Mcdrl.Lab/Card", pages :: below
             "Mcdrl.Lab/Demo", pages :: below
