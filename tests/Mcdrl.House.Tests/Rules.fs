@@ -27,6 +27,7 @@ module Rules =
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
             "Mcdrl.Video", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
+            "Mcdrl.Serve", [ "Mcdrl.Core" ], [ results; "prometheus-net.AspNetCore" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
             "Mcdrl.Torch", torch, [ results; "TorchSharp"; "libtorch-cpu-linux-x64" ]
             "Mcdrl.Training",
@@ -44,6 +45,9 @@ module Rules =
             "Mcdrl.Cli",
             training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Video" ],
             [ "Argu"; "Spectre.Console" ]
+            "Mcdrl.Cli",
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve" ],
+            [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
@@ -59,7 +63,8 @@ module Rules =
         let values, files, images =
             "Mcdrl.Core/Values", "Mcdrl.Core/Files", "Mcdrl.Core/Images"
 
-        let drawing, segment = "Mcdrl.Core/Drawing", "Mcdrl.Core/Segment"
+        let formats, drawing, segment =
+            "Mcdrl.Core/Formats", "Mcdrl.Core/Drawing", "Mcdrl.Core/Segment"
 
         let tensors, method, towers, rivals =
             "Mcdrl.Model/Tensors", "Mcdrl.Model/Method", "Mcdrl.Model/Towers", "Mcdrl.Model/Rivals"
@@ -84,12 +89,14 @@ module Rules =
             values, []
             files, [ values ]
             images, [ values; files ]
+            formats, [ values; files; images ]
             drawing, [ values; files; images ]
             segment, [ values; files; images; drawing ]
 
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
             "Mcdrl.Video", [ values; files; images; drawing; segment ]
+            "Mcdrl.Serve", [ values; files; images; drawing; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
@@ -113,6 +120,7 @@ module Rules =
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
+            "Mcdrl.Lab/Annotate", pages :: below
             "Mcdrl.Lab/Experiment", pages :: below
             "Mcdrl.Lab/Card", pages :: below
             "Mcdrl.Lab/Demo", pages :: below
@@ -120,6 +128,7 @@ module Rules =
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
             "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Video" :: below
+            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Serve" :: below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
             "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
@@ -133,6 +142,7 @@ module Rules =
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
                 "Mcdrl.Video"
+                "Mcdrl.Serve"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"
                 "Mcdrl.Hosting"
@@ -342,18 +352,18 @@ module Rules =
                             $"{source.Path}: {what}: {found.Value.Trim()}"
         ]
 
-    /// The one folder that may speak to a network.
-    let private hub = "Mcdrl.Lab/Hub/"
+    /// The folders that may speak to a network: one asks, one answers.
+    let private networks = [ "Mcdrl.Lab/Hub/"; "Mcdrl.Serve/" ]
 
     let private network =
         Regex
-            @"\bSystem\.Net\.(?:Http|Sockets)\b|\b(?:HttpClient|HttpListener|TcpClient|TcpListener|WebRequest|Dns)\b"
+            @"\bSystem\.Net\.(?:Http|Sockets)\b|\bMicrosoft\.AspNetCore\b|\b(?:HttpClient|HttpListener|TcpClient|TcpListener|WebRequest|Dns)\b"
 
     /// Nothing reaches out to a network, or listens to one, elsewhere.
     let networked (house: House) : string list =
         [
             for source in house.Sources do
-                if not (source.Path.StartsWith(hub, StringComparison.Ordinal)) then
+                if not (networks |> List.exists source.Path.StartsWith) then
                     let found = network.Match source.Code
 
                     if found.Success then
@@ -374,5 +384,5 @@ module Rules =
             "a name is declared in one file alone", declaredTwice
             "modules that open themselves are those of tensors", openedByThemselves
             "the core is pure", impure
-            "the network is one folder's business", networked
+            "the network is two folders' business", networked
         ]
