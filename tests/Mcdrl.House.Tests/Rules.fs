@@ -43,10 +43,7 @@ module Rules =
                 "Microsoft.ML.OnnxRuntime"
             ]
             "Mcdrl.Cli",
-            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Video" ],
-            [ "Argu"; "Spectre.Console" ]
-            "Mcdrl.Cli",
-            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve" ],
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ],
             [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
@@ -127,8 +124,9 @@ module Rules =
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Video" :: below
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Serve" :: below
+            "Mcdrl.Cli/Verbs",
+            [ "Mcdrl.Cli/App"; "Mcdrl.Onnx"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ]
+            @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
             "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
