@@ -21,11 +21,18 @@ type SegmentArgument =
     | [<Unique>] Device of name: string
     | [<Unique>] Precision of name: string
     | [<Unique>] Flips of name: string
+    | [<Unique>] Every of frames: int
+    | [<Unique>] Fps of number: float
+    | [<Unique>] From of time: string
+    | [<Unique>] To of time: string
+    | [<Unique>] Smooth of seconds: float
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Images _ -> SegmentImages.imagesUsage
+            | Images _ ->
+                SegmentImages.imagesUsage
+                + " Or videos (MP4, MOV, MKV, WebM, AVI and others, through FFmpeg)."
             | Model _ ->
                 "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Onnx _ ->
@@ -45,6 +52,11 @@ type SegmentArgument =
             | Precision _ ->
                 "auto, fp32 or bf16 (half the memory, faster where the processor has instructions for it; auto: there only). Default: what the model records."
             | Flips _ -> FlipsName.usage
+            | Every _ -> SegmentVideos.everyUsage
+            | Fps _ -> SegmentVideos.fpsUsage
+            | From _ -> SegmentVideos.fromUsage
+            | To _ -> SegmentVideos.toUsage
+            | Smooth _ -> SegmentVideos.smoothUsage
 
 /// `mcdrl segment`
 [<RequireQualifiedAccess>]
@@ -67,6 +79,7 @@ module SegmentVerb =
             Device: string option
             Precision: string option
             Flips: string option
+            Video: SegmentVideos.Asked
         }
 
     let private asked (arguments: ParseResults<SegmentArgument>) =
@@ -86,6 +99,12 @@ module SegmentVerb =
                 Device = None
                 Precision = None
                 Flips = None
+                Video = SegmentVideos.none
+            }
+
+        let video change asked =
+            { asked with
+                Video = change asked.Video
             }
 
         (none, arguments.GetAllResults())
@@ -113,7 +132,12 @@ module SegmentVerb =
             | Mode name -> { asked with Mode = Some name }
             | Device name -> { asked with Device = Some name }
             | Precision name -> { asked with Precision = Some name }
-            | Flips name -> { asked with Flips = Some name })
+            | Flips name -> { asked with Flips = Some name }
+            | Every frames -> asked |> video (fun video -> { video with Every = Some frames })
+            | Fps number -> asked |> video (fun video -> { video with Fps = Some number })
+            | From time -> asked |> video (fun video -> { video with From = Some time })
+            | To time -> asked |> video (fun video -> { video with To = Some time })
+            | Smooth seconds -> asked |> video (fun video -> { video with Smooth = Some seconds }))
 
     /// --onnx says it all: what the file is made from and how it answers was decided when it was exported.
     let private checkEngine (asked: Asked) =
@@ -196,10 +220,13 @@ module SegmentVerb =
                     }
         }
 
-    let private run session (arguments: ParseResults<SegmentArgument>) =
-        result {
-            let asked = asked arguments
+    let private engine session mode (asked: Asked) images =
+        match asked.Onnx with
+        | Some file -> SegmentImages.byOnnx file images
+        | None -> byTorch session mode asked
 
+    let private runImages session (asked: Asked) =
+        result {
             let! targets =
                 SegmentTargets.planWith DicomHeader.isDicom asked.Recursive asked.Images asked.Out
 
@@ -208,14 +235,10 @@ module SegmentVerb =
             let! request =
                 SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
 
+            do! SegmentVideos.refuseForImages asked.Video
             let! targets, frames = DicomFrames.find ImageLimits.standard targets
             let! also = also frames asked
             do! checkEngine asked
-
-            let engine images =
-                match asked.Onnx with
-                | Some file -> SegmentImages.byOnnx file images
-                | None -> byTorch session mode asked
 
             let request =
                 { request with
@@ -229,7 +252,7 @@ module SegmentVerb =
             return!
                 SegmentImages.run
                     session
-                    engine
+                    (engine session mode asked)
                     (DicomFrames.read frames)
                     also
                     request
@@ -238,8 +261,45 @@ module SegmentVerb =
                     asked.Out
         }
 
+    let private runVideos session (asked: Asked) videos images =
+        result {
+            do!
+                SegmentVideos.refuseForVideos
+                    [
+                        "--explain", asked.Explain
+                        "--probabilities", asked.Probabilities
+                        "--recursive", asked.Recursive
+                        "--format", not asked.Formats.IsEmpty
+                    ]
+                    images
+
+            let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
+            let! marking = Marking.create asked.Threshold asked.MinArea
+            do! checkEngine asked
+
+            return!
+                SegmentVideos.run
+                    session
+                    (engine session mode asked)
+                    asked.Video
+                    mode
+                    marking
+                    videos
+                    asked.Out
+        }
+
+    let private run session (arguments: ParseResults<SegmentArgument>) =
+        let asked = asked arguments
+
+        match asked.Images |> List.partition SegmentVideos.isVideo with
+        | [], _ -> runImages session asked
+        | videos, images -> runVideos session asked videos images
+
     let private parsed =
-        Verb.create<SegmentArgument> "segment" "marks lesions in images: mask, overlay and report of each" run
+        Verb.create<SegmentArgument>
+            "segment"
+            "marks lesions in images and videos: mask, overlay and report of each"
+            run
 
     let private isOnnx (argument: string) = argument.Split('=')[0] = "--onnx"
 

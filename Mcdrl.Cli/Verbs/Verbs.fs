@@ -7,9 +7,11 @@ module Verbs =
     let all =
         [
             SegmentVerb.verb
+            ServeVerb.verb
             TrainVerb.verb
             SettingsVerb.verb
             EvaluateVerb.verb
+            RankVerb.verb
             EncodeVerb.verb
             WeightsGetVerb.verb
             ExportOnnxVerb.verb

@@ -110,7 +110,7 @@ module ExplanationFiles =
                 '-')
         |> FileName.ofText
 
-    let private writeMap folder name black (map: ValueMap) : Result<MapReport, McdrlError> =
+    let private writeMap save folder name black (map: ValueMap) : Result<MapReport, McdrlError> =
         let highest = float (Array.max map.Values)
         let white = if highest > black then highest else black + 1.0
 
@@ -119,22 +119,22 @@ module ExplanationFiles =
 
         let report =
             {
-                File = $"{nonNull (Path.GetFileName(folder: string))}/{name}"
+                File = $"{folder}/{name}"
                 Black = black
                 White = white
                 Mean = map.Values |> Array.averageBy float
                 Max = highest
             }
 
-        Files.writeAtomically (Path.Combine(folder, name)) (fun stream ->
+        save name (fun (stream: Stream) ->
             Png.write16 stream map.Width map.Height (fun visit ->
                 for y in 0 .. map.Height - 1 do
                     visit (Array.map sample (Array.sub map.Values (y * map.Width) map.Width))))
         |> Result.map (fun () -> report)
 
-    let private writeMask folder name (map: LabelMap) =
-        Masks.write (Path.Combine(folder, name)) map
-        |> Result.map (fun () -> $"{nonNull (Path.GetFileName(folder: string))}/{name}")
+    let private writeMask save folder name (map: LabelMap) =
+        save name (fun stream -> Masks.pngTo stream map)
+        |> Result.map (fun () -> $"{folder}/{name}")
 
     let private flags (map: LabelMap) : LabelMap =
         { map with
@@ -160,11 +160,11 @@ module ExplanationFiles =
                          + int (int64 x * int64 columns / int64 width)])
         }
 
-    let private writeConditions folder inFile (explanation: ExplanationResult) =
+    let private writeConditions save folder inFile (explanation: ExplanationResult) =
         explanation.Conditions
         |> List.mapi (fun index answer -> index + 1, answer)
         |> List.traverseResultM (fun (number, answer) ->
-            writeMask folder $"do-{number:D2}-{slug answer.Condition}.png" (inFile answer.Mask)
+            writeMask save folder $"do-{number:D2}-{slug answer.Condition}.png" (inFile answer.Mask)
             |> Result.map (fun file ->
                 {
                     Condition = answer.Condition
@@ -175,10 +175,10 @@ module ExplanationFiles =
                     Mask = file
                 }))
 
-    let private writeGap folder inFile (gap: AttentionGap) =
+    let private writeGap save folder inFile (gap: AttentionGap) =
         result {
-            let! flips = writeMask folder "flips.png" (flags (inFile gap.FlipMap))
-            let! mask = writeMask folder "attention.png" (inFile gap.Mask)
+            let! flips = writeMask save folder "flips.png" (flags (inFile gap.FlipMap))
+            let! mask = writeMask save folder "attention.png" (inFile gap.Mask)
 
             return
                 {
@@ -192,6 +192,7 @@ module ExplanationFiles =
         }
 
     let private writeRegions
+        save
         folder
         (picture: Picture)
         inFile
@@ -205,11 +206,11 @@ module ExplanationFiles =
                 |> inFile
                 |> flags
 
-            let! selected = writeMask folder "regions.png" selected
+            let! selected = writeMask save folder "regions.png" selected
             let similarity = similarity picture.Width picture.Height regions |> valuesInFile
 
             let! similarity =
-                writeMap folder "similarity.png" (float (Array.min similarity.Values)) similarity
+                writeMap save folder "similarity.png" (float (Array.min similarity.Values)) similarity
 
             return
                 {
@@ -218,6 +219,61 @@ module ExplanationFiles =
                     SelectedCells = Array.sumBy int regions.Selected.Labels
                     Selected = selected
                     Similarity = similarity
+                }
+        }
+
+    /// Hands every map, in the orientation of the image's file, to `save`: its name within `folder`, and what writes it as a PNG. `folder` and
+    /// `sheet` are what the report calls the maps' folder and the sheet.
+    let report
+        (save: string -> (Stream -> unit) -> Result<unit, McdrlError>)
+        (folder: string)
+        (sheet: string)
+        (picture: Picture)
+        (explanation: ExplanationResult)
+        : Result<ExplanationReport, McdrlError> =
+        result {
+            let inFile = LabelMap.inFile picture.Orientation
+            let valuesInFile = ValueMap.inFile picture.Orientation
+
+            let map file values =
+                writeMap save folder file 0.0 (valuesInFile values)
+
+            let! information = map "mutual-information.png" explanation.MutualInformation
+            let! geometric = map "geometric-disagreement.png" explanation.GeometricDisagreement
+            let! influence = map "strongest-influence.png" explanation.StrongestInfluence
+
+            let colours =
+                [|
+                    0uy, 0uy, 0uy
+                    for index in 0 .. min 254 explanation.Conditions.Length - 1 do
+                        let colour = SheetPictures.ofCondition index
+                        colour.Red, colour.Green, colour.Blue
+                |]
+
+            let strongest = inFile explanation.Strongest
+
+            do!
+                save "strongest.png" (fun stream ->
+                    Png.write stream strongest.Width strongest.Height (Some colours) strongest.Labels)
+
+            let! conditions = writeConditions save folder inFile explanation
+            let! gap = writeGap save folder inFile explanation.Gap
+            let! regions = writeRegions save folder picture inFile valuesInFile explanation.Regions
+
+            return
+                {
+                    Active = explanation.Active
+                    Summary = Conclusions.sentences explanation |> String.concat " "
+                    MostInfluential = Conclusions.mostInfluential explanation |> Option.map _.Condition
+                    Conditions = conditions
+                    MutualInformation = information
+                    GeometricDisagreement = geometric
+                    Strongest = $"{folder}/strongest.png"
+                    StrongestInfluence = influence
+                    UnstablePixels = explanation.Unstable
+                    Attention = gap
+                    Regions = regions
+                    Sheet = sheet
                 }
         }
 
@@ -230,45 +286,17 @@ module ExplanationFiles =
         (picture: Picture)
         (explanation: ExplanationResult)
         : Result<ExplanationReport, McdrlError> =
+        let nameOf (path: string) = nonNull (Path.GetFileName path)
+
         result {
-            let inFile = LabelMap.inFile picture.Orientation
-            let valuesInFile = ValueMap.inFile picture.Orientation
+            let! report =
+                report
+                    (fun file -> Files.writeAtomically (Path.Combine(folder, file)))
+                    (nameOf folder)
+                    (nameOf sheet)
+                    picture
+                    explanation
 
-            let map file values =
-                writeMap folder file 0.0 (valuesInFile values)
-
-            let! information = map "mutual-information.png" explanation.MutualInformation
-            let! geometric = map "geometric-disagreement.png" explanation.GeometricDisagreement
-            let! influence = map "strongest-influence.png" explanation.StrongestInfluence
-            let strongest = Path.Combine(folder, "strongest.png")
-
-            let colours =
-                [|
-                    0uy, 0uy, 0uy
-                    for index in 0 .. min 254 explanation.Conditions.Length - 1 do
-                        let colour = SheetPictures.ofCondition index
-                        colour.Red, colour.Green, colour.Blue
-                |]
-
-            do! Masks.writePalette strongest colours (inFile explanation.Strongest)
-            let! conditions = writeConditions folder inFile explanation
-            let! gap = writeGap folder inFile explanation.Gap
-            let! regions = writeRegions folder picture inFile valuesInFile explanation.Regions
             do! Sheet.write sheet name picture explanation
-
-            return
-                {
-                    Active = explanation.Active
-                    Summary = Conclusions.sentences explanation |> String.concat " "
-                    MostInfluential = Conclusions.mostInfluential explanation |> Option.map _.Condition
-                    Conditions = conditions
-                    MutualInformation = information
-                    GeometricDisagreement = geometric
-                    Strongest = $"{nonNull (Path.GetFileName folder)}/strongest.png"
-                    StrongestInfluence = influence
-                    UnstablePixels = explanation.Unstable
-                    Attention = gap
-                    Regions = regions
-                    Sheet = nonNull (Path.GetFileName sheet)
-                }
+            return report
         }

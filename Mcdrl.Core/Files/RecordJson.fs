@@ -94,6 +94,59 @@ module RecordJson =
     let render (record: 'T) : string =
         Printable.text ((toObject record).ToJsonString options) + "\n"
 
+    /// The JSON schema of what `toObject` makes of a record type: every key is there, `null` where an option is absent or a number is none.
+    let rec schema (kind: Type) : JsonObject =
+        let texts (words: string seq) : JsonNode | null =
+            JsonArray [| for word in words -> JsonValue.Create word :> JsonNode | null |]
+
+        let single key (value: JsonNode | null) =
+            let found = JsonObject()
+            found.Add(key, value)
+            found
+
+        let ofType (name: string) = single "type" (JsonValue.Create name)
+
+        let withNull (schema: JsonObject) =
+            match schema["type"] with
+            | null -> single "anyOf" (JsonArray [| schema :> JsonNode | null; ofType "null" |])
+            | name ->
+                schema["type"] <- texts [ name.GetValue<string>(); "null" ]
+                schema
+
+        if kind = typeof<string> then
+            ofType "string"
+        elif kind = typeof<bool> then
+            ofType "boolean"
+        elif kind = typeof<int> || kind = typeof<int64> || kind = typeof<uint64> then
+            ofType "integer"
+        elif kind = typeof<float> then
+            ofType "number"
+        elif is typedefof<option<_>> kind then
+            withNull (schema (itemOf kind))
+        elif is typedefof<list<_>> kind then
+            let found = ofType "array"
+            found["items"] <- schema (itemOf kind)
+            found
+        elif isRecordMap kind then
+            let found = ofType "object"
+            found["additionalProperties"] <- schema (kind.GetGenericArguments()[1])
+            found
+        elif FSharpType.IsRecord(kind, true) then
+            let found, fields = ofType "object", FSharpType.GetRecordFields(kind, true)
+            let keys = JsonObject()
+
+            for field in fields do
+                keys.Add(keyOf field, schema field.PropertyType)
+
+            found["properties"] <- keys
+
+            found["required"] <- texts (Seq.map keyOf fields)
+            found
+        else
+            let found = ofType "string"
+            found["enum"] <- FSharpType.GetUnionCases(kind, true) |> Seq.map (_.Name >> dashed '-') |> texts
+            found
+
     type private Reading(origin: string) =
         let faults = List<McdrlError>()
         member _.Faults = List.ofSeq faults

@@ -242,18 +242,19 @@ module Masks =
         Files.read limits.MaxBytes path
         |> Result.bind (decodeColours limits path meanings)
 
-    let private writeTo (stream: Stream) (map: LabelMap) =
+    /// Writes `png` into a stream.
+    let pngTo (stream: Stream) (map: LabelMap) : unit =
         Png.write stream map.Width map.Height (Some ClassColours.palette) map.Labels
 
     /// A map as an 8-bit palette PNG: the index is the label, shown in the colour of its class.
     let png (map: LabelMap) : byte[] =
         use memory = new MemoryStream()
-        writeTo memory map
+        pngTo memory map
         memory.ToArray()
 
     /// `png` into a file.
     let write (path: string) (map: LabelMap) : Result<unit, McdrlError> =
-        Files.writeAtomically path (fun stream -> writeTo stream map)
+        Files.writeAtomically path (fun stream -> pngTo stream map)
 
     /// `write` with colours of one's own, one a label.
     let writePalette

@@ -77,6 +77,7 @@ let libraries =
         "Mcdrl.Onnx"
         "Mcdrl.Phantom"
         "Mcdrl.Dicom"
+        "Mcdrl.Video"
         "Mcdrl.Model"
         "Mcdrl.Torch"
         "Mcdrl.Training"

@@ -23,6 +23,7 @@ let main argv =
                     AppTests.tests
                     SegmentVerbTests.tests
                     SegmentDicomTests.tests
+                    SegmentVideosTests.tests
                     BadModelsTests.tests
                     TrainVerbTests.tests
                     SettingsVerbTests.tests

@@ -6,6 +6,7 @@ let private tests () =
     [
         PrintableTests.tests
         MarkdownTests.tests
+        CsvTests.tests
         FileNameTests.tests
         SpellingTests.tests
         RastersTests.tests

@@ -27,6 +27,8 @@ module Rules =
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
             "Mcdrl.Dicom", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
+            "Mcdrl.Video", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
+            "Mcdrl.Serve", [ "Mcdrl.Core" ], [ results; "prometheus-net.AspNetCore" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
             "Mcdrl.Torch", torch, [ results; "TorchSharp"; "libtorch-cpu-linux-x64" ]
             "Mcdrl.Training",
@@ -42,7 +44,8 @@ module Rules =
                 "Microsoft.ML.OnnxRuntime"
             ]
             "Mcdrl.Cli",
-            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Dicom" ],
+            training
+            @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Dicom"; "Mcdrl.Serve"; "Mcdrl.Video" ],
             [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
@@ -92,6 +95,8 @@ module Rules =
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
             "Mcdrl.Dicom", [ values; files; images; segment ]
+            "Mcdrl.Video", [ values; files; images; drawing; segment ]
+            "Mcdrl.Serve", [ values; files; images; drawing; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
@@ -115,13 +120,23 @@ module Rules =
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
+            "Mcdrl.Lab/Annotate", pages :: below
             "Mcdrl.Lab/Experiment", pages :: below
             "Mcdrl.Lab/Card", pages :: below
             "Mcdrl.Lab/Demo", pages :: below
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Dicom" :: "Mcdrl.Lab" :: below
+            "Mcdrl.Cli/Verbs",
+            [
+                "Mcdrl.Cli/App"
+                "Mcdrl.Onnx"
+                "Mcdrl.Lab"
+                "Mcdrl.Dicom"
+                "Mcdrl.Serve"
+                "Mcdrl.Video"
+            ]
+            @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
             "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
@@ -135,6 +150,8 @@ module Rules =
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
                 "Mcdrl.Dicom"
+                "Mcdrl.Video"
+                "Mcdrl.Serve"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"
                 "Mcdrl.Hosting"
@@ -344,18 +361,18 @@ module Rules =
                             $"{source.Path}: {what}: {found.Value.Trim()}"
         ]
 
-    /// The one folder that may speak to a network.
-    let private hub = "Mcdrl.Lab/Hub/"
+    /// The folders that may speak to a network: one asks, one answers.
+    let private networks = [ "Mcdrl.Lab/Hub/"; "Mcdrl.Serve/" ]
 
     let private network =
         Regex
-            @"\bSystem\.Net\.(?:Http|Sockets)\b|\b(?:HttpClient|HttpListener|TcpClient|TcpListener|WebRequest|Dns)\b"
+            @"\bSystem\.Net\.(?:Http|Sockets)\b|\bMicrosoft\.AspNetCore\b|\b(?:HttpClient|HttpListener|TcpClient|TcpListener|WebRequest|Dns)\b"
 
     /// Nothing reaches out to a network, or listens to one, elsewhere.
     let networked (house: House) : string list =
         [
             for source in house.Sources do
-                if not (source.Path.StartsWith(hub, StringComparison.Ordinal)) then
+                if not (networks |> List.exists source.Path.StartsWith) then
                     let found = network.Match source.Code
 
                     if found.Success then
@@ -376,5 +393,5 @@ module Rules =
             "a name is declared in one file alone", declaredTwice
             "modules that open themselves are those of tensors", openedByThemselves
             "the core is pure", impure
-            "the network is one folder's business", networked
+            "the network is two folders' business", networked
         ]

@@ -301,9 +301,10 @@ let private broken =
                 "open System.Net.Http"
                 "let client = new HttpClient()"
                 "let found = Dns.GetHostEntry name"
+                "open Microsoft.AspNetCore.Builder"
             ] do
             complains
-                $"the network is one folder's business: {text}"
+                $"the network is two folders' business: {text}"
                 Rules.networked
                 [
                     core [ "Mcdrl.Core/Files/Files.fs", $"module A =\n    {text}\n" ]

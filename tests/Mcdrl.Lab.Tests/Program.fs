@@ -23,6 +23,9 @@ let private tests () =
         BenchTests.tests
         PageChartsTests.tests
         PagePlotsTests.tests
+        RankingTests.tests
+        RankingFilesTests.tests
+        RankingSheetTests.tests
         SilhouetteTests.tests
         TsneTests.tests
         ExperimentAblationsTests.tests
