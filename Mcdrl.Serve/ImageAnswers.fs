@@ -124,7 +124,7 @@ module ImageAnswers =
                     query.Outputs
                     (fun output ->
                         match output with
-                        | "json" -> Ok(Content.ofRecord (report ()))
+                        | "json" -> Ok(Content.json (SegmentFiles.text (report ())))
                         | output -> file output |> Result.map Content.png)
                     (fun output ->
                         match output with
@@ -178,7 +178,7 @@ module ImageAnswers =
                     (fun output ->
                         match output with
                         | "sheet" -> sheet () |> Result.map Content.png
-                        | _ -> report.Value |> Result.map Content.ofRecord)
+                        | _ -> report.Value |> Result.map (SegmentFiles.text >> Content.json))
                     (fun output ->
                         match output with
                         | "sheet" -> sheet () |> Result.map base64
