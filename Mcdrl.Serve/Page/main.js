@@ -125,8 +125,8 @@ function tell(answer, layers) {
   element("said").textContent = `${words}${seen}${score}`;
   const item = strip.children[state.index];
   const count = told.reduce((sum, { count }) => sum + count, 0);
-  item.querySelector("span").textContent = count || "–";
-  item.setAttribute("aria-label", `${frame().name}, ${count ? regions(count) : "nothing marked"}`);
+  item.querySelector("span").textContent = count;
+  item.setAttribute("aria-label", `${frame().name}, ${count} ${count === 1 ? "region" : "regions"}`);
 }
 
 function drawBars(answer) {

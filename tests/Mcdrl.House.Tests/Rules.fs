@@ -41,7 +41,9 @@ module Rules =
                 "SkiaSharp"
                 "Microsoft.ML.OnnxRuntime"
             ]
-            "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve" ], [ "Argu"; "Spectre.Console" ]
+            "Mcdrl.Cli",
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve" ],
+            [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
