@@ -39,7 +39,9 @@ let serving (arguments: string list) (work: Process -> HttpClient -> unit) =
         )
 
     use service = nonNull (Process.Start info)
-    let told = JsonDocument.Parse(nonNull (service.StandardOutput.ReadLine())).RootElement
+
+    let told =
+        JsonDocument.Parse(nonNull (service.StandardOutput.ReadLine())).RootElement
 
     use client =
         new HttpClient(
@@ -88,7 +90,12 @@ let load client clients (forSeconds: float) =
             return times
         }
 
-    let times = (Task.WhenAll(Array.init clients one)).Result |> Seq.concat |> Array.ofSeq |> Array.sort
+    let times =
+        (Task.WhenAll(Array.init clients one)).Result
+        |> Seq.concat
+        |> Array.ofSeq
+        |> Array.sort
+
     times, refused.Value, clock.Elapsed.TotalSeconds
 
 let table () =
@@ -101,12 +108,18 @@ let table () =
         let mutable count = 0
 
         while clock.Elapsed.TotalSeconds < seconds do
-            let picture = orFail (Images.decode ImageLimits.standard "frame" frames[count % frames.Length])
+            let picture =
+                orFail (Images.decode ImageLimits.standard "frame" frames[count % frames.Length])
+
             let found = orFail (Engine.segment engine None Marking.standard picture)
-            SegmentFiles.text (SegmentFiles.report (SegmentTargets.target "" ("frame.jpg", "")) found None) |> ignore
+
+            SegmentFiles.text (SegmentFiles.report (SegmentTargets.target "" ("frame.jpg", "")) found None)
+            |> ignore
+
             count <- count + 1
 
-        printfn $"| a loop, torch on {threads} threads | {float count / clock.Elapsed.TotalSeconds:F1} | | | | |"
+        printfn
+            $"| a loop, torch on {threads} threads | {float count / clock.Elapsed.TotalSeconds:F1} | | | | |"
 
     serving [] (fun _ client ->
         load client 1 (min seconds 5.0) |> ignore
@@ -129,20 +142,33 @@ let memory () =
 
         for part in 1..10 do
             for chunk in Seq.chunkBySize 8 (seq { 1..tenth }) do
-                let statuses = (chunk |> Array.map (fun number -> ask client frames[number % frames.Length]) |> Task.WhenAll).Result
-                if Array.exists ((<>) 200) statuses then failwith $"answered %A{statuses}"
+                let statuses =
+                    (chunk
+                     |> Array.map (fun number -> ask client frames[number % frames.Length])
+                     |> Task.WhenAll)
+                        .Result
 
-            printfn $"| {part * tenth} | {statusOf service "VmRSS" / 1024} | {statusOf service "Threads"} |")
+                if Array.exists ((<>) 200) statuses then
+                    failwith $"answered %A{statuses}"
+
+            let resident, threads = statusOf service "VmRSS" / 1024, statusOf service "Threads"
+            printfn $"| {part * tenth} | {resident} | {threads} |")
 
 let bomb =
     let chunk (name: string) (content: byte[]) =
         let body = Array.append (Encoding.ASCII.GetBytes name) content
-        let big (value: int) = BitConverter.GetBytes value |> Array.rev
+
+        let big (value: int) =
+            BitConverter.GetBytes value |> Array.rev
+
         Array.concat [ big content.Length; body; big (int (Png.crc body 0 body.Length)) ]
 
     let packed =
         use memory = new MemoryStream()
-        using (new Compression.ZLibStream(memory, Compression.CompressionLevel.Fastest, true)) (fun zip -> zip.Write(Array.zeroCreate 200_000_000))
+
+        using (new Compression.ZLibStream(memory, Compression.CompressionLevel.Fastest, true)) (fun zip ->
+            zip.Write(Array.zeroCreate 200_000_000))
+
         memory.ToArray()
 
     let size = [| 0uy; 0uy; 0x75uy; 0x30uy |]
@@ -163,7 +189,14 @@ let hostile () =
 
         let connect (length: int) =
             let connection = new TcpClient(address.Host, address.Port)
-            connection.GetStream().Write(Encoding.ASCII.GetBytes $"POST /segment HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Length: {length}\r\n\r\n")
+
+            connection
+                .GetStream()
+                .Write(
+                    Encoding.ASCII.GetBytes
+                        $"POST /segment HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Length: {length}\r\n\r\n"
+                )
+
             connection
 
         use stop = new CancellationTokenSource()
@@ -195,13 +228,16 @@ let hostile () =
         let refused what expected (content: unit -> HttpContent) =
             let clock = Stopwatch.StartNew()
             let response = client.PostAsync("/segment", content ()).Result
-            printfn $"{what}: {int response.StatusCode} in {clock.ElapsedMilliseconds} ms, expected {expected}"
+
+            printfn
+                $"{what}: {int response.StatusCode} in {clock.ElapsedMilliseconds} ms, expected {expected}"
 
         let times, told, took = load client 4 seconds
         refused "a PNG of 30,000 x 30,000 pixels" 413 (fun () -> new ByteArrayContent(bomb))
 
         try
-            refused "a body of 100 MB" 413 (fun () -> new StreamContent(new MemoryStream(Array.zeroCreate<byte> 100_000_000)))
+            refused "a body of 100 MB" 413 (fun () ->
+                new StreamContent(new MemoryStream(Array.zeroCreate<byte> 100_000_000)))
         with :? AggregateException as cutOff ->
             printfn $"a body of 100 MB: the connection was closed: {cutOff.GetBaseException().Message}"
 
@@ -212,8 +248,14 @@ let hostile () =
         let health = client.GetStringAsync("/health").Result
         let metrics = client.GetStringAsync("/metrics").Result.Split '\n'
         let held = metrics |> Array.find _.StartsWith("mcdrl_body_bytes ")
-        printfn $"beside 64 slow clients and 500 cut connections, 4 clients: {float times.Length / took:F1} a second, p99 {percentile 0.99 times:F0} ms, {told} told to come back"
-        printfn $"afterwards: {JsonDocument.Parse(health).RootElement}, {held}, {statusOf service "Threads"} threads (before {threads})")
+
+        printfn
+            $"beside 64 slow clients and 500 cut connections, 4 clients: {float times.Length / took:F1} a second, p99 {percentile 0.99 times:F0} ms, {told} told to come back"
+
+        let now = statusOf service "Threads"
+
+        printfn
+            $"afterwards: {JsonDocument.Parse(health).RootElement}, {held}, {now} threads (before {threads})")
 
 printfn "| | a second | p50 ms | p95 ms | p99 ms | 429 |\n|---|---|---|---|---|---|"
 table ()

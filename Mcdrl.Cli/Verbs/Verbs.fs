@@ -11,6 +11,7 @@ module Verbs =
             TrainVerb.verb
             SettingsVerb.verb
             EvaluateVerb.verb
+            RankVerb.verb
             EncodeVerb.verb
             WeightsGetVerb.verb
             ExportOnnxVerb.verb
@@ -22,6 +23,7 @@ module Verbs =
             StudyVerb.verb
             ExperimentVerb.verb
             DataImportVerb.verb
+            DataExportVerb.verb
             DataInitVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb

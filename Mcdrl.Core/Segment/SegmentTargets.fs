@@ -48,8 +48,8 @@ module SegmentTargets =
     let private isOutput (out: string) (folder: string) =
         Path.GetFullPath(folder).TrimEnd '/' = Path.GetFullPath(out).TrimEnd '/'
 
-    /// What a path stands for: a file, a folder, with all below it if that `isDeep`, or a pattern.
-    let private lookUp isDeep out (path: string) : Result<Named, McdrlError> =
+    /// What a path stands for: a file, a folder, with all below it but what `isLeftOut` if that `isDeep`, or a pattern.
+    let private lookUp isDeep isLeftOut (path: string) : Result<Named, McdrlError> =
         let isThere = File.Exists path || Directory.Exists path
 
         if isThere && Leftovers.isName (nameOf path) then
@@ -57,13 +57,13 @@ module SegmentTargets =
         elif File.Exists path then
             Ok(Image path)
         elif isThere && isDeep then
-            ImageFolder.readAllBut (isOutput out) path |> Result.map Held
+            ImageFolder.readAllBut isLeftOut path |> Result.map Held
         elif isThere then
             ImageFolder.read "*" path |> Result.map Held
         elif not (ImageFolder.isPattern path) then
             none "there is no such file or folder" path
         elif Directory.Exists(ImageFolder.patternFolder path) then
-            ImageFolder.readPattern (isOutput out) path |> Result.map Held
+            ImageFolder.readPattern isLeftOut path |> Result.map Held
         else
             none "the folder does not exist" path
 
@@ -72,8 +72,8 @@ module SegmentTargets =
         image, nonNull (Path.GetDirectoryName(Path.GetRelativePath(root, image)))
 
     /// The images that a path stands for, placed.
-    let private imagesOf isDeep out (path: string) : Result<(string * string) list, McdrlError> =
-        lookUp isDeep out path
+    let private imagesOf isDeep isLeftOut (path: string) : Result<(string * string) list, McdrlError> =
+        lookUp isDeep isLeftOut path
         |> Result.bind (fun named ->
             match named with
             | Image path -> Ok [ path, "" ]
@@ -92,16 +92,48 @@ module SegmentTargets =
             | Held { Images = [] } -> none "no image fits the pattern" path
             | Held found -> Ok(found.Images |> List.map (placed found.Folder)))
 
-    /// What of the paths is not segmented, a line each: files and folders in a folder that is named, and what operating systems
-    /// leave. `isDeep`: folders in folders are searched too; `out` is where results go.
-    let leftOut (isDeep: bool) (paths: string list) (out: string) : string list =
+    let private othersBut isLeftOut isDeep (paths: string list) =
         paths
         |> List.choose (fun path ->
-            match lookUp isDeep out path with
+            match lookUp isDeep isLeftOut path with
             | Ok(Held found) -> ImageFolder.leftOut found
             | Ok(Leftover path) -> Some $"{path}: left out, the system's own"
             | Ok(Image _)
             | Error _ -> None)
+
+    /// What of the paths is not segmented, a line each: files and folders in a folder that is named, and what operating systems
+    /// leave. `isDeep`: folders in folders are searched too; `out` is where results go.
+    let leftOut (isDeep: bool) (paths: string list) (out: string) : string list =
+        othersBut (isOutput out) isDeep paths
+
+    /// The images that paths stand for, each once, and the folder that each has below the folder named; all that is wrong with the paths at once.
+    let private imagesBut isLeftOut isDeep (paths: string list) =
+        result {
+            let! found =
+                paths
+                |> List.map (imagesOf isDeep isLeftOut)
+                |> List.sequenceResultA
+                |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
+
+            let images =
+                found
+                |> List.concat
+                |> List.distinctBy (fun (image, _) -> Path.GetFullPath image)
+
+            if images.IsEmpty && not paths.IsEmpty then
+                return! none "nothing but what operating systems leave is named" paths.Head
+            else
+                return images
+        }
+
+    /// The images that paths stand for (files, folders, patterns), each once with the folder that it has below the folder named, and a line
+    /// about what else is there. With `isDeep`, folders in folders that are named are searched too. Everything wrong with the paths is reported at once.
+    let images
+        (isDeep: bool)
+        (paths: string list)
+        : Result<(string * string) list * string list, McdrlError> =
+        imagesBut (fun _ -> false) isDeep paths
+        |> Result.map (fun found -> found, othersBut (fun _ -> false) isDeep paths)
 
     /// Where the results of an image go that goes to a folder below `out`, "" for `out` itself: files named after the image.
     let target (out: string) (input: string, folder: string) : SegmentTarget =
@@ -166,23 +198,7 @@ module SegmentTargets =
     /// is an input, an input that a result would replace.
     let plan (isDeep: bool) (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
         result {
-            let! found =
-                paths
-                |> List.map (imagesOf isDeep out)
-                |> List.sequenceResultA
-                |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
-
-            let inputs =
-                found
-                |> List.concat
-                |> List.distinctBy (fun (image, _) -> Path.GetFullPath image)
-
-            do!
-                if inputs.IsEmpty && not paths.IsEmpty then
-                    none "nothing but what operating systems leave is named" paths.Head
-                else
-                    Ok()
-
+            let! inputs = imagesBut (isOutput out) isDeep paths
             let targets = inputs |> List.map (target out)
 
             let collisions =

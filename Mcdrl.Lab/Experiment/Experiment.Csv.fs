@@ -1,70 +1,38 @@
 namespace Mcdrl
 
-open System
-open System.Globalization
-
-/// Results as CSV (RFC 4180): UTF-8, a header, lines ended by CR LF. Shares from 0 to 1, with all their digits; a field
-/// is empty where a number is not defined.
+/// Results as CSV with a header. Shares from 0 to 1, with all their digits; a field is empty where a number is not defined.
 [<RequireQualifiedAccess>]
 module internal ExperimentCsv =
-    /// What a spreadsheet takes for a formula, which may be any program to it.
-    let private isFormula (text: string) =
-        text <> ""
-        && "=+-@\t\r".Contains text[0]
-        && not (fst (Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture)))
-
-    /// In quotes where a comma, a quote or a line end asks for them; a formula becomes text by an apostrophe.
-    let private field (text: string) =
-        let text = if isFormula text then "'" + text else text
-        let text = Printable.text text
-
-        if text.IndexOfAny [| ','; '"'; '\r'; '\n' |] >= 0 then
-            "\"" + text.Replace("\"", "\"\"") + "\""
-        else
-            text
-
-    let private number (value: float) =
-        if Double.IsFinite value then
-            value.ToString("R", CultureInfo.InvariantCulture)
-        else
-            ""
-
     let private optional (value: float option) =
-        value |> Option.map number |> Option.defaultValue ""
-
-    let private lines (rows: string list list) =
-        rows
-        |> List.map (List.map field >> String.concat ",")
-        |> List.map (fun line -> line + "\r\n")
-        |> String.concat ""
+        value |> Option.map Csv.number |> Option.defaultValue ""
 
     /// What a frame's findings come to, by column; empty fields in results from before there were any.
     let private findings: (string * (FrameFindings -> string)) list =
         let count (value: int) = string value
 
         let share (area: int64) (frame: FrameFindings) =
-            number (float area / float frame.Pixels)
+            Csv.number (float area / float frame.Pixels)
 
         [
-            "foreground dice", _.Dice >> number
-            "nsd", _.Nsd >> number
-            "nsd tolerance in pixels", _.TolerancePixels >> number
+            "foreground dice", _.Dice >> Csv.number
+            "nsd", _.Nsd >> Csv.number
+            "nsd tolerance in pixels", _.TolerancePixels >> Csv.number
             "lesions", _.Lesions.Length >> count
             "lesions found", _.Lesions >> List.filter _.Found >> List.length >> count
             "false positives", _.FalsePositives >> count
             "lesion area", (fun frame -> share (frame.Lesions |> List.sumBy _.Area) frame)
             "marked area", (fun frame -> share frame.MarkedArea frame)
             "size", FrameFindings.size >> Option.map LesionSize.name >> Option.defaultValue "none"
-            "ece", _.Ece >> number
-            "brier", _.Brier >> number
+            "ece", _.Ece >> Csv.number
+            "brier", _.Brier >> Csv.number
             for name, kind in FrameUncertainty.kinds do
-                name.Replace('_', ' '), _.Uncertainty >> kind >> number
+                name.Replace('_', ' '), _.Uncertainty >> kind >> Csv.number
             "group", _.Group >> Option.map _.Name >> Option.defaultValue ""
         ]
 
     /// One line an image of a run: method, site, seed, stem, scores, the Dice of each class, and the frame's findings.
     let images (classes: string list) (methods: MethodRuns list) : string =
-        lines
+        Csv.lines
             [
                 [ "method"; "site"; "seed"; "stem"; "dice"; "iou"; "accuracy" ]
                 @ (classes |> List.map (fun name -> "dice " + name))
@@ -78,9 +46,9 @@ module internal ExperimentCsv =
                                 run.Site
                                 string run.Seed
                                 image.Stem
-                                number image.Score.Dice
-                                number image.Score.Iou
-                                number image.Score.Accuracy
+                                Csv.number image.Score.Dice
+                                Csv.number image.Score.Iou
+                                Csv.number image.Score.Accuracy
                             ]
                             @ (classes
                                |> List.mapi (fun index _ -> image.ClassDice |> List.tryItem index |> optional))
@@ -104,13 +72,13 @@ module internal ExperimentCsv =
             | None -> [ ""; ""; ""; "" ]
             | Some difference ->
                 [
-                    number difference.Mean
-                    number difference.Low
-                    number difference.High
+                    Csv.number difference.Mean
+                    Csv.number difference.Low
+                    Csv.number difference.High
                     (if difference.ExcludesZero then "yes" else "no")
                 ]
 
-        lines
+        Csv.lines
             [
                 [
                     "method"

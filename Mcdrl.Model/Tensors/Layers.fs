@@ -187,10 +187,34 @@ module Layers =
             let ordered = if torch.is_grad_enabled () then x.contiguous () else x
             functional.group_norm (ordered, groups, layer.weight, layer.bias, 1e-5))
 
+    /// The weights of bilinear interpolation with half-pixel centres and held edges, [target, source].
+    let private bilinear (source: int64) (target: int64) (like: Tensor) =
+        scoped (fun () ->
+            let weights = Array2D.zeroCreate<float> (int target) (int source)
+
+            for row in 0 .. int target - 1 do
+                let at = max 0.0 ((float row + 0.5) * float source / float target - 0.5)
+                let low = min (int source - 1) (int at)
+                let high = min (int source - 1) (low + 1)
+                let share = at - float low
+                weights[row, low] <- weights[row, low] + 1.0 - share
+                weights[row, high] <- weights[row, high] + share
+
+            torch.tensor(weights).``to``(like.dtype).``to`` like.device)
+
+    /// Channels below which two products with `bilinear` are two to twenty times faster than libtorch's kernels.
+    let private fewChannels = 16L
+
     /// Bilinear, half-pixel centres; a map of this size as it is. [B, C, h, w] → [B, C, size[0], size[1]]
     let resized (size: int64 seq) (x: Tensor) =
-        if Seq.forall2 (=) size x.shape[2..] then
+        let height, width = Seq.item 0 size, Seq.item 1 size
+
+        if height = x.shape[2] && width = x.shape[3] then
             x.alias ()
+        elif x.shape[1] < fewChannels && x.dtype <> torch.bfloat16 then
+            scoped (fun () ->
+                let columns = (bilinear x.shape[3] width x).t() // [w, width]
+                (bilinear x.shape[2] height x).matmul(x.contiguous().matmul columns))
         else
             functional.interpolate (
                 x,

@@ -42,6 +42,7 @@ let testProjects =
         "Mcdrl.Model.Tests", expecto
         "Mcdrl.Torch.Tests", expecto
         "Mcdrl.Serve.Tests", expecto
+        "Mcdrl.Video.Tests", expecto
         "Mcdrl.CSharpApi.Tests", xunit
         "Mcdrl.Core.Tests", expecto
         "Mcdrl.Phantom.Tests", expecto

@@ -6,6 +6,7 @@ let private tests () =
     [
         PrintableTests.tests
         MarkdownTests.tests
+        CsvTests.tests
         FileNameTests.tests
         SpellingTests.tests
         RastersTests.tests
@@ -45,6 +46,7 @@ let private tests () =
         ImageFolderTests.tests
         MasksTests.tests
         ProbabilityMapsTests.tests
+        RegionRunsTests.tests
         OverlayTests.tests
         EngineTests.tests
     ]

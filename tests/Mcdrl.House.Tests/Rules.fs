@@ -26,6 +26,7 @@ module Rules =
             ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
+            "Mcdrl.Video", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
             "Mcdrl.Serve", [ "Mcdrl.Core" ], [ results; "prometheus-net.AspNetCore" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
             "Mcdrl.Torch", torch, [ results; "TorchSharp"; "libtorch-cpu-linux-x64" ]
@@ -42,7 +43,7 @@ module Rules =
                 "Microsoft.ML.OnnxRuntime"
             ]
             "Mcdrl.Cli",
-            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve" ],
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ],
             [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
@@ -59,7 +60,8 @@ module Rules =
         let values, files, images =
             "Mcdrl.Core/Values", "Mcdrl.Core/Files", "Mcdrl.Core/Images"
 
-        let drawing, segment = "Mcdrl.Core/Drawing", "Mcdrl.Core/Segment"
+        let formats, drawing, segment =
+            "Mcdrl.Core/Formats", "Mcdrl.Core/Drawing", "Mcdrl.Core/Segment"
 
         let tensors, method, towers, rivals =
             "Mcdrl.Model/Tensors", "Mcdrl.Model/Method", "Mcdrl.Model/Towers", "Mcdrl.Model/Rivals"
@@ -84,11 +86,13 @@ module Rules =
             values, []
             files, [ values ]
             images, [ values; files ]
+            formats, [ values; files; images ]
             drawing, [ values; files; images ]
             segment, [ values; files; images; drawing ]
 
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
+            "Mcdrl.Video", [ values; files; images; drawing; segment ]
             "Mcdrl.Serve", [ values; files; images; drawing; segment ]
 
             tensors, [ values ]
@@ -108,20 +112,23 @@ module Rules =
             "Mcdrl.Training/Export",
             [ values; files; "Mcdrl.Onnx"; "Mcdrl.Phantom"; "Mcdrl.Model"; "Mcdrl.Torch" ]
 
-            "Mcdrl.Lab/Import", [ values; files; images; data ]
+            "Mcdrl.Lab/Import", [ values; files; images; formats; data ]
             "Mcdrl.Lab/Hub", [ values; files; weights ]
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
             pages, [ values; images; drawing; "Mcdrl.Training/Evaluate" ]
+            "Mcdrl.Lab/Annotate", pages :: below
             "Mcdrl.Lab/Experiment", pages :: below
             "Mcdrl.Lab/Card", pages :: below
             "Mcdrl.Lab/Demo", pages :: below
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Serve" :: below
+            "Mcdrl.Cli/Verbs",
+            [ "Mcdrl.Cli/App"; "Mcdrl.Onnx"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ]
+            @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
         |> Map
 
@@ -132,6 +139,7 @@ module Rules =
                 "Mcdrl.Core"
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
+                "Mcdrl.Video"
                 "Mcdrl.Serve"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"

@@ -13,6 +13,7 @@ let private tests () =
         ImportSpoiltTests.tests
         AnnotationShapesTests.tests
         AnnotationsTests.tests
+        FormatsTests.tests
         HubTests.listings
         HubTests.tests
         CaptionsTests.tests
@@ -22,6 +23,9 @@ let private tests () =
         BenchTests.tests
         PageChartsTests.tests
         PagePlotsTests.tests
+        RankingTests.tests
+        RankingFilesTests.tests
+        RankingSheetTests.tests
         SilhouetteTests.tests
         TsneTests.tests
         ExperimentAblationsTests.tests

@@ -56,6 +56,40 @@ let tests =
                             Expect.isLessThan apart 1e-4f $"{heads} heads, {count} memories, {images} images"
             }
 
+            test "maps of few channels and of many are resized, and pass gradients, as libtorch does it" {
+                use _scope = torch.NewDisposeScope()
+
+                let byLibtorch (size: int64 list) x =
+                    torch.nn.functional.interpolate (
+                        x,
+                        size = List.toArray size,
+                        mode = torch.InterpolationMode.Bilinear,
+                        align_corners = false
+                    )
+
+                let channelsLast (x: Tensor) =
+                    x.permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L)
+
+                for channels in [ 1L; 2L; 15L; 16L; 33L ] do
+                    for size in [ [ 3L; 4L ]; [ 5L; 19L ]; [ 40L; 7L ]; [ 1L; 64L ] ] do
+                        for order in [ id; channelsLast ] do
+                            let map = normal 5UL [ 2L; channels; 5L; 7L ] |> order
+                            let weights = normal 6UL (2L :: channels :: size)
+
+                            let answer resize =
+                                let x = map.detach().clone().requires_grad_ true
+                                let y: Tensor = resize x
+                                y.mul(weights).sum().backward()
+                                y.detach (), x.grad
+
+                            let expected, expectedGradient = answer (byLibtorch size)
+                            let actual, actualGradient = answer (resized size)
+
+                            for expected, actual in [ expected, actual; expectedGradient, actualGradient ] do
+                                let apart = (actual.sub expected).abs().max().item<float32>()
+                                Expect.isLessThan apart 1e-4f $"{channels} channels to %A{size}"
+            }
+
             test "group norm learns from a channels-last map that needs no gradient" {
                 use _scope = torch.NewDisposeScope()
 
