@@ -9,7 +9,14 @@ open Processes
 
 /// What tests need; those whose program is absent say that they are skipped.
 let private packages =
-    [ "ffmpeg"; "dcmtk"; "python3-pydicom"; "python3-tifffile"; "python3-pil" ]
+    [
+        "ffmpeg"
+        "chromium"
+        "dcmtk"
+        "python3-pydicom"
+        "python3-tifffile"
+        "python3-pil"
+    ]
 
 let private isInstalled package =
     let code, output =

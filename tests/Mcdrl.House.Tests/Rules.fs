@@ -138,7 +138,7 @@ module Rules =
             ]
             @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx", [ images; segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
         |> Map
 
