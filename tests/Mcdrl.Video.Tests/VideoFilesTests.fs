@@ -21,7 +21,7 @@ let private seen (shot: Shot) =
 let private truth _ map = map
 
 let private segmentWith cancel request engine path out =
-    let target = Outcome.ok (VideoFiles.plan [ path ] out) |> List.head
+    let target = Outcome.ok (VideoTargets.plan [ path ] out) |> List.head
     let warnings = List<string>()
     let clip = probed path
 
@@ -384,11 +384,11 @@ let tests =
                     let folder = nonNull (Path.GetDirectoryName path)
                     let other = Path.Combine(folder, "clip.mp4")
                     File.WriteAllText(other, "")
-                    VideoFiles.plan [ path; other ] out |> Outcome.refusedWith 2 [ "same name" ]
+                    VideoTargets.plan [ path; other ] out |> Outcome.refusedWith 2 [ "same name" ]
                     let overlay = Path.Combine(folder, "clip.overlay.mp4")
                     File.WriteAllText(overlay, "")
 
-                    VideoFiles.plan [ path; overlay ] folder
+                    VideoTargets.plan [ path; overlay ] folder
                     |> Outcome.refusedWith 2 [ "would replace"; overlay ]
 
                     Directory.CreateDirectory(Path.Combine(out, "clip.mask.mkv")) |> ignore
