@@ -107,6 +107,9 @@ module internal ClipState =
             Probability = found.MaxProbability
         }
 
+    /// Four digits are more than a probability is worth, and a clip has very many.
+    let private short (value: float) = Math.Round(value, 4)
+
     let private regionReport (found: RegionFinding, name, track) : FrameRegionReport =
         let region = found.Region
 
@@ -115,8 +118,8 @@ module internal ClipState =
             Label = region.Label
             Track = track
             Area = region.Area
-            MeanProbability = found.MeanProbability
-            MaxProbability = found.MaxProbability
+            MeanProbability = short found.MeanProbability
+            MaxProbability = short found.MaxProbability
             Box = [ region.X; region.Y; region.Width; region.Height ]
         }
 
@@ -156,8 +159,8 @@ module internal ClipState =
             {
                 Frame = frame.Index
                 Time = frame.Time
-                Score = findings |> List.map _.Score |> List.fold max 0.0
-                Share = findings |> List.sumBy _.Share
+                Score = findings |> List.map _.Score |> List.fold max 0.0 |> short
+                Share = findings |> List.sumBy _.Share |> short
                 Regions = regions |> List.map regionReport
             }
 
@@ -220,7 +223,7 @@ module internal ClipState =
             Last = track.Last
             Text = $"{name}, seen from {VideoTime.text track.First} to {VideoTime.text track.Last}"
             Frames = track.Seen
-            MaxProbability = track.Probability
+            MaxProbability = short track.Probability
             Area = track.Area
             LargestAt = track.LargestAt
             Box = [ box.X; box.Y; box.Width; box.Height ] |> List.map int
