@@ -12,20 +12,20 @@ module VideoFiles =
         {
             Mode = None
             Marking = Marking.standard
-            Choice = Frames.all
+            Choice = VideoFrames.all
             Smooth = None
             Tracking = Tracks.standard
         }
 
     /// H.264 that every player shows, at a quality at which a person sees no difference; the sound of the same stretch as it is. Nothing
     /// else of the clip goes along: neither its title nor other words that may name a patient.
-    let private overlayArguments version (choice: FrameChoice) (clip: Clip) format (path: string) =
+    let private overlayArguments version (choice: FrameChoice) (clip: VideoClip) format (path: string) =
         let silent = clip.Sound.IsNone
 
         (if silent then
              []
          else
-             Ffmpeg.reading (Frames.stretch choice) clip.Path)
+             Ffmpeg.reading (VideoFrames.stretch choice) clip.Path)
         @ [ "-map"; "0:v" ]
         @ (if silent then [] else [ "-map"; "1:a"; "-c:a"; "copy" ])
         @ [ "-map_metadata"; "-1"; "-map_metadata:s"; "-1"; "-map_chapters"; "-1" ]
@@ -48,7 +48,7 @@ module VideoFiles =
     let private segmented
         (engine: Engine)
         (request: VideoRequest)
-        (clip: Clip)
+        (clip: VideoClip)
         version
         format
         (overlay: string)
@@ -73,7 +73,7 @@ module VideoFiles =
                 []
                 ""
 
-        let interval = 1.0 / Frames.rate request.Choice clip
+        let interval = 1.0 / VideoFrames.rate request.Choice clip
 
         use overlay =
             new VideoEncoder(
@@ -92,7 +92,7 @@ module VideoFiles =
             )
 
         let mutable state = ClipState.start
-        let expected = Frames.expected request.Choice clip |> Option.defaultValue 0
+        let expected = VideoFrames.expected request.Choice clip |> Option.defaultValue 0
 
         // A large frame takes longer than whoever stops the work would wait.
         let work (frame: VideoFrame) =
@@ -125,7 +125,13 @@ module VideoFiles =
                     Note = VideoTime.text frame.Time
                 }
 
-        FrameQueue.inOrder workers (Frames.read version request.Choice clip warn cancel) work finished cancel
+        FrameQueue.inOrder
+            workers
+            (VideoFrames.read version request.Choice clip warn cancel)
+            work
+            finished
+            cancel
+
         overlay.Finish()
         mask.Finish()
         state
@@ -136,7 +142,7 @@ module VideoFiles =
         (engine: Engine)
         (request: VideoRequest)
         (target: VideoTarget)
-        (clip: Clip)
+        (clip: VideoClip)
         (warn: string -> unit)
         (progress: Progress)
         : Result<VideoReport, McdrlError> =

@@ -24,7 +24,7 @@ module VideoTargets =
     let private soundOfMp4 = [ "aac"; "mp3"; "ac3"; "eac3"; "alac"; "opus"; "flac" ]
 
     /// Ending and format of a clip's overlay.
-    let internal container (clip: Clip) =
+    let internal container (clip: VideoClip) =
         match clip.Sound with
         | Some codec when not (List.contains codec soundOfMp4) -> ".mkv", "matroska"
         | _ -> ".mp4", "mp4"

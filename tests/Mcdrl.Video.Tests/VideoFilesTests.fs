@@ -175,7 +175,7 @@ let tests =
 
                     let part =
                         { request with
-                            Choice = Outcome.ok (Frames.choose None None None (Some 1.0))
+                            Choice = Outcome.ok (VideoFrames.choose None None None (Some 1.0))
                         }
 
                     let early, _ = segment part engine path (out + "2")
@@ -238,7 +238,7 @@ let tests =
 
                     let pictures =
                         let clip = probed (Path.Combine(folder, "aac", "clip.overlay.mp4"))
-                        let _, found, _ = frames Frames.all clip
+                        let _, found, _ = frames VideoFrames.all clip
                         found
 
                     let difference =
@@ -275,7 +275,7 @@ let tests =
 
                     let request =
                         { VideoFiles.standard with
-                            Choice = Outcome.ok (Frames.choose (Some 2) None (Some 0.5) (Some 3.0))
+                            Choice = Outcome.ok (VideoFrames.choose (Some 2) None (Some 0.5) (Some 3.0))
                         }
 
                     let wanted =
