@@ -13,6 +13,7 @@ type SegmentArgument =
     | [<Unique>] Recursive
     | [<Unique>] Explain
     | [<Unique>] Probabilities
+    | [<Unique>] Format of names: string
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
     | [<Unique>] Mode of name: string
@@ -40,6 +41,7 @@ type SegmentArgument =
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Probabilities -> SegmentImages.probabilitiesUsage
+            | Format _ -> SegmentImages.formatUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
@@ -68,6 +70,7 @@ module SegmentVerb =
             Recursive: bool
             Explain: bool
             Probabilities: bool
+            Formats: string list
             Threshold: float option
             MinArea: int64
             Mode: string option
@@ -87,6 +90,7 @@ module SegmentVerb =
                 Recursive = false
                 Explain = false
                 Probabilities = false
+                Formats = []
                 Threshold = None
                 MinArea = 0L
                 Mode = None
@@ -114,6 +118,10 @@ module SegmentVerb =
             | Recursive -> { asked with Recursive = true }
             | Explain -> { asked with Explain = true }
             | Probabilities -> { asked with Probabilities = true }
+            | Format names ->
+                { asked with
+                    Formats = FormatNames.split names
+                }
             | Threshold probability ->
                 { asked with
                     Threshold = Some probability
@@ -185,6 +193,7 @@ module SegmentVerb =
                 SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
 
             do! SegmentVideos.refuseForImages asked.Video
+            let! formats = FormatNames.parse asked.Formats
             do! checkEngine asked
 
             let request =
@@ -194,7 +203,16 @@ module SegmentVerb =
                 }
 
             let leftOut = SegmentTargets.leftOut asked.Recursive asked.Images asked.Out
-            return! SegmentImages.run session (engine session mode asked) request leftOut targets asked.Out
+
+            return!
+                SegmentImages.run
+                    session
+                    (engine session mode asked)
+                    (SegmentImages.also formats asked.Out)
+                    request
+                    leftOut
+                    targets
+                    asked.Out
         }
 
     let private runVideos session (asked: Asked) videos images =
@@ -205,6 +223,7 @@ module SegmentVerb =
                         "--explain", asked.Explain
                         "--probabilities", asked.Probabilities
                         "--recursive", asked.Recursive
+                        "--format", not asked.Formats.IsEmpty
                     ]
                     images
 

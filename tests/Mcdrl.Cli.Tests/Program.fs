@@ -38,6 +38,7 @@ let main argv =
                     DemoVerbTests.tests
                     StudyVerbTests.tests
                     DataImportVerbTests.tests
+                    DataExportVerbTests.tests
                     DataCheckVerbTests.tests
                     DataInitVerbTests.tests
                     DoctorVerbTests.tests

@@ -112,7 +112,7 @@ module Rules =
             "Mcdrl.Training/Export",
             [ values; files; "Mcdrl.Onnx"; "Mcdrl.Phantom"; "Mcdrl.Model"; "Mcdrl.Torch" ]
 
-            "Mcdrl.Lab/Import", [ values; files; images; data ]
+            "Mcdrl.Lab/Import", [ values; files; images; formats; data ]
             "Mcdrl.Lab/Hub", [ values; files; weights ]
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
@@ -128,7 +128,7 @@ module Rules =
             [ "Mcdrl.Cli/App"; "Mcdrl.Onnx"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ]
             @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
         |> Map
 
