@@ -25,6 +25,7 @@ let private tests () =
         RankingTests.tests
         RankingFilesTests.tests
         RankingSheetTests.tests
+        CvatTaskTests.tests
         SilhouetteTests.tests
         TsneTests.tests
         ExperimentAblationsTests.tests
