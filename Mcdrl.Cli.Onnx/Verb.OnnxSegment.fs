@@ -10,6 +10,7 @@ type OnnxSegmentArgument =
     | [<Unique>] Out of folder: string
     | [<Unique>] Recursive
     | [<Unique>] Probabilities
+    | [<Unique>] Format of names: string
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
 
@@ -21,6 +22,7 @@ type OnnxSegmentArgument =
             | Out _ -> SegmentImages.outUsage
             | Recursive -> SegmentImages.recursiveUsage
             | Probabilities -> SegmentImages.probabilitiesUsage
+            | Format _ -> SegmentImages.formatUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
 
@@ -41,8 +43,16 @@ module OnnxSegmentVerb =
                     (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
                     (arguments.Contains OnnxSegmentArgument.Probabilities)
 
+            let! formats =
+                arguments.TryGetResult OnnxSegmentArgument.Format
+                |> Option.map FormatNames.split
+                |> Option.defaultValue []
+                |> FormatNames.parse
+
             let leftOut = SegmentTargets.leftOut isDeep images out
-            return! SegmentImages.run session engine request leftOut targets out
+
+            return!
+                SegmentImages.run session engine (SegmentImages.also formats out) request leftOut targets out
         }
 
     let verb =

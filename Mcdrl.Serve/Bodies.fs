@@ -16,9 +16,7 @@ type Bodies(most: int64, mostHeld: int64, patience: TimeSpan) =
     let mutable held = 0L
 
     let tooLarge =
-        Error(
-            Problem.create 413 $"the body has more than {most} bytes" "the body" "Send a smaller image"
-        )
+        Error(Problem.create 413 $"the body has more than {most} bytes" "the body" "Send a smaller image")
 
     let full =
         Error(
@@ -48,7 +46,10 @@ type Bodies(most: int64, mostHeld: int64, patience: TimeSpan) =
         : Task<Result<'a, ProblemReport>> =
         task {
             let request = context.Request
-            use deadline = CancellationTokenSource.CreateLinkedTokenSource context.RequestAborted
+
+            use deadline =
+                CancellationTokenSource.CreateLinkedTokenSource context.RequestAborted
+
             deadline.CancelAfter patience
             use gathered = new MemoryStream()
             let buffer = ArrayPool.Shared.Rent(64 * 1024)
@@ -156,9 +157,10 @@ module SentImage =
     let ofBody (contentType: string | null) (body: byte[]) : Task<Result<SentImage, ProblemReport>> =
         task {
             match MediaTypeHeaderValue.TryParse contentType with
-            | true, media when (nonNull media).MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase) ->
-                let boundary =
-                    HeaderUtilities.RemoveQuotes((nonNull media).Boundary).ToString()
+            | true, media when
+                (nonNull media).MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase)
+                ->
+                let boundary = HeaderUtilities.RemoveQuotes((nonNull media).Boundary).ToString()
 
                 try
                     return! firstFile (MultipartReader(boundary, new MemoryStream(body)))

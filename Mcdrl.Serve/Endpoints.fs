@@ -74,7 +74,8 @@ module Endpoints =
     let private computed
         (serving: Serving)
         (context: HttpContext)
-        (understand: byte[] -> Task<Result<CancellationToken -> Result<Content, ProblemReport>, ProblemReport>>)
+        (understand:
+            byte[] -> Task<Result<CancellationToken -> Result<Content, ProblemReport>, ProblemReport>>)
         : Task =
         let workers = serving.Workers
 
@@ -125,7 +126,9 @@ module Endpoints =
 
     let private queryOf (model: ServedModel) outputs what : QueryParameter list =
         let names =
-            model.Modes |> List.map (Marginalisation.name >> sprintf "\"%s\"") |> String.concat ", "
+            model.Modes
+            |> List.map (Marginalisation.name >> sprintf "\"%s\"")
+            |> String.concat ", "
 
         [
             parameter
@@ -176,21 +179,14 @@ module Endpoints =
             Summary = "Marks lesions in an image"
             Description =
                 "The image (PNG, JPEG, WebP, BMP, GIF, TIFF) is the whole body, or a file in a form. One output is answered as itself: `json` the report that `mcdrl segment` writes, `mask` a palette PNG of labels, `overlay` a PNG to look at, `probability` P(lesion) as a 16-bit grey PNG, `picture` the upright picture as a PNG. Several, such as `both` (`json,mask`), are one JSON object with a key for each and files in base64, since every client reads JSON and few read multipart answers; there `maps` gives the network's own probabilities, float32, little-endian, [classes + 1, S, S]."
-            Query =
-                queryOf model outputs "both is json,mask. maps stands in an object even alone."
+            Query = queryOf model outputs "both is json,mask. maps stands in an object even alone."
             Body = imageBody ()
             Answers = imageAnswers "The answer."
             IsOpen = false
             Handle =
                 fun context ->
                     understood context model.Modes outputs (fun query image cancel ->
-                        ImageAnswers.segment
-                            model.Engine
-                            limits
-                            query
-                            image
-                            serving.Metrics.Segmented
-                            cancel)
+                        ImageAnswers.segment model.Engine limits query image serving.Metrics.Segmented cancel)
                     |> computed serving context
         }
 
@@ -296,7 +292,8 @@ module Endpoints =
     let private ofNode (context: HttpContext) (node: JsonObject) =
         Content.write context 200 (Content.json (node.ToJsonString()))
 
-    let private anObject () = Schema.ofText """{ "type": "object" }"""
+    let private anObject () =
+        Schema.ofText """{ "type": "object" }"""
 
     /// The name in the address is the model's, and the version, where it is there, the one that there is.
     let private ofModel (serving: Serving) (handle: HttpContext -> Task) (context: HttpContext) : Task =
@@ -356,7 +353,10 @@ module Endpoints =
                 JsonArray
                     [|
                         tensor InferRequest.labels "UINT8" [ 1; -1; -1 ]
-                        tensor InferRequest.probabilities "FP32" [ 1; model.Engine.Classes.Length + 1; -1; -1 ]
+                        tensor
+                            InferRequest.probabilities
+                            "FP32"
+                            [ 1; model.Engine.Classes.Length + 1; -1; -1 ]
                     |]
             )
 

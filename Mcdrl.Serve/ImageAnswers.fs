@@ -12,8 +12,7 @@ open FsToolkit.ErrorHandling
 [<RequireQualifiedAccess>]
 module ImageAnswers =
     /// What `/segment` may answer with; the first where nothing is asked for.
-    let segmentOutputs =
-        [ "json"; "mask"; "overlay"; "probability"; "picture"; "maps" ]
+    let segmentOutputs = [ "json"; "mask"; "overlay"; "probability"; "picture"; "maps" ]
 
     /// What `/explain` may answer with.
     let explainOutputs = [ "json"; "sheet"; "files" ]
@@ -62,7 +61,8 @@ module ImageAnswers =
                     "shape",
                     JsonArray
                         [|
-                            for size in [ segmentation.Classes.Length + 1; segmentation.Side; segmentation.Side ] ->
+                            for size in
+                                [ segmentation.Classes.Length + 1; segmentation.Side; segmentation.Side ] ->
                                 JsonValue.Create size :> JsonNode | null
                         |]
                     :> JsonNode | null
@@ -103,7 +103,10 @@ module ImageAnswers =
             do! wanted cancel
             let! picture, pictures = decode limits target image.Bytes
             do! wanted cancel
-            let! segmentation = Engine.segment engine query.Mode query.Marking picture |> answered
+
+            let! segmentation =
+                Engine.segment engine query.Mode query.Marking picture |> answered
+
             do! wanted cancel
             seen picture
 
@@ -124,7 +127,7 @@ module ImageAnswers =
                     query.Outputs
                     (fun output ->
                         match output with
-                        | "json" -> Ok(Content.ofRecord (report ()))
+                        | "json" -> Ok(Content.json (SegmentFiles.text (report ())))
                         | output -> file output |> Result.map Content.png)
                     (fun output ->
                         match output with
@@ -178,7 +181,7 @@ module ImageAnswers =
                     (fun output ->
                         match output with
                         | "sheet" -> sheet () |> Result.map Content.png
-                        | _ -> report.Value |> Result.map Content.ofRecord)
+                        | _ -> report.Value |> Result.map (SegmentFiles.text >> Content.json))
                     (fun output ->
                         match output with
                         | "sheet" -> sheet () |> Result.map base64

@@ -45,7 +45,8 @@ module InferAnswer =
         let values =
             Array.concat
                 [
-                    for label in 0 .. classes - 1 -> (SegmentationResult.probability label segmentation).Values
+                    for label in 0 .. classes - 1 ->
+                        (SegmentationResult.probability label segmentation).Values
                 ]
 
         {
@@ -120,7 +121,9 @@ module InferAnswer =
         (seen: Picture -> unit)
         : Result<Content, ProblemReport> =
         result {
-            let! request = InferRequest.read model.Modes limits length body |> Result.mapError Problem.ofRequest
+            let! request =
+                InferRequest.read model.Modes limits length body
+                |> Result.mapError Problem.ofRequest
 
             let! segmentation =
                 Engine.segment model.Engine request.Mode request.Marking request.Picture

@@ -50,7 +50,8 @@ module InferRequest =
         | _ -> []
 
     let private text element =
-        element |> Option.bind (fun (found: JsonElement) -> Option.ofObj (found.GetString()))
+        element
+        |> Option.bind (fun (found: JsonElement) -> Option.ofObj (found.GetString()))
 
     let private isTrue element =
         match element with
@@ -149,7 +150,9 @@ module InferRequest =
             let! width, height = shapeOf input
             do! ImageLimits.check limits "inputs[0].shape" width height
             let! rgb = pixels input (int (width * height * 3L)) behind
-            let! mode = parameter "mode" parameters |> Option.traverseResult (ImageQuery.mode modes)
+
+            let! mode =
+                parameter "mode" parameters |> Option.traverseResult (ImageQuery.mode modes)
 
             let! marking =
                 ImageQuery.marking (parameter "threshold" parameters) (parameter "min_area" parameters)
@@ -162,10 +165,7 @@ module InferRequest =
                     Ok
                         [
                             for name in [ labels; probabilities ] do
-                                {
-                                    Name = name
-                                    IsBinary = isBinary
-                                }
+                                { Name = name; IsBinary = isBinary }
                         ]
                 | asked -> asked |> List.traverseResultM (outputOf isBinary)
 
@@ -208,6 +208,7 @@ module InferRequest =
 
             StrangerJson.read
                 bounds
-                (fun reason -> McdrlError.usage reason "the body" "Send a request of KServe's protocol, version 2")
+                (fun reason ->
+                    McdrlError.usage reason "the body" "Send a request of KServe's protocol, version 2")
                 (ReadOnlyMemory(body, 0, length))
                 (ofRoot modes limits (ReadOnlyMemory(body, length, body.Length - length)))

@@ -45,9 +45,7 @@ module OpenApi =
 
     let private answers (endpoint: ServeEndpoint) =
         let problem =
-            [
-                Problem.contentType, object [ "$ref", text "#/components/schemas/problem" ]
-            ]
+            [ Problem.contentType, object [ "$ref", text "#/components/schemas/problem" ] ]
 
         object
             [
@@ -106,7 +104,10 @@ module OpenApi =
                 "summary", text endpoint.Summary
                 "description", text endpoint.Description
                 "operationId",
-                text (endpoint.Method.ToLowerInvariant() + Regex.Replace(endpoint.Path, @"[/{}.]+", "_").TrimEnd '_')
+                text (
+                    endpoint.Method.ToLowerInvariant()
+                    + Regex.Replace(endpoint.Path, @"[/{}.]+", "_").TrimEnd '_'
+                )
                 "parameters", parameters endpoint
                 if not endpoint.Body.IsEmpty then
                     "requestBody",
@@ -125,7 +126,8 @@ module OpenApi =
                     object
                         [
                             for endpoint in own ->
-                                endpoint.Method.ToLowerInvariant(), operation hasToken endpoint :> JsonNode | null
+                                endpoint.Method.ToLowerInvariant(),
+                                operation hasToken endpoint :> JsonNode | null
                         ]
                     :> JsonNode | null
             ]

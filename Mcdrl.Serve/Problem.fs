@@ -87,7 +87,8 @@ module Problem =
 
     /// An error as a refusal. A setting is named as the query has it.
     let ofError (status: int) (error: McdrlError) : ProblemReport =
-        let plain (text: string) = Regex.Replace(text, "“([a-z_]+)”", "$1")
+        let plain (text: string) =
+            Regex.Replace(text, "“([a-z_]+)”", "$1")
 
         McdrlError.flatten error
         |> List.choose (fun error ->

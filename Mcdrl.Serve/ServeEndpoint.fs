@@ -105,7 +105,8 @@ module Schema =
         JsonNode.Parse json |> nonNull |> _.AsObject()
 
     /// Bytes of a file.
-    let binary () = ofText """{ "type": "string", "format": "binary" }"""
+    let binary () =
+        ofText """{ "type": "string", "format": "binary" }"""
 
     /// A text that is one of some.
     let oneOf (words: string list) =

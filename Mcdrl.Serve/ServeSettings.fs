@@ -62,7 +62,10 @@ module ServeSettings =
         let between flag low high value =
             if value < low || value > high then
                 [
-                    McdrlError.usage $"{value} is not between {low} and {high}" $"“{flag}”" "Give another number"
+                    McdrlError.usage
+                        $"{value} is not between {low} and {high}"
+                        $"“{flag}”"
+                        "Give another number"
                 ]
             else
                 []

@@ -132,8 +132,7 @@ module Service =
             let path = string context.Request.Path
 
             match known |> List.filter (fun (known, _) -> known = path) with
-            | [] ->
-                Problem.create 404 "there is nothing here" path "See /openapi.json for what there is"
+            | [] -> Problem.create 404 "there is nothing here" path "See /openapi.json for what there is"
             | methods ->
                 let methods = methods |> List.map snd |> String.concat ", "
                 context.Response.Headers.Allow <- methods
@@ -150,12 +149,18 @@ module Service =
         builder.Services.AddRoutingCore() |> ignore
         builder.Services.AddSingleton<IHostLifetime> noSignals |> ignore
 
-        builder.Services.Configure<HostOptions>(fun (options: HostOptions) -> options.ShutdownTimeout <- drain)
+        builder.Services.Configure<HostOptions>(fun (options: HostOptions) ->
+            options.ShutdownTimeout <- drain)
         |> ignore
 
-        builder.WebHost.ConfigureKestrel(Action<KestrelServerOptions>(listen settings)) |> ignore
+        builder.WebHost.ConfigureKestrel(Action<KestrelServerOptions>(listen settings))
+        |> ignore
+
         let workers = new Workers(settings.AtOnce, settings.Waiting)
-        let bodies = Bodies(settings.Limits.MaxBytes, ServeSettings.mostHeld settings, settings.Patience)
+
+        let bodies =
+            Bodies(settings.Limits.MaxBytes, ServeSettings.mostHeld settings, settings.Patience)
+
         let shared = model.Engine.Share settings.AtOnce
         let app = builder.Build()
 

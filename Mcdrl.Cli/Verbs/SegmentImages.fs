@@ -2,6 +2,7 @@ namespace Mcdrl.Cli
 
 open System
 open System.Diagnostics
+open System.IO
 open FsToolkit.ErrorHandling
 open Mcdrl
 
@@ -26,6 +27,9 @@ module SegmentImages =
 
     let minAreaUsage =
         "don't mark regions of fewer pixels of the image; 1 marks those of any size. Default 0: what the model says, most often any size."
+
+    let formatUsage =
+        $"write the masks in the formats of other tools too: {FormatNames.usage}"
 
     /// What is asked by these flags; what is out of range is a `Usage` error.
     let request threshold minArea probabilities : Result<SegmentRequest, McdrlError> =
@@ -68,16 +72,46 @@ module SegmentImages =
                 session
                 (Json.object [ "image", Json.text target.Input; "error", Json.text (Flags.describe fault) ])
 
+    /// What was segmented, as masks of the engine's classes that formats of other tools are written of; images are named as their results lie below `out`.
+    let private named (out: string) (written: (SegmentTarget * ImageReport) seq) : NamedMask list =
+        [
+            for target, report in written do
+                let folder = Path.GetDirectoryName(Path.GetRelativePath(out, target.Mask))
+
+                {
+                    Name = Path.Combine(nonNull folder, nonNull (Path.GetFileName target.Input))
+                    Image = target.Input
+                    Read =
+                        fun () ->
+                            Masks.read ImageLimits.standard target.Mask
+                            |> Result.map (LabelMap.upright report.Orientation)
+                }
+        ]
+
+    /// Writes what was segmented in these formats too.
+    let also (formats: (string * MaskFormat) list) (out: string) (classes: string list) written =
+        let masks = named out written
+
+        let labels = classes |> List.mapi (fun index name -> byte (index + 1), name)
+
+        if masks.IsEmpty then
+            Ok()
+        else
+            formats
+            |> List.traverseResultM (snd >> MaskFiles.write out labels masks)
+            |> Result.ignore
+
     /// One of ONNX Runtime's threads an image where there are images enough, else as many as it likes.
     let byOnnx (file: string) images =
         OnnxEngine.load file (if images < Environment.ProcessorCount then 0 else 1)
         |> Result.map OnnxEngine.engine
 
     /// Segments the targets by the engine that `load` makes for so many images, tells of each, of what the paths named hold besides (`leftOut`),
-    /// and of all, and gives the exit code.
+    /// and of all, and gives the exit code. `also` is given the engine's classes and what was written, when all is.
     let run
         session
         load
+        (also: string list -> (SegmentTarget * ImageReport) list -> Result<unit, McdrlError>)
         (request: SegmentRequest)
         (leftOut: string list)
         (targets: SegmentTarget list)
@@ -85,30 +119,29 @@ module SegmentImages =
         : Result<int, McdrlError> =
         result {
             let clock = Stopwatch.StartNew()
-            let failed = ref 0
+            let written = ResizeArray()
             List.iter (Session.warn session) leftOut
 
             do!
                 ProgressBar.above session targets.Length (fun session progress ->
                     let finished target outcome =
-                        if Result.isError outcome then
-                            failed.Value <- failed.Value + 1
-
+                        outcome |> Result.iter (fun report -> written.Add((target, report)))
                         show session target outcome
 
                     result {
                         use! engine = load targets.Length
                         clock.Restart()
 
-                        return! SegmentFiles.run engine request targets finished progress
+                        do! SegmentFiles.run engine request targets finished progress
+                        return! also engine.Classes (List.ofSeq written)
                     })
 
-            let done' = targets.Length - failed.Value
+            let done' = written.Count
             let seconds = clock.Elapsed.TotalSeconds
 
             Session.say
                 session
                 $"{done'} of {targets.Length} images in {seconds:F1} s ({float done' / seconds:F1} a second), results in {out}. {Product.notice}"
 
-            return if failed.Value = 0 then 0 else 1
+            return if written.Count = targets.Length then 0 else 1
         }

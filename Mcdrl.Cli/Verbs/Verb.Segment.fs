@@ -13,17 +13,25 @@ type SegmentArgument =
     | [<Unique>] Recursive
     | [<Unique>] Explain
     | [<Unique>] Probabilities
+    | [<Unique>] Format of names: string
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
     | [<Unique>] Mode of name: string
     | [<Unique>] Device of name: string
     | [<Unique>] Precision of name: string
     | [<Unique>] Flips of name: string
+    | [<Unique>] Every of frames: int
+    | [<Unique>] Fps of number: float
+    | [<Unique>] From of time: string
+    | [<Unique>] To of time: string
+    | [<Unique>] Smooth of seconds: float
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
-            | Images _ -> SegmentImages.imagesUsage
+            | Images _ ->
+                SegmentImages.imagesUsage
+                + " Or videos (MP4, MOV, MKV, WebM, AVI and others, through FFmpeg)."
             | Model _ ->
                 "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Onnx _ ->
@@ -33,6 +41,7 @@ type SegmentArgument =
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Probabilities -> SegmentImages.probabilitiesUsage
+            | Format _ -> SegmentImages.formatUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
@@ -41,6 +50,11 @@ type SegmentArgument =
             | Precision _ ->
                 "auto, fp32 or bf16 (half the memory, faster where the processor has instructions for it; auto: there only). Default: what the model records."
             | Flips _ -> FlipsName.usage
+            | Every _ -> SegmentVideos.everyUsage
+            | Fps _ -> SegmentVideos.fpsUsage
+            | From _ -> SegmentVideos.fromUsage
+            | To _ -> SegmentVideos.toUsage
+            | Smooth _ -> SegmentVideos.smoothUsage
 
 /// `mcdrl segment`
 [<RequireQualifiedAccess>]
@@ -56,12 +70,14 @@ module SegmentVerb =
             Recursive: bool
             Explain: bool
             Probabilities: bool
+            Formats: string list
             Threshold: float option
             MinArea: int64
             Mode: string option
             Device: string option
             Precision: string option
             Flips: string option
+            Video: SegmentVideos.Asked
         }
 
     let private asked (arguments: ParseResults<SegmentArgument>) =
@@ -74,12 +90,19 @@ module SegmentVerb =
                 Recursive = false
                 Explain = false
                 Probabilities = false
+                Formats = []
                 Threshold = None
                 MinArea = 0L
                 Mode = None
                 Device = None
                 Precision = None
                 Flips = None
+                Video = SegmentVideos.none
+            }
+
+        let video change asked =
+            { asked with
+                Video = change asked.Video
             }
 
         (none, arguments.GetAllResults())
@@ -95,6 +118,10 @@ module SegmentVerb =
             | Recursive -> { asked with Recursive = true }
             | Explain -> { asked with Explain = true }
             | Probabilities -> { asked with Probabilities = true }
+            | Format names ->
+                { asked with
+                    Formats = FormatNames.split names
+                }
             | Threshold probability ->
                 { asked with
                     Threshold = Some probability
@@ -103,7 +130,12 @@ module SegmentVerb =
             | Mode name -> { asked with Mode = Some name }
             | Device name -> { asked with Device = Some name }
             | Precision name -> { asked with Precision = Some name }
-            | Flips name -> { asked with Flips = Some name })
+            | Flips name -> { asked with Flips = Some name }
+            | Every frames -> asked |> video (fun video -> { video with Every = Some frames })
+            | Fps number -> asked |> video (fun video -> { video with Fps = Some number })
+            | From time -> asked |> video (fun video -> { video with From = Some time })
+            | To time -> asked |> video (fun video -> { video with To = Some time })
+            | Smooth seconds -> asked |> video (fun video -> { video with Smooth = Some seconds }))
 
     /// --onnx says it all: what the file is made from and how it answers was decided when it was exported.
     let private checkEngine (asked: Asked) =
@@ -147,21 +179,22 @@ module SegmentVerb =
                 return! Error fault
         }
 
-    let private run session (arguments: ParseResults<SegmentArgument>) =
+    let private engine session mode (asked: Asked) images =
+        match asked.Onnx with
+        | Some file -> SegmentImages.byOnnx file images
+        | None -> byTorch session mode asked
+
+    let private runImages session (asked: Asked) =
         result {
-            let asked = asked arguments
             let! targets = SegmentTargets.plan asked.Recursive asked.Images asked.Out
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
 
             let! request =
                 SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
 
+            do! SegmentVideos.refuseForImages asked.Video
+            let! formats = FormatNames.parse asked.Formats
             do! checkEngine asked
-
-            let engine images =
-                match asked.Onnx with
-                | Some file -> SegmentImages.byOnnx file images
-                | None -> byTorch session mode asked
 
             let request =
                 { request with
@@ -170,11 +203,57 @@ module SegmentVerb =
                 }
 
             let leftOut = SegmentTargets.leftOut asked.Recursive asked.Images asked.Out
-            return! SegmentImages.run session engine request leftOut targets asked.Out
+
+            return!
+                SegmentImages.run
+                    session
+                    (engine session mode asked)
+                    (SegmentImages.also formats asked.Out)
+                    request
+                    leftOut
+                    targets
+                    asked.Out
         }
 
+    let private runVideos session (asked: Asked) videos images =
+        result {
+            do!
+                SegmentVideos.refuseForVideos
+                    [
+                        "--explain", asked.Explain
+                        "--probabilities", asked.Probabilities
+                        "--recursive", asked.Recursive
+                        "--format", not asked.Formats.IsEmpty
+                    ]
+                    images
+
+            let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
+            let! marking = Marking.create asked.Threshold asked.MinArea
+            do! checkEngine asked
+
+            return!
+                SegmentVideos.run
+                    session
+                    (engine session mode asked)
+                    asked.Video
+                    mode
+                    marking
+                    videos
+                    asked.Out
+        }
+
+    let private run session (arguments: ParseResults<SegmentArgument>) =
+        let asked = asked arguments
+
+        match asked.Images |> List.partition SegmentVideos.isVideo with
+        | [], _ -> runImages session asked
+        | videos, images -> runVideos session asked videos images
+
     let private parsed =
-        Verb.create<SegmentArgument> "segment" "marks lesions in images: mask, overlay and report of each" run
+        Verb.create<SegmentArgument>
+            "segment"
+            "marks lesions in images and videos: mask, overlay and report of each"
+            run
 
     let private isOnnx (argument: string) = argument.Split('=')[0] = "--onnx"
 

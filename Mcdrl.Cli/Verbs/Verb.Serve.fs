@@ -31,7 +31,8 @@ type ServeArgument =
             | Port _ -> "the port to listen at, 0 for one that is free. Default 8080."
             | Token_File _ ->
                 "a file with the token that callers show as `Authorization: Bearer`. Default: the variable MCDRL_TOKEN, and none without it."
-            | Name _ -> "a name that callers know this machine by, such as a proxy's; may be given several times."
+            | Name _ ->
+                "a name that callers know this machine by, such as a proxy's; may be given several times."
             | Max_Pixels _ -> "millions of pixels of the largest image. Default 25."
             | Max_Body _ -> "megabytes of the largest request. Default 32."
             | Concurrency _ ->
@@ -154,7 +155,10 @@ module ServeVerb =
 
             let started (address: string) =
                 Session.say session $"Serving {model.Name} at {address}. Ctrl-C stops. {Product.notice}"
-                Session.emit session (Json.object [ "address", Json.text address; "model", Json.text model.Name ])
+
+                Session.emit
+                    session
+                    (Json.object [ "address", Json.text address; "model", Json.text model.Name ])
 
             do! Interruption.finishes (fun () -> Service.run settings model started session.Cancel)
             Session.say session "Stopped; every request that was under way is answered."

@@ -24,6 +24,7 @@ module Verbs =
             StudyVerb.verb
             ExperimentVerb.verb
             DataImportVerb.verb
+            DataExportVerb.verb
             DataInitVerb.verb
             DataCheckVerb.verb
             DoctorVerb.verb

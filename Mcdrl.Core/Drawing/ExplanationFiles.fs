@@ -258,7 +258,9 @@ module ExplanationFiles =
 
             let! conditions = writeConditions save folder inFile explanation
             let! gap = writeGap save folder inFile explanation.Gap
-            let! regions = writeRegions save folder picture inFile valuesInFile explanation.Regions
+
+            let! regions =
+                writeRegions save folder picture inFile valuesInFile explanation.Regions
 
             return
                 {

@@ -105,8 +105,9 @@ module Overlay =
 
     /// The regions' names, each above the highest point of its region or, where there is no room, below the lowest or inside; if that can be,
     /// where no other region is. None where it would cover another.
-    let private drawNames (canvas: SKCanvas) (frame: SKRect) scale size classes (regions: Region list) =
+    let private drawNames (canvas: SKCanvas) (frame: SKRect) scale size (named: (Region * string) list) =
         let gap, height = size * 0.35f, size * 1.35f
+        let regions = List.map fst named
 
         let boxOf (region: Region) =
             let left, top = scale * float32 region.X, scale * float32 region.Y
@@ -145,7 +146,7 @@ module Overlay =
             new SKPaint(Color = SKColor(16uy, 16uy, 20uy, 190uy), IsAntialias = true)
 
         (([]: SKRect list),
-         named classes regions
+         named
          |> List.sortByDescending (fun (region, _) -> region.Area)
          |> List.truncate mostNamed)
         ||> List.fold (fun taken (region, name) ->
@@ -215,7 +216,7 @@ module Overlay =
         let regions = Contours.find map
         Drawing.drawRegions canvas line scale regions
         truth |> Option.iter (Drawing.drawTruth canvas line scale)
-        drawNames canvas frame scale (size * 0.8f) classes regions
+        drawNames canvas frame scale (size * 0.8f) (named classes regions)
         canvas.Restore()
         drawLegend canvas frameHeight size placed
 
@@ -254,3 +255,46 @@ module Overlay =
         png classes picture map truth
         |> Result.bind (fun bytes ->
             Files.writeAtomically path (fun stream -> stream.Write(ReadOnlySpan bytes)))
+
+    /// A frame of a video as it is looked at: at its own size, each region tinted and outlined in the colour of its class and named as given;
+    /// below it a line with `caption` on the left and the notice on the right. Width, height, and four bytes a pixel, red first: drawings of
+    /// frames of one size have one size.
+    let frame (picture: Picture) (named: (Region * string) list) (caption: string) : int * int * byte[] =
+        let width, height = picture.Width, picture.Height
+        let size = max 10f (min 28f (float32 width / 56f))
+        let strip = int (ceil (size * 1.7f))
+
+        let info =
+            SKImageInfo(width, height + strip, SKColorType.Rgba8888, SKAlphaType.Opaque)
+
+        use surface = SKSurface.Create info
+        let canvas = surface.Canvas
+        canvas.Clear(SKColor(24uy, 24uy, 28uy))
+        use bitmap = Images.bitmap picture
+        use image = SKImage.FromBitmap bitmap
+        canvas.DrawImage(image, 0f, 0f, SKSamplingOptions.Default)
+        let frame = SKRect(0f, 0f, float32 width, float32 height)
+        canvas.Save() |> ignore
+        canvas.ClipRect frame
+        Drawing.drawRegions canvas (max 1f (float32 (max width height) / 480f)) 1f (List.map fst named)
+        drawNames canvas frame 1f size named
+        canvas.Restore()
+        let baseline = float32 height + size * 1.2f
+        Drawing.write canvas SKColors.White size SKTextAlign.Left (size * 0.5f) baseline caption
+        let small = size * 0.75f
+        use font = Drawing.fontFor Product.notice small
+        use caption' = Drawing.fontFor caption size
+        let room = float32 width - caption'.MeasureText caption - size * 2f
+
+        if room > small * 4f then
+            Drawing.write
+                canvas
+                (SKColor(170uy, 170uy, 176uy))
+                small
+                SKTextAlign.Right
+                (float32 width - size * 0.5f)
+                baseline
+                (Drawing.fitted font room Product.notice)
+
+        use pixels = surface.PeekPixels()
+        width, height + strip, pixels.GetPixelSpan().ToArray()

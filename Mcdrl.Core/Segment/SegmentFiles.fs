@@ -179,7 +179,7 @@ module SegmentFiles =
             )
 
     /// The report's text, each point of an outline on one line.
-    let private rendered (report: ImageReport) =
+    let text (report: ImageReport) : string =
         Regex.Replace(RecordJson.render report, @"\[\s+([\d.]+),\s+([\d.]+)\s+\]", "[$1, $2]")
 
     /// Writes what an image came to, the report last. Where something can't be written nothing that it wrote before is left.
@@ -215,7 +215,7 @@ module SegmentFiles =
                     Overlay.write target.Overlay segmentation.Classes picture segmentation.Upright None
                     |> file target.Overlay
 
-                do! Files.writeText target.Report (rendered report)
+                do! Files.writeText target.Report (text report)
                 return report
             }
 

@@ -8,7 +8,7 @@ open System.Threading.Tasks
 open Processes
 
 /// What tests need; those whose program is absent say that they are skipped.
-let private packages = [ "ffmpeg" ]
+let private packages = [ "ffmpeg"; "chromium" ]
 
 let private isInstalled package =
     let code, output =

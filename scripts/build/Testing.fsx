@@ -41,6 +41,8 @@ let testProjects =
         "Mcdrl.Lab.Tests", expecto
         "Mcdrl.Model.Tests", expecto
         "Mcdrl.Torch.Tests", expecto
+        "Mcdrl.Serve.Tests", expecto
+        "Mcdrl.Video.Tests", expecto
         "Mcdrl.CSharpApi.Tests", xunit
         "Mcdrl.Core.Tests", expecto
         "Mcdrl.Phantom.Tests", expecto

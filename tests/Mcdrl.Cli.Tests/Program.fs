@@ -22,6 +22,7 @@ let main argv =
                     CompletionTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
+                    SegmentVideosTests.tests
                     BadModelsTests.tests
                     TrainVerbTests.tests
                     SettingsVerbTests.tests
@@ -39,6 +40,7 @@ let main argv =
                     DemoVerbTests.tests
                     StudyVerbTests.tests
                     DataImportVerbTests.tests
+                    DataExportVerbTests.tests
                     DataCheckVerbTests.tests
                     DataInitVerbTests.tests
                     DoctorVerbTests.tests

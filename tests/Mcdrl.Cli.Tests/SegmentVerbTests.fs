@@ -78,6 +78,58 @@ let tests =
                             Expect.stringContains whole.Err "notes.txt" "named")
                 }
 
+                test "--format: the masks in other tools' formats too, in one file or one for each image" {
+                    withImages (fun images out ->
+                        let formats = "coco,coco-rle,cvat,labelme,nrrd,tiff"
+
+                        let outcome =
+                            segment [ images; "--out"; out; "--format"; formats; "--threshold"; "0.01" ]
+
+                        Expect.equal outcome.Code 1 outcome.Err
+
+                        let written =
+                            Directory.GetFiles(out, "*", SearchOption.AllDirectories)
+                            |> Array.map (fun path -> Path.GetRelativePath(out, path))
+                            |> Array.sort
+
+                        Expect.equal
+                            written
+                            [|
+                                "annotations.xml"
+                                "coco-rle.json"
+                                "coco.json"
+                                "good.json"
+                                "good.mask.png"
+                                "good.overlay.png"
+                                "good.seg.nrrd"
+                                "labelme/good.json"
+                                "masks.tif"
+                            |]
+                            "files"
+
+                        let imported format =
+                            mcdrl
+                                [
+                                    "data"
+                                    "import"
+                                    format
+                                    out
+                                    "--images"
+                                    images
+                                    "--out"
+                                    Path.Combine(out, "..", "again-" + format)
+                                ]
+
+                        for format in [ "coco"; "cvat"; "labelme" ] do
+                            // The bad image is a picture by its name, and nobody annotated it.
+                            let outcome = imported format
+                            Expect.equal outcome.Code 0 outcome.Err
+
+                        let unknown = segment [ images; "--out"; out; "--format"; "coko" ]
+                        Expect.equal unknown.Code 2 "unknown"
+                        Expect.stringContains unknown.Err "Did you mean “coco”" "meant")
+                }
+
                 test "--explain: a sheet, maps and the mask under every condition, told in the JSON" {
                     withImages (fun images out ->
                         let outcome =

@@ -26,6 +26,7 @@ module Rules =
             ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
+            "Mcdrl.Video", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
             "Mcdrl.Serve", [ "Mcdrl.Core" ], [ results; "prometheus-net.AspNetCore" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
             "Mcdrl.Torch", torch, [ results; "TorchSharp"; "libtorch-cpu-linux-x64" ]
@@ -41,7 +42,9 @@ module Rules =
                 "SkiaSharp"
                 "Microsoft.ML.OnnxRuntime"
             ]
-            "Mcdrl.Cli", training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve" ], [ "Argu"; "Spectre.Console" ]
+            "Mcdrl.Cli",
+            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ],
+            [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
             "Mcdrl.CSharpApi", onnx @ torch @ [ "Mcdrl.Torch"; "Mcdrl.CSharpApi.Onnx" ], [ api ]
@@ -89,6 +92,7 @@ module Rules =
 
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
+            "Mcdrl.Video", [ values; files; images; drawing; segment ]
             "Mcdrl.Serve", [ values; files; images; drawing; segment ]
 
             tensors, [ values ]
@@ -108,7 +112,7 @@ module Rules =
             "Mcdrl.Training/Export",
             [ values; files; "Mcdrl.Onnx"; "Mcdrl.Phantom"; "Mcdrl.Model"; "Mcdrl.Torch" ]
 
-            "Mcdrl.Lab/Import", [ values; files; images; data ]
+            "Mcdrl.Lab/Import", [ values; files; images; formats; data ]
             "Mcdrl.Lab/Hub", [ values; files; weights ]
             "Mcdrl.Lab/Pretrain", below
             "Mcdrl.Lab/Bench", "Mcdrl.Onnx" :: below
@@ -120,9 +124,11 @@ module Rules =
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
-            "Mcdrl.Cli/Verbs", "Mcdrl.Cli/App" :: "Mcdrl.Onnx" :: "Mcdrl.Lab" :: "Mcdrl.Serve" :: below
+            "Mcdrl.Cli/Verbs",
+            [ "Mcdrl.Cli/App"; "Mcdrl.Onnx"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ]
+            @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ segment; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
         |> Map
 
@@ -133,6 +139,7 @@ module Rules =
                 "Mcdrl.Core"
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
+                "Mcdrl.Video"
                 "Mcdrl.Serve"
                 "Mcdrl.Cli.Onnx"
                 "Mcdrl.CSharpApi.Onnx"

@@ -13,6 +13,7 @@ let private tests () =
         ImportSpoiltTests.tests
         AnnotationShapesTests.tests
         AnnotationsTests.tests
+        FormatsTests.tests
         HubTests.listings
         HubTests.tests
         CaptionsTests.tests
