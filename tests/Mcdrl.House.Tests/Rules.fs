@@ -93,7 +93,7 @@ module Rules =
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
             "Mcdrl.Video", [ values; files; images; drawing; segment ]
-            "Mcdrl.Serve", [ values; files; images; drawing; segment ]
+            "Mcdrl.Serve", [ values; files; images; formats; drawing; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
