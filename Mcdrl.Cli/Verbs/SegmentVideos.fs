@@ -125,7 +125,7 @@ module SegmentVideos =
 
     /// Segments clips, one after another, by the engine that `load` makes for so many pictures, tells of each and of all, and gives the exit
     /// code. What isn't a clip is told before the engine is loaded.
-    let run session load (asked: Asked) mode marking (paths: string list) out : Result<int, McdrlError> =
+    let run (session: Session) load (asked: Asked) mode marking (paths: string list) out : Result<int, McdrlError> =
         result {
             let! request = requestOf asked mode marking
             let! targets = VideoFiles.plan paths out
