@@ -45,7 +45,10 @@ type LeaseWatch(times: LeaseTimes) =
                 file,
                 struct (content, now, false),
                 fun _ (struct (known, _, _) as last) ->
-                    if known = content then last else struct (content, now, true)
+                    if known = content then
+                        last
+                    else
+                        struct (content, now, true)
             )
 
         struct (Stopwatch.GetElapsedTime(since, now) > times.Expiry, hasMoved)
@@ -53,7 +56,8 @@ type LeaseWatch(times: LeaseTimes) =
 /// A lease on work that one process does at a time, on whatever machine: a file that only one can create, with a sign of life in it
 /// that its holder renews. Disposing it sets it free.
 [<Sealed>]
-type Lease internal (file: string, times: LeaseTimes, sign: int64 -> bool -> string, isOvertaken: unit -> bool) =
+type Lease
+    internal (file: string, times: LeaseTimes, sign: int64 -> bool -> string, isOvertaken: unit -> bool) =
     let stop = new ManualResetEventSlim(false)
     let lost = new CancellationTokenSource()
 
@@ -86,11 +90,7 @@ type Lease internal (file: string, times: LeaseTimes, sign: int64 -> bool -> str
 
     // Threads of the pool may all be computing.
     let beating =
-        Thread(
-            (fun () -> beat 1L (Stopwatch.GetTimestamp())),
-            IsBackground = true,
-            Name = "lease"
-        )
+        Thread((fun () -> beat 1L (Stopwatch.GetTimestamp())), IsBackground = true, Name = "lease")
 
     do beating.Start()
 
@@ -138,7 +138,10 @@ module Lease =
 
     /// In which a process number means one process: this start of the machine, and the processes that see each other.
     let private surroundings =
-        lazy (linkOrFile "/proc/sys/kernel/random/boot_id" + " " + linkOrFile "/proc/self/ns/pid")
+        lazy
+            (linkOrFile "/proc/sys/kernel/random/boot_id"
+             + " "
+             + linkOrFile "/proc/self/ns/pid")
 
     /// When a process began, in the kernel's ticks; numbers are used again. `None` where there is no such process.
     let private beginning (number: int) =
@@ -193,13 +196,7 @@ module Lease =
 
     let private read (file: string) =
         use stream =
-            new FileStream(
-                file,
-                FileMode.Open,
-                FileAccess.Read,
-                FileShare.ReadWrite ||| FileShare.Delete,
-                0
-            )
+            new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite ||| FileShare.Delete, 0)
 
         let buffer = Array.zeroCreate size
         Encoding.UTF8.GetString(buffer, 0, stream.ReadAtLeast(buffer, size, false))
@@ -282,7 +279,8 @@ module Lease =
         | Ok(Error holder) when not holder.IsAlive ->
             progress.Tell
                 {
-                    Stage = $"waiting for a sign of life of process {holder.Process} on {holder.Machine}, which held this"
+                    Stage =
+                        $"waiting for a sign of life of process {holder.Process} on {holder.Machine}, which held this"
                     Done = 0
                     Total = 0
                     Note = ""
@@ -300,5 +298,6 @@ module Lease =
             CancellationTokenSource.CreateLinkedTokenSource(progress.Cancel, lease.Lost)
 
         match work { progress with Cancel = either.Token } with
-        | Error McdrlError.Cancelled when lease.Lost.IsCancellationRequested && not progress.IsCancelled -> Ok None
+        | Error McdrlError.Cancelled when lease.Lost.IsCancellationRequested && not progress.IsCancelled ->
+            Ok None
         | outcome -> Result.map Some outcome

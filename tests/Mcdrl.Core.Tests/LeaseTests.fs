@@ -84,7 +84,8 @@ let tests =
                     Expect.isFalse first.Lost.IsCancellationRequested "nobody took the first over"
                     holderOf watch path |> ignore)
 
-            testCase "of many that take it at once one gets it, whether it was ever held or is to be taken over"
+            testCase
+                "of many that take it at once one gets it, whether it was ever held or is to be taken over"
             <| fun () ->
                 for begins in [ ignore; (fun path -> elsewhere path 1) ] do
                     within (fun path ->
@@ -119,7 +120,8 @@ let tests =
                         Expect.hasLength (Array.choose id leases) 1 "one"
                         Array.iter (Option.iter free) leases)
 
-            testCase "a holder elsewhere is left alone until the expiry, and for as long as it gives signs of life"
+            testCase
+                "a holder elsewhere is left alone until the expiry, and for as long as it gives signs of life"
             <| fun () ->
                 within (fun path ->
                     elsewhere path 3
@@ -147,8 +149,12 @@ let tests =
                     free first
                     Expect.equal (holderOf (LeaseWatch quick) path).Machine "elsewhere" "still the other's"
 
-                    let again = Lease.working first Progress.none (fun progress ->
-                        if progress.IsCancelled then Error McdrlError.Cancelled else Ok())
+                    let again =
+                        Lease.working first Progress.none (fun progress ->
+                            if progress.IsCancelled then
+                                Error McdrlError.Cancelled
+                            else
+                                Ok())
 
                     Expect.equal again (Ok None) "what it goes on with is stopped, as lost")
 
@@ -173,7 +179,8 @@ let tests =
                     Expect.equal outcome (Error McdrlError.Cancelled: Result<unit option, _>) "cancelled"
                     Expect.equal (Lease.working lease Progress.none (fun _ -> Ok 1)) (Ok(Some 1)) "done")
 
-            testCase "a process that was killed holds nothing any more, without waiting for the expiry, and without flock"
+            testCase
+                "a process that was killed holds nothing any more, without waiting for the expiry, and without flock"
             <| fun () ->
                 within (fun path ->
                     let watch = LeaseWatch Lease.standard
