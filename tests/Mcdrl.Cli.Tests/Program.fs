@@ -31,7 +31,9 @@ let main argv =
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
                     WeightsGetVerbTests.tests
+                    RankVerbTests.tests
                     ExportOnnxVerbTests.tests
+                    ExportCvatVerbTests.tests
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests

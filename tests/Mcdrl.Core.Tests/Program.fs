@@ -34,6 +34,7 @@ let private tests () =
         FilesTests.tests
         GuardTests.tests
         FileLockTests.tests
+        LeaseTests.tests
         FolderSwapTests.tests
         SelfDigestTests.tests
         StrangerJsonTests.tests
@@ -54,4 +55,6 @@ let private tests () =
 
 [<EntryPoint>]
 let main argv =
-    ExpectoMtp.main (testList "Core" (tests ())) argv
+    match List.ofArray argv with
+    | [ word; path ] when word = HoldLease.word -> HoldLease.hold path
+    | _ -> ExpectoMtp.main (testList "Core" (tests ())) argv

@@ -96,7 +96,7 @@ module Rules =
             "Mcdrl.Phantom", [ values ]
             "Mcdrl.Dicom", [ values; files; images; segment ]
             "Mcdrl.Video", [ values; files; images; drawing; segment ]
-            "Mcdrl.Serve", [ values; files; images; drawing; segment ]
+            "Mcdrl.Serve", [ values; files; images; formats; drawing; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
