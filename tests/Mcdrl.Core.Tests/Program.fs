@@ -47,6 +47,7 @@ let private tests () =
         MasksTests.tests
         ProbabilityMapsTests.tests
         RegionRunsTests.tests
+        MaskFilesTests.tests
         OverlayTests.tests
         EngineTests.tests
     ]
