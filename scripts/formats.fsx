@@ -99,7 +99,8 @@ let ofTiff out =
         while isMore do
             let bytes = Array.zeroCreate<byte>(tiff.StripSize())
             tiff.ReadEncodedStrip(0, bytes, 0, bytes.Length) |> ignore
-            let name = string(nonNull (tiff.GetField TiffTag.PAGENAME))[0]
+            let fields = nonNull (tiff.GetField TiffTag.PAGENAME)
+            let name = string fields[0]
 
             pages[name] <-
                 bytes

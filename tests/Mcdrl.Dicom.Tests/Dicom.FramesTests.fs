@@ -52,7 +52,10 @@ let tests =
                     CraftedDicom.write folder
 
                     find folder [ "rgb.dcm"; "mpeg4.dcm"; "report.dcm" ]
-                    |> Outcome.refusedWith 4 [ "mpeg4.dcm"; "report.dcm" ])
+                    |> Outcome.refusedWith 4 [ "mpeg4.dcm"; "report.dcm" ]
+
+                    find folder [ "many.dcm" ]
+                    |> Outcome.refusedWith 5 [ "many.dcm"; "200000 frames"; "108000" ])
             }
 
             test "images that are no DICOM are read as ever" {

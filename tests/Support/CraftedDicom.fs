@@ -75,6 +75,7 @@ deep = (grey.astype(np.uint16) + 1000)
 save('window.dcm', deep, 'MONOCHROME2', bits=16, stored=12, WindowCenter='1128', WindowWidth='256'); expect('window.dcm', grey)
 save('nowindow.dcm', deep, 'MONOCHROME2', bits=16, stored=12)
 rle = make('rle.dcm', rgb, 'RGB'); rle.compress(RLELossless); rle.save_as(out + 'rle.dcm', write_like_original=False); expect('rle.dcm', rgb)
+rle.NumberOfFrames = 200000; rle.save_as(out + 'many.dcm', write_like_original=False)
 table = np.arange(256, dtype=np.uint16) * 257
 colours = dict(RedPaletteColorLookupTableDescriptor=[256, 0, 16], GreenPaletteColorLookupTableDescriptor=[256, 0, 16],
     BluePaletteColorLookupTableDescriptor=[256, 0, 16], RedPaletteColorLookupTableData=table.tobytes(),
