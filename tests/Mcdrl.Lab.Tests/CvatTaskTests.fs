@@ -269,4 +269,4 @@ let private refusals =
             Expect.isFalse (Directory.Exists(Path.Combine(folder, "other"))) "nothing is made"
             Outcome.refusedWith 2 [ "not empty" ] (fst (write images folder)))
 
-let tests = testList "CvatTask" [ back; outlines; places; refusals ]
+let tests = testList "CvatTask" [ back; outlines; places; refusals; vanished ]
