@@ -38,7 +38,13 @@ let startSettings =
     ]
 
 let labelSettings epochs =
-    [ $"optimiser.epochs={epochs}"; "optimiser.averaging=0.9" ]
+    [
+        $"optimiser.epochs={epochs}"
+        "optimiser.averaging=0.9"
+        "augmentation.pairs=false"
+        "loss.grounding=0"
+        "loss.invariance=0"
+    ]
 
 let dataset = get (Dataset.load data)
 

@@ -9,6 +9,7 @@ type DataImportArgument =
     | [<Unique>] Out of folder: string
     | [<Unique>] As of ``class``: string
     | Label of own_new: string
+    | [<Unique>] Classes of names: string
     | [<Unique>] Images of folder: string
     | [<Unique>] Site of name: string
     | [<Unique>] By_Folder
@@ -24,6 +25,8 @@ type DataImportArgument =
             | As _ -> "the one class of everything marked, e.g. polyp, in place of the datasets' own classes."
             | Label _ ->
                 "what a label is called in the new dataset, own=new: one or several labels become a class, background, or ignore (counts neither in training nor in scores). May be repeated."
+            | Classes _ ->
+                "the new dataset's classes in this order, e.g. those of the model that goes on with it: polyp,cyst. Default: the labels, in the order of the alphabet."
             | Images _ ->
                 "a folder in which annotated images are looked for, besides that of the annotations."
             | Site _ -> "the site's name for one folder of annotations; else the folder's name is the site's."
@@ -195,6 +198,10 @@ module DataImportVerb =
                             Out = out
                             As = arguments.TryGetResult DataImportArgument.As
                             Labels = labels
+                            Classes =
+                                arguments.TryGetResult DataImportArgument.Classes
+                                |> Option.map (fun names ->
+                                    names.Split(',', System.StringSplitOptions.TrimEntries) |> List.ofArray)
                             Options =
                                 {
                                     Images = arguments.TryGetResult Images

@@ -10,6 +10,7 @@ type RankArgument =
     | [<Unique>] By of kind: string
     | [<Unique>] Top of count: int
     | [<Unique>] Distinct
+    | [<Unique>] Labelled of folder: string
     | [<Unique>] Recursive
     | [<Unique>] Out of file: string
     | [<Unique>] Sheet of file: string
@@ -25,6 +26,7 @@ type RankArgument =
                 "disagreement (I(Y;Z|F): how much the answer depends on the imaging condition), entropy, each a mean over the whole frame, or disagreement-near-lesion, entropy-near-lesion, over the lesion that is marked and a margin around it. Default: disagreement."
             | Top _ -> "how many frames are listed, those of which the model is least sure. Default: all."
             | Distinct -> "leave out frames that look like one further up, as neighbours in a video do."
+            | Labelled _ -> "a dataset; frames that it has, byte for byte, are left out."
             | Recursive -> "search folders in folders too; links are not followed."
             | Out _ -> "a file for the list: .csv, or .jsonl, from which `mcdrl export cvat` takes it."
             | Sheet _ ->
@@ -88,7 +90,16 @@ module RankVerb =
                     (arguments.Contains RankArgument.Recursive)
                     (List.concat (arguments.GetResults RankArgument.Images))
 
-            let images = List.map fst found
+            let! images =
+                match arguments.TryGetResult Labelled with
+                | Some data -> Ranking.unlabelled data (List.map fst found)
+                | None -> Ok(List.map fst found)
+
+            do!
+                if images.IsEmpty then
+                    Error(McdrlError.usage "every frame is labelled" "--labelled" "Name other frames")
+                else
+                    Ok()
 
             for file in Option.toList out @ Option.toList sheet do
                 do! Inputs.keep images file
@@ -101,7 +112,7 @@ module RankVerb =
 
             do! requireKind kind segmenter
             List.iter (Session.warn session) leftOut
-            let mutable unread = 0
+            let unread = ref 0
 
             let! frames =
                 ProgressBar.above session images.Length (fun session progress ->
@@ -110,7 +121,7 @@ module RankVerb =
                         (arguments.Contains Distinct)
                         images
                         (fun _ fault ->
-                            unread <- unread + 1
+                            unread.Value <- unread.Value + 1
                             Session.warn session (Flags.describe fault))
                         progress)
 
@@ -143,7 +154,7 @@ module RankVerb =
                 session
                 $"{ranked.Length} of {images.Length} frames by {kind}{written}. {Product.notice}"
 
-            return if unread = 0 then 0 else 1
+            return if unread.Value = 0 then 0 else 1
         }
 
     let verb =

@@ -15,6 +15,7 @@ module Verbs =
             EncodeVerb.verb
             WeightsGetVerb.verb
             ExportOnnxVerb.verb
+            ExportCvatVerb.verb
             BenchVerb.verb
             PhantomVerb.verb
             PretrainVerb.verb

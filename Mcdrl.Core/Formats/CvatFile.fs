@@ -18,12 +18,20 @@ module CvatFile =
         for name, value in pairs do
             xml.WriteAttributeString(name, value)
 
-    let private points (outline: struct (int * int)[]) =
+    let private exact (outline: struct (int * int)[]) =
         outline
         |> Array.map (fun struct (x, y) -> $"{text x},{text y}")
         |> String.concat ";"
 
-    let private region (xml: XmlWriter) (name: string) (region: Region) =
+    let private half (value: float) =
+        value.ToString("0.#", CultureInfo.InvariantCulture)
+
+    let private simplified (outline: struct (int * int)[]) =
+        OutlineSimplification.simplified outline
+        |> Seq.map (fun struct (x, y) -> $"{half x},{half y}")
+        |> String.concat ";"
+
+    let private region (xml: XmlWriter) points (name: string) (region: Region) =
         let common = [ "label", name; "source", "file"; "occluded", "0"; "z_order", "0" ]
 
         if region.Holes.IsEmpty then
@@ -59,8 +67,8 @@ module CvatFile =
         for _ in 1..3 do
             xml.WriteEndElement()
 
-    /// Writes the masks into one file; `classes` are the labels of the maps and their names. A label without a name is left out.
-    let write
+    let private writeBy
+        points
         (path: string)
         (classes: (byte * string) list)
         (masks: NamedMask list)
@@ -88,9 +96,15 @@ module CvatFile =
 
                 for found in Contours.find map do
                     match names.TryFind(byte found.Label) with
-                    | Some name -> region xml (Printable.line name) found
+                    | Some name -> region xml points (Printable.line name) found
                     | None -> ()
 
                 xml.WriteEndElement()
 
             xml.WriteEndElement())
+
+    /// Writes the masks into one file; `classes` are the labels of the maps and their names. A label without a name is left out.
+    let write path classes masks : Result<unit, McdrlError> = writeBy exact path classes masks
+
+    /// `write` for hands that move corners: polygons have the fewer corners of `OutlineSimplification`, and so are less than half a pixel off.
+    let writeEditable path classes masks : Result<unit, McdrlError> = writeBy simplified path classes masks

@@ -161,3 +161,25 @@ module Ranking =
 
         Parallel.inOrder "ranking" one told items progress
         |> Result.map (fun () -> List.ofSeq scored)
+
+    /// The images without those that a dataset has, byte for byte.
+    let unlabelled (data: string) (images: string list) : Result<string list, McdrlError> =
+        result {
+            let! dataset = Dataset.load data
+
+            let! labelled =
+                dataset.Sites
+                |> Seq.collect _.Items
+                |> List.ofSeq
+                |> List.traverseResultM (fun item -> Files.sha256 item.Image)
+
+            let labelled = Set labelled
+
+            // What can't be read stays, for who reads it to tell of.
+            return
+                images
+                |> List.filter (fun image ->
+                    match Files.sha256 image with
+                    | Ok digest -> not (labelled.Contains digest)
+                    | Error _ -> true)
+        }

@@ -16,6 +16,8 @@ type ImportRequest =
         /// What the new dataset calls a label of the sources: a class, several labels the same one if need be, `background`, or `ignore` for
         /// pixels that count neither in training nor in any score.
         Labels: (string * string) list
+        /// The new dataset's classes in this order, also those that nothing shows, in place of the labels in the order of the sources.
+        Classes: string list option
         /// How one's own annotations are taken.
         Options: ImportOptions
         /// Under which one's own images may be used.
@@ -59,7 +61,7 @@ type ImportReport =
 /// Makes our kind of dataset from published ones.
 [<RequireQualifiedAccess>]
 module Import =
-    /// The classes of the new dataset, and for each source the label of each of its own labels.
+    /// The classes of the new dataset, what is marked as none of them, and for each source the label of each of its own labels.
     let private classes (request: ImportRequest) (sources: ImportSource list) =
         let renamed = Map.ofList request.Labels
 
@@ -70,11 +72,13 @@ module Import =
             | Some name, None -> name
             | None, None -> own
 
-        let all =
+        let found =
             sources
             |> List.collect (fun source -> source.Classes |> List.map nameOf)
             |> List.distinct
             |> List.except [ "background"; "ignore" ]
+
+        let all = request.Classes |> Option.defaultValue found
 
         let labelOf (source: ImportSource) =
             let own =
@@ -92,7 +96,7 @@ module Import =
                 else
                     own[int label - 1]
 
-        all, labelOf
+        all, List.except all found, labelOf
 
     /// A label that no source has is a slip; and something must be left to find.
     let private requireLabels (request: ImportRequest) (surveys: ImportSurvey list) =
@@ -108,7 +112,24 @@ module Import =
                         "“label”"
                         $"{Spelling.hint own label}Labels are {listed}"
 
-            match classes request sources |> fst with
+            let names, others, _ = classes request sources
+
+            for other in others do
+                McdrlError.usage
+                    $"{other} is marked, and is none of the classes"
+                    "“classes”"
+                    $"{Spelling.hint names other}Add it, or say with “label” what it is"
+
+            if
+                (List.distinct names).Length < names.Length
+                || names |> List.exists (fun name -> name = "background" || name = "ignore")
+            then
+                McdrlError.usage
+                    "a class is named twice, or is called background or ignore"
+                    "“classes”"
+                    "Name each lesion class once"
+
+            match names with
             | [] when
                 not request.Skip
                 && surveys |> List.exists (fun survey -> not survey.Faults.IsEmpty)
@@ -276,7 +297,7 @@ module Import =
 
     let private write (request: ImportRequest) progress (surveys: ImportSurvey list) made =
         let sources = surveys |> List.map _.Source
-        let classes, labelOf = classes request sources
+        let classes, _, labelOf = classes request sources
 
         let items =
             [|

@@ -1,4 +1,4 @@
-/// The commands that the pages show can be given, and the tutorial runs.
+/// The commands that the pages show can be given, and pages that are walked through run.
 module Mcdrl.Cli.Tests.PagesTests
 
 open System.Diagnostics
@@ -116,30 +116,43 @@ let tests =
                     Expect.equal unknown [] "keys of dataset.json"
             }
 
-            test "the tutorial runs, block after block" {
-                Folder.temporary (fun folder ->
-                    let built = "dotnet fsi build.fsx build\n"
-                    let script = Pages.blocks "sh" "docs/tutorial.md" |> String.concat "\n"
-                    Expect.stringContains script built "begins with a build, which these tests had"
+            for page, out, files in
+                [
+                    "docs/tutorial.md",
+                    "tutorial",
+                    [
+                        "hospitals/dataset.json"
+                        "run/model/README.md"
+                        "segmented/00001.explained.png"
+                        "exported/00001.mask.png"
+                    ]
+                    "docs/annotation.md",
+                    "annotation",
+                    [
+                        "first.html"
+                        "task/annotations.xml"
+                        "labelled/dataset.json"
+                        "next/model/weights.safetensors"
+                    ]
+                ] do
+                test $"{page} runs, block after block" {
+                    Folder.temporary (fun folder ->
+                        let built = "dotnet fsi build.fsx build\n"
+                        let script = Pages.blocks "sh" page |> String.concat "\n"
+                        Expect.stringContains script built "begins with a build, which these tests had"
 
-                    Directory.CreateSymbolicLink(
-                        Path.Combine(folder, "models"),
-                        Path.Combine(Repository.root, "models")
-                    )
-                    |> ignore
+                        Directory.CreateSymbolicLink(
+                            Path.Combine(folder, "models"),
+                            Path.Combine(Repository.root, "models")
+                        )
+                        |> ignore
 
-                    let outcome = bash folder (script.Replace(built, ""))
-                    Expect.equal outcome.Code 0 $"{outcome.Out}\n{outcome.Err}"
+                        let outcome = bash folder (script.Replace(built, ""))
+                        Expect.equal outcome.Code 0 $"{outcome.Out}\n{outcome.Err}"
 
-                    for file in
-                        [
-                            "hospitals/dataset.json"
-                            "run/model/README.md"
-                            "segmented/00001.explained.png"
-                            "exported/00001.mask.png"
-                        ] do
-                        Expect.isTrue
-                            (File.Exists(Path.Combine(folder, "out", "tutorial", file)))
-                            $"{file} as the page says")
-            }
+                        for file in files do
+                            Expect.isTrue
+                                (File.Exists(Path.Combine(folder, "out", out, file)))
+                                $"{file} as the page says")
+                }
         ]

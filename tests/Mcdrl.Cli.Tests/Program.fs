@@ -22,6 +22,7 @@ let main argv =
                     CompletionTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
+                    SegmentDicomTests.tests
                     SegmentVideosTests.tests
                     BadModelsTests.tests
                     TrainVerbTests.tests
@@ -30,7 +31,9 @@ let main argv =
                     EvaluateVerbTests.tests
                     EncodeVerbTests.tests
                     WeightsGetVerbTests.tests
+                    RankVerbTests.tests
                     ExportOnnxVerbTests.tests
+                    ExportCvatVerbTests.tests
                     BenchVerbTests.tests
                     PhantomVerbTests.tests
                     PretrainVerbTests.tests

@@ -45,6 +45,7 @@ let private request folder (sources: (string * string) list) : ImportRequest =
                 ByFolder = false
             }
         Licence = None
+        Classes = None
         Skip = false
     }
 
@@ -327,6 +328,32 @@ let private coloured (map: LabelMap) =
         | 2uy -> 51uy, 221uy, 255uy
         | _ -> 0uy, 0uy, 0uy)
 
+let private classesTests =
+    test "classes that are named keep their order, also those that nothing shows; another label is refused" {
+        Crafted.withFolder (fun folder ->
+            picture folder "west/f0.png" 1
+
+            let annotate marks =
+                writeText folder "west/c.json" (coco [ "cyst"; "polyp" ] [ "f0.png", marks, Outlines ])
+
+            let asked names =
+                { request folder [ "coco", "west" ] with
+                    Classes = Some names
+                }
+
+            annotate (marked 1uy 3 4 13 20)
+            refused "cyst is marked, and is none of the classes" (run (asked [ "polyp" ]))
+            refused "named twice" (run (asked [ "polyp"; "cyst"; "polyp" ]))
+            let _, dataset = imported (asked [ "polyp"; "ulcer"; "cyst" ])
+            Expect.equal dataset.Classes [ "polyp"; "ulcer"; "cyst" ] "classes"
+            Expect.equal (labels dataset "west" "f0" |> Array.max) 3uy "cyst is the third"
+
+            annotate (marked 1uy 0 0 0 0)
+            Directory.Delete(Path.Combine(folder, "ours"), true)
+            let report, _ = imported (asked [ "polyp" ])
+            Expect.equal (report.Sites |> List.map _.Empty) [ 1 ] "no lesion anywhere is an answer too")
+    }
+
 let private cvatTests =
     testList
         "CVAT"
@@ -602,6 +629,7 @@ let tests =
         [
             cocoTests
             labelmeTests
+            classesTests
             cvatTests
             labelStudioTests
             folderTests

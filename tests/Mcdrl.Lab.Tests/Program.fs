@@ -26,6 +26,7 @@ let private tests () =
         RankingTests.tests
         RankingFilesTests.tests
         RankingSheetTests.tests
+        CvatTaskTests.tests
         SilhouetteTests.tests
         TsneTests.tests
         ExperimentAblationsTests.tests

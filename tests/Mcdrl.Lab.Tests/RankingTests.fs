@@ -219,4 +219,21 @@ let private scores =
                     Expect.equal found (Error McdrlError.Cancelled) "cancelled")
         ]
 
-let tests = testSequenced (testList "Ranking" [ order; laws; scores ])
+let private unlabelled =
+    testCase "what a dataset has, byte for byte, is left out; what can't be read stays to be told of"
+    <| fun () ->
+        Folder.temporary (fun folder ->
+            let data = Path.Combine(folder, "data")
+            World.writeDataset data
+
+            let copy, other, gone =
+                Path.Combine(folder, "copy.png"), written folder "other.png" 1, "gone.png"
+
+            File.Copy(Path.Combine(data, "b", "images", "frame3.png"), copy)
+
+            Expect.equal
+                (Outcome.ok (Ranking.unlabelled data [ copy; other; gone ]))
+                [ other; gone ]
+                "the rest")
+
+let tests = testSequenced (testList "Ranking" [ order; laws; scores; unlabelled ])

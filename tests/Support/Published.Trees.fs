@@ -128,6 +128,7 @@ let request folder names : ImportRequest =
                 ByFolder = false
             }
         Licence = None
+        Classes = None
         Skip = false
     }
 
