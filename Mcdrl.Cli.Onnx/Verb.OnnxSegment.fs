@@ -52,7 +52,15 @@ module OnnxSegmentVerb =
             let leftOut = SegmentTargets.leftOut isDeep images out
 
             return!
-                SegmentImages.run session engine (SegmentImages.also formats out) request leftOut targets out
+                SegmentImages.run
+                    session
+                    engine
+                    Images.readFirst
+                    (SegmentImages.also formats out)
+                    request
+                    leftOut
+                    targets
+                    out
         }
 
     let verb =

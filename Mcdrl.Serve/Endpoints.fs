@@ -178,7 +178,7 @@ module Endpoints =
             Path = "/segment"
             Summary = "Marks lesions in an image"
             Description =
-                "The image (PNG, JPEG, WebP, BMP, GIF, TIFF) is the whole body, or a file in a form. One output is answered as itself: `json` the report that `mcdrl segment` writes, `mask` a palette PNG of labels, `overlay` a PNG to look at, `probability` P(lesion) as a 16-bit grey PNG, `picture` the upright picture as a PNG. Several, such as `both` (`json,mask`), are one JSON object with a key for each and files in base64, since every client reads JSON and few read multipart answers; there `maps` gives the network's own probabilities, float32, little-endian, [classes + 1, S, S]."
+                "The image (PNG, JPEG, WebP, BMP, GIF, TIFF) is the whole body, or a file in a form. One output is answered as itself: `json` the report that `mcdrl segment` writes, `mask` a palette PNG of labels, `overlay` a PNG to look at, `probability` P(lesion) as a 16-bit grey PNG, `picture` the upright picture as a PNG, `coco` the regions in COCO's format. Several, such as `both` (`json,mask`), are one JSON object with a key for each and files in base64, since every client reads JSON and few read multipart answers; there `maps` gives the network's own probabilities, float32, little-endian, [classes + 1, S, S]."
             Query = queryOf model outputs "both is json,mask. maps stands in an object even alone."
             Body = imageBody ()
             Answers = imageAnswers "The answer."

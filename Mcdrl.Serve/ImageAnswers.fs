@@ -12,7 +12,8 @@ open FsToolkit.ErrorHandling
 [<RequireQualifiedAccess>]
 module ImageAnswers =
     /// What `/segment` may answer with; the first where nothing is asked for.
-    let segmentOutputs = [ "json"; "mask"; "overlay"; "probability"; "picture"; "maps" ]
+    let segmentOutputs =
+        [ "json"; "mask"; "overlay"; "probability"; "picture"; "coco"; "maps" ]
 
     /// What `/explain` may answer with.
     let explainOutputs = [ "json"; "sheet"; "files" ]
@@ -49,6 +50,14 @@ module ImageAnswers =
 
     let private overlay (picture: Picture) (segmentation: SegmentationResult) =
         Overlay.png segmentation.Classes picture segmentation.Upright None |> answered
+
+    let private coco (target: SegmentTarget) (segmentation: SegmentationResult) =
+        let classes =
+            segmentation.Classes |> List.mapi (fun index name -> byte (index + 1), name)
+
+        use memory = new MemoryStream()
+        CocoFile.writeTo memory false classes [ target.Input, segmentation.Upright ]
+        Text.Encoding.UTF8.GetString(memory.ToArray())
 
     let private base64 (bytes: byte[]) : JsonNode | null =
         JsonValue.Create(Convert.ToBase64String bytes)
@@ -128,11 +137,13 @@ module ImageAnswers =
                     (fun output ->
                         match output with
                         | "json" -> Ok(Content.json (SegmentFiles.text (report ())))
+                        | "coco" -> Ok(Content.json (coco target segmentation))
                         | output -> file output |> Result.map Content.png)
                     (fun output ->
                         match output with
                         | "json" -> Ok(RecordJson.toObject (report ()))
                         | "maps" -> Ok(maps segmentation)
+                        | "coco" -> Ok(JsonNode.Parse(coco target segmentation))
                         | output -> file output |> Result.map base64)
         }
 

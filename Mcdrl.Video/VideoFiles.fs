@@ -2,41 +2,7 @@ namespace Mcdrl
 
 open System
 open System.IO
-open System.Text
-open System.Text.Encodings.Web
-open System.Text.Json
-open System.Threading
 open FsToolkit.ErrorHandling
-
-/// What is asked of an engine about clips.
-type VideoRequest =
-    {
-        /// How to intervene; `None` for the model's own way.
-        Mode: Marginalisation option
-        /// Which pixels to mark.
-        Marking: Marking
-        /// Which frames to segment.
-        Choice: FrameChoice
-        /// Seconds after which an answer counts for a third in those that follow (`Smoothing.step`); `None` where each frame stands alone.
-        Smooth: float option
-        /// How lesions are followed.
-        Tracking: TrackSettings
-    }
-
-/// A clip and where its results go.
-type VideoTarget =
-    {
-        /// The clip.
-        Input: string
-        /// Where its overlay goes, but for the ending, which depends on the clip's sound.
-        Overlay: string
-        /// Where its mask goes.
-        Mask: string
-        /// Where its JSON lines go.
-        Lines: string
-        /// Where its `VideoReport` goes, as JSON.
-        Report: string
-    }
 
 /// Segments clips into overlay, mask, JSON lines and tracks.
 [<RequireQualifiedAccess>]
@@ -46,79 +12,20 @@ module VideoFiles =
         {
             Mode = None
             Marking = Marking.standard
-            Choice = Frames.all
+            Choice = VideoFrames.all
             Smooth = None
             Tracking = Tracks.standard
         }
 
-    let private nameOf (path: string) = nonNull (Path.GetFileName path)
-
-    /// Sound that MP4 takes as it is; with other sound, the overlay is Matroska, which takes any.
-    let private soundOfMp4 = [ "aac"; "mp3"; "ac3"; "eac3"; "alac"; "opus"; "flac" ]
-
-    /// Ending and format of the overlay.
-    let private container (clip: Clip) =
-        match clip.Sound with
-        | Some codec when not (List.contains codec soundOfMp4) -> ".mkv", "matroska"
-        | _ -> ".mp4", "mp4"
-
-    let private filesOf (target: VideoTarget) =
-        [
-            target.Overlay + ".mp4"
-            target.Overlay + ".mkv"
-            target.Mask
-            target.Lines
-            target.Report
-        ]
-
-    let private target (out: string) (input: string) : VideoTarget =
-        let at ending =
-            Path.Combine(out, nonNull (Path.GetFileNameWithoutExtension input) + ending)
-
-        {
-            Input = input
-            Overlay = at ".overlay"
-            Mask = at ".mask.mkv"
-            Lines = at ".frames.jsonl"
-            Report = at ".tracks.json"
-        }
-
-    /// Where the results of each clip go. Results that would have the same name or replace a clip are `Usage` errors, all told at once.
-    let plan (paths: string list) (out: string) : Result<VideoTarget list, McdrlError> =
-        let targets = paths |> List.distinctBy Path.GetFullPath |> List.map (target out)
-
-        let collisions =
-            targets
-            |> List.groupBy _.Mask
-            |> List.filter (fun (_, members) -> members.Length > 1)
-            |> List.map (fun (mask, members) ->
-                let names = members |> List.map _.Input |> String.concat ", "
-
-                McdrlError.usage
-                    $"the results of {names} would have the same name"
-                    mask
-                    "Segment them into different folders")
-
-        let overwritten =
-            targets
-            |> Seq.collect filesOf
-            |> Inputs.overwritten paths
-            |> List.map (fun (file, input) ->
-                McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
-
-        match McdrlError.ofList (collisions @ overwritten) with
-        | Some faults -> Error faults
-        | None -> Ok targets
-
     /// H.264 that every player shows, at a quality at which a person sees no difference; the sound of the same stretch as it is. Nothing
     /// else of the clip goes along: neither its title nor other words that may name a patient.
-    let private overlayArguments version (choice: FrameChoice) (clip: Clip) format (path: string) =
+    let private overlayArguments version (choice: FrameChoice) (clip: VideoClip) format (path: string) =
         let silent = clip.Sound.IsNone
 
         (if silent then
              []
          else
-             Ffmpeg.reading (Frames.stretch choice) clip.Path)
+             Ffmpeg.reading (VideoFrames.stretch choice) clip.Path)
         @ [ "-map"; "0:v" ]
         @ (if silent then [] else [ "-map"; "1:a"; "-c:a"; "copy" ])
         @ [ "-map_metadata"; "-1"; "-map_metadata:s"; "-1"; "-map_chapters"; "-1" ]
@@ -134,217 +41,6 @@ module VideoFiles =
         @ Ffmpeg.passthrough version
         @ [ "-y"; "-f"; "matroska"; "file:" + path ]
 
-    /// What is known after a frame, for the next.
-    type private State =
-        {
-            Grey: GreyFrame option
-            Answer: SmoothedAnswer option
-            /// As the model gave it, and as it was written.
-            Maps: (LabelMap * LabelMap) option
-            OfModel: FlickerSum
-            Written: FlickerSum
-            Tracking: Tracking
-            Frames: int
-            Time: float option
-            Intervals: float list
-            Last: SegmentationResult option
-        }
-
-    let private start: State =
-        {
-            Grey = None
-            Answer = None
-            Maps = None
-            OfModel = Flicker.none
-            Written = Flicker.none
-            Tracking = Tracks.none
-            Frames = 0
-            Time = None
-            Intervals = []
-            Last = None
-        }
-
-    /// The answer, smoothed if that is asked for, with the marks that follow from it.
-    let private smoothed (request: VideoRequest) state motion time (found: SegmentationResult) =
-        match request.Smooth with
-        | None -> None, found
-        | Some seconds ->
-            let before = Option.zip state.Answer motion
-            let answer = Smoothing.step seconds before time found.Side found.Probabilities
-            let map = found.Upright
-
-            let map =
-                Marking.labels found.Marking map.Height map.Width found.Side answer.Probabilities
-
-            Some answer,
-            { found with
-                Mask = map
-                Upright = map
-                Probabilities = answer.Probabilities
-            }
-
-    let private lineOptions =
-        JsonSerializerOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping)
-
-    let private line (report: FrameReport) =
-        Printable.text ((RecordJson.toObject report).ToJsonString lineOptions) + "\n"
-
-    let private tracked (found: RegionFinding) : TrackedRegion =
-        let region = found.Region
-
-        {
-            Label = region.Label
-            Box =
-                {
-                    X = float region.X
-                    Y = float region.Y
-                    Width = float region.Width
-                    Height = float region.Height
-                }
-            Area = region.Area
-            Probability = found.MaxProbability
-        }
-
-    let private regionReport (found: RegionFinding, name, track) : FrameRegionReport =
-        let region = found.Region
-
-        {
-            Class = name
-            Label = region.Label
-            Track = track
-            Area = region.Area
-            MeanProbability = found.MeanProbability
-            MaxProbability = found.MaxProbability
-            Box = [ region.X; region.Y; region.Width; region.Height ]
-        }
-
-    /// One frame after another: what is written of each, and what is known after it.
-    let private next
-        (request: VideoRequest)
-        (lines: Stream)
-        (overlay: VideoEncoder)
-        (mask: VideoEncoder)
-        state
-        (frame: VideoFrame)
-        (found: SegmentationResult, grey: GreyFrame)
-        : State =
-        let motion = state.Grey |> Option.map (fun before -> BlockMotion.find before grey)
-
-        let answer, result = smoothed request state motion frame.Time found
-        let findings = SegmentationResult.findings result
-
-        let regions =
-            [
-                for one in findings do
-                    for region in one.Regions -> region, one.Name
-            ]
-
-        let tracking, numbers =
-            Tracks.step request.Tracking frame.Time (regions |> List.map (fst >> tracked)) state.Tracking
-
-        let regions =
-            List.zip regions numbers
-            |> List.map (fun ((region, name), number) -> region, name, number)
-
-        let report: FrameReport =
-            {
-                Frame = frame.Index
-                Time = frame.Time
-                Score = findings |> List.map _.Score |> List.fold max 0.0
-                Share = findings |> List.sumBy _.Share
-                Regions = regions |> List.map regionReport
-            }
-
-        lines.Write(ReadOnlySpan(Encoding.UTF8.GetBytes(line report)))
-        let seconds = frame.Time - request.Choice.From
-        mask.Write seconds result.Mask.Labels
-
-        let named =
-            regions
-            |> List.map (fun (found, name, number) ->
-                found.Region,
-                match number with
-                | Some number -> $"{name} {number}"
-                | None -> name)
-
-        let _, _, drawn = Overlay.frame frame.Picture named (VideoTime.text frame.Time)
-        overlay.Write seconds drawn
-
-        let counted (before: LabelMap option) now sum =
-            match motion, before with
-            | Some motion, Some before -> Flicker.add motion before now sum
-            | _ -> sum
-
-        {
-            Grey = Some grey
-            Answer = answer
-            Maps = Some(found.Mask, result.Mask)
-            OfModel = counted (Option.map fst state.Maps) found.Mask state.OfModel
-            Written = counted (Option.map snd state.Maps) result.Mask state.Written
-            Tracking = tracking
-            Frames = state.Frames + 1
-            Time = Some frame.Time
-            Intervals =
-                match state.Time, state.Intervals with
-                | None, _ -> []
-                | Some before, [ least; most ] ->
-                    [ min least (frame.Time - before); max most (frame.Time - before) ]
-                | Some before, _ -> [ frame.Time - before; frame.Time - before ]
-            Last = Some { result with Probabilities = [||] }
-        }
-
-    let private trackReport (classes: string list) (track: Track) : TrackReport =
-        let name =
-            List.tryItem (track.Label - 1) classes
-            |> Option.defaultValue $"label {track.Label}"
-
-        let box = track.LargestBox
-
-        {
-            Track = Option.defaultValue 0 track.Number
-            Class = name
-            First = track.First
-            Last = track.Last
-            Text = $"{name}, seen from {VideoTime.text track.First} to {VideoTime.text track.Last}"
-            Frames = track.Seen
-            MaxProbability = track.Probability
-            Area = track.Area
-            LargestAt = track.LargestAt
-            Box = [ box.X; box.Y; box.Width; box.Height ] |> List.map int
-        }
-
-    let private reportOf
-        (engine: Engine)
-        (request: VideoRequest)
-        (target: VideoTarget)
-        clip
-        (version: FfmpegVersion)
-        overlay
-        state
-        (last: SegmentationResult)
-        : VideoReport =
-        {
-            Clip = clip
-            From = request.Choice.From
-            To = request.Choice.To
-            Every = request.Choice.Every
-            Fps = request.Choice.Most
-            Frames = state.Frames
-            Intervals = state.Intervals |> List.map VideoTime.rounded
-            Mode = last.Mode
-            Threshold = last.Marking.Threshold
-            MinArea = last.Marking.MinArea
-            Smooth = request.Smooth
-            Tracks = Tracks.all state.Tracking |> List.map (trackReport engine.Classes)
-            FlickerOfModel = Flicker.report state.OfModel
-            Flicker = Flicker.report state.Written
-            Overlay = nameOf overlay
-            Mask = nameOf target.Mask
-            Lines = nameOf target.Lines
-            Ffmpeg = version.Text
-            Notice = Product.notice
-        }
-
     let private raised outcome =
         Result.defaultWith (VideoFault >> raise) outcome
 
@@ -352,7 +48,7 @@ module VideoFiles =
     let private segmented
         (engine: Engine)
         (request: VideoRequest)
-        (clip: Clip)
+        (clip: VideoClip)
         version
         format
         (overlay: string)
@@ -377,7 +73,7 @@ module VideoFiles =
                 []
                 ""
 
-        let interval = 1.0 / Frames.rate request.Choice clip
+        let interval = 1.0 / VideoFrames.rate request.Choice clip
 
         use overlay =
             new VideoEncoder(
@@ -395,21 +91,31 @@ module VideoFiles =
                 cancel
             )
 
-        let mutable state = start
-        let expected = Frames.expected request.Choice clip |> Option.defaultValue 0
+        let mutable state = ClipState.start
+        let expected = VideoFrames.expected request.Choice clip |> Option.defaultValue 0
 
         // A large frame takes longer than whoever stops the work would wait.
         let work (frame: VideoFrame) =
             Interruption.during cancel (fun () ->
-                Engine.segment engine request.Mode request.Marking frame.Picture
-                |> Result.mapError (
-                    McdrlError.mapWhere (fun where -> $"{clip.Path} at {frame.Time} s: {where}")
-                )
-                |> raised,
-                BlockMotion.grey frame.Picture)
+                let found =
+                    Engine.segment engine request.Mode request.Marking frame.Picture
+                    |> Result.mapError (
+                        McdrlError.mapWhere (fun where -> $"{clip.Path} at {frame.Time} s: {where}")
+                    )
+                    |> raised
+
+                {
+                    Result = found
+                    Grey = BlockMotion.grey frame.Picture
+                    Findings =
+                        if request.Smooth.IsNone then
+                            Some(SegmentationResult.findings found)
+                        else
+                            None
+                })
 
         let finished frame answer =
-            state <- next request lines overlay mask state frame answer
+            state <- ClipState.next request lines overlay mask state frame answer
 
             progress.Tell
                 {
@@ -419,7 +125,13 @@ module VideoFiles =
                     Note = VideoTime.text frame.Time
                 }
 
-        FrameQueue.inOrder workers (Frames.read version request.Choice clip warn cancel) work finished cancel
+        FrameQueue.inOrder
+            workers
+            (VideoFrames.read version request.Choice clip warn cancel)
+            work
+            finished
+            cancel
+
         overlay.Finish()
         mask.Finish()
         state
@@ -430,12 +142,12 @@ module VideoFiles =
         (engine: Engine)
         (request: VideoRequest)
         (target: VideoTarget)
-        (clip: Clip)
+        (clip: VideoClip)
         (warn: string -> unit)
         (progress: Progress)
         : Result<VideoReport, McdrlError> =
         let folder = nonNull (Path.GetDirectoryName(Path.GetFullPath target.Mask))
-        let ending, format = container clip
+        let ending, format = VideoTargets.container clip
         let overlay = target.Overlay + ending
         let temporaries = ResizeArray<string>()
         let placed = ResizeArray<string>()
@@ -468,7 +180,7 @@ module VideoFiles =
                         for path in [ overlay; target.Mask; target.Lines; target.Report ] do
                             do! Files.replaceable path
 
-                        let mutable state = start
+                        let mutable state = ClipState.start
                         do! Files.writeAtomically target.Lines (fun lines -> state <- write version lines)
 
                         match state.Last with
@@ -476,7 +188,9 @@ module VideoFiles =
                             return!
                                 Error(McdrlError.data "no frame was decoded" clip.Path "Name another clip")
                         | Some last ->
-                            let report = reportOf engine request target clip version overlay state last
+                            let report =
+                                ClipState.report engine request target clip version overlay state last
+
                             do! Files.writeText target.Report (RecordJson.render report)
                             return report
                     }

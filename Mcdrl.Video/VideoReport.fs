@@ -63,7 +63,7 @@ type TrackReport =
 type VideoReport =
     {
         /// The clip, as its headers tell it.
-        Clip: Clip
+        Clip: VideoClip
         /// Seconds from which on frames were segmented.
         From: float
         /// Seconds up to which frames were segmented; none where that is the end.

@@ -389,7 +389,7 @@ let together () =
     removed "shared"
     let first, firstSaid = begun (training "shared")
 
-    while not (File.Exists(at "shared/run.lock")) && not first.HasExited do
+    while not (File.Exists(at "shared/run.lease.1")) && not first.HasExited do
         Thread.Sleep 5
 
     let second, secondSaid, _ = ended (training "shared")

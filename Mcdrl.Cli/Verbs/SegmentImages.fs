@@ -107,10 +107,12 @@ module SegmentImages =
         |> Result.map OnnxEngine.engine
 
     /// Segments the targets by the engine that `load` makes for so many images, tells of each, of what the paths named hold besides (`leftOut`),
-    /// and of all, and gives the exit code. `also` is given the engine's classes and what was written, when all is.
+    /// and of all, and gives the exit code. `read` gives the picture of a target's input, and how many its file holds; `also` is given the engine's
+    /// classes and what was written, when all is.
     let run
         session
         load
+        read
         (also: string list -> (SegmentTarget * ImageReport) list -> Result<unit, McdrlError>)
         (request: SegmentRequest)
         (leftOut: string list)
@@ -132,7 +134,7 @@ module SegmentImages =
                         use! engine = load targets.Length
                         clock.Restart()
 
-                        do! SegmentFiles.run engine request targets finished progress
+                        do! SegmentFiles.runReading read engine request targets finished progress
                         return! also engine.Classes (List.ofSeq written)
                     })
 

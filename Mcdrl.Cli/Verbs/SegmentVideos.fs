@@ -44,7 +44,7 @@ module SegmentVideos =
     /// Whether a path is taken for a video's: by its name.
     let isVideo (path: string) =
         let ending = (nonNull (Path.GetExtension path)).ToLowerInvariant()
-        List.contains ending Clip.endings && not (Directory.Exists path)
+        List.contains ending VideoClip.endings && not (Directory.Exists path)
 
     /// Refuses flags that say nothing about what is segmented.
     let private refuse what (flags: (string * bool) list) fix =
@@ -91,7 +91,7 @@ module SegmentVideos =
         result {
             let! from = time "--from" asked.From
             let! until = time "--to" asked.To
-            let! choice = Frames.choose asked.Every asked.Fps from until
+            let! choice = VideoFrames.choose asked.Every asked.Fps from until
             let! smooth = asked.Smooth |> Option.traverseResult Smoothing.check
 
             return
@@ -125,19 +125,28 @@ module SegmentVideos =
 
     /// Segments clips, one after another, by the engine that `load` makes for so many pictures, tells of each and of all, and gives the exit
     /// code. What isn't a clip is told before the engine is loaded.
-    let run (session: Session) load (asked: Asked) mode marking (paths: string list) out : Result<int, McdrlError> =
+    let run
+        (session: Session)
+        load
+        (asked: Asked)
+        mode
+        marking
+        (paths: string list)
+        out
+        : Result<int, McdrlError> =
         result {
             let! request = requestOf asked mode marking
-            let! targets = VideoFiles.plan paths out
+            let! targets = VideoTargets.plan paths out
 
             let! clips =
                 targets
-                |> List.map (fun target -> Clip.probe session.Cancel target.Input)
+                |> List.map (fun target -> VideoClip.probe session.Cancel target.Input)
                 |> Array.ofList
                 |> McdrlError.complete
 
             let expected =
-                clips |> List.sumBy (Frames.expected request.Choice >> Option.defaultValue 0)
+                clips
+                |> List.sumBy (VideoFrames.expected request.Choice >> Option.defaultValue 0)
 
             use! engine = load (max 2 expected)
             let clock = Stopwatch.StartNew()

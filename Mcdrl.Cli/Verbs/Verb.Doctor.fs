@@ -48,6 +48,9 @@ module DoctorVerb =
             yield! nativeRows found.Native
             "torch threads", string found.Threads
             "devices", orNone (String.concat " " found.Devices)
+            "dcmtk",
+            Dcmtk.version ()
+            |> Option.defaultValue "none (DICOM files: apt-get install dcmtk)"
         ]
 
     let private texts values =
@@ -67,6 +70,7 @@ module DoctorVerb =
                 "memory_bytes", Json.whole found.Memory
                 "threads", Json.whole found.Threads
                 "devices", texts found.Devices
+                "dcmtk", Dcmtk.version () |> Option.map Json.text |> Option.defaultValue null
                 match found.Native with
                 | Ok native ->
                     "libtorch", Json.text native.Libtorch

@@ -1,5 +1,6 @@
 namespace Mcdrl.Cli
 
+open System.IO
 open System.Threading.Tasks
 open Argu
 open FsToolkit.ErrorHandling
@@ -41,7 +42,8 @@ type SegmentArgument =
             | Explain ->
                 "also write what each answer depends on: a picture sheet, maps, and the mask under every condition."
             | Probabilities -> SegmentImages.probabilitiesUsage
-            | Format _ -> SegmentImages.formatUsage
+            | Format _ ->
+                $"{SegmentImages.formatUsage} Also dicom-seg: a DICOM segmentation of each DICOM file, through DCMTK."
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
@@ -179,6 +181,45 @@ module SegmentVerb =
                 return! Error fault
         }
 
+    /// What is written of the masks besides: formats of other tools, and segmentations of DICOM files.
+    let private also (frames: DicomFrames) (asked: Asked) =
+        let segmentations, others = asked.Formats |> List.partition ((=) "dicom-seg")
+
+        let model =
+            asked.Onnx
+            |> Option.orElse asked.Model
+            |> Option.map (Path.TrimEndingDirectorySeparator >> Path.GetFileName >> string)
+            |> Option.defaultValue "polyp"
+
+        result {
+            let! formats = FormatNames.parse others
+
+            do!
+                if segmentations.IsEmpty || not frames.IsEmpty then
+                    Ok()
+                else
+                    Error(
+                        McdrlError.usage
+                            "a DICOM segmentation refers to a DICOM file, and no image is one"
+                            "--format dicom-seg"
+                            "Give DICOM files, or another format"
+                    )
+
+            return
+                fun classes written ->
+                    result {
+                        do! SegmentImages.also formats asked.Out classes written
+
+                        if not segmentations.IsEmpty then
+                            do!
+                                DicomFrames.writeSegmentations
+                                    frames
+                                    $"Mcdrl, {model}"
+                                    classes
+                                    (List.map fst written)
+                    }
+        }
+
     let private engine session mode (asked: Asked) images =
         match asked.Onnx with
         | Some file -> SegmentImages.byOnnx file images
@@ -186,14 +227,17 @@ module SegmentVerb =
 
     let private runImages session (asked: Asked) =
         result {
-            let! targets = SegmentTargets.plan asked.Recursive asked.Images asked.Out
+            let! targets =
+                SegmentTargets.planWith DicomHeader.isDicom asked.Recursive asked.Images asked.Out
+
             let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
 
             let! request =
                 SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
 
             do! SegmentVideos.refuseForImages asked.Video
-            let! formats = FormatNames.parse asked.Formats
+            let! targets, frames = DicomFrames.find ImageLimits.standard targets
+            let! also = also frames asked
             do! checkEngine asked
 
             let request =
@@ -202,13 +246,15 @@ module SegmentVerb =
                     Explain = asked.Explain
                 }
 
-            let leftOut = SegmentTargets.leftOut asked.Recursive asked.Images asked.Out
+            let leftOut =
+                SegmentTargets.leftOutBut DicomHeader.isDicom asked.Recursive asked.Images asked.Out
 
             return!
                 SegmentImages.run
                     session
                     (engine session mode asked)
-                    (SegmentImages.also formats asked.Out)
+                    (DicomFrames.read frames)
+                    also
                     request
                     leftOut
                     targets

@@ -66,6 +66,35 @@ module CocoFile =
 
         json.WriteEndArray()
 
+    /// `write` for maps in memory, upright, each with its picture's name, into a stream.
+    let writeTo
+        (stream: Stream)
+        (onlyRuns: bool)
+        (classes: (byte * string) list)
+        (maps: (string * LabelMap) seq)
+        : unit =
+        let labels = classes |> List.map (fst >> int) |> Set
+        use json = new Utf8JsonWriter(stream)
+        let pictures = ResizeArray()
+        let mutable annotations = 0
+        json.WriteStartObject()
+        categories json classes
+        json.WriteStartArray "annotations"
+
+        for name, map in maps do
+            pictures.Add(struct (name, map.Width, map.Height))
+
+            for region in Contours.find map do
+                if labels.Contains region.Label then
+                    annotations <- annotations + 1
+                    annotation json onlyRuns annotations pictures.Count map region
+
+            json.Flush()
+
+        json.WriteEndArray()
+        images json pictures
+        json.WriteEndObject()
+
     /// Writes the masks into one file; `classes` are the labels of the maps and their names, and a label without a name is left out. With
     /// `onlyRuns` no region is an outline.
     let write
@@ -74,26 +103,7 @@ module CocoFile =
         (classes: (byte * string) list)
         (masks: NamedMask list)
         : Result<unit, McdrlError> =
-        let labels = classes |> List.map (fst >> int) |> Set
-
         NamedMasks.write path masks (fun stream maps ->
-            use json = new Utf8JsonWriter(stream)
-            let pictures = ResizeArray()
-            let mutable annotations = 0
-            json.WriteStartObject()
-            categories json classes
-            json.WriteStartArray "annotations"
-
-            for mask, map in maps do
-                pictures.Add(struct (mask.Name, map.Width, map.Height))
-
-                for region in Contours.find map do
-                    if labels.Contains region.Label then
-                        annotations <- annotations + 1
-                        annotation json onlyRuns annotations pictures.Count map region
-
-                json.Flush()
-
-            json.WriteEndArray()
-            images json pictures
-            json.WriteEndObject())
+            maps
+            |> Seq.map (fun (mask, map) -> mask.Name, map)
+            |> writeTo stream onlyRuns classes)

@@ -39,7 +39,7 @@ module MaskFiles =
     /// The file of one picture, where the format has one for each.
     let private ofPicture (out: string) format (mask: NamedMask) =
         let at folder (ending: string) =
-            Path.Combine(out, folder, nonNull (Path.ChangeExtension(mask.Name, ending)))
+            Path.Combine(out, folder, folderOf mask.Name, Images.stem mask.Name + ending)
 
         match format with
         | MaskFormat.Labelme -> Some(at "labelme" ".json")

@@ -2,6 +2,7 @@ namespace Mcdrl
 
 open System
 open System.IO
+open System.Text
 open BitMiracle.LibTiff.Classic
 
 /// Label maps as the pages of one TIFF file: 8-bit grey whose value is the label, without loss, each page named as its picture.
@@ -17,6 +18,7 @@ module TiffStack =
 
     let private set (tiff: Tiff) tag (value: obj) = tiff.SetField(tag, value) |> ignore
 
+    /// The library writes a character as a byte: the name is handed to it in bytes of UTF-8.
     let private page (tiff: Tiff) (name: string) (map: LabelMap) =
         set tiff TiffTag.IMAGEWIDTH map.Width
         set tiff TiffTag.IMAGELENGTH map.Height
@@ -26,7 +28,7 @@ module TiffStack =
         set tiff TiffTag.COMPRESSION Compression.ADOBE_DEFLATE
         set tiff TiffTag.ROWSPERSTRIP map.Height
         set tiff TiffTag.SUBFILETYPE FileType.PAGE
-        set tiff TiffTag.PAGENAME name
+        set tiff TiffTag.PAGENAME (Encoding.Latin1.GetString(Encoding.UTF8.GetBytes name))
 
         if
             tiff.WriteEncodedStrip(0, map.Labels, map.Labels.Length) < 0

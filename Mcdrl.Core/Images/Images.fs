@@ -45,6 +45,17 @@ module Images =
         extensions
         |> List.exists (fun ending -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
 
+    /// An image file's name without folder and ending. What follows the last dot is no ending where it begins with a digit: names of DICOM files may
+    /// be identifiers.
+    let stem (path: string) : string =
+        let name = nonNull (Path.GetFileName path)
+        let ending = nonNull (Path.GetExtension name)
+
+        if ending.Length > 1 && Char.IsAsciiDigit ending[1] then
+            name
+        else
+            name.Substring(0, name.Length - ending.Length)
+
     let private ofOrigin origin =
         match origin with
         | SKEncodedOrigin.TopRight -> Orientation.TopRight

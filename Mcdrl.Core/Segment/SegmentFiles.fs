@@ -225,11 +225,11 @@ module SegmentFiles =
 
         outcome
 
-    let private one engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+    let private one read engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
         Guard.run target.Input (fun () ->
             result {
                 do! nameable request target
-                let! picture, pictures = Images.readFirst request.Limits target.Input
+                let! picture, pictures = read request.Limits target.Input
                 Interruption.check ()
                 let! segmentation, explanation = answer engine request target picture
                 Interruption.check ()
@@ -261,8 +261,10 @@ module SegmentFiles =
             )
 
     /// Segments all targets, one a processor at a time. Each target is handed to `finished` with its report as soon as it and
-    /// those before it are done, in order. A bad image does not stop the others: its error stands in its place.
-    let run
+    /// those before it are done, in order. A bad image does not stop the others: its error stands in its place. `read` gives the picture
+    /// of a target's input, and how many its file holds.
+    let runReading
+        (read: ImageLimits -> string -> Result<Picture * int, McdrlError>)
         engine
         (request: SegmentRequest)
         (targets: SegmentTarget list)
@@ -287,10 +289,15 @@ module SegmentFiles =
                     engine
                     "segmenting"
                     // A large picture takes longer than whoever stops the work would wait.
-                    (fun target -> Interruption.during progress.Cancel (fun () -> one engine request target))
+                    (fun target ->
+                        Interruption.during progress.Cancel (fun () -> one read engine request target))
                     told
                     (Array.ofList targets)
                     progress
 
             return! stillThere succeeded
         }
+
+    /// `runReading` for image files.
+    let run engine request targets finished progress =
+        runReading Images.readFirst engine request targets finished progress

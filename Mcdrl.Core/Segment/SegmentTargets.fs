@@ -48,8 +48,22 @@ module SegmentTargets =
     let private isOutput (out: string) (folder: string) =
         Path.GetFullPath(folder).TrimEnd '/' = Path.GetFullPath(out).TrimEnd '/'
 
+    /// The contents with those files as images too that aren't named so and for which `isImage` holds.
+    let private withOthers (isImage: string -> bool) (found: ImageFolderContents) =
+        let images, others =
+            found.Others
+            |> List.partition (fun name -> isImage (Path.Combine(found.Folder, name)))
+
+        { found with
+            Images =
+                found.Images @ [ for name in images -> Path.Combine(found.Folder, name) ]
+                |> List.sortWith (fun a b -> System.String.CompareOrdinal(a, b))
+            Others = others
+        }
+
     /// What a path stands for: a file, a folder, with all below it but what `isLeftOut` if that `isDeep`, or a pattern.
-    let private lookUp isDeep isLeftOut (path: string) : Result<Named, McdrlError> =
+    let private lookUp isImage isDeep isLeftOut (path: string) : Result<Named, McdrlError> =
+        let held = Result.map (withOthers isImage >> Held)
         let isThere = File.Exists path || Directory.Exists path
 
         if isThere && Leftovers.isName (nameOf path) then
@@ -57,13 +71,13 @@ module SegmentTargets =
         elif File.Exists path then
             Ok(Image path)
         elif isThere && isDeep then
-            ImageFolder.readAllBut isLeftOut path |> Result.map Held
+            ImageFolder.readAllBut isLeftOut path |> held
         elif isThere then
-            ImageFolder.read "*" path |> Result.map Held
+            ImageFolder.read "*" path |> held
         elif not (ImageFolder.isPattern path) then
             none "there is no such file or folder" path
         elif Directory.Exists(ImageFolder.patternFolder path) then
-            ImageFolder.readPattern isLeftOut path |> Result.map Held
+            ImageFolder.readPattern isLeftOut path |> held
         else
             none "the folder does not exist" path
 
@@ -72,8 +86,13 @@ module SegmentTargets =
         image, nonNull (Path.GetDirectoryName(Path.GetRelativePath(root, image)))
 
     /// The images that a path stands for, placed.
-    let private imagesOf isDeep isLeftOut (path: string) : Result<(string * string) list, McdrlError> =
-        lookUp isDeep isLeftOut path
+    let private imagesOf
+        isImage
+        isDeep
+        isLeftOut
+        (path: string)
+        : Result<(string * string) list, McdrlError> =
+        lookUp isImage isDeep isLeftOut path
         |> Result.bind (fun named ->
             match named with
             | Image path -> Ok [ path, "" ]
@@ -92,26 +111,31 @@ module SegmentTargets =
             | Held { Images = [] } -> none "no image fits the pattern" path
             | Held found -> Ok(found.Images |> List.map (placed found.Folder)))
 
-    let private othersBut isLeftOut isDeep (paths: string list) =
+    let private othersBut isImage isLeftOut isDeep (paths: string list) =
         paths
         |> List.choose (fun path ->
-            match lookUp isDeep isLeftOut path with
+            match lookUp isImage isDeep isLeftOut path with
             | Ok(Held found) -> ImageFolder.leftOut found
             | Ok(Leftover path) -> Some $"{path}: left out, the system's own"
             | Ok(Image _)
             | Error _ -> None)
 
     /// What of the paths is not segmented, a line each: files and folders in a folder that is named, and what operating systems
-    /// leave. `isDeep`: folders in folders are searched too; `out` is where results go.
-    let leftOut (isDeep: bool) (paths: string list) (out: string) : string list =
-        othersBut (isOutput out) isDeep paths
+    /// leave. `isDeep`: folders in folders are searched too; `out` is where results go. Files that aren't named as images are images all the same where
+    /// `isImage` holds.
+    let leftOutBut (isImage: string -> bool) (isDeep: bool) (paths: string list) (out: string) : string list =
+        othersBut isImage (isOutput out) isDeep paths
+
+    /// `leftOutBut` where names alone say what is an image.
+    let leftOut isDeep paths out =
+        leftOutBut (fun _ -> false) isDeep paths out
 
     /// The images that paths stand for, each once, and the folder that each has below the folder named; all that is wrong with the paths at once.
-    let private imagesBut isLeftOut isDeep (paths: string list) =
+    let private imagesBut isImage isLeftOut isDeep (paths: string list) =
         result {
             let! found =
                 paths
-                |> List.map (imagesOf isDeep isLeftOut)
+                |> List.map (imagesOf isImage isDeep isLeftOut)
                 |> List.sequenceResultA
                 |> Result.mapError (fun faults -> McdrlError.Several(faults.Head, faults.Tail))
 
@@ -132,13 +156,15 @@ module SegmentTargets =
         (isDeep: bool)
         (paths: string list)
         : Result<(string * string) list * string list, McdrlError> =
-        imagesBut (fun _ -> false) isDeep paths
-        |> Result.map (fun found -> found, othersBut (fun _ -> false) isDeep paths)
+        let none (_: string) = false
+
+        imagesBut none none isDeep paths
+        |> Result.map (fun found -> found, othersBut none none isDeep paths)
 
     /// Where the results of an image go that goes to a folder below `out`, "" for `out` itself: files named after the image.
     let target (out: string) (input: string, folder: string) : SegmentTarget =
         let at ending =
-            Path.Combine(out, folder, nonNull (Path.GetFileNameWithoutExtension input) + ending)
+            Path.Combine(out, folder, Images.stem input + ending)
 
         {
             Input = input
@@ -195,10 +221,16 @@ module SegmentTargets =
     /// Every image that the paths stand for and where its results go: into `out`, those of images below a folder that is named into a folder
     /// of the same name below it. With `isDeep`, folders in folders that are named are searched too. Everything wrong with the paths is
     /// reported at once, before any work: missing files, two images whose results would have one name, an output folder that
-    /// is an input, an input that a result would replace.
-    let plan (isDeep: bool) (paths: string list) (out: string) : Result<SegmentTarget list, McdrlError> =
+    /// is an input, an input that a result would replace. In folders and patterns files that aren't named as images are images all the same where
+    /// `isImage` holds.
+    let planWith
+        (isImage: string -> bool)
+        (isDeep: bool)
+        (paths: string list)
+        (out: string)
+        : Result<SegmentTarget list, McdrlError> =
         result {
-            let! inputs = imagesBut (isOutput out) isDeep paths
+            let! inputs = imagesBut isImage (isOutput out) isDeep paths
             let targets = inputs |> List.map (target out)
 
             let collisions =
@@ -220,3 +252,7 @@ module SegmentTargets =
             | Some faults -> return! Error faults
             | None -> return targets
         }
+
+    /// `planWith` where names alone say what is an image.
+    let plan isDeep paths out =
+        planWith (fun _ -> false) isDeep paths out

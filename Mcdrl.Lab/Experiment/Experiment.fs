@@ -160,12 +160,14 @@ module Experiment =
     /// How often a process looks again at runs that others hold.
     let private pause = 2000
 
-    let private lockOf request (run: PlannedRun) =
-        ExperimentRunning.folderOf request run + ".lock"
+    /// What holds a run for one process.
+    let internal leaseOf request (run: PlannedRun) =
+        ExperimentRunning.folderOf request run + ".lease"
 
     /// Works on the runs until none is left that isn't done, failed, or held by nobody.
     let private work (prepared: Prepared) (progress: Progress) =
         let request = prepared.Request
+        let watch = LeaseWatch Lease.standard
         let all = prepared.Runs |> List.distinctBy (fun run -> run.Key, run.Result)
 
         let told finished (run: PlannedRun) (step: ProgressStep) =
@@ -179,12 +181,12 @@ module Experiment =
                 }
 
         let attempt (run: PlannedRun) =
-            FileLock.tryTake (lockOf request run)
+            Lease.tryTake watch (leaseOf request run)
             |> Result.bind (fun taken ->
                 match taken with
-                | None -> Ok false
-                | Some held ->
-                    use _held = held
+                | Error _ -> Ok false
+                | Ok lease ->
+                    use lease = lease
 
                     if ExperimentRunning.isDone request run then
                         Ok true
@@ -192,13 +194,13 @@ module Experiment =
                         let finished = all |> List.filter (ExperimentRunning.isDone request) |> List.length
 
                         Guard.run run.Key (fun () ->
-                            ExperimentRunning.complete
-                                request
-                                run
+                            Lease.working
+                                lease
                                 { progress with
                                     Tell = told finished run
-                                })
-                        |> Result.map (fun () -> true))
+                                }
+                                (ExperimentRunning.complete request run))
+                        |> Result.map _.IsSome)
 
         let rec pass (failed: (PlannedRun * McdrlError) list) =
             let isOpen run =

@@ -1,7 +1,7 @@
 // The page: what a person asks for, and what is shown of it.
 
 import { explained, forget, pictureOf, segmented, truthOf } from "./answers.js";
-import { coco } from "./coco.js";
+import { merged } from "./coco.js";
 import { areaOf, dice, fieldsOf, outlinesOf, pathOf, withoutSmall } from "./fields.js";
 import { filesOf, framesOf, pairTruth } from "./frames.js";
 import { colour, decode, heat } from "./pictures.js";
@@ -272,15 +272,14 @@ async function take(path, output, ending) {
 }
 
 async function takeCoco() {
-  const reports = [];
+  const parts = [];
   try {
     for (const own of state.frames) {
-      say(`Segmenting ${reports.length + 1} of ${state.frames.length}…`);
-      const report = await (await post("segment", own.file, settings(own, "json"))).json();
-      reports.push({ ...report, image: own.path.replace(/^\//, "") });
+      say(`Segmenting ${parts.length + 1} of ${state.frames.length}…`);
+      const file = await (await post("segment", own.file, settings(own, "coco"))).json();
+      parts.push({ name: own.path.replace(/^\//, ""), file });
     }
-    const text = JSON.stringify(coco(reports, state.model.classes, state.model.notice));
-    save(new Blob([text], { type: "application/json" }), "mcdrl.coco.json");
+    save(new Blob([JSON.stringify(merged(parts))], { type: "application/json" }), "coco.json");
   } catch (problem) {
     refuse(problem);
   }

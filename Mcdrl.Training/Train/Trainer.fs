@@ -415,7 +415,7 @@ module Trainer =
             do! requirePartners request.Settings sites
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
             let! identity = identify request source dataset items progress.Cancel
-            use! _owned = Run.lock request.Out
+            use! lease = Run.lease request.Out progress
             let isNew = not (File.Exists(Run.identityFile request.Out))
 
             let! hasEnded =
@@ -428,6 +428,7 @@ module Trainer =
                 if hasEnded then
                     RecordJson.ofFile<TrainReport>(Run.reportFile request.Out)
                 else
-                    run request source identity dataset sites items device progress
-                    |> (if isNew then withdraw request else id)
+                    Run.working lease request.Out progress (fun progress ->
+                        run request source identity dataset sites items device progress
+                        |> (if isNew then withdraw request else id))
         }

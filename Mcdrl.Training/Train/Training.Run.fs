@@ -120,25 +120,30 @@ module Run =
     /// Where TensorBoard finds the run's curves.
     let tensorBoardFolder folder = Path.Combine(folder, "tensorboard")
 
-    /// Holds the run's folder for this process; a second trainer on it is refused. The system frees the lock when the
-    /// process ends, however it ends.
-    let lock (folder: string) : Result<IDisposable, McdrlError> =
-        Path.Combine(folder, "run.lock")
-        |> FileLock.tryTake
+    /// Holds the run's folder for this process; a second trainer on it is refused, on whatever machine. A holder that ended however
+    /// it did is waited for no longer than its expiry.
+    let lease (folder: string) (progress: Progress) : Result<Lease, McdrlError> =
+        Lease.take (LeaseWatch Lease.standard) (Path.Combine(folder, "run.lease")) progress
         |> Result.bind (fun taken ->
-            match taken with
-            | Some file ->
-                file.SetLength 0L
-                use writer = new StreamWriter(file, leaveOpen = true)
-                writer.Write $"process {Environment.ProcessId} on {Environment.MachineName}"
-                writer.Flush()
-                Ok(file :> IDisposable)
+            taken
+            |> Result.mapError (fun holder ->
+                McdrlError.usage
+                    $"another process is training in this folder: {holder.Process} on {holder.Machine}"
+                    folder
+                    "Wait for it to end, or choose another “out”"))
+
+    /// What `work` comes to in the folder that is held; an error where another took it over meanwhile.
+    let working (lease: Lease) (folder: string) progress work =
+        Lease.working lease progress work
+        |> Result.bind (fun outcome ->
+            match outcome with
+            | Some outcome -> Ok outcome
             | None ->
                 Error(
-                    McdrlError.usage
-                        "another process is training in this folder"
+                    McdrlError.resource
+                        "another process has taken this run over: for a while no sign of life of this one could be seen"
                         folder
-                        "Wait for it to end, or choose another “out”"
+                        "Let the other go on, or repeat the call with “resume” when it has ended"
                 ))
 
     /// The keys in which two JSON objects differ, with dots.

@@ -76,6 +76,7 @@ let libraries =
         "Mcdrl.Core"
         "Mcdrl.Onnx"
         "Mcdrl.Phantom"
+        "Mcdrl.Dicom"
         "Mcdrl.Video"
         "Mcdrl.Model"
         "Mcdrl.Torch"

@@ -8,7 +8,15 @@ open System.Threading.Tasks
 open Processes
 
 /// What tests need; those whose program is absent say that they are skipped.
-let private packages = [ "ffmpeg"; "chromium" ]
+let private packages =
+    [
+        "ffmpeg"
+        "chromium"
+        "dcmtk"
+        "python3-pydicom"
+        "python3-tifffile"
+        "python3-pil"
+    ]
 
 let private isInstalled package =
     let code, output =

@@ -46,6 +46,7 @@ let testProjects =
         "Mcdrl.CSharpApi.Tests", xunit
         "Mcdrl.Core.Tests", expecto
         "Mcdrl.Phantom.Tests", expecto
+        "Mcdrl.Dicom.Tests", expecto
         "Mcdrl.House.Tests", expecto
     ]
 

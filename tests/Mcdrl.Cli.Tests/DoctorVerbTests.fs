@@ -13,7 +13,7 @@ let tests =
                 Expect.equal outcome.Code 0 outcome.Err
                 let native = Expect.wantOk (Native.load ()) "libtorch loads here"
 
-                for value in [ native.Libtorch; native.Folder; native.TorchSharp; "cpu"; "glibc" ] do
+                for value in [ native.Libtorch; native.Folder; native.TorchSharp; "cpu"; "glibc"; "dcmtk" ] do
                     Expect.stringContains outcome.Out value "named"
             }
 

@@ -22,6 +22,7 @@ let main argv =
                     CompletionTests.tests
                     AppTests.tests
                     SegmentVerbTests.tests
+                    SegmentDicomTests.tests
                     SegmentVideosTests.tests
                     BadModelsTests.tests
                     TrainVerbTests.tests

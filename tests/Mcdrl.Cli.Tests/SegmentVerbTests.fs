@@ -127,7 +127,7 @@ let tests =
 
                         let unknown = segment [ images; "--out"; out; "--format"; "coko" ]
                         Expect.equal unknown.Code 2 "unknown"
-                        Expect.stringContains unknown.Err "Did you mean “coco”" "meant")
+                        Expect.stringContains unknown.Err "Did you mean coco?" "meant")
                 }
 
                 test "--explain: a sheet, maps and the mask under every condition, told in the JSON" {

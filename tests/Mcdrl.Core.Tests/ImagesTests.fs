@@ -47,6 +47,20 @@ let private good =
     testList
         "good files"
         [
+            test "the name without its ending, which begins with no digit" {
+                for path, stem in
+                    [
+                        "a/b.png", "b"
+                        "b.tar.gz", "b.tar"
+                        "a/b", "b"
+                        "1.2.840.113", "1.2.840.113"
+                        "a/1.2.840.113#2", "1.2.840.113#2"
+                        "1.2.840.113.dcm", "1.2.840.113"
+                        "b.", "b"
+                    ] do
+                    Expect.equal (Images.stem path) stem path
+            }
+
             test "a PNG comes out as it went in" {
                 let got = picture (Crafted.png 13 7)
                 Expect.equal (got.Width, got.Height, got.Orientation) (13, 7, Orientation.TopLeft) "size"

@@ -34,6 +34,7 @@ let private tests () =
         FilesTests.tests
         GuardTests.tests
         FileLockTests.tests
+        LeaseTests.tests
         FolderSwapTests.tests
         SelfDigestTests.tests
         StrangerJsonTests.tests
@@ -47,10 +48,13 @@ let private tests () =
         MasksTests.tests
         ProbabilityMapsTests.tests
         RegionRunsTests.tests
+        MaskFilesTests.tests
         OverlayTests.tests
         EngineTests.tests
     ]
 
 [<EntryPoint>]
 let main argv =
-    ExpectoMtp.main (testList "Core" (tests ())) argv
+    match List.ofArray argv with
+    | [ word; path ] when word = HoldLease.word -> HoldLease.hold path
+    | _ -> ExpectoMtp.main (testList "Core" (tests ())) argv

@@ -26,6 +26,7 @@ module Rules =
             ]
             "Mcdrl.Onnx", [ "Mcdrl.Core" ], [ results; "Microsoft.ML.OnnxRuntime" ]
             "Mcdrl.Phantom", [ "Mcdrl.Core" ], []
+            "Mcdrl.Dicom", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
             "Mcdrl.Video", [ "Mcdrl.Core" ], [ results; "CliWrap" ]
             "Mcdrl.Serve", [ "Mcdrl.Core" ], [ results; "prometheus-net.AspNetCore" ]
             "Mcdrl.Model", [ "Mcdrl.Core" ], [ "TorchSharp" ]
@@ -43,7 +44,8 @@ module Rules =
                 "Microsoft.ML.OnnxRuntime"
             ]
             "Mcdrl.Cli",
-            training @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ],
+            training
+            @ [ "Mcdrl.Training"; "Mcdrl.Lab"; "Mcdrl.Dicom"; "Mcdrl.Serve"; "Mcdrl.Video" ],
             [ "Argu"; "Spectre.Console" ]
             "Mcdrl.Cli.Onnx", onnx, [ results; "Argu"; "Spectre.Console" ]
             "Mcdrl.CSharpApi.Onnx", onnx, [ api; "SkiaSharp" ]
@@ -92,8 +94,9 @@ module Rules =
 
             "Mcdrl.Onnx", [ values; files; segment ]
             "Mcdrl.Phantom", [ values ]
+            "Mcdrl.Dicom", [ values; files; images; segment ]
             "Mcdrl.Video", [ values; files; images; drawing; segment ]
-            "Mcdrl.Serve", [ values; files; images; drawing; segment ]
+            "Mcdrl.Serve", [ values; files; images; formats; drawing; segment ]
 
             tensors, [ values ]
             method, [ values; tensors ]
@@ -125,10 +128,17 @@ module Rules =
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
             "Mcdrl.Cli/Verbs",
-            [ "Mcdrl.Cli/App"; "Mcdrl.Onnx"; "Mcdrl.Lab"; "Mcdrl.Serve"; "Mcdrl.Video" ]
+            [
+                "Mcdrl.Cli/App"
+                "Mcdrl.Onnx"
+                "Mcdrl.Lab"
+                "Mcdrl.Dicom"
+                "Mcdrl.Serve"
+                "Mcdrl.Video"
+            ]
             @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx", [ images; segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
         ]
         |> Map
 
@@ -139,6 +149,7 @@ module Rules =
                 "Mcdrl.Core"
                 "Mcdrl.Onnx"
                 "Mcdrl.Phantom"
+                "Mcdrl.Dicom"
                 "Mcdrl.Video"
                 "Mcdrl.Serve"
                 "Mcdrl.Cli.Onnx"

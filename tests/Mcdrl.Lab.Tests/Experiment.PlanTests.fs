@@ -121,7 +121,7 @@ let tests =
                 Expect.hasLength (List.distinct folders) (2 * sites.Length) "each its own"
 
                 for folder in folders do
-                    Expect.isLessThanOrEqual (NameLimit.length folder + ".lock".Length) 255 "a name"
+                    Expect.isLessThanOrEqual (NameLimit.length folder + ".lease.99999".Length) 255 "a name"
 
             testCase "equal settings under other names of methods are the same run"
             <| fun () ->

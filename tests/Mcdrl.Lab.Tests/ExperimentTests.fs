@@ -112,7 +112,7 @@ let private comparable (state: ExperimentState) =
 /// Every file of the experiment but locks, with its time.
 let private filesOf (request: ExperimentRequest) =
     DirectoryInfo(request.Out).GetFiles("*", SearchOption.AllDirectories)
-    |> Array.filter (fun file -> file.Extension <> ".lock")
+    |> Array.filter (fun file -> not (file.Name.Contains ".lease."))
     |> Array.map (fun file -> file.FullName, file.LastWriteTimeUtc)
     |> Array.sort
 
@@ -298,6 +298,11 @@ let private resumed =
             Expect.equal steps[0] 6 "it goes on where it was stopped"
             Expect.equal (comparable (timeless state)) (comparable (timeless (run whole))) "the same")
 
+let private leased path : Lease =
+    match Outcome.ok (Lease.tryTake (LeaseWatch Lease.standard) path) with
+    | Ok lease -> lease
+    | Error holder -> failtest $"%A{holder} holds {path}"
+
 let private held =
     testCase "a run that another holds is left until it is free; the others are done meanwhile"
     <| fun () ->
@@ -306,10 +311,7 @@ let private held =
             let runs = planned request
             let first = runs.Head
 
-            let lockFile =
-                Path.Combine(ExperimentPlan.runsFolder request.Out, $"{first.Key}.lock")
-
-            let holder = Option.get (Outcome.ok (FileLock.tryTake lockFile))
+            let holder = leased (Experiment.leaseOf request first)
 
             let working = Task.Run(fun () -> run request)
 
@@ -323,7 +325,7 @@ let private held =
                 (Directory.Exists(ExperimentRunning.folderOf request first))
                 "which it has not touched"
 
-            holder.Dispose()
+            (holder :> IDisposable).Dispose()
             Expect.isTrue (working.Wait(TimeSpan.FromMinutes 20.0)) "it ends"
             Expect.equal working.Result.Methods.Head.Runs.Length 3 "all are done"
             Expect.isEmpty working.Result.Failed "none failed")
@@ -336,18 +338,14 @@ let private heldAndStopped =
 
             let holders =
                 planned request
-                |> List.map (fun run ->
-                    Path.Combine(ExperimentPlan.runsFolder request.Out, $"{run.Key}.lock")
-                    |> FileLock.tryTake
-                    |> Outcome.ok
-                    |> Option.get)
+                |> List.map (Experiment.leaseOf request >> leased)
 
             use stop = new CancellationTokenSource(TimeSpan.FromSeconds 1.0)
             let outcome = Experiment.run request false (Progress.until stop.Token)
             Expect.equal (Result.map ignore outcome) (Error McdrlError.Cancelled) "stopped"
 
             for holder in holders do
-                holder.Dispose())
+                (holder :> IDisposable).Dispose())
 
 let private together =
     testCase "two that work in one folder share the runs, and both come to all of them"

@@ -1,6 +1,7 @@
 /// The page in a real browser, with the engine of `Served`.
 module Mcdrl.Tests.PageTests
 
+open System
 open System.IO
 open System.Text.Json
 open System.Threading.Tasks
@@ -15,11 +16,26 @@ let private chromium = "/usr/bin/chromium"
 let private wait (task: Task<'a>) = task.GetAwaiter().GetResult()
 let private run (task: Task) = task.GetAwaiter().GetResult()
 
+/// A browser that asks nobody but the page's service, and keeps what it keeps in a folder that goes with the tests. Playwright's own flags
+/// are there besides.
+let private launch (playwright: IPlaywright) =
+    let home = Directory.CreateTempSubdirectory("mcdrl-browser-").FullName
+    AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> Directory.Delete(home, true))
+
+    playwright.Chromium.LaunchAsync(
+        BrowserTypeLaunchOptions(
+            ExecutablePath = chromium,
+            Args =
+                [
+                    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+                    "--disable-features=MediaRouter,DialMediaRouteProvider,OptimizationHints,AsyncDns"
+                ],
+            Env = dict [ "HOME", home; "PATH", string (Environment.GetEnvironmentVariable "PATH") ]
+        )
+    )
+
 /// One browser for all tests; none where Debian's Chromium is absent.
-let private browser =
-    lazy
-        (let playwright = wait (Playwright.CreateAsync())
-         wait (playwright.Chromium.LaunchAsync(BrowserTypeLaunchOptions(ExecutablePath = chromium))))
+let private browser = lazy (wait (launch (wait (Playwright.CreateAsync()))))
 
 let private desktop =
     BrowserNewContextOptions(ViewportSize = ViewportSize(Width = 1280, Height = 800))
@@ -187,6 +203,7 @@ let tests =
                         let _, coco = download page "#take-coco"
                         let coco = JsonDocument.Parse(coco).RootElement
                         Expect.equal (coco.GetProperty("images").GetArrayLength()) 2 "images"
+                        Expect.equal (coco.GetProperty("annotations").GetArrayLength()) 2 "a region each"
                         let annotation = coco.GetProperty("annotations")[1]
                         Expect.equal (annotation.GetProperty("image_id").GetInt32()) 2 "annotations")))
 
@@ -252,7 +269,7 @@ let tests =
             for name, options in
                 [
                     "light", desktop
-                    "dark", BrowserNewContextOptions(ColorScheme = System.Nullable ColorScheme.Dark)
+                    "dark", BrowserNewContextOptions(ColorScheme = Nullable ColorScheme.Dark)
                     "phone", phone
                 ] do
                 test $"axe finds nothing serious, {name}" (fun () ->

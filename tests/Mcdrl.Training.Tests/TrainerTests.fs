@@ -437,7 +437,7 @@ let private refusals =
             <| fun () ->
                 World.within (fun folder ->
                     let request = World.request folder "run"
-                    use _owner = Outcome.ok (Run.lock request.Out)
+                    use _owner = Outcome.ok (Run.lease request.Out Progress.none)
                     World.train request |> Outcome.refusedWith 2 [ "another process"; request.Out ])
 
             testCase "a site that is not there, a tower that the weights do not hold"
@@ -552,7 +552,7 @@ let private refusals =
 
                     Expect.equal
                         (Directory.GetFileSystemEntries request.Out |> Array.map Path.GetFileName)
-                        [| "run.lock" |]
+                        [| "run.lease.1" |]
                         "nothing else is left"
 
                     File.WriteAllBytes(frame, bytes)

@@ -153,12 +153,13 @@ let decoded pixelFormat (bytes: int) path =
 let frames choice clip =
     let found, warnings = List<VideoFrame>(), List<string>()
 
-    let outcome = Frames.visit choice clip found.Add warnings.Add CancellationToken.None
+    let outcome =
+        VideoFrames.visit choice clip found.Add warnings.Add CancellationToken.None
 
     outcome, List.ofSeq found, List.ofSeq warnings
 
 let probed path =
-    Outcome.ok (Clip.probe CancellationToken.None path)
+    Outcome.ok (VideoClip.probe CancellationToken.None path)
 
 /// S, the side of the probabilities of `engineOf`.
 let networkSide = 48

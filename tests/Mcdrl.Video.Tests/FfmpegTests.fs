@@ -23,7 +23,7 @@ let tests =
 
                             for refused in
                                 [
-                                    Clip.probe CancellationToken.None clip |> Result.map ignore
+                                    VideoClip.probe CancellationToken.None clip |> Result.map ignore
                                     Ffmpeg.version CancellationToken.None |> Result.map ignore
                                 ] do
                                 refused

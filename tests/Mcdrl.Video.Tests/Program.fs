@@ -14,8 +14,8 @@ let private tests () =
     [
         documented
         VideoTimeTests.tests
-        ClipTests.tests
-        FramesTests.tests
+        VideoClipTests.tests
+        VideoFramesTests.tests
         BlockMotionTests.tests
         SmoothingTests.tests
         FlickerTests.tests

@@ -21,7 +21,7 @@ let private seen (shot: Shot) =
 let private truth _ map = map
 
 let private segmentWith cancel request engine path out =
-    let target = Outcome.ok (VideoFiles.plan [ path ] out) |> List.head
+    let target = Outcome.ok (VideoTargets.plan [ path ] out) |> List.head
     let warnings = List<string>()
     let clip = probed path
 
@@ -175,7 +175,7 @@ let tests =
 
                     let part =
                         { request with
-                            Choice = Outcome.ok (Frames.choose None None None (Some 1.0))
+                            Choice = Outcome.ok (VideoFrames.choose None None None (Some 1.0))
                         }
 
                     let early, _ = segment part engine path (out + "2")
@@ -238,7 +238,7 @@ let tests =
 
                     let pictures =
                         let clip = probed (Path.Combine(folder, "aac", "clip.overlay.mp4"))
-                        let _, found, _ = frames Frames.all clip
+                        let _, found, _ = frames VideoFrames.all clip
                         found
 
                     let difference =
@@ -275,7 +275,7 @@ let tests =
 
                     let request =
                         { VideoFiles.standard with
-                            Choice = Outcome.ok (Frames.choose (Some 2) None (Some 0.5) (Some 3.0))
+                            Choice = Outcome.ok (VideoFrames.choose (Some 2) None (Some 0.5) (Some 3.0))
                         }
 
                     let wanted =
@@ -384,11 +384,11 @@ let tests =
                     let folder = nonNull (Path.GetDirectoryName path)
                     let other = Path.Combine(folder, "clip.mp4")
                     File.WriteAllText(other, "")
-                    VideoFiles.plan [ path; other ] out |> Outcome.refusedWith 2 [ "same name" ]
+                    VideoTargets.plan [ path; other ] out |> Outcome.refusedWith 2 [ "same name" ]
                     let overlay = Path.Combine(folder, "clip.overlay.mp4")
                     File.WriteAllText(overlay, "")
 
-                    VideoFiles.plan [ path; overlay ] folder
+                    VideoTargets.plan [ path; overlay ] folder
                     |> Outcome.refusedWith 2 [ "would replace"; overlay ]
 
                     Directory.CreateDirectory(Path.Combine(out, "clip.mask.mkv")) |> ignore

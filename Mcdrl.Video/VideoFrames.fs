@@ -36,7 +36,7 @@ type VideoFrame =
 
 /// Frames as a stream: FFmpeg decodes no further ahead than a few frames of whoever takes them.
 [<RequireQualifiedAccess>]
-module Frames =
+module VideoFrames =
     /// Every frame of a clip.
     let all =
         {
@@ -93,12 +93,12 @@ module Frames =
         )
 
     /// How many frames a second there are, as far as the headers tell.
-    let internal rate (choice: FrameChoice) (clip: Clip) : float =
+    let internal rate (choice: FrameChoice) (clip: VideoClip) : float =
         let own = clip.Rate / float choice.Every
         choice.Most |> Option.map (min own) |> Option.defaultValue own
 
     /// How many frames there may be, as far as the headers tell.
-    let expected (choice: FrameChoice) (clip: Clip) : int option =
+    let expected (choice: FrameChoice) (clip: VideoClip) : int option =
         let last =
             match choice.To, clip.Duration with
             | Some until, Some duration -> Some(min until duration)
@@ -111,7 +111,7 @@ module Frames =
     let private plain (value: float) =
         value.ToString("0.######", CultureInfo.InvariantCulture)
 
-    let private filters (choice: FrameChoice) (clip: Clip) =
+    let private filters (choice: FrameChoice) (clip: VideoClip) =
         [
             // FFmpeg's own `-to` counts from the first frame that there is, and may so end late.
             match choice.To with
@@ -144,7 +144,7 @@ module Frames =
             | None -> ()
         ]
 
-    let private arguments version (choice: FrameChoice) (clip: Clip) =
+    let private arguments version (choice: FrameChoice) (clip: VideoClip) =
         [ "-hide_banner"; "-nostdin"; "-nostats"; "-loglevel"; "level+info" ]
         @ Ffmpeg.reading (stretch choice) clip.Path
         @ [ "-map"; "0:V:0"; "-vf"; filters choice clip ]
@@ -162,7 +162,7 @@ module Frames =
     let private ahead = 2
 
     /// A decoder at work, until disposed.
-    type private Decoder(version, choice: FrameChoice, clip: Clip, warn: string -> unit, cancel) =
+    type private Decoder(version, choice: FrameChoice, clip: VideoClip, warn: string -> unit, cancel) =
         let stop =
             CancellationTokenSource.CreateLinkedTokenSource(cancel: CancellationToken)
 
@@ -289,7 +289,7 @@ module Frames =
     /// Gives each frame of a clip to `visit`, in order. What FFmpeg complains of while it goes on is told by `warn`.
     let visit
         (choice: FrameChoice)
-        (clip: Clip)
+        (clip: VideoClip)
         (visit: VideoFrame -> unit)
         (warn: string -> unit)
         (cancel: CancellationToken)

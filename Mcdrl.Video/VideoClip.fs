@@ -7,7 +7,7 @@ open System.Threading
 open FsToolkit.ErrorHandling
 
 /// A video file, as its headers tell it.
-type Clip =
+type VideoClip =
     {
         /// Its path.
         Path: string
@@ -29,7 +29,7 @@ type Clip =
 
 /// Looks at video files.
 [<RequireQualifiedAccess>]
-module Clip =
+module VideoClip =
     /// Endings of names of files that are taken for videos.
     let endings =
         [
@@ -106,7 +106,7 @@ module Clip =
 
         ((-degrees % 360) + 360) % 360
 
-    let private ofJson (path: string) (root: JsonElement) : Result<Clip, McdrlError> =
+    let private ofJson (path: string) (root: JsonElement) : Result<VideoClip, McdrlError> =
         let refuse what =
             Error(McdrlError.data what path "Name a video file")
 
@@ -150,7 +150,7 @@ module Clip =
     let private most = 1_000_000L
 
     /// What a file's headers tell. A file that FFmpeg doesn't take for a video is a `Data` error that has FFmpeg's words.
-    let probe (cancel: CancellationToken) (path: string) : Result<Clip, McdrlError> =
+    let probe (cancel: CancellationToken) (path: string) : Result<VideoClip, McdrlError> =
         result {
             do! Files.reading path (fun _ -> Ok())
 

@@ -1,4 +1,4 @@
-module Mcdrl.Tests.ClipTests
+module Mcdrl.Tests.VideoClipTests
 
 open System.IO
 open System.Threading
@@ -7,7 +7,7 @@ open Mcdrl
 open Mcdrl.Tests.Clips
 
 let private refusedAs code parts path =
-    Clip.probe CancellationToken.None path |> Outcome.refusedWith code parts
+    VideoClip.probe CancellationToken.None path |> Outcome.refusedWith code parts
 
 let tests =
     testList

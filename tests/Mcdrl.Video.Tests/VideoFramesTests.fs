@@ -1,4 +1,4 @@
-module Mcdrl.Tests.FramesTests
+module Mcdrl.Tests.VideoFramesTests
 
 open System
 open System.IO
@@ -31,7 +31,7 @@ let private gives choice (shots: Shot list) (expected: Shot list) =
         Expect.equal (found |> List.map _.Index) [ 0 .. found.Length - 1 ] "numbered")
 
 let private choice every most from until =
-    Outcome.ok (Frames.choose every most from until)
+    Outcome.ok (VideoFrames.choose every most from until)
 
 let private varying count =
     panning 25 count (64, 48) 2
@@ -46,17 +46,17 @@ let tests =
         [
             test "each once, to the pixel, with its time" {
                 let shots = panning 25 30 (64, 48) 2
-                gives Frames.all shots shots
+                gives VideoFrames.all shots shots
             }
 
             test "sides of odd length" {
                 let shots = panning 25 6 (97, 63) 2
-                gives Frames.all shots shots
+                gives VideoFrames.all shots shots
             }
 
             test "intervals that differ" {
                 let shots = varying 20
-                gives Frames.all shots shots
+                gives VideoFrames.all shots shots
 
                 let expected =
                     shots |> List.filter (fun shot -> shot.Time >= 0.2 && shot.Time < 0.8)
@@ -95,7 +95,7 @@ let tests =
             }
 
             test "choices out of range are all told at once" {
-                Frames.choose (Some 0) (Some -1.0) (Some 2.0) (Some 1.0)
+                VideoFrames.choose (Some 0) (Some -1.0) (Some 2.0) (Some 1.0)
                 |> Outcome.refusedWith 2 [ "“every”"; "“fps”"; "“to”" ]
             }
 
@@ -126,7 +126,7 @@ let tests =
                     let clip = probed turned
                     Expect.equal (clip.Width, clip.Height) (48, 64) "upright"
                     Expect.contains [ 90; 270 ] clip.Rotation "turned"
-                    let _, found, _ = frames Frames.all clip
+                    let _, found, _ = frames VideoFrames.all clip
                     Expect.equal found.Length 4 "frames"
                     let own = shots.Head.Picture
                     let frame = found.Head.Picture
@@ -154,7 +154,7 @@ let tests =
                     write whole shots
                     let bytes = File.ReadAllBytes whole
                     File.WriteAllBytes(cut, bytes[.. bytes.Length / 2])
-                    let outcome, found, warnings = frames Frames.all (probed cut)
+                    let outcome, found, warnings = frames VideoFrames.all (probed cut)
                     Outcome.ok outcome
                     Expect.isGreaterThan found.Length 5 "half of it"
                     Expect.isLessThan found.Length 35 "half of it"
@@ -174,7 +174,7 @@ let tests =
                     for name in [ "-i.mkv"; "http:x.mkv"; "a'b %03d [0].mkv"; "concat:a|b.mkv" ] do
                         let path = Path.Combine(folder, name)
                         write path shots
-                        let outcome, found, _ = frames Frames.all (probed path)
+                        let outcome, found, _ = frames VideoFrames.all (probed path)
                         Outcome.ok outcome
                         samePictures shots found)
             }
@@ -186,7 +186,7 @@ let tests =
                     let clip = probed path
 
                     let taken =
-                        Frames.read (ffmpeg ()) Frames.all clip ignore CancellationToken.None
+                        VideoFrames.read (ffmpeg ()) VideoFrames.all clip ignore CancellationToken.None
                         |> Seq.truncate 3
                         |> List.ofSeq
 
@@ -194,8 +194,8 @@ let tests =
                     use cancelled = new CancellationTokenSource()
 
                     let outcome =
-                        Frames.visit
-                            Frames.all
+                        VideoFrames.visit
+                            VideoFrames.all
                             clip
                             (fun frame ->
                                 if frame.Index = 2 then
@@ -214,13 +214,13 @@ let tests =
 
                     for choice in
                         [
-                            Frames.all
+                            VideoFrames.all
                             choice (Some 3) None None None
                             choice None (Some 5.0) None None
                             choice None None (Some 0.4) (Some 1.2)
                         ] do
                         let _, found, _ = frames choice clip
-                        let expected = Frames.expected choice clip |> Option.get
+                        let expected = VideoFrames.expected choice clip |> Option.get
                         Expect.isLessThan (abs (expected - found.Length)) 3 $"{expected} and {found.Length}")
             }
         ]

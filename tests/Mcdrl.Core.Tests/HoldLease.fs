@@ -1,0 +1,27 @@
+module Mcdrl.Tests.HoldLease
+
+open System
+open System.Threading
+open Mcdrl
+
+/// What makes of the tests' program one that holds a lease.
+let word = "hold-lease"
+
+type Marker = class end
+
+/// Takes the lease, says so, and says when it is lost; ends with its input.
+let hold (path: string) =
+    let times =
+        {
+            Beat = TimeSpan.FromMilliseconds 50.0
+            Expiry = TimeSpan.FromMinutes 5.0
+        }
+
+    match Lease.tryTake (LeaseWatch times) path with
+    | Ok(Ok lease) ->
+        Console.Out.WriteLine "held"
+        lease.Lost.WaitHandle.WaitOne() |> ignore
+        Console.Out.WriteLine "lost"
+        Thread.Sleep Timeout.Infinite
+        0
+    | _ -> 1
