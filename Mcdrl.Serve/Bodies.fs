@@ -84,8 +84,6 @@ type Bodies(most: int64, mostHeld: int64, patience: TimeSpan) =
                     outcome <-
                         if problem.StatusCode = 408 then
                             slow
-                        elif problem.StatusCode = 413 then
-                            tooLarge
                         else
                             Error(
                                 Problem.create

@@ -32,7 +32,8 @@ module Service =
         let limits = options.Limits
         options.AddServerHeader <- false
         options.Listen(settings.Address, settings.Port)
-        limits.MaxRequestBodySize <- settings.Limits.MaxBytes
+        // `Bodies` counts itself: Kestrel would cut the connection before its caller has read why.
+        limits.MaxRequestBodySize <- Nullable()
         limits.MaxConcurrentConnections <- mostConnections
         limits.RequestHeadersTimeout <- TimeSpan.FromSeconds 10.0
         limits.MinRequestBodyDataRate <- MinDataRate(1024.0, TimeSpan.FromSeconds 5.0)
@@ -43,7 +44,7 @@ module Service =
         response.Headers.XContentTypeOptions <- "nosniff"
         response.Headers["Referrer-Policy"] <- "no-referrer"
         response.Headers["Cross-Origin-Resource-Policy"] <- "same-origin"
-        response.Headers.ContentSecurityPolicy <- Page.policy
+        response.Headers.ContentSecurityPolicy <- PageFiles.policy
         response.Headers.CacheControl <- "no-store"
 
     let private failed (context: HttpContext) (problem: exn) : Task =
@@ -67,7 +68,7 @@ module Service =
                 harden context.Response
 
                 try
-                    match Gate.refusal serving.Settings isOpen context.Request with
+                    match Admission.refusal serving.Settings isOpen context.Request with
                     | Some problem ->
                         if problem.Status = 401 then
                             context.Response.Headers.WWWAuthenticate <- "Bearer"
@@ -118,7 +119,7 @@ module Service =
 
         add [ "GET" ] "/openapi.json" true (fun context -> Content.write context 200 description)
 
-        for file in Page.files do
+        for file in PageFiles.all do
             add [ "GET"; "HEAD" ] (if file.Name = index then "/" else $"/{file.Name}") true (pageFile file)
 
         let known =

@@ -167,7 +167,7 @@ let bomb =
         use memory = new MemoryStream()
 
         using (new Compression.ZLibStream(memory, Compression.CompressionLevel.Fastest, true)) (fun zip ->
-            zip.Write(Array.zeroCreate 200_000_000))
+            zip.Write(ReadOnlySpan(Array.zeroCreate<byte> 200_000_000)))
 
         memory.ToArray()
 
@@ -193,8 +193,10 @@ let hostile () =
             connection
                 .GetStream()
                 .Write(
-                    Encoding.ASCII.GetBytes
-                        $"POST /segment HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Length: {length}\r\n\r\n"
+                    ReadOnlySpan(
+                        Encoding.ASCII.GetBytes
+                            $"POST /segment HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Length: {length}\r\n\r\n"
+                    )
                 )
 
             connection
@@ -209,8 +211,9 @@ let hostile () =
                     for connection in connections do
                         try
                             connection.GetStream().WriteByte 0uy
-                        with :? IOException ->
-                            ()
+                        with
+                        | :? IOException
+                        | :? InvalidOperationException -> ()
 
                     do! Task.Delay 500
 

@@ -112,7 +112,7 @@ module RankVerb =
 
             do! requireKind kind segmenter
             List.iter (Session.warn session) leftOut
-            let mutable unread = 0
+            let unread = ref 0
 
             let! frames =
                 ProgressBar.above session images.Length (fun session progress ->
@@ -121,7 +121,7 @@ module RankVerb =
                         (arguments.Contains Distinct)
                         images
                         (fun _ fault ->
-                            unread <- unread + 1
+                            unread.Value <- unread.Value + 1
                             Session.warn session (Flags.describe fault))
                         progress)
 
@@ -154,7 +154,7 @@ module RankVerb =
                 session
                 $"{ranked.Length} of {images.Length} frames by {kind}{written}. {Product.notice}"
 
-            return if unread = 0 then 0 else 1
+            return if unread.Value = 0 then 0 else 1
         }
 
     let verb =

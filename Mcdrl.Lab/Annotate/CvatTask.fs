@@ -92,22 +92,17 @@ module CvatTask =
                     }
             ]
 
-    let private copied (image: string) (target: Stream) =
+    /// What can't be read any more ends the writing as a fault of the disk does, and leaves the old file.
+    let private copy (image: string) (target: Stream) =
         Files.reading image (fun stream -> Ok(stream.CopyTo target))
+        |> Result.defaultWith (fun fault -> raise (IOException(McdrlError.describe fault)))
 
     let private annotations = "annotations.xml"
 
     let private toFolder engine (out: string) (answers: Answered list) =
         result {
             for answer in answers do
-                // What can't be read again since is told after the file is written.
-                let mutable outcome = Ok()
-
-                do!
-                    Files.writeManyAtomically (Path.Combine(out, "images", answer.Name)) (fun target ->
-                        outcome <- copied answer.Image target)
-
-                do! outcome
+                do! Files.writeManyAtomically (Path.Combine(out, "images", answer.Name)) (copy answer.Image)
 
             Files.settle ()
             do! annotate engine (Path.Combine(out, annotations)) answers
@@ -122,23 +117,19 @@ module CvatTask =
 
             try
                 do! annotate engine xml answers
-                let mutable outcome = Ok()
 
-                do!
+                return!
                     Files.writeAtomically out (fun stream ->
                         use zip = new ZipArchive(stream, ZipArchiveMode.Create, true)
 
                         let add (name: string) level file =
-                            if Result.isOk outcome then
-                                use entry = (zip.CreateEntry(name, level)).Open()
-                                outcome <- copied file entry
+                            use entry = (zip.CreateEntry(name, level)).Open()
+                            copy file entry
 
                         for answer in answers do
                             add $"images/{answer.Name}" CompressionLevel.NoCompression answer.Image
 
                         add annotations CompressionLevel.Optimal xml)
-
-                do! outcome
             finally
                 Temporaries.forget xml
         }

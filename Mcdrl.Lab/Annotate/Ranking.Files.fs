@@ -59,8 +59,8 @@ module RankingFiles =
                     "Give the file one of these endings"
             )
 
-    /// Bytes of a list of a million frames.
-    let private largest = 512L * 1024L * 1024L
+    /// Bytes of a list of some 200,000 frames.
+    let private largest = 64L * 1024L * 1024L
 
     /// The images of a list that was written as .jsonl, the first place first.
     let images (path: string) : Result<string list, McdrlError> =

@@ -61,6 +61,9 @@ let private counters (path: string) =
 /// What the SDK's own tools, which some tests start, keep in a home.
 let private ofSdk = [ ".dotnet/"; ".nuget/"; ".local/share/NuGet/" ]
 
+/// Those that start a browser. Before it loads a page, even of this machine, it asks the system whether IPv6 leads anywhere, and sends nothing.
+let private browsing = [ "Mcdrl.Serve.Tests" ]
+
 /// Those that start tools of the SDK which need what they have in the home.
 let private atHome = [ "Mcdrl.CSharpApi.Tests" ]
 
@@ -89,8 +92,11 @@ let watched project (folder: string) program (arguments: string list) =
             [
                 let before, after = counted "before", counted "after"
 
+                let isExpected counter =
+                    counter = "Ip6OutNoRoutes" && List.contains project browsing
+
                 for KeyValue(counter, number) in after do
-                    if before.TryFind counter <> Some number then
+                    if before.TryFind counter <> Some number && not (isExpected counter) then
                         $"{project} says something to the network: {counter} went up to {number}."
 
                 if not isAtHome then

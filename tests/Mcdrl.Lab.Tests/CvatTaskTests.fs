@@ -269,4 +269,24 @@ let private refusals =
             Expect.isFalse (Directory.Exists(Path.Combine(folder, "other"))) "nothing is made"
             Outcome.refusedWith 2 [ "not empty" ] (fst (write images folder)))
 
-let tests = testList "CvatTask" [ back; outlines; places; refusals ]
+let private vanished =
+    testCase "a picture that is gone before it is copied: an error that names it, and no archive"
+    <| fun () ->
+        Folder.temporary (fun folder ->
+            let images = frames folder |> List.truncate 1
+            let archive = Path.Combine(folder, "new", "task.zip")
+
+            let thief =
+                { engine with
+                    Segment =
+                        fun mode marking picture ->
+                            File.Delete images.Head
+                            engine.Segment mode marking picture
+                }
+
+            CvatTask.write thief images archive (fun _ _ -> ()) Progress.none
+            |> Outcome.refusedWith 5 [ images.Head ]
+
+            Expect.isEmpty (Directory.GetFileSystemEntries(Path.Combine(folder, "new"))) "nothing is left")
+
+let tests = testList "CvatTask" [ back; outlines; places; refusals; vanished ]

@@ -56,6 +56,7 @@ let private importedFrom format (folder: string) labels (exports: string list) =
                         ByFolder = false
                     }
                 Licence = None
+                Classes = None
                 Skip = false
             }
             Progress.none

@@ -56,6 +56,17 @@ let tests =
                     File.AppendAllText(path, "\n{ \"image\": \"d.png\" }\n")
                     Outcome.refusedWith 2 [ "line 4"; "place" ] (RankingFiles.images path))
 
+            testCase "a list of 64 MiB is read, a byte more is refused"
+            <| fun () ->
+                Folder.temporary (fun folder ->
+                    let path = Path.Combine(folder, "list.jsonl")
+                    let text = (form path frames).TrimEnd '\n'
+                    let padded = text.PadRight(64 * 1024 * 1024)
+                    File.WriteAllText(path, padded)
+                    Expect.hasLength (Outcome.ok (RankingFiles.images path)) 2 "at the bound"
+                    File.WriteAllText(path, padded + " ")
+                    Outcome.refusedWith 4 [ "list.jsonl" ] (RankingFiles.images path))
+
             testCase "another ending is refused"
             <| fun () -> Outcome.refusedWith 2 [ "list.txt"; ".csv"; ".jsonl" ] (RankingFiles.form "list.txt")
         ]

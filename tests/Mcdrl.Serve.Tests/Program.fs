@@ -8,7 +8,7 @@ let private tests () =
         WorkersTests.tests
         ImageAnswersTests.tests
         InferAnswerTests.tests
-        GateTests.tests
+        AdmissionTests.tests
         OpenApiTests.tests
         ServiceTests.tests
         PageTests.tests

@@ -238,7 +238,7 @@ let tests =
             }
 
             test "the page needs no other host" {
-                for file in Page.files do
+                for file in PageFiles.all do
                     let text = Encoding.UTF8.GetString file.Bytes
 
                     let addresses =

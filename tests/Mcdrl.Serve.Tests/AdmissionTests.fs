@@ -1,4 +1,4 @@
-module Mcdrl.Tests.GateTests
+module Mcdrl.Tests.AdmissionTests
 
 open System.Net
 open System.Net.Http
@@ -19,7 +19,7 @@ let private token = "a-token-of-more-than-sixteen-letters"
 
 let tests =
     testList
-        "Gate"
+        "Admission"
         [
             test "a name that isn't this machine's is refused" {
                 within

@@ -8,7 +8,7 @@ open Microsoft.AspNetCore.Http
 
 /// Who may ask at all.
 [<RequireQualifiedAccess>]
-module Gate =
+module Admission =
     let private isSame (one: string) (other: string) =
         String.Equals(one, other, StringComparison.OrdinalIgnoreCase)
 

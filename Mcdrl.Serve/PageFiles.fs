@@ -20,7 +20,7 @@ type PageFile =
 
 /// The page in the browser: files that are part of this assembly, so that nothing is fetched from anywhere else.
 [<RequireQualifiedAccess>]
-module Page =
+module PageFiles =
     let private prefix = "page/"
 
     let private typeOf (name: string) =
@@ -47,7 +47,7 @@ module Page =
         }
 
     /// All of them.
-    let files: PageFile list =
+    let all: PageFile list =
         Assembly.GetExecutingAssembly().GetManifestResourceNames()
         |> Array.filter _.StartsWith(prefix, StringComparison.Ordinal)
         |> Array.map read
