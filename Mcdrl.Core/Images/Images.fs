@@ -54,7 +54,7 @@ module Images =
         if ending.Length > 1 && Char.IsAsciiDigit ending[1] then
             name
         else
-            name.Substring(0, name.Length - ending.Length)
+            nonNull (Path.GetFileNameWithoutExtension name)
 
     let private ofOrigin origin =
         match origin with
