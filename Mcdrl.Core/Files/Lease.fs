@@ -30,10 +30,11 @@ type LeaseHolder =
 
 /// Which signs of life this process has seen of others' leases, and when by its own clock: clocks of two machines are never
 /// compared.
-[<Sealed; AllowNullLiteral>]
+[<Sealed>]
 type LeaseWatch(times: LeaseTimes) =
     let seen = ConcurrentDictionary<string, struct (string * int64 * bool)>()
 
+    /// When leases taken through it give signs of life, and when others' expire.
     member _.Times = times
 
     /// Looks at what a lease's file holds now: whether it has been the same until its expiry, and whether it ever changed.
