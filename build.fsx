@@ -78,7 +78,7 @@ let embedded (data: string) (text: string) =
     if not (Directory.Exists(Path.Combine(root, weights))) then
         tower weights
 
-    let train start out settings =
+    let train (start: string list) (out: string) (settings: string list) =
         mcdrl
             [
                 "train"
