@@ -66,67 +66,72 @@ let tower (out: string) =
     let package = Path.Combine(fetch, "packages", name.ToLowerInvariant(), version)
     run "dotnet" [ "fsi"; Path.Combine(root, "scripts", "resnet18.fsx"); package; out ]
 
-/// Replaces models/polyp, which answers when no model is named. What an earlier call trained is gone on with.
+/// Replaces models/polyp, which answers when no model is named: trained at 288 px, and on from there at 352. What an earlier call
+/// trained is gone on with.
 let embedded (data: string) (text: string) =
     build ()
     let mcdrl = run (Path.Combine(root, "bin", "mcdrl"))
-    let weights, finished = "out/embedded/resnet18", "out/embedded/run"
+
+    let weights, small, large =
+        "out/embedded/resnet18", "out/embedded/run-288", "out/embedded/run-352"
 
     if not (Directory.Exists(Path.Combine(root, weights))) then
         tower weights
 
-    mcdrl
+    let train start out settings =
+        mcdrl
+            [
+                "train"
+                "--data"
+                data
+                "--leave-out"
+                "c6"
+                yield! start
+                if Directory.Exists text then "--text-weights" else "--text"
+                text
+                "--store"
+                "f16"
+                "--seed"
+                "1"
+                "--out"
+                out
+                if File.Exists(Path.Combine(root, out, "run.json")) then
+                    "--resume"
+                for setting in settings do
+                    "--set"
+                    setting
+            ]
+
+    train
+        [ "--weights"; weights; "--preset"; "best" ]
+        small
         [
-            "train"
-            "--data"
-            data
-            "--leave-out"
-            "c6"
-            "--weights"
-            weights
-            if Directory.Exists text then "--text-weights" else "--text"
-            text
-            "--preset"
-            "best"
-            "--store"
-            "f16"
-            "--seed"
-            "1"
-            "--out"
-            finished
-            if File.Exists(Path.Combine(root, finished, "run.json")) then
-                "--resume"
-            for setting in
-                [
-                    "method.input_size=288"
-                    "method.layers=2"
-                    "method.min_area=0.002"
-                    "method.refinements=2"
-                    "optimiser.trained_blocks=4"
-                    "optimiser.tower_factor=0.2"
-                    "optimiser.tower_precision=bf16"
-                    "optimiser.epochs=16"
-                    "optimiser.averaging=0.995"
-                    "augmentation.colour_exchange=0.5"
-                    "augmentation.scale=0.6"
-                ] do
-                "--set"
-                setting
+            "method.input_size=288"
+            "method.layers=2"
+            "method.min_area=0.002"
+            "method.refinements=2"
+            "optimiser.trained_blocks=4"
+            "optimiser.tower_factor=0.2"
+            "optimiser.tower_precision=bf16"
+            "optimiser.epochs=16"
+            "optimiser.averaging=0.995"
+            "augmentation.colour_exchange=0.5"
+            "augmentation.scale=0.6"
         ]
 
-    mcdrl
+    train
+        [ "--from"; Path.Combine(small, "model") ]
+        large
         [
-            "card"
-            "--model"
-            finished
-            "--data"
-            data
-            "--about"
-            "models/about-polyp.md"
+            "method.input_size=352"
+            "optimiser.epochs=10"
+            "optimiser.learning_rate=0.0007"
         ]
+
+    mcdrl [ "card"; "--model"; large; "--data"; data; "--about"; "models/about-polyp.md" ]
 
     remove "models/polyp"
-    Directory.Move(Path.Combine(root, finished, "model"), Path.Combine(root, "models", "polyp"))
+    Directory.Move(Path.Combine(root, large, "model"), Path.Combine(root, "models", "polyp"))
 
 /// The command that knows ONNX Runtime alone, without symbols.
 let slim () =

@@ -13,12 +13,20 @@ module internal FrameQueue =
     /// Items between the one that is read and the one that is handed on, a worker.
     let private ahead = 3
 
+    /// How long answers that are under way are waited for when the work is stopped.
+    let private patience = TimeSpan.FromMilliseconds 150.0
+
+    /// Waits for a task to end, however it does: its error is seen here, or else it would be reported as seen by nobody.
+    let private settled (wait: TimeSpan) (task: Task) =
+        let ended = task.ContinueWith(fun (task: Task) -> task.Exception |> ignore)
+        ended.Wait wait |> ignore
+
     /// Threads of their own: a thread keeps the number of torch threads that it first computes with.
     let private start (work: unit -> unit) =
         Task.Factory.StartNew(work, TaskCreationOptions.LongRunning)
 
     /// Runs `work` over the items on so many threads, and hands each with its result to `finished` in order. What any of them throws
-    /// is thrown, after all have ended.
+    /// is thrown, after all have ended; where the work is stopped, `work` may end a little later, and must not use what its caller frees.
     let inOrder
         (workers: int)
         (items: 'item seq)
@@ -26,12 +34,12 @@ module internal FrameQueue =
         (finished: 'item -> 'result -> unit)
         (cancel: CancellationToken)
         =
-        use stop = CancellationTokenSource.CreateLinkedTokenSource cancel
+        let stop = CancellationTokenSource.CreateLinkedTokenSource cancel
 
-        use todo =
+        let todo =
             new BlockingCollection<'item * TaskCompletionSource<Result<'result, exn>>>(workers)
 
-        use order =
+        let order =
             new BlockingCollection<'item * Task<Result<'result, exn>>>(ahead * workers)
 
         let read () =
@@ -69,10 +77,15 @@ module internal FrameQueue =
             reader.GetAwaiter().GetResult()
         finally
             stop.Cancel()
+            settled Timeout.InfiniteTimeSpan reader
 
-            for task in reader :: answering do
-                (task :> IAsyncResult).AsyncWaitHandle.WaitOne() |> ignore
-                // Seen here, or else it would be reported as seen by nobody.
-                task.Exception |> ignore
+            // An answer under way may take longer than whoever stops the work would wait; nobody sees it.
+            let wait =
+                if cancel.IsCancellationRequested then
+                    patience
+                else
+                    Timeout.InfiniteTimeSpan
+
+            List.iter (settled wait) answering
 
         cancel.ThrowIfCancellationRequested()

@@ -94,25 +94,23 @@ module VideoFiles =
         let mutable state = ClipState.start
         let expected = VideoFrames.expected request.Choice clip |> Option.defaultValue 0
 
-        // A large frame takes longer than whoever stops the work would wait.
         let work (frame: VideoFrame) =
-            Interruption.during cancel (fun () ->
-                let found =
-                    Engine.segment engine request.Mode request.Marking frame.Picture
-                    |> Result.mapError (
-                        McdrlError.mapWhere (fun where -> $"{clip.Path} at {frame.Time} s: {where}")
-                    )
-                    |> raised
+            let found =
+                Engine.segment engine request.Mode request.Marking frame.Picture
+                |> Result.mapError (
+                    McdrlError.mapWhere (fun where -> $"{clip.Path} at {frame.Time} s: {where}")
+                )
+                |> raised
 
-                {
-                    Result = found
-                    Grey = BlockMotion.grey frame.Picture
-                    Findings =
-                        if request.Smooth.IsNone then
-                            Some(SegmentationResult.findings found)
-                        else
-                            None
-                })
+            {
+                Result = found
+                Grey = BlockMotion.grey frame.Picture
+                Findings =
+                    if request.Smooth.IsNone then
+                        Some(SegmentationResult.findings found)
+                    else
+                        None
+            }
 
         let finished frame answer =
             state <- ClipState.next request lines overlay mask state frame answer

@@ -48,6 +48,7 @@ let private importedFrom format (folder: string) labels (exports: string list) =
                 Out = Path.Combine(folder, "ours")
                 As = None
                 Labels = labels
+                Classes = None
                 Options =
                     {
                         Images = Some(Path.Combine(folder, "in"))

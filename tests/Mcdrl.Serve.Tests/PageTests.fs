@@ -210,11 +210,14 @@ let tests =
             test "the keyboard alone does it" (fun () ->
                 folder 2 (fun folder ->
                     onPage desktop settings (fun page ->
+                        says page "#model" "disc"
                         let mutable tabs = 0
 
                         while not (hasFocus page "#choose-folder") && tabs < 20 do
                             press page "Tab"
                             tabs <- tabs + 1
+
+                        Expect.isTrue (hasFocus page "#choose-folder") "the button is reached"
 
                         let chooser =
                             wait (
