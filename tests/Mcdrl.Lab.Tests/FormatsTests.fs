@@ -55,7 +55,6 @@ let private importedFrom format (folder: string) labels (exports: string list) =
                         ByFolder = false
                     }
                 Licence = None
-                Classes = None
                 Skip = false
             }
             Progress.none

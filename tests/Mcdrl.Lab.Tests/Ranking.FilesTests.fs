@@ -60,12 +60,15 @@ let tests =
             <| fun () ->
                 Folder.temporary (fun folder ->
                     let path = Path.Combine(folder, "list.jsonl")
-                    let text = (form path frames).TrimEnd '\n'
-                    let padded = text.PadRight(64 * 1024 * 1024)
+                    let blank = String.replicate (1024 * 1024 - 1) " " + "\n"
+
+                    let padded =
+                        (form path frames + String.replicate 64 blank).Substring(0, 64 * 1024 * 1024)
+
                     File.WriteAllText(path, padded)
                     Expect.hasLength (Outcome.ok (RankingFiles.images path)) 2 "at the bound"
                     File.WriteAllText(path, padded + " ")
-                    Outcome.refusedWith 4 [ "list.jsonl" ] (RankingFiles.images path))
+                    Outcome.refusedWith 5 [ "list.jsonl" ] (RankingFiles.images path))
 
             testCase "another ending is refused"
             <| fun () -> Outcome.refusedWith 2 [ "list.txt"; ".csv"; ".jsonl" ] (RankingFiles.form "list.txt")
