@@ -47,6 +47,7 @@ let private importedFrom format (folder: string) labels (exports: string list) =
                 Sources = [ for export in exports -> source, Path.Combine(folder, "out", export) ]
                 Out = Path.Combine(folder, "ours")
                 As = None
+                Classes = None
                 Labels = labels
                 Options =
                     {
