@@ -173,7 +173,7 @@ let tests =
             test "half a verb" { refused (mcdrl [ "doc" ]) "unknown verb `doc`" }
 
             test "the first of two words" {
-                refused (mcdrl [ "data" ]) "Say data import, data init, data check"
+                refused (mcdrl [ "data" ]) "Say data import, data export, data init, data check"
             }
 
             test "no verb" { refused (mcdrl []) "no verb given" }

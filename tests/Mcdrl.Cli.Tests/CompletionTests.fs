@@ -55,7 +55,7 @@ let tests =
                         [
                             [ "mcdrl"; "seg" ], [ "segment" ]
                             [ "mcdrl"; "e" ], [ "evaluate"; "encode"; "export"; "experiment" ]
-                            [ "mcdrl"; "data"; "" ], [ "import"; "init"; "check" ]
+                            [ "mcdrl"; "data"; "" ], [ "import"; "export"; "init"; "check" ]
                             [ "mcdrl"; "completion"; "" ], Completion.shells
                             [ "mcdrl"; "help"; "doc" ], [ "doctor" ]
                             [ "mcdrl"; "segment"; "--min" ], [ "--min-area" ]

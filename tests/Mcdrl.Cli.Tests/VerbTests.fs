@@ -9,7 +9,7 @@ open Mcdrl.Cli
 open Mcdrl.Cli.Tests.CommandLine
 
 /// Options that may be given several times, and are taken each time.
-let private repeatable = set [ "Set"; "Site"; "Label"; "Mask" ]
+let private repeatable = set [ "Set"; "Site"; "Label"; "Mask"; "Name" ]
 
 /// The arguments of all verbs.
 let private unions =

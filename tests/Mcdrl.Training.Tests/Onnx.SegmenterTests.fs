@@ -177,12 +177,11 @@ let private within (model: Model) mode (work: OnnxEngine -> 'a) : 'a =
         work engine)
 
 /// Probabilities to 1e-4, masks pixel by pixel but for ties, disagreement and influence; three images at once and one alone.
-let private agrees (model: Model) mode =
+let private agreesOn (pictures: Picture list) (model: Model) mode =
     use _scope = torch.NewDisposeScope()
     use segmenter = Segmenter.ofModel torch.CPU Precision.Fp32 model
     let side = model.Manifest.Preprocessing.InputSize
     let classes = model.Manifest.Classes.Length + 1
-    let pictures = pictures.Value
 
     within model mode (fun engine ->
         let found = Outcome.ok (OnnxEngine.run engine (frames side pictures))
@@ -248,6 +247,21 @@ let private agrees (model: Model) mode =
                     Expect.isLessThan (abs (float found - expected)) 1e-4 name
             | None, None, None -> ()
             | _ -> failtest "disagreement and influence stand where single conditions are looked at"))
+
+let private agrees model mode = agreesOn pictures.Value model mode
+
+/// Frames of the kind that the embedded model was made for.
+let private colonoscopies () =
+    let images =
+        Path.Combine(Option.get (Product.folder "examples/polypgen-c6"), "c6", "images")
+
+    [
+        for name in [ "EndoCV2021_C6_0100005"; "EndoCV2021_C6_0100020"; "EndoCV2021_C6_0100034" ] ->
+            Path.Combine(images, name + ".jpg")
+            |> Images.readFirst ImageLimits.standard
+            |> Outcome.ok
+            |> fst
+    ]
 
 let tests =
     let each name (tower: unit -> Tower) width variants modes =
@@ -337,7 +351,7 @@ let tests =
             testCase "the embedded model in every mode"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
-                List.iter (agrees (embedded ())) modes
+                List.iter (agreesOn (colonoscopies ()) (embedded ())) modes
 
             testCase "a tower alone"
             <| fun () ->
