@@ -311,7 +311,9 @@ let private broken =
                     core [ "Mcdrl.Lab/Hub/Hub.fs", $"module B =\n    {text}\n" ]
                 ]
                 [
-                    let found = Regex.Match(text, @"System\.Net\.Http|HttpClient|Dns|Microsoft\.AspNetCore").Value
+                    let found =
+                        Regex.Match(text, @"System\.Net\.Http|HttpClient|Dns|Microsoft\.AspNetCore").Value
+
                     $"Mcdrl.Core/Files/Files.fs: {found}"
                 ]
 

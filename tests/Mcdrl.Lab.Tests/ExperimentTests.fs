@@ -336,9 +336,7 @@ let private heldAndStopped =
         World.within (fun folder ->
             let request = request folder "out" [ mcdrl ]
 
-            let holders =
-                planned request
-                |> List.map (Experiment.leaseOf request >> leased)
+            let holders = planned request |> List.map (Experiment.leaseOf request >> leased)
 
             use stop = new CancellationTokenSource(TimeSpan.FromSeconds 1.0)
             let outcome = Experiment.run request false (Progress.until stop.Token)
