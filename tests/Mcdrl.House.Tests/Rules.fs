@@ -379,6 +379,20 @@ module Rules =
                         $"{source.Path}: {found.Value.Trim()}"
         ]
 
+    /// `.add` with its argument in brackets.
+    let private added =
+        Regex @"(?<!\b(?:OnnxOp|Map|Set))\.add_?\s*\((?>[^()]+|\((?<open>)|\)(?<-open>))*(?(open)(?!))\)"
+
+    /// A tensor is added to another with a factor that somebody holds, see `Tensors.unity`.
+    let scalarsFreed (house: House) : string list =
+        [
+            for source in house.Sources do
+                for found in added.Matches source.Code do
+                    if not (Regex.IsMatch(found.Value, @",\s*[\w\[\]]+\)$")) then
+                        let sum = Regex.Replace(found.Value, @"\s+", " ")
+                        $"{source.Path}: {sum}"
+        ]
+
     /// All of them, by name.
     let all: (string * (House -> string list)) list =
         [
@@ -394,4 +408,5 @@ module Rules =
             "modules that open themselves are those of tensors", openedByThemselves
             "the core is pure", impure
             "the network is two folders' business", networked
+            "sums of tensors outlive the collector", scalarsFreed
         ]

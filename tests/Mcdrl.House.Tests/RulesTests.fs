@@ -318,6 +318,18 @@ let private broken =
                 ]
 
         complains
+            "sums of tensors outlive the collector"
+            Rules.scalarsFreed
+            [
+                core
+                    [
+                        "Mcdrl.Core/Values/Seed.fs",
+                        "module A =\n    let f (x: Tensor) = x.add(scalar (g (1.0))).add (y.mul(z), unity)\n    let h = Map.add (1) 2\n"
+                    ]
+            ]
+            [ "Mcdrl.Core/Values/Seed.fs: .add(scalar (g (1.0)))" ]
+
+        complains
             "what is no effect, or elsewhere"
             Rules.impure
             [
