@@ -71,7 +71,8 @@ module internal ExperimentRunning =
                     use _scope = torch.NewDisposeScope()
 
                     let frame =
-                        (SeedTensors.symmetric 0.5 [ 1L; 3L; side; side ] (Seed.create 1UL)).add(scalar 0.5, unity)
+                        (SeedTensors.symmetric 0.5 [ 1L; 3L; side; side ] (Seed.create 1UL))
+                            .add(scalar 0.5, unity)
 
                     let clock = Stopwatch.StartNew()
                     use _answer = Segmenter.probabilitiesOfFrames segmenter None frame

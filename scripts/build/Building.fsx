@@ -90,6 +90,7 @@ let fsharp =
         "scripts"
         "Mcdrl.Model.fs"
         yield! libraries
+        "Mcdrl.Serve"
         "Mcdrl.Cli"
         "Mcdrl.Cli.Onnx"
         "tests"
