@@ -98,6 +98,20 @@ module ImageAnswers =
                 return Content.json (found.ToJsonString())
             }
 
+    /// Where results about an image would go, its first picture, how many its file holds, and what `ask` says of it, unless the caller has gone
+    /// meanwhile.
+    let private asked ask limits (query: ImageQuery) (image: SentImage) (seen: Picture -> unit) cancel =
+        result {
+            let target = targetOf (Option.orElse image.Name query.Name)
+            do! wanted cancel
+            let! picture, pictures = decode limits target image.Bytes
+            do! wanted cancel
+            let! answer = ask query.Mode query.Marking picture |> answered
+            do! wanted cancel
+            seen picture
+            return target, picture, pictures, answer
+        }
+
     /// Decodes, segments and draws what a query asks for. `seen` is told of the picture.
     let segment
         (engine: Engine)
@@ -108,16 +122,8 @@ module ImageAnswers =
         (cancel: CancellationToken)
         : Result<Content, ProblemReport> =
         result {
-            let target = targetOf (Option.orElse image.Name query.Name)
-            do! wanted cancel
-            let! picture, pictures = decode limits target image.Bytes
-            do! wanted cancel
-
-            let! segmentation =
-                Engine.segment engine query.Mode query.Marking picture |> answered
-
-            do! wanted cancel
-            seen picture
+            let! target, picture, pictures, segmentation =
+                asked (Engine.segment engine) limits query image seen cancel
 
             let report () =
                 { SegmentFiles.report target segmentation None with
@@ -157,13 +163,9 @@ module ImageAnswers =
         (cancel: CancellationToken)
         : Result<Content, ProblemReport> =
         result {
-            let target = targetOf (Option.orElse image.Name query.Name)
-            do! wanted cancel
-            let! picture, pictures = decode limits target image.Bytes
-            do! wanted cancel
-            let! explanation = Engine.explain engine query.Mode query.Marking picture |> answered
-            do! wanted cancel
-            seen picture
+            let! target, picture, pictures, explanation =
+                asked (Engine.explain engine) limits query image seen cancel
+
             let files = JsonObject()
 
             let keep name (write: Stream -> unit) =

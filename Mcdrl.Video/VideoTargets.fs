@@ -54,25 +54,10 @@ module VideoTargets =
     let plan (paths: string list) (out: string) : Result<VideoTarget list, McdrlError> =
         let targets = paths |> List.distinctBy Path.GetFullPath |> List.map (target out)
 
-        let collisions =
-            targets
-            |> List.groupBy _.Mask
-            |> List.filter (fun (_, members) -> members.Length > 1)
-            |> List.map (fun (mask, members) ->
-                let names = members |> List.map _.Input |> String.concat ", "
+        let faults =
+            SegmentTargets.collisions _.Mask _.Input targets
+            @ SegmentTargets.replacing paths (Seq.collect filesOf targets)
 
-                McdrlError.usage
-                    $"the results of {names} would have the same name"
-                    mask
-                    "Segment them into different folders")
-
-        let overwritten =
-            targets
-            |> Seq.collect filesOf
-            |> Inputs.overwritten paths
-            |> List.map (fun (file, input) ->
-                McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
-
-        match McdrlError.ofList (collisions @ overwritten) with
+        match McdrlError.ofList faults with
         | Some faults -> Error faults
         | None -> Ok targets

@@ -184,18 +184,36 @@ module SegmentTargets =
     let private foldersOf (targets: SegmentTarget list) =
         targets |> List.map (fun target -> folderOf target.Mask) |> List.distinct
 
+    /// `Usage` errors about targets whose results would have the same name: `place` is a file that they go to.
+    let collisions
+        (place: 'target -> string)
+        (input: 'target -> string)
+        (targets: 'target list)
+        : McdrlError list =
+        targets
+        |> List.groupBy place
+        |> List.filter (fun (_, members) -> members.Length > 1)
+        |> List.map (fun (file, members) ->
+            let names = members |> List.map input |> String.concat ", "
+
+            McdrlError.usage
+                $"the results of {names} would have the same name"
+                file
+                "Segment them into different folders")
+
+    /// `Usage` errors about inputs that one of the files of results would have the place of.
+    let replacing (inputs: string list) (files: string seq) : McdrlError list =
+        Inputs.overwritten inputs files
+        |> List.map (fun (file, input) ->
+            McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
+
     /// Inputs that would be replaced by results: those that are in a folder that results go to, through whatever link or mount, and those
     /// that a result would have the place of.
     let private overwritten (inputs: string list) (targets: SegmentTarget list) =
         let from = inputs |> List.map (Path.GetFullPath >> folderOf) |> List.distinct
 
         match Inputs.overwritten from (foldersOf targets) with
-        | [] ->
-            targets
-            |> Seq.collect filesOf
-            |> Inputs.overwritten inputs
-            |> List.map (fun (file, input) ->
-                McdrlError.usage $"a result would replace the input {input}" file "Choose another “out”")
+        | [] -> targets |> Seq.collect filesOf |> replacing inputs
         | shared ->
             [
                 for folder, _ in shared ->
@@ -233,20 +251,11 @@ module SegmentTargets =
             let! inputs = imagesBut isImage (isOutput out) isDeep paths
             let targets = inputs |> List.map (target out)
 
-            let collisions =
-                targets
-                |> List.groupBy _.Mask
-                |> List.filter (fun (_, members) -> members.Length > 1)
-                |> List.map (fun (mask, members) ->
-                    let names = members |> List.map _.Input |> String.concat ", "
-
-                    McdrlError.usage
-                        $"the results of {names} would have the same name"
-                        mask
-                        "Segment them into different folders")
 
             let faults =
-                collisions @ noFolders targets out @ overwritten (List.map fst inputs) targets
+                collisions _.Mask _.Input targets
+                @ noFolders targets out
+                @ overwritten (List.map fst inputs) targets
 
             match McdrlError.ofList faults with
             | Some faults -> return! Error faults
