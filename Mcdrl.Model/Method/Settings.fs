@@ -128,6 +128,9 @@ type LossSettings =
         Tau: float
         /// Weight of the Dice loss; 0 in the paper.
         Dice: float
+        /// What is added to the Dice loss's sums, as a share of the frame: the larger, the more a mark in a frame without a lesion costs.
+        /// `None` for one pixel.
+        DiceSmoothing: float option
         /// Weight of the cell-text alignment.
         Alignment: float
         /// τ of the alignment, > 0.
@@ -309,6 +312,10 @@ module Settings =
                 check "loss.contrast" (within 0.0 1e6 l.Contrast) "must be at least 0"
                 check "loss.tau" (within 1e-4 1e4 l.Tau) "must be positive"
                 check "loss.dice" (within 0.0 1e6 l.Dice) "must be at least 0"
+                check
+                    "loss.dice_smoothing"
+                    (l.DiceSmoothing |> Option.forall (within 1e-6 1.0))
+                    "must lie between 0.000001 and 1, a share of the frame"
                 check "loss.alignment" (within 0.0 1e6 l.Alignment) "must be at least 0"
                 check "loss.grounding" (within 0.0 1e6 l.Grounding) "must be at least 0"
                 check "loss.invariance" (within 0.0 1e6 l.Invariance) "must be at least 0"

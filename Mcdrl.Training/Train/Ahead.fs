@@ -6,43 +6,50 @@ open System.Runtime.ExceptionServices
 open System.Threading
 open TorchSharp
 
-/// Results 0 .. count − 1 of `make`, made in that order on a thread of its own with a single torch thread, at most `limit`
+/// Results 0 .. count − 1 of `make`, taken in that order and made by so many threads with a single torch thread each, at most `limit`
 /// of them ahead of whoever takes them. Tensors in a result must be in no scope: it crosses threads. A result that nobody
 /// takes is handed to `discard`.
 [<Sealed>]
-type internal Ahead<'result>(limit: int, count: int, make: int -> 'result, discard: 'result -> unit) =
+type internal Ahead<'result>
+    (threads: int, limit: int, count: int, make: int -> 'result, discard: 'result -> unit) =
     let gate = obj ()
-    let ready = Queue<Result<'result, exn>>()
+    let made = Dictionary<int, Result<'result, exn>>()
+    let mutable begun = 0
+    let mutable taken = 0
     let mutable stopped = false
 
-    /// Waits for a place and says whether there is still anything to make.
-    let hasPlace () =
+    /// The index of the next result to make, once there is a place for it.
+    let next () =
         lock gate (fun () ->
-            while ready.Count >= limit && not stopped do
+            while not stopped && begun < count && begun - taken >= limit do
                 Monitor.Wait gate |> ignore
 
-            not stopped)
+            if stopped || begun = count then
+                None
+            else
+                begun <- begun + 1
+                Some(begun - 1))
 
-    let give result =
+    let give index result =
         lock gate (fun () ->
-            ready.Enqueue result
+            made[index] <- result
+            stopped <- stopped || Result.isError result
             Monitor.PulseAll gate)
 
-    let rec from index =
-        if index < count && hasPlace () then
-            let made =
-                try
-                    Ok(make index)
-                with problem ->
-                    Error problem
+    let rec work () =
+        match next () with
+        | None -> ()
+        | Some index ->
+            try
+                Ok(make index)
+            with problem ->
+                Error problem
+            |> give index
 
-            give made
+            work ()
 
-            if made.IsOk then
-                from (index + 1)
-
-    let thread =
-        let settled = new ManualResetEventSlim()
+    let worker () =
+        use settled = new ManualResetEventSlim()
 
         let thread =
             FlushedThread.make (fun () ->
@@ -50,7 +57,7 @@ type internal Ahead<'result>(limit: int, count: int, make: int -> 'result, disca
                 torch.get_num_threads () |> ignore
                 torch.set_num_threads 1
                 settled.Set()
-                from 0)
+                work ())
 
         // torch's number of threads is one for all, but a thread keeps what it has set: it is set back for the others.
         let others = torch.get_num_threads ()
@@ -59,14 +66,18 @@ type internal Ahead<'result>(limit: int, count: int, make: int -> 'result, disca
         torch.set_num_threads others
         thread
 
+    let workers = List.init (min threads count) (fun _ -> worker ())
+
     /// The next result, as soon as it is made. What `make` raised is raised here, in its place in the order.
     member _.Take() : 'result =
         let next =
             lock gate (fun () ->
-                while ready.Count = 0 do
+                while not (made.ContainsKey taken) do
                     Monitor.Wait gate |> ignore
 
-                let next = ready.Dequeue()
+                let next = made[taken]
+                made.Remove taken |> ignore
+                taken <- taken + 1
                 Monitor.PulseAll gate
                 next)
 
@@ -77,15 +88,14 @@ type internal Ahead<'result>(limit: int, count: int, make: int -> 'result, disca
             raise problem
 
     interface IDisposable with
-        /// Waits for the result that is being made.
+        /// Waits for the results that are being made.
         member _.Dispose() =
             lock gate (fun () ->
                 stopped <- true
                 Monitor.PulseAll gate)
 
-            thread.Join()
+            for worker in workers do
+                worker.Join()
 
-            for made in ready do
-                Result.iter discard made
-
-            ready.Clear()
+            for result in made.Values do
+                Result.iter discard result

@@ -137,6 +137,10 @@ module SettingKeys =
                 "loss.dice"
                 (number 0.0 1e6)
                 "Weight of the Dice loss, which small lesions weigh as much in as large ones."
+            option
+                "loss.dice_smoothing"
+                (number 1e-6 1.0)
+                "What is added to the Dice loss's sums, as a share of the frame, so that marks in frames without a lesion cost; one pixel if absent."
             key
                 "loss.alignment"
                 (number 0.0 1e6)

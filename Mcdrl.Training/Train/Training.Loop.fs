@@ -165,8 +165,13 @@ module internal TrainingLoop =
             let dice = Objective.meanDice classes predicted marks
             Ok(TrainState.advance settings.Optimiser loop.StepsPerEpoch state terms.Total, loss, dice)
 
-    /// How many batches are drawn before they are needed.
-    let private drawnAhead = 2
+    /// How many threads draw batches: one beside a processor that computes the steps, more where a graphics card does, which
+    /// one thread can't feed.
+    let private drawers (device: torch.Device) =
+        if device.``type`` = DeviceType.CPU then
+            1
+        else
+            Math.Clamp(Environment.ProcessorCount - 1, 1, 8)
 
     let private orderOf (loop: TrainingLoop) epoch =
         loop.Seed
@@ -192,9 +197,12 @@ module internal TrainingLoop =
 
         let first = state.Step % loop.StepsPerEpoch
 
+        let drawers = drawers loop.Training.Device
+
         use ahead =
             new Ahead<Result<Given, McdrlError>>(
-                drawnAhead,
+                drawers,
+                drawers + 1,
                 batches.Length - first,
                 (fun later -> prepare loop epoch (state.Step + later) batches[first + later]),
                 discard

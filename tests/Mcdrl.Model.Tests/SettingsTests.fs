@@ -156,6 +156,8 @@ let tests =
                     "loss.contrast", l (fun l -> { l with Contrast = nan })
                     "loss.tau", l (fun l -> { l with Tau = 0.0 })
                     "loss.dice", l (fun l -> { l with Dice = infinity })
+                    for share in [ 0.0; 2.0; nan ] do
+                        "loss.dice_smoothing", l (fun l -> { l with DiceSmoothing = Some share })
                     "loss.alignment", l (fun l -> { l with Alignment = -1.0 })
                     "loss.grounding", l (fun l -> { l with Grounding = -1.0 })
                     "loss.invariance", l (fun l -> { l with Invariance = -1.0 })

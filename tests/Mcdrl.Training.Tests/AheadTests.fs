@@ -24,7 +24,7 @@ let private ahead =
                     made.Enqueue index
                     index * index
 
-                use ahead = new Ahead<int>(2, 20, make, ignore)
+                use ahead = new Ahead<int>(1, 2, 20, make, ignore)
 
                 for index in 0..19 do
                     // One in the hand of the maker at most, besides those that wait.
@@ -34,6 +34,23 @@ let private ahead =
 
                 Expect.equal (List.ofSeq made) [ 0..19 ] "each once"
 
+            testCase "several threads make side by side, and results are taken in order"
+            <| fun () ->
+                use both = new Barrier(2)
+
+                let make index =
+                    // Two are in here at once, or neither ever leaves.
+                    if not (both.SignalAndWait(TimeSpan.FromMinutes 1.0)) then
+                        invalidOp "made one by one"
+
+                    if index % 2 = 0 then
+                        Thread.Sleep 5
+
+                    index
+
+                use ahead = new Ahead<int>(2, 3, 12, make, ignore)
+                Expect.equal (List.init 12 (fun _ -> ahead.Take())) [ 0..11 ] "in order"
+
             testCase "what making raises is raised in its place, and ends the making"
             <| fun () ->
                 let mutable last = -1
@@ -42,7 +59,7 @@ let private ahead =
                     last <- index
                     if index = 1 then invalidOp "spoilt" else index
 
-                use ahead = new Ahead<int>(2, 9, make, ignore)
+                use ahead = new Ahead<int>(1, 2, 9, make, ignore)
                 Expect.equal (ahead.Take()) 0 "before it"
                 let raised = Expect.throwsC (fun () -> ahead.Take() |> ignore) id
                 Expect.equal raised.Message "spoilt" "its message"
@@ -56,7 +73,7 @@ let private ahead =
                     made.Add index
                     index
 
-                let ahead = new Ahead<int>(2, 100, make, discarded.Add)
+                let ahead = new Ahead<int>(1, 2, 100, make, discarded.Add)
                 let taken = ahead.Take()
                 (ahead :> IDisposable).Dispose()
 
@@ -70,7 +87,7 @@ let private ahead =
             testCase "it draws with one torch thread and leaves the others theirs"
             <| fun () ->
                 let before = torch.get_num_threads ()
-                use ahead = new Ahead<int>(1, 1, (fun _ -> torch.get_num_threads ()), ignore)
+                use ahead = new Ahead<int>(1, 1, 1, (fun _ -> torch.get_num_threads ()), ignore)
                 Expect.equal (ahead.Take()) 1 "its own"
                 Expect.equal (torch.get_num_threads ()) before "the others'"
         ]

@@ -116,7 +116,7 @@ let private losses =
                     let moved = plain.add ((Drawn.normal (plain.shape)).mul(ignored), (50.0).ToScalar())
 
                     let losses (logits: Tensor) =
-                        (Loss.segmentation logits labels).add(SoftDice.loss logits labels)
+                        (Loss.segmentation logits labels).add(SoftDice.loss None logits labels)
 
                     let gradient (logits: Tensor) =
                         let logits = logits.detach().requires_grad_ true
@@ -166,7 +166,7 @@ let private losses =
                 use _scope = torch.NewDisposeScope()
                 let labels = torch.full ([| 1L; 4L; 4L |], (255L).ToScalar(), dtype = torch.int64)
                 let logits = (torch.zeros [| 1L; 3L; 4L; 4L |]).requires_grad_ true
-                let loss = (Loss.segmentation logits labels).add(SoftDice.loss logits labels)
+                let loss = (Loss.segmentation logits labels).add(SoftDice.loss None logits labels)
                 loss.backward ()
                 Expect.equal (loss.item<float32>()) 0.0f "nothing to learn"
                 Expect.isTrue ((nonNull logits.grad).isfinite().all().ToBoolean()) "gradient"

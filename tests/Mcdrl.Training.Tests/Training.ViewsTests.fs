@@ -102,7 +102,7 @@ let tests =
                                 (if epoch % 2 = 0 then None else Some confounders)
 
                         let here = [ for epoch in 0..5 -> bytes (draw epoch) ]
-                        use ahead = new Ahead<byte[] list>(2, 6, draw >> bytes, ignore)
+                        use ahead = new Ahead<byte[] list>(1, 2, 6, draw >> bytes, ignore)
                         Expect.equal [ for _ in 0..5 -> ahead.Take() ] here "bytes"
                         Expect.notEqual here[0] here[2] "another epoch, another view")
 
