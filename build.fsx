@@ -66,14 +66,14 @@ let tower (out: string) =
     let package = Path.Combine(fetch, "packages", name.ToLowerInvariant(), version)
     run "dotnet" [ "fsi"; Path.Combine(root, "scripts", "resnet18.fsx"); package; out ]
 
-/// Replaces models/polyp, which answers when no model is named: trained at 288 px, and on from there at 352. What an earlier call
-/// trained is gone on with.
+/// Replaces models/polyp, which answers when no model is named: trained at 288 px, and on from there at 352 and at 448. What an earlier
+/// call trained is gone on with.
 let embedded (data: string) (text: string) =
     build ()
     let mcdrl = run (Path.Combine(root, "bin", "mcdrl"))
 
-    let weights, small, large =
-        "out/embedded/resnet18", "out/embedded/run-288", "out/embedded/run-352"
+    let weights, small, medium, large =
+        "out/embedded/resnet18", "out/embedded/run-288", "out/embedded/run-352", "out/embedded/run-448"
 
     if not (Directory.Exists(Path.Combine(root, weights))) then
         tower weights
@@ -119,14 +119,19 @@ let embedded (data: string) (text: string) =
             "augmentation.scale=0.6"
         ]
 
-    train
-        [ "--from"; Path.Combine(small, "model") ]
-        large
-        [
-            "method.input_size=352"
-            "optimiser.epochs=10"
-            "optimiser.learning_rate=0.0007"
-        ]
+    let trainOn before out side settings =
+        train
+            [ "--from"; Path.Combine(before, "model") ]
+            out
+            ([
+                $"method.input_size={side}"
+                "optimiser.epochs=10"
+                "optimiser.learning_rate=0.0007"
+             ]
+             @ settings)
+
+    trainOn small medium 352 []
+    trainOn medium large 448 [ "loss.dice_smoothing=0.003" ]
 
     mcdrl [ "card"; "--model"; large; "--data"; data; "--about"; "models/about-polyp.md" ]
 
