@@ -2,4 +2,4 @@ module Mcdrl.Cli.Program
 
 [<EntryPoint>]
 let main arguments =
-    Command.run [ OnnxSegmentVerb.verb ] arguments
+    Command.run [ OnnxSegmentVerb.verb; MergeVerb.verb ] arguments

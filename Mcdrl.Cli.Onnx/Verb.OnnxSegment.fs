@@ -5,7 +5,7 @@ open FsToolkit.ErrorHandling
 open Mcdrl
 
 type OnnxSegmentArgument =
-    | [<MainCommand; Mandatory>] Images of path: string list
+    | [<MainCommand>] Images of path: string list
     | [<Mandatory; Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
     | [<Unique>] Recursive
@@ -13,6 +13,10 @@ type OnnxSegmentArgument =
     | [<Unique>] Format of names: string
     | [<Unique>] Threshold of probability: float
     | [<Unique>] Min_Area of pixels: int64
+    | [<Unique>] List of file: string
+    | [<Unique>] Root of folder: string
+    | [<Unique>] Parts of number: int
+    | [<Unique>] Part of number: int
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -25,23 +29,27 @@ type OnnxSegmentArgument =
             | Format _ -> SegmentImages.formatUsage
             | Threshold _ -> SegmentImages.thresholdUsage
             | Min_Area _ -> SegmentImages.minAreaUsage
+            | List _ -> SegmentList.listUsage
+            | Root _ -> SegmentList.rootUsage
+            | Parts _ -> PartOfRun.partsUsage
+            | Part _ -> PartOfRun.partUsage
 
 /// `mcdrl segment --onnx` of the command that has no libtorch.
 [<RequireQualifiedAccess>]
 module OnnxSegmentVerb =
-    let private run session (arguments: ParseResults<OnnxSegmentArgument>) =
+    let private request (arguments: ParseResults<OnnxSegmentArgument>) =
+        SegmentImages.request
+            (arguments.TryGetResult OnnxSegmentArgument.Threshold)
+            (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
+            (arguments.Contains OnnxSegmentArgument.Probabilities)
+
+    let private runImages session images (arguments: ParseResults<OnnxSegmentArgument>) =
         result {
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
-            let images = arguments.GetResults OnnxSegmentArgument.Images |> List.concat
             let isDeep = arguments.Contains OnnxSegmentArgument.Recursive
             let! targets = SegmentTargets.plan isDeep images out
             let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
-
-            let! request =
-                SegmentImages.request
-                    (arguments.TryGetResult OnnxSegmentArgument.Threshold)
-                    (arguments.GetResult(OnnxSegmentArgument.Min_Area, 0L))
-                    (arguments.Contains OnnxSegmentArgument.Probabilities)
+            let! request = request arguments
 
             let! formats =
                 arguments.TryGetResult OnnxSegmentArgument.Format
@@ -62,6 +70,46 @@ module OnnxSegmentVerb =
                     targets
                     out
         }
+
+    let private runList session (asked: SegmentList.Asked) list images arguments =
+        result {
+            do!
+                SegmentList.refuseBesideList
+                    images
+                    [
+                        "--recursive", (arguments: ParseResults<OnnxSegmentArgument>).Contains Recursive
+                        "--format", arguments.Contains Format
+                    ]
+
+            let! request = request arguments
+
+            return!
+                SegmentList.run
+                    session
+                    asked
+                    list
+                    (fun () -> SegmentList.ofOnnx (arguments.GetResult OnnxSegmentArgument.Onnx))
+                    request
+                    (arguments.GetResult(OnnxSegmentArgument.Out, "segmented"))
+        }
+
+    let private run session (arguments: ParseResults<OnnxSegmentArgument>) =
+        let images = arguments.GetResults OnnxSegmentArgument.Images |> List.concat
+
+        let asked: SegmentList.Asked =
+            {
+                List = arguments.TryGetResult OnnxSegmentArgument.List
+                Root = arguments.TryGetResult OnnxSegmentArgument.Root
+                Parts = arguments.TryGetResult OnnxSegmentArgument.Parts
+                Part = arguments.TryGetResult OnnxSegmentArgument.Part
+            }
+
+        match asked.List, images with
+        | Some list, _ -> runList session asked list images arguments
+        | None, [] -> Error SegmentList.noImages
+        | None, _ ->
+            SegmentList.refuseWithoutList asked
+            |> Result.bind (fun () -> runImages session images arguments)
 
     let verb =
         Verb.create<OnnxSegmentArgument>

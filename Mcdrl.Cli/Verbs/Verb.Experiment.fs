@@ -23,6 +23,8 @@ type ExperimentArgument =
     | [<Unique>] Out of folder: string
     | [<Unique>] Report_Only
     | [<Unique>] Device of name: string
+    | [<Unique>] Parts of number: int
+    | [<Unique>] Part of number: int
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -55,6 +57,9 @@ type ExperimentArgument =
                 "where runs and reports go. Runs that are done are kept and shared by all experiments there; several processes may work there together. Default: out/experiments."
             | Report_Only -> "does no run; writes the report from those that are done."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+            | Parts _ ->
+                $"{PartOfRun.partsUsage} Runs belong to parts by what they are; when all parts are done, the same call with --report-only in place of --parts writes the report."
+            | Part _ -> PartOfRun.partUsage
 
 /// `mcdrl experiment`
 [<RequireQualifiedAccess>]
@@ -188,10 +193,85 @@ module ExperimentVerb =
 
             say (figures.Label.PadRight(widest + 1) + String.concat "" cells)
 
+    let private partOf (arguments: ParseResults<ExperimentArgument>) =
+        if arguments.Contains Report_Only && arguments.Contains Parts then
+            Error(McdrlError.usage "a report is of all parts" "--parts" "Leave --parts out, or --report-only")
+        else
+            PartOfRun.ofFlags (arguments.TryGetResult Parts) (arguments.TryGetResult ExperimentArgument.Part)
+
+    let private leftOutOrFailed session (state: ExperimentState) =
+        for reason in state.LeftOut do
+            Session.say session $"Left out: {reason}."
+
+        for failed in state.Failed do
+            Session.warn session (Flags.spelt failed)
+
+        if state.Failed.IsEmpty then 0 else 1
+
+    /// The part's runs, and no report: other processes may be at work on theirs.
+    let private runPart session (request: ExperimentRequest) (part: Part) =
+        result {
+            let! state = ProgressBar.during session (Experiment.run request false)
+
+            let own =
+                state.Runs
+                |> List.filter (Experiment.isOwn request)
+                |> List.distinctBy (fun run -> run.Key, run.Result)
+
+            let finished = own.Length - state.Failed.Length
+
+            Session.say
+                session
+                $"{part}: {finished} of its {own.Length} runs are done, of {state.Facts.Planned} in all. When all parts are, the same call with --report-only in place of --parts writes the report."
+
+            Session.emit
+                session
+                (Json.object
+                    [
+                        "part", Json.whole (int64 part.Index)
+                        "parts", Json.whole (int64 part.Count)
+                        "runs", Json.whole (int64 own.Length)
+                        "done", Json.whole (int64 finished)
+                        "planned", Json.whole (int64 state.Facts.Planned)
+                    ])
+
+            return leftOutOrFailed session state
+        }
+
+    let private report session (arguments: ParseResults<ExperimentArgument>) request =
+        result {
+            let! state, page =
+                ProgressBar.during session (fun progress ->
+                    result {
+                        let! state = Experiment.run request (arguments.Contains Report_Only) progress
+
+                        let! found = ExperimentReporting.write request state progress
+                        return state, found
+                    })
+
+            table session page.Report
+
+            for report in Option.toList page.ClassAware do
+                Session.say session ""
+                Session.say session "Class-aware: a lesion must be called by its name too."
+                table session report
+
+            let code = leftOutOrFailed session state
+            Session.say session ""
+
+            Session.say
+                session
+                $"Open {Path.Combine(ExperimentReporting.folderOf request, ExperimentReportFiles.pageName)}"
+
+            Session.emit session (RecordJson.toObject page.Report)
+            return code
+        }
+
     let private run session (arguments: ParseResults<ExperimentArgument>) =
         result {
             let! design = ExperimentCatalogue.find (arguments.GetResult Name)
             let! design = chosen arguments design
+            let! part = partOf arguments
             let! weights = weights arguments
 
             let! protocol =
@@ -233,6 +313,7 @@ module ExperimentVerb =
                     Seeds = seeds
                     Protocol = protocol
                     Conditioned = conditioned
+                    Part = part
                     Out =
                         Path.GetFullPath(
                             arguments.GetResult(Out, defaultValue = Path.Combine("out", "experiments"))
@@ -245,36 +326,10 @@ module ExperimentVerb =
                 for data in request.Data :: Option.toList request.Test do
                     OrientationWarning.say session data (fun _ -> true)
 
-            let! state, page =
-                ProgressBar.during session (fun progress ->
-                    result {
-                        let! state = Experiment.run request (arguments.Contains Report_Only) progress
-
-                        let! found = ExperimentReporting.write request state progress
-                        return state, found
-                    })
-
-            table session page.Report
-
-            for report in Option.toList page.ClassAware do
-                Session.say session ""
-                Session.say session "Class-aware: a lesion must be called by its name too."
-                table session report
-
-            for reason in state.LeftOut do
-                Session.say session $"Left out: {reason}."
-
-            for failed in state.Failed do
-                Session.warn session (Flags.spelt failed)
-
-            Session.say session ""
-
-            Session.say
-                session
-                $"Open {Path.Combine(ExperimentReporting.folderOf request, ExperimentReportFiles.pageName)}"
-
-            Session.emit session (RecordJson.toObject page.Report)
-            return if state.Failed.IsEmpty then 0 else 1
+            return!
+                match part with
+                | Some part -> runPart session request part
+                | None -> report session arguments request
         }
 
     let verb =

@@ -7,7 +7,7 @@ open FsToolkit.ErrorHandling
 open Mcdrl
 
 type SegmentArgument =
-    | [<MainCommand; Mandatory>] Images of path: string list
+    | [<MainCommand>] Images of path: string list
     | [<Unique>] Model of folder: string
     | [<Unique>] Onnx of file: string
     | [<Unique>] Out of folder: string
@@ -26,6 +26,10 @@ type SegmentArgument =
     | [<Unique>] From of time: string
     | [<Unique>] To of time: string
     | [<Unique>] Smooth of seconds: float
+    | [<Unique>] List of file: string
+    | [<Unique>] Root of folder: string
+    | [<Unique>] Parts of number: int
+    | [<Unique>] Part of number: int
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -57,6 +61,10 @@ type SegmentArgument =
             | From _ -> SegmentVideos.fromUsage
             | To _ -> SegmentVideos.toUsage
             | Smooth _ -> SegmentVideos.smoothUsage
+            | List _ -> SegmentList.listUsage
+            | Root _ -> SegmentList.rootUsage
+            | Parts _ -> PartOfRun.partsUsage
+            | Part _ -> PartOfRun.partUsage
 
 /// `mcdrl segment`
 [<RequireQualifiedAccess>]
@@ -80,6 +88,7 @@ module SegmentVerb =
             Precision: string option
             Flips: string option
             Video: SegmentVideos.Asked
+            Listed: SegmentList.Asked
         }
 
     let private asked (arguments: ParseResults<SegmentArgument>) =
@@ -100,11 +109,17 @@ module SegmentVerb =
                 Precision = None
                 Flips = None
                 Video = SegmentVideos.none
+                Listed = SegmentList.none
             }
 
         let video change asked =
             { asked with
                 Video = change asked.Video
+            }
+
+        let listed change asked =
+            { asked with
+                Listed = change asked.Listed
             }
 
         (none, arguments.GetAllResults())
@@ -137,7 +152,11 @@ module SegmentVerb =
             | Fps number -> asked |> video (fun video -> { video with Fps = Some number })
             | From time -> asked |> video (fun video -> { video with From = Some time })
             | To time -> asked |> video (fun video -> { video with To = Some time })
-            | Smooth seconds -> asked |> video (fun video -> { video with Smooth = Some seconds }))
+            | Smooth seconds -> asked |> video (fun video -> { video with Smooth = Some seconds })
+            | List file -> asked |> listed (fun listed -> { listed with List = Some file })
+            | Root folder -> asked |> listed (fun listed -> { listed with Root = Some folder })
+            | Parts number -> asked |> listed (fun listed -> { listed with Parts = Some number })
+            | Part number -> asked |> listed (fun listed -> { listed with Part = Some number }))
 
     /// --onnx says it all: what the file is made from and how it answers was decided when it was exported.
     let private checkEngine (asked: Asked) =
@@ -288,12 +307,63 @@ module SegmentVerb =
                     asked.Out
         }
 
+    /// The model as a plan of parts tells of it.
+    let private modelOf session mode (asked: Asked) : Result<SegmentList.Model, McdrlError> =
+        match asked.Onnx with
+        | Some file -> SegmentList.ofOnnx file
+        | None ->
+            ModelFolder.orEmbedded session asked.Model
+            |> Result.bind (fun folder ->
+                Bundle.sha256 folder
+                |> Result.map (fun digest ->
+                    {
+                        Load = fun _ -> byTorch session mode { asked with Model = Some folder }
+                        Sha256 = digest
+                        Precision = asked.Precision
+                        Flips = asked.Flips
+                    }))
+
+    let private runList session (asked: Asked) list =
+        result {
+            do!
+                SegmentList.refuseBesideList
+                    asked.Images
+                    [ "--recursive", asked.Recursive; "--format", not asked.Formats.IsEmpty ]
+
+            do! SegmentVideos.refuseForImages asked.Video
+            let! mode = asked.Mode |> Verb.valueOf "--mode" Marginalisation.parse
+
+            let! request =
+                SegmentImages.request asked.Threshold asked.MinArea asked.Probabilities
+
+            do! checkEngine asked
+
+            return!
+                SegmentList.run
+                    session
+                    asked.Listed
+                    list
+                    (fun () -> modelOf session mode asked)
+                    { request with
+                        Mode = mode
+                        Explain = asked.Explain
+                    }
+                    asked.Out
+        }
+
     let private run session (arguments: ParseResults<SegmentArgument>) =
         let asked = asked arguments
 
-        match asked.Images |> List.partition SegmentVideos.isVideo with
-        | [], _ -> runImages session asked
-        | videos, images -> runVideos session asked videos images
+        match asked.Listed.List, List.partition SegmentVideos.isVideo asked.Images with
+        | Some list, _ -> runList session asked list
+        | None, ([], []) -> Error SegmentList.noImages
+        | None, (videos, images) ->
+            SegmentList.refuseWithoutList asked.Listed
+            |> Result.bind (fun () ->
+                if videos.IsEmpty then
+                    runImages session asked
+                else
+                    runVideos session asked videos images)
 
     let private parsed =
         Verb.create<SegmentArgument>

@@ -7,6 +7,7 @@ module Verbs =
     let all =
         [
             SegmentVerb.verb
+            MergeVerb.verb
             ServeVerb.verb
             TrainVerb.verb
             SettingsVerb.verb

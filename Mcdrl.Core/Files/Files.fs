@@ -87,7 +87,11 @@ module Files =
                     "Name a file"
             )
 
-    let private replace durable (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
+    let private replace
+        durable
+        (path: string)
+        (write: Stream -> Result<'a, McdrlError>)
+        : Result<'a, McdrlError> =
         replaceable path
         |> Result.bind (fun () ->
             attempt path (fun () ->
@@ -102,18 +106,19 @@ module Files =
 
                 try
                     write stream
-                    stream.Flush durable
+                    |> Result.bind (fun written ->
+                        stream.Flush durable
 
-                    if Interruption.isLetGo () then
-                        Error McdrlError.Cancelled
-                    else
-                        // Renamed while it is held, or others would take it for forsaken.
-                        File.Move(stream.Name, full, true)
+                        if Interruption.isLetGo () then
+                            Error McdrlError.Cancelled
+                        else
+                            // Renamed while it is held, or others would take it for forsaken.
+                            File.Move(stream.Name, full, true)
 
-                        if durable then
-                            syncDirectory directory
+                            if durable then
+                                syncDirectory directory
 
-                        Ok()
+                            Ok written)
                 finally
                     Temporaries.forget stream.Name)
             |> Result.bind id)
@@ -121,12 +126,16 @@ module Files =
     /// Writes a sibling temporary file, flushes it to the disk and renames it over `path`.
     /// On failure nothing is left behind and the old file is untouched.
     let writeAtomically (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
+        replace true path (write >> Ok)
+
+    /// `writeAtomically` of what may come to nothing: where `write` fails, the old file is untouched too.
+    let tryWriteAtomically (path: string) (write: Stream -> Result<'a, McdrlError>) : Result<'a, McdrlError> =
         replace true path write
 
     /// `writeAtomically` without the wait for the disk, for one of very many files; call `settle` after the last of
     /// them and before the file that vouches for them.
     let writeManyAtomically (path: string) (write: Stream -> unit) : Result<unit, McdrlError> =
-        replace false path write
+        replace false path (write >> Ok)
 
     /// Waits until everything written so far is on the disk.
     let settle () =

@@ -225,7 +225,13 @@ module SegmentFiles =
 
         outcome
 
-    let private one read engine request (target: SegmentTarget) : Result<ImageReport, McdrlError> =
+    /// Segments one target, whose picture and how many its file holds `read` gives. Its report is written last.
+    let one
+        (read: ImageLimits -> string -> Result<Picture * int, McdrlError>)
+        engine
+        (request: SegmentRequest)
+        (target: SegmentTarget)
+        : Result<ImageReport, McdrlError> =
         Guard.run target.Input (fun () ->
             result {
                 do! nameable request target
@@ -235,6 +241,19 @@ module SegmentFiles =
                 Interruption.check ()
                 return! write request target pictures picture segmentation explanation
             })
+
+    /// Whether all that is written of an image is there.
+    let areWritten (request: SegmentRequest) (target: SegmentTarget) : bool =
+        [
+            target.Report
+            target.Mask
+            target.Overlay
+            if request.Probabilities then
+                target.Probability
+            if request.Explain then
+                target.Sheet
+        ]
+        |> List.forall File.Exists
 
     let private makeFolders (targets: SegmentTarget list) =
         targets

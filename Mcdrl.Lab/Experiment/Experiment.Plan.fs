@@ -35,6 +35,8 @@ type ExperimentRequest =
         Protocol: Protocol
         /// How many frames of each unseen site are judged under imaging conditions, too; none for `None`.
         Conditioned: int option
+        /// Which runs this process does, by their keys; `None` for all.
+        Part: Part option
         /// Where runs and reports go; experiments that share it share their runs.
         Out: string
         /// `cpu`, `cuda`, `cuda:N` or `auto`.

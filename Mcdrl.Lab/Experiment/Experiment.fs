@@ -164,11 +164,19 @@ module Experiment =
     let internal leaseOf request (run: PlannedRun) =
         ExperimentRunning.folderOf request run + ".lease"
 
-    /// Works on the runs until none is left that isn't done, failed, or held by nobody.
+    /// Whether a run belongs to the part that is asked for. Runs that differ in how they are judged alone belong to one.
+    let isOwn (request: ExperimentRequest) (run: PlannedRun) : bool =
+        request.Part |> Option.forall (fun part -> Part.holds part run.Key)
+
+    /// Works on the part's runs until none is left that isn't done, failed, or held by nobody.
     let private work (prepared: Prepared) (progress: Progress) =
         let request = prepared.Request
         let watch = LeaseWatch Lease.standard
-        let all = prepared.Runs |> List.distinctBy (fun run -> run.Key, run.Result)
+
+        let all =
+            prepared.Runs
+            |> List.distinctBy (fun run -> run.Key, run.Result)
+            |> List.filter (isOwn request)
 
         let told finished (run: PlannedRun) (step: ProgressStep) =
             progress.Tell
@@ -254,7 +262,7 @@ module Experiment =
                         $"{run.Method.Label}, {run.Site} unseen, seed {run.Seed}: {McdrlError.describe fault}")
             })
 
-    /// Does every run of the plan that isn't done, or with `readOnly` none, and gathers what there is.
+    /// Does every run of the part that isn't done, or with `readOnly` none, and gathers what there is.
     let run (request: ExperimentRequest) readOnly (progress: Progress) =
         result {
             let! prepared = prepare request progress.Cancel

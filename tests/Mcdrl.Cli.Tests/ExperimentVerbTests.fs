@@ -118,6 +118,64 @@ let tests =
                         Expect.isFalse (Directory.Exists(runs folder)) "no run is done")
                 }
 
+                test
+                    "--parts: each part does its runs and writes no report; all done, the report is the whole's" {
+                    World.within (fun folder ->
+                        let arguments more =
+                            argumentsIn
+                                folder
+                                "table1"
+                                []
+                                ([ "--methods"; "mcdrl,baseline"; "--seeds"; "1" ] @ more)
+
+                        let doneBy more =
+                            let outcome = mcdrl (arguments ("--json" :: more))
+                            Expect.equal outcome.Code 0 outcome.Err
+                            let told = (objects outcome).[0]
+                            Expect.equal (told.GetProperty("planned").GetInt32()) 6 "in all"
+
+                            Expect.equal
+                                (told.GetProperty("done").GetInt32())
+                                (told.GetProperty("runs").GetInt32())
+                                "its runs"
+
+                            told.GetProperty("runs").GetInt32()
+
+                        let first = doneBy [ "--parts"; "2"; "--part"; "1" ]
+
+                        let runsThere () =
+                            Directory.GetDirectories(runs folder).Length
+
+                        Expect.equal (runsThere ()) first "its own alone"
+
+                        Expect.isEmpty
+                            (Directory.GetFiles(
+                                Path.Combine(folder, "out"),
+                                "*.html",
+                                SearchOption.AllDirectories
+                            ))
+                            "no report"
+
+                        let second = doneBy [ "--parts"; "2"; "--part"; "0" ]
+                        Expect.equal (first + second) 6 "each run in one part"
+                        Expect.equal (runsThere ()) 6 "all"
+                        let files = filesOf folder
+                        let report = mcdrl (arguments [ "--report-only" ])
+                        Expect.equal report.Code 0 report.Err
+                        Expect.equal (filesOf folder) files "nothing is done twice"
+                        Expect.isFalse ((report.Out + report.Err).Contains "unfinished") "all is in it"
+
+                        for more, named in
+                            [
+                                [ "--parts"; "2"; "--report-only" ], "--parts: a report is of all parts"
+                                [ "--part"; "0" ], "--part: it goes with --parts"
+                                [ "--parts"; "2"; "--part"; "2" ], "0 to 1"
+                            ] do
+                            let outcome = mcdrl (arguments more)
+                            Expect.equal outcome.Code 2 outcome.Err
+                            Expect.stringContains outcome.Err named "named")
+                }
+
                 test "a small one: every site unseen in turn; again, nothing is done twice" {
                     World.within (fun folder ->
                         let arguments =

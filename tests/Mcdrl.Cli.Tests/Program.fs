@@ -21,7 +21,10 @@ let main argv =
                     VerbTests.tests
                     CompletionTests.tests
                     AppTests.tests
+                    PartOfRunTests.tests
                     SegmentVerbTests.tests
+                    SegmentListTests.tests
+                    MergeVerbTests.tests
                     SegmentDicomTests.tests
                     SegmentVideosTests.tests
                     BadModelsTests.tests

@@ -7,6 +7,7 @@ open System.IO
 open System.Threading
 open Expecto
 open Mcdrl
+open Mcdrl.Cli.Tests.CommandLine
 open Mcdrl.Cli.Tests.Processes
 open Mcdrl.Tests
 
@@ -111,6 +112,65 @@ let tests =
                             (Directory.GetFiles(out, "*.json"))
                             (Directory.GetFiles(images).Length)
                             "all are done")
+                }
+
+                test "SIGTERM in the middle of a list ends in 130, and what is done by then is not done again" {
+                    Folder.temporary (fun folder ->
+                        let list, out = Path.Combine(folder, "list.txt"), Path.Combine(folder, "out")
+
+                        let images =
+                            [
+                                for site in [ "a"; "b"; "c" ] do
+                                    for number in 0..5 -> $"{site}/images/frame{number}.png"
+                            ]
+
+                        File.WriteAllLines(list, images)
+
+                        let arguments =
+                            [ "segment"; "--list"; list; "--root"; World.data () ]
+                            @ [ "--model"; World.bundle (); "--out"; out; "--json" ]
+
+                        // Where journals are until the part is done.
+                        let isBegun () =
+                            Directory.Exists(Path.Combine(out, ".parts"))
+                            && Directory.GetFiles(Path.Combine(out, ".parts"), "*.journal")
+                               |> Array.exists (fun file -> FileInfo(file).Length > 0L)
+
+                        use child = begun (infoOf arguments)
+                        let errors = child.StandardError.ReadToEndAsync()
+                        let output = child.StandardOutput.ReadToEndAsync()
+
+                        while not (isBegun () || child.HasExited) do
+                            Thread.Yield() |> ignore
+
+                        let isOver = signal (child.Id, SIGTERM) <> 0 || child.HasExited
+                        child.WaitForExit()
+                        output.Wait()
+
+                        if not isOver then
+                            Expect.contains [ 0; 130 ] child.ExitCode errors.Result
+
+                        Expect.equal
+                            (File.Exists(Path.Combine(out, "part-0.done")))
+                            (child.ExitCode = 0)
+                            "done only if it says so"
+
+                        Expect.isEmpty (temporaries out) "nothing half-written"
+                        let again = ended (infoOf arguments)
+                        Expect.equal again.Code 0 again.Err
+                        let told = (objects again).[0]
+                        Expect.equal (told.GetProperty("images").GetInt32()) images.Length "all are done"
+
+                        if child.ExitCode = 130 then
+                            Expect.isGreaterThan
+                                (told.GetProperty("reused").GetInt32())
+                                0
+                                "and some were before"
+
+                        Expect.hasLength
+                            (File.ReadAllLines(Path.Combine(out, "part-0.jsonl")))
+                            images.Length
+                            "lines")
                 }
 
                 test "eight that start at once at a home that isn't there all load, and make none" {

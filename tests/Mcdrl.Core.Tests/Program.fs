@@ -9,6 +9,7 @@ let private tests () =
         CsvTests.tests
         FileNameTests.tests
         SpellingTests.tests
+        PartTests.tests
         RastersTests.tests
         ContoursTests.tests
         OutlineSimplificationTests.tests
@@ -32,6 +33,7 @@ let private tests () =
         TemporariesTests.tests
         InputsTests.tests
         FilesTests.tests
+        LineReaderTests.tests
         GuardTests.tests
         FileLockTests.tests
         LeaseTests.tests
@@ -51,6 +53,11 @@ let private tests () =
         MaskFilesTests.tests
         OverlayTests.tests
         EngineTests.tests
+        ImageListTests.tests
+        PartsPlanTests.tests
+        PartLineTests.tests
+        SegmentPartTests.tests
+        MergePartsTests.tests
     ]
 
 [<EntryPoint>]

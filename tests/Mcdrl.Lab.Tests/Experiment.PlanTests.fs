@@ -42,6 +42,7 @@ let private request design : ExperimentRequest =
         Seeds = 2
         Protocol = Protocol.Imagewise
         Conditioned = None
+        Part = None
         Out = "out"
         Device = "cpu"
         Command = ""

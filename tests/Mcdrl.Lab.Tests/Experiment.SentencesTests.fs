@@ -48,6 +48,7 @@ let private request folder weights : ExperimentRequest =
         Seeds = 1
         Protocol = Protocol.Imagewise
         Conditioned = None
+        Part = None
         Out = Path.Combine(folder, "out")
         Device = "cpu"
         Command = "mcdrl experiment tiny"

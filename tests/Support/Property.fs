@@ -17,3 +17,9 @@ let config (name: string) : FsCheckConfig =
 /// `testProperty` with the cases that belong to its name.
 let check name property =
     testPropertyWithConfig (config name) name property
+
+/// Drawn letters as a text that is Unicode: halves of surrogate pairs, which no file's name has, are replaced.
+let text (letters: char list) : string =
+    System.String(Array.ofList letters)
+    |> System.Text.Encoding.UTF8.GetBytes
+    |> System.Text.Encoding.UTF8.GetString
