@@ -8,6 +8,7 @@ module Verbs =
         [
             SegmentVerb.verb
             MergeVerb.verb
+            DeployVerb.verb
             ServeVerb.verb
             TrainVerb.verb
             SettingsVerb.verb

@@ -16,6 +16,8 @@ let private packages =
         "python3-pydicom"
         "python3-tifffile"
         "python3-pil"
+        "python3-yaml"
+        "parallel"
     ]
 
 let private isInstalled package =

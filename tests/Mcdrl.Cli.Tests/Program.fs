@@ -21,6 +21,12 @@ let main argv =
                     VerbTests.tests
                     CompletionTests.tests
                     AppTests.tests
+                    ShellWordTests.tests
+                    DeployPlanTests.tests
+                    DeploySlurmTests.tests
+                    DeployKubernetesTests.tests
+                    DeployParallelTests.tests
+                    DeployVerbTests.tests
                     PartOfRunTests.tests
                     SegmentVerbTests.tests
                     SegmentListTests.tests

@@ -127,9 +127,11 @@ module Rules =
             "Mcdrl.Lab/Study", "Mcdrl.Lab/Pretrain" :: pages :: below
 
             "Mcdrl.Cli/App", [ values; files; bundle ]
+            "Mcdrl.Cli/Deploy", [ values; "Mcdrl.Cli/App" ]
             "Mcdrl.Cli/Verbs",
             [
                 "Mcdrl.Cli/App"
+                "Mcdrl.Cli/Deploy"
                 "Mcdrl.Onnx"
                 "Mcdrl.Lab"
                 "Mcdrl.Dicom"
