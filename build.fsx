@@ -1,6 +1,6 @@
 // Builds, tests and shows Mcdrl. `dotnet fsi build.fsx` lists the targets; each does its own set-up.
 // (`dotnet fsi build.fsx --help` never reaches this script: the SDK takes it and prints the help of F# Interactive.)
-#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Debian.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx" "scripts/build/Reference.fsx"
+#load "scripts/build/Processes.fsx" "scripts/build/Building.fsx" "scripts/build/Debian.fsx" "scripts/build/Slurm.fsx" "scripts/build/Cluster.fsx" "scripts/build/Supply.fsx" "scripts/build/Watching.fsx" "scripts/build/Testing.fsx" "scripts/build/Fuzzing.fsx" "scripts/build/Coverage.fsx" "scripts/build/Packing.fsx" "scripts/build/Reference.fsx"
 
 open System
 open System.IO
@@ -202,6 +202,9 @@ let targets =
         "test-portable",
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
+        "test-cluster",
+        "build, and do parts of a list and of an experiment through Slurm (Debian's, unpacked, on loopback), one node killed in the middle",
+        testCluster
         "coverage",
         "build apart, run all tests, and count the lines and branches of each room that they reach (a quarter of an hour)",
         coverage

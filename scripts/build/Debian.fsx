@@ -76,3 +76,38 @@ let withPackages (work: unit -> unit) =
     let installation = Task.Run need
     work ()
     installation.Wait()
+
+/// Unpacks packages into a folder, with those that they need and that this machine lacks. Nothing of the machine is changed, and no
+/// service is started. Says why where they can't be had.
+let unpack (names: string list) (folder: string) : Result<unit, string> =
+    let inFolder (line: string) =
+        capture "sh" [ "-c"; $"mkdir -p \"$1\" && cd \"$1\" && {line}"; "sh"; folder ]
+
+    let listed = String.concat " " names
+
+    // Those that are installed are not among what would be installed.
+    let needed () =
+        match capture "apt-get" ([ "-y"; "--no-install-recommends"; "--print-uris"; "install" ] @ names) with
+        | 0, output ->
+            [
+                for line in output.Split '\n' do
+                    if line.StartsWith '\'' then
+                        (line.Split(' ')[1]).Split('_')[0]
+            ]
+        | _ -> []
+
+    let fetch () =
+        let all = names @ needed () |> List.distinct |> String.concat " "
+        inFolder $"apt-get -q download {all} && for package in *.deb; do dpkg -x \"$package\" .; done"
+
+    try
+        match fetch () with
+        | 0, _ -> Ok()
+        | _ ->
+            aptGet [ "update" ] |> ignore
+
+            match fetch () with
+            | 0, _ -> Ok()
+            | _, output -> Error $"{listed}: {output.TrimEnd().Split('\n') |> Array.last}"
+    with :? Win32Exception as error ->
+        Error $"{listed}: {error.Message}"

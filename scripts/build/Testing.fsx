@@ -1,5 +1,5 @@
 // All tests, those of one file, and all as other machines would run them. Loaded by build.fsx.
-#load "Building.fsx" "Debian.fsx" "Supply.fsx" "Watching.fsx"
+#load "Building.fsx" "Debian.fsx" "Cluster.fsx" "Supply.fsx" "Watching.fsx"
 
 open System
 open System.Collections.Concurrent
@@ -11,6 +11,7 @@ open System.Xml.Linq
 open Processes
 open Building
 open Debian
+open Cluster
 open Supply
 open Watching
 
@@ -235,6 +236,19 @@ let checkSupply () =
         Skipped = 0
     }
 
+/// Parts through Slurm's queue count as one test; where Debian's packages can't be had, it is said that it was skipped.
+let checkCluster () =
+    let none = { Passed = 0; Failed = 0; Skipped = 0 }
+
+    match clusterTest () with
+    | Ok None -> { none with Passed = 1 }
+    | Ok(Some what) ->
+        say $"Cluster: {what}"
+        { none with Failed = 1 }
+    | Error why ->
+        say $"Cluster: skipped: {why}"
+        { none with Skipped = 1 }
+
 /// What the tests run in.
 type Surroundings =
     {
@@ -314,7 +328,15 @@ let closing tallies =
 
 let test () =
     withPackages build
-    suites @ [ checkScripts; checkFormat; checkSupply ] |> runAll usual |> closing
+
+    checkCluster :: suites @ [ checkScripts; checkFormat; checkSupply ]
+    |> runAll usual
+    |> closing
+
+/// The part of `test` that needs a cluster, by itself.
+let testCluster () =
+    build ()
+    closing [ checkCluster () ]
 
 /// Tests that run by themselves: their project, what they are called, and what chooses them.
 type Choice =

@@ -43,7 +43,8 @@ let tests =
                                 $"deploy/{engine}/{name}"
 
                             Expect.equal
-                                (File.GetUnixFileMode(inside folder name) &&& UnixFileMode.UserExecute <> UnixFileMode.None)
+                                (File.GetUnixFileMode(inside folder name) &&& UnixFileMode.UserExecute
+                                 <> UnixFileMode.None)
                                 (name.EndsWith ".sh")
                                 name
 
