@@ -18,6 +18,7 @@ let private packages =
         "python3-pil"
         "python3-yaml"
         "parallel"
+        "libfaketime"
     ]
 
 let private isInstalled package =

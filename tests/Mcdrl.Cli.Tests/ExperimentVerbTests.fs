@@ -21,7 +21,7 @@ let private settings =
     }
 
 /// The arguments of `mcdrl experiment NAME` on the world in `folder`, less those that are absent, then some more.
-let private argumentsIn (folder: string) name (absent: string list) more =
+let argumentsIn (folder: string) name (absent: string list) more =
     let config = Path.Combine(folder, "settings.json")
     File.WriteAllText(config, RecordJson.render settings)
 

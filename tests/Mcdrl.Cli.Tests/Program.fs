@@ -57,6 +57,7 @@ let main argv =
                     ProcessTests.tests
                     QuietTests.tests
                     StoppingTests.tests
+                    ClocksTests.tests
                     DescriptorsTests.tests
                     BadInputsTests.tests
                     ReadmeTests.tests

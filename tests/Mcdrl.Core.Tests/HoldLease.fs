@@ -25,3 +25,25 @@ let hold (path: string) =
         Thread.Sleep Timeout.Infinite
         0
     | _ -> 1
+
+/// What makes of the tests' program one that looks at a lease.
+let lookWord = "look-lease"
+
+/// For each line of its input tries to take the lease and says what came of it, and its clock's time in ticks; ends with its input.
+let look (path: string) =
+    let watch = LeaseWatch Lease.standard
+
+    let rec go () =
+        match Console.In.ReadLine() with
+        | null -> 0
+        | _ ->
+            let outcome =
+                match Lease.tryTake watch path with
+                | Ok(Ok _) -> "taken"
+                | Ok(Error _) -> "held"
+                | Error _ -> "error"
+
+            Console.Out.WriteLine $"{outcome} {DateTime.UtcNow.Ticks}"
+            go ()
+
+    go ()

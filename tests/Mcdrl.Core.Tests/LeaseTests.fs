@@ -41,24 +41,34 @@ let private elsewhere path number =
         "held\nid 1\nmachine elsewhere\nsurroundings other\nprocess 7\nbegan 9\n"
     )
 
-/// A process that takes a lease and holds it until it is ended. `flock` is off in it, as on file systems that have none.
-let private holding (path: string) (work: Process -> unit) =
+/// A process of the tests' program. `flock` is off in it, as on file systems that have none.
+let private beside (word: string) (path: string) variables (work: Process -> unit) =
     let start =
         ProcessStartInfo(
             "dotnet",
-            [ typeof<HoldLease.Marker>.Assembly.Location; HoldLease.word; path ],
+            [ typeof<HoldLease.Marker>.Assembly.Location; word; path ],
+            RedirectStandardInput = true,
             RedirectStandardOutput = true
         )
 
     start.Environment["DOTNET_SYSTEM_IO_DISABLEFILELOCKING"] <- "1"
+
+    for name, value in variables do
+        start.Environment[name] <- value
+
     use child = nonNull (Process.Start start)
 
     try
-        Expect.equal (child.StandardOutput.ReadLine()) "held" "it has it"
         work child
     finally
         child.Kill()
         child.WaitForExit()
+
+/// A process that takes a lease and holds it until it is ended.
+let private holding (path: string) (work: Process -> unit) =
+    beside HoldLease.word path [] (fun child ->
+        Expect.equal (child.StandardOutput.ReadLine()) "held" "it has it"
+        work child)
 
 let private signal (name: string) (child: Process) =
     use kill = Process.Start("kill", [ $"-{name}"; string child.Id ])
@@ -213,6 +223,48 @@ let tests =
                             Expect.isFalse lease.Lost.IsCancellationRequested "the taker isn't"
                             free lease
                         | Error _ -> ()))
+
+            testCase "a clock that jumps by hours takes no lease from who holds it"
+            <| fun () ->
+                within (fun path ->
+                    let clock = path + ".clock"
+                    Programs.setClock clock 0
+                    use held = taken (LeaseWatch Lease.standard) path
+
+                    beside HoldLease.lookWord path (Programs.jumpingClock clock) (fun child ->
+                        for hours in [ 0; 1; -1; 30; 0 ] do
+                            Programs.setClock clock hours
+                            child.StandardInput.WriteLine()
+
+                            match (nonNull (child.StandardOutput.ReadLine())).Split ' ' with
+                            | [| "held"; ticks |] ->
+                                let ahead = DateTime(int64 ticks) - DateTime.UtcNow
+
+                                Expect.isLessThan
+                                    (abs (ahead.TotalHours - float hours))
+                                    0.5
+                                    "its clock has jumped"
+                            | other -> failtest $"%A{other} at {hours} hours")
+
+                    Expect.isFalse held.Lost.IsCancellationRequested "nobody took it")
+
+            testCase "whose clock jumps by hours keeps its lease, and its signs of life go on"
+            <| fun () ->
+                within (fun path ->
+                    let clock = path + ".clock"
+                    Programs.setClock clock 0
+
+                    beside HoldLease.word path (Programs.jumpingClock clock) (fun child ->
+                        Expect.equal (child.StandardOutput.ReadLine()) "held" "it has it"
+                        let said = child.StandardOutput.ReadLineAsync()
+
+                        for hours in [ 1; -1; 30; 0 ] do
+                            Programs.setClock clock hours
+                            let before = File.ReadAllText $"{path}.1"
+                            until "a sign of life" (fun () -> File.ReadAllText $"{path}.1" <> before)
+                            holderOf (LeaseWatch Lease.standard) path |> ignore
+
+                        Expect.isFalse said.IsCompleted "it has lost nothing"))
 
             testCase "a folder that can't be made is an error, not a lease that another has"
             <| fun () ->

@@ -64,4 +64,5 @@ let private tests () =
 let main argv =
     match List.ofArray argv with
     | [ word; path ] when word = HoldLease.word -> HoldLease.hold path
+    | [ word; path ] when word = HoldLease.lookWord -> HoldLease.look path
     | _ -> ExpectoMtp.main (testList "Core" (tests ())) argv

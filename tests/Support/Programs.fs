@@ -34,3 +34,23 @@ let python (modules: string list) (script: string) (arguments: string list) : st
     match start "/usr/bin/python3" [ "-c"; $"import {imports}" ] with
     | 0, _, _ -> printed "/usr/bin/python3" ("-c" :: script :: arguments)
     | _ -> skiptest $"skipped, no Python with {imports}"
+
+/// Sets the clock of who runs by `jumpingClock` so many hours ahead of the true time.
+let setClock (file: string) (hours: int) =
+    let seconds = hours * 3600
+    File.WriteAllText(file, (if seconds < 0 then $"{seconds}" else $"+{seconds}"))
+
+/// What gives a process a clock whose difference from the true one, in seconds, a file says at every moment; skips the running test where
+/// libfaketime is absent. A clock that counts from the machine's start runs on, as it does when somebody sets the time.
+let jumpingClock (file: string) : (string * string) list =
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+    if not (File.Exists library) then
+        skiptest "skipped, no libfaketime"
+
+    [
+        "LD_PRELOAD", library
+        "FAKETIME_TIMESTAMP_FILE", file
+        "FAKETIME_NO_CACHE", "1"
+        "FAKETIME_DONT_FAKE_MONOTONIC", "1"
+    ]
