@@ -57,11 +57,20 @@ public static class McdrlApi
     /// <inheritdoc cref="McdrlOnnx.Load(string)"/>
     public static McdrlModel LoadOnnx(string file) => McdrlOnnx.Load(file);
 
+    /// <inheritdoc cref="McdrlOnnx.Load(string, string)"/>
+    public static McdrlModel LoadOnnx(string file, string device) => McdrlOnnx.Load(file, device);
+
     /// <inheritdoc cref="McdrlOnnx.Load(ReadOnlyMemory{byte})"/>
     public static McdrlModel LoadOnnx(ReadOnlyMemory<byte> content) => McdrlOnnx.Load(content);
 
+    /// <inheritdoc cref="McdrlOnnx.Load(ReadOnlyMemory{byte}, string)"/>
+    public static McdrlModel LoadOnnx(ReadOnlyMemory<byte> content, string device) => McdrlOnnx.Load(content, device);
+
     /// <inheritdoc cref="McdrlOnnx.Load(Stream)"/>
     public static McdrlModel LoadOnnx(Stream content) => McdrlOnnx.Load(content);
+
+    /// <inheritdoc cref="McdrlOnnx.Load(Stream, string)"/>
+    public static McdrlModel LoadOnnx(Stream content, string device) => McdrlOnnx.Load(content, device);
 
     /// <summary>What the embedded model is, for whoever sees its answers.</summary>
     public static string EmbeddedModelNotice => EmbeddedModel.notice;

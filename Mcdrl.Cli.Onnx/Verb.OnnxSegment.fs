@@ -7,6 +7,7 @@ open Mcdrl
 type OnnxSegmentArgument =
     | [<MainCommand>] Images of path: string list
     | [<Mandatory; Unique>] Onnx of file: string
+    | [<Unique>] Device of name: string
     | [<Unique>] Out of folder: string
     | [<Unique>] Recursive
     | [<Unique>] Probabilities
@@ -23,6 +24,7 @@ type OnnxSegmentArgument =
             match argument with
             | Images _ -> SegmentImages.imagesUsage
             | Onnx _ -> "a file of `mcdrl export onnx`; it answers in the mode that it was exported for."
+            | Device _ -> SegmentImages.onnxDeviceUsage
             | Out _ -> SegmentImages.outUsage
             | Recursive -> SegmentImages.recursiveUsage
             | Probabilities -> SegmentImages.probabilitiesUsage
@@ -48,7 +50,12 @@ module OnnxSegmentVerb =
             let out = arguments.GetResult(OnnxSegmentArgument.Out, "segmented")
             let isDeep = arguments.Contains OnnxSegmentArgument.Recursive
             let! targets = SegmentTargets.plan isDeep images out
-            let engine = SegmentImages.byOnnx (arguments.GetResult OnnxSegmentArgument.Onnx)
+
+            let engine =
+                SegmentImages.byOnnx
+                    (arguments.TryGetResult OnnxSegmentArgument.Device)
+                    (arguments.GetResult OnnxSegmentArgument.Onnx)
+
             let! request = request arguments
 
             let! formats =
@@ -88,7 +95,10 @@ module OnnxSegmentVerb =
                     session
                     asked
                     list
-                    (fun () -> SegmentList.ofOnnx (arguments.GetResult OnnxSegmentArgument.Onnx))
+                    (fun () ->
+                        SegmentList.ofOnnx
+                            (arguments.TryGetResult OnnxSegmentArgument.Device)
+                            (arguments.GetResult OnnxSegmentArgument.Onnx))
                     request
                     (arguments.GetResult(OnnxSegmentArgument.Out, "segmented"))
         }

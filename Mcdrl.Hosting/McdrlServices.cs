@@ -44,7 +44,7 @@ public static class McdrlServices
         var options = services.GetRequiredService<IOptions<McdrlOptions>>().Value;
         var logger = services.GetService<ILoggerFactory>()?.CreateLogger("Mcdrl");
         var began = Stopwatch.GetTimestamp();
-        var model = options.Load is { } load ? load(services) : McdrlOnnx.Load(options.OnnxFile ?? "");
+        var model = options.Load is { } load ? load(services) : McdrlOnnx.Load(options.OnnxFile ?? "", options.Device);
         return logger is null ? model : new LoggedModel(model, logger, Stopwatch.GetElapsedTime(began));
     }
 }

@@ -30,9 +30,12 @@ type OnnxEngine =
     {
         Session: InferenceSession
         Stated: OnnxFacts
+        Place: OnnxDevice
     }
 
     member this.Facts = this.Stated
+
+    member this.Device = this.Place
 
     member this.Metadata: IReadOnlyDictionary<string, string> =
         this.Session.ModelMetadata.CustomMetadataMap
@@ -45,20 +48,26 @@ module OnnxEngine =
     let private foreign path what =
         McdrlError.model what path "Use a file written by `mcdrl export onnx`"
 
-    /// ONNX Runtime's refusals as an error of the file, and its absence as one.
-    let private attempt path (operation: unit -> 'a) : Result<'a, McdrlError> =
+    /// What a message of ONNX Runtime says of the device and not of the file.
+    let private deviceWords =
+        [ "CUDA"; "CUDNN"; "CUBLAS"; "cuDNN"; "Failed to allocate memory" ]
+
+    /// ONNX Runtime's refusals as an error of the file, or of the device where they speak of it.
+    let private attempt device path (operation: unit -> 'a) : Result<'a, McdrlError> =
         try
             Ok(operation ())
-        with
-        | :? OnnxRuntimeException as problem ->
-            Error(foreign path $"ONNX Runtime refuses it: {problem.Message.Trim().TrimEnd '.'}")
-        | :? TypeInitializationException as problem when (problem.InnerException :? DllNotFoundException) ->
-            Error(
-                McdrlError.resource
-                    "ONNX Runtime's native library is not there"
-                    AppContext.BaseDirectory
-                    "Build or install Mcdrl again"
-            )
+        with :? OnnxRuntimeException as problem ->
+            let text = problem.Message.Trim().TrimEnd '.'
+
+            if device <> OnnxDevice.Cpu && deviceWords |> List.exists text.Contains then
+                Error(
+                    McdrlError.resource
+                        $"ONNX Runtime fails on {OnnxDevice.name device}: {text}"
+                        path
+                        "Free memory on the device, run `mcdrl doctor` to see what it lacks, or use cpu"
+                )
+            else
+                Error(foreign path $"ONNX Runtime refuses it: {text}")
 
     /// Bytes of an exported file: Protocol Buffers' own limit of a message.
     let private largest = int64 Array.MaxLength
@@ -182,26 +191,45 @@ module OnnxEngine =
             return facts
         }
 
-    let ofBytes (path: string) (threads: int) (content: byte[]) : Result<OnnxEngine, McdrlError> =
+    let ofBytesOn
+        (device: OnnxDevice)
+        (path: string)
+        (threads: int)
+        (content: byte[])
+        : Result<OnnxEngine, McdrlError> =
         result {
             do! OnnxGuard.check path content
 
             let! session =
-                attempt path (fun () ->
-                    OnnxRuntime.session content (fun options -> options.IntraOpNumThreads <- threads))
+                attempt device path (fun () ->
+                    OnnxRuntime.sessionOn device [] content (fun options ->
+                        options.IntraOpNumThreads <- threads))
+                |> Result.bind id
 
             match facts path session with
-            | Ok facts -> return { Session = session; Stated = facts }
+            | Ok facts ->
+                return
+                    {
+                        Session = session
+                        Stated = facts
+                        Place = device
+                    }
             | Error fault ->
                 session.Dispose()
                 return! Error fault
         }
 
-    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+    let ofBytes (path: string) (threads: int) (content: byte[]) : Result<OnnxEngine, McdrlError> =
+        ofBytesOn OnnxDevice.Cpu path threads content
+
+    let loadOn (device: OnnxDevice) (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
         // Read once: the bytes that were checked are those that run.
         Files.read largest path
         |> Result.mapError McdrlError.asModel
-        |> Result.bind (ofBytes path threads)
+        |> Result.bind (ofBytesOn device path threads)
+
+    let load (path: string) (threads: int) : Result<OnnxEngine, McdrlError> =
+        loadOn OnnxDevice.Cpu path threads
 
     let run (engine: OnnxEngine) (frames: float32 array) : Result<OnnxOutput, McdrlError> =
         let side = int64 engine.Facts.InputSize
@@ -239,7 +267,13 @@ module OnnxEngine =
                 Influence = output OnnxContract.influence
             }
 
-        attempt "ONNX Runtime" ask
+        // Runs of one CUDA session at the same time give wrong answers, one after the other right ones.
+        let alone () =
+            match engine.Device with
+            | OnnxDevice.Cpu -> ask ()
+            | OnnxDevice.Cuda _ -> lock engine.Session ask
+
+        attempt engine.Device "ONNX Runtime" alone
         |> Result.bind (fun (found: OnnxOutput) ->
             let has (expected: int64) (values: float32 array) = int64 values.Length = images * expected
             let area = side * side

@@ -31,11 +31,14 @@ type OnnxOutput =
         Influence: float32 array option
     }
 
-/// An exported segmenter in ONNX Runtime, on the processor, until it is disposed. One instance serves any number of threads.
+/// An exported segmenter in ONNX Runtime until it is disposed. One instance serves any number of threads.
 [<Sealed; NoComparison; NoEquality>]
 type OnnxEngine =
     /// What the file states.
     member Facts: OnnxFacts
+
+    /// What it computes on.
+    member Device: OnnxDevice
 
     /// All that the file's metadata state, as they stand there: product, task, trained_on, data_sha256, weights_sha256 and more.
     member Metadata: IReadOnlyDictionary<string, string>
@@ -45,11 +48,23 @@ type OnnxEngine =
 /// Runs files that `OnnxExport` wrote.
 [<RequireQualifiedAccess>]
 module OnnxEngine =
-    /// Opens an exported segmenter. `threads` 0 leaves the number to ONNX Runtime. A file of any other form is a `Model` error.
+    /// Opens an exported segmenter on the processor. `threads` 0 leaves the number to ONNX Runtime. A file of any other form is a
+    /// `Model` error.
     val load: path: string -> threads: int -> Result<OnnxEngine, McdrlError>
+
+    /// `load` on a device. What the device fails in, then or later, is a `Resource` error.
+    val loadOn: device: OnnxDevice -> path: string -> threads: int -> Result<OnnxEngine, McdrlError>
 
     /// `load` for the bytes of such a file; `path` names them in errors. They may change once this has returned.
     val ofBytes: path: string -> threads: int -> content: byte[] -> Result<OnnxEngine, McdrlError>
+
+    /// `ofBytes` on a device.
+    val ofBytesOn:
+        device: OnnxDevice ->
+        path: string ->
+        threads: int ->
+        content: byte[] ->
+            Result<OnnxEngine, McdrlError>
 
     /// What a file's metadata state, each number within its bounds; a `Model` error that says which isn't. `path` names the file.
     val internal factsOf:

@@ -39,10 +39,11 @@ module BenchTable =
         [
             found.Mode |> Option.map Marginalisation.name |> Option.defaultValue "tower"
             string found.Batch
-            RecordJson.text found.Engine
+            $"{RecordJson.text found.Engine}, {found.Device}"
             PrecisionName.ofPrecision found.Precision
             digits found.MedianMs
             $"{digits found.MinMs} to {digits found.MaxMs}"
+            digits found.FirstMs
             digits found.Gflops
             $"{found.PercentOfPeak:F0} %%"
             $"{found.Ratio:F2} ({found.RatioMin:F2} to {found.RatioMax:F2})"
@@ -54,7 +55,7 @@ module BenchTable =
         for name in [ "part"; "batch"; "engine"; "precision" ] do
             table.AddColumn(TableColumn name) |> ignore
 
-        for name in [ "median ms"; "range"; "GFLOP/s"; "of peak"; "÷ ONNX Runtime" ] do
+        for name in [ "median ms"; "range"; "first"; "GFLOP/s"; "of peak"; "÷ ONNX Runtime" ] do
             table.AddColumn(TableColumn(name).RightAligned()) |> ignore
 
         for result in results do
@@ -93,6 +94,15 @@ module BenchTable =
                 | _ -> ()
         ]
 
+    let private placement (found: OnnxPlacement) =
+        let kinds =
+            found.OnProcessor
+            |> List.map (fun (kind, count) -> $"{kind} {count}")
+            |> String.concat ", "
+
+        let count = found.OnProcessor |> List.sumBy snd
+        $"{found.Part}: ONNX Runtime computed {count} of {found.Operators} operators on the processor. {kinds}"
+
     let private peak (found: MatmulPeak) =
         $"peak in {PrecisionName.ofPrecision found.Precision}: {digits found.Best} GFLOP/s, a product of 2048³ (matmul {digits found.Matmul}, as a convolution {digits found.Convolution})"
 
@@ -111,5 +121,6 @@ module BenchTable =
         for line in
             List.map peak found.Peaks
             @ additions found.Results
-            @ exactAgainstAttention found.Results do
+            @ exactAgainstAttention found.Results
+            @ List.map placement found.Placements do
             Session.say session line

@@ -101,10 +101,19 @@ module SegmentImages =
             |> List.traverseResultM (snd >> MaskFiles.write out labels masks)
             |> Result.ignore
 
-    /// One of ONNX Runtime's threads an image where there are images enough, else as many as it likes.
-    let byOnnx (file: string) images =
-        OnnxEngine.load file (if images < Environment.ProcessorCount then 0 else 1)
-        |> Result.map OnnxEngine.engine
+    let onnxDeviceUsage =
+        "what ONNX Runtime computes on: cpu, cuda, cuda:N or auto (CUDA where there is all that it needs). Default cpu."
+
+    /// On the processor one of ONNX Runtime's threads an image where there are images enough, else as many as it likes.
+    let byOnnx (device: string option) (file: string) images =
+        result {
+            let! device = OnnxDevice.parse (Option.defaultValue "cpu" device)
+
+            let! exported =
+                OnnxEngine.loadOn device file (if images < Environment.ProcessorCount then 0 else 1)
+
+            return OnnxEngine.engine exported
+        }
 
     /// Segments the targets by the engine that `load` makes for so many images, tells of each, of what the paths named hold besides (`leftOut`),
     /// and of all, and gives the exit code. `read` gives the picture of a target's input, and how many its file holds; `also` is given the engine's

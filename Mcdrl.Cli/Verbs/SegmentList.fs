@@ -43,12 +43,12 @@ module SegmentList =
             Flips: string option
         }
 
-    /// An exported file, which says all that it is.
-    let ofOnnx (file: string) : Result<Model, McdrlError> =
+    /// An exported file, which says all that it is, on a device.
+    let ofOnnx (device: string option) (file: string) : Result<Model, McdrlError> =
         Files.sha256 file
         |> Result.map (fun digest ->
             {
-                Load = SegmentImages.byOnnx file
+                Load = SegmentImages.byOnnx device file
                 Sha256 = digest
                 Precision = None
                 Flips = None

@@ -15,6 +15,9 @@ type BenchArgument =
     | [<Unique>] Rounds of number: int
     | [<Unique>] Threads of number: int
     | [<Unique>] Device of name: string
+    | [<Unique>] Onnx_Device of name: string
+    | [<Unique>] Provider_Option of setting: string list
+    | [<Unique>] Cuda_Graph
 
     interface IArgParserTemplate with
         member argument.Usage =
@@ -36,8 +39,12 @@ type BenchArgument =
             | Batch _ -> "images at once, one number or several. Default: 1 8."
             | Rounds _ -> "measurements of each, engines in turn. Default: 7."
             | Threads _ -> "threads of either engine. Default: one for each processor."
-            | Device _ ->
-                "what our engine computes on: cpu, cuda, cuda:N or auto. Default cpu. ONNX Runtime computes on the processor."
+            | Device _ -> "what our engine computes on: cpu, cuda, cuda:N or auto. Default cpu."
+            | Onnx_Device _ -> SegmentImages.onnxDeviceUsage
+            | Provider_Option _ ->
+                "options of ONNX Runtime's CUDA provider to try, as name=value, such as cudnn_conv_algo_search=HEURISTIC. Default: those that segment computes with."
+            | Cuda_Graph ->
+                "have ONNX Runtime replay each batch as one CUDA graph, with frames and answer at fixed places of the device's memory."
 
 /// `mcdrl bench`
 [<RequireQualifiedAccess>]
@@ -63,6 +70,12 @@ module BenchVerb =
                     (arguments.GetResult(Rounds, defaultValue = 7))
                     (arguments.GetResult(Threads, defaultValue = Environment.ProcessorCount))
                     (arguments.GetResult(BenchArgument.Device, defaultValue = "cpu"))
+                |> Result.bind (
+                    BenchRequest.against
+                        (arguments.GetResult(Onnx_Device, defaultValue = "cpu"))
+                        (arguments.GetResult(Provider_Option, defaultValue = []))
+                        (arguments.Contains Cuda_Graph)
+                )
 
             Session.say
                 session

@@ -114,7 +114,7 @@ module DeployVerb =
 
         let device =
             match arguments.TryGetResult Device with
-            | None when gpus > 0 && not (arguments.Contains Onnx) -> Some "cuda"
+            | None when gpus > 0 -> Some "cuda"
             | device -> device
 
         [

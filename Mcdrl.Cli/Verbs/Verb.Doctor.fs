@@ -1,17 +1,20 @@
 namespace Mcdrl.Cli
 
 open Argu
+open FsToolkit.ErrorHandling
 open Mcdrl
 
 type DoctorArgument =
     | [<Unique>] Device of name: string
+    | [<Unique>] Onnx
 
     interface IArgParserTemplate with
         member argument.Usage =
             match argument with
             | Device _ -> "also check that this device can be used: cpu, cuda, cuda:N or auto."
+            | Onnx -> "check it for exported models, which ONNX Runtime computes, and not for libtorch."
 
-/// `mcdrl doctor`: what the machine offers, and the real cause where libtorch does not load.
+/// `mcdrl doctor`: what the machine offers, and the real cause where libtorch or ONNX Runtime does not load.
 [<RequireQualifiedAccess>]
 module DoctorVerb =
     let private mebibytes (bytes: int64) = $"{bytes / 1048576L} MiB"
@@ -48,6 +51,7 @@ module DoctorVerb =
             yield! nativeRows found.Native
             "torch threads", string found.Threads
             "devices", orNone (String.concat " " found.Devices)
+            yield! OnnxRows.rows ()
             "dcmtk",
             Dcmtk.version ()
             |> Option.defaultValue "none (DICOM files: apt-get install dcmtk)"
@@ -79,7 +83,14 @@ module DoctorVerb =
                     "weakened", Json.flag native.Weakened
                     "cuda", Json.flag native.Cuda
                 | Error problem -> "error", Json.text (Flags.describe problem)
+                yield! OnnxRows.fields ()
             ]
+
+    let private check isOnnx name =
+        if isOnnx then
+            OnnxDevice.parse name |> Result.ignore
+        else
+            Device.parse name |> Result.ignore
 
     let private run session (arguments: Argu.ParseResults<DoctorArgument>) =
         let found = Doctor.examine ()
@@ -90,12 +101,15 @@ module DoctorVerb =
             for name, value in rows found do
                 Session.say session $"{name, -20}{value}"
 
-        found.Native
-        |> Result.bind (fun _ ->
-            match arguments.TryGetResult DoctorArgument.Device with
-            | Some name -> Device.parse name |> Result.map ignore
-            | None -> Ok())
+        let isOnnx = arguments.Contains DoctorArgument.Onnx
+        let native = if isOnnx then Ok() else Result.ignore found.Native
+
+        native
+        |> Result.bind (fun () ->
+            arguments.TryGetResult DoctorArgument.Device
+            |> Option.map (check isOnnx)
+            |> Option.defaultValue (Ok()))
         |> Result.map (fun () -> 0)
 
     let verb =
-        Verb.create "doctor" "print versions, devices and, if libtorch does not load, why" run
+        Verb.create "doctor" "print versions, devices and, if libtorch or CUDA does not load, why" run

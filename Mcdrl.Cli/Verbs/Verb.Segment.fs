@@ -52,7 +52,8 @@ type SegmentArgument =
             | Min_Area _ -> SegmentImages.minAreaUsage
             | Mode _ ->
                 "exact, feature-mean, nwgm, attention or rendered (conditions done to pixels, one pass through the tower each; slow). Default: the model's own."
-            | Device _ -> "cpu, cuda, cuda:N or auto. Default cpu."
+            | Device _ ->
+                "what computes: cpu, cuda, cuda:N or auto (CUDA where there is all that it needs). Default cpu."
             | Precision _ ->
                 "auto, fp32 or bf16 (half the memory, faster where the processor has instructions for it; auto: there only). Default: what the model records."
             | Flips _ -> FlipsName.usage
@@ -165,7 +166,6 @@ module SegmentVerb =
                 "--model", asked.Model.IsSome
                 "--mode", asked.Mode.IsSome
                 "--explain", asked.Explain
-                "--device", asked.Device.IsSome
                 "--precision", asked.Precision.IsSome
                 "--flips", asked.Flips.IsSome
             ]
@@ -241,7 +241,7 @@ module SegmentVerb =
 
     let private engine session mode (asked: Asked) images =
         match asked.Onnx with
-        | Some file -> SegmentImages.byOnnx file images
+        | Some file -> SegmentImages.byOnnx asked.Device file images
         | None -> byTorch session mode asked
 
     let private runImages session (asked: Asked) =
@@ -310,7 +310,7 @@ module SegmentVerb =
     /// The model as a plan of parts tells of it.
     let private modelOf session mode (asked: Asked) : Result<SegmentList.Model, McdrlError> =
         match asked.Onnx with
-        | Some file -> SegmentList.ofOnnx file
+        | Some file -> SegmentList.ofOnnx asked.Device file
         | None ->
             ModelFolder.orEmbedded session asked.Model
             |> Result.bind (fun folder ->

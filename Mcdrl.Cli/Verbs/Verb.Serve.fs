@@ -10,6 +10,7 @@ open Mcdrl
 type ServeArgument =
     | [<Unique>] Model of folder: string
     | [<Unique>] Onnx of file: string
+    | [<Unique>] Device of name: string
     | [<Unique>] Host of address: string
     | [<Unique>] Port of number: int
     | [<Unique>] Token_File of file: string
@@ -26,6 +27,8 @@ type ServeArgument =
                 "the model's folder (RUN/model of a training run). Default: the one that comes with Mcdrl, for polyps in colonoscopy stills."
             | Onnx _ ->
                 "serve a file of `mcdrl export onnx` in ONNX Runtime, without libtorch, in the mode it was exported for."
+            | Device _ ->
+                "what computes: cpu, cuda, cuda:N or auto (CUDA where there is all that it needs). Default cpu."
             | Host _ ->
                 "the address to listen at. Default 127.0.0.1, which this machine alone reaches; any other needs a token."
             | Port _ -> "the port to listen at, 0 for one that is free. Default 8080."
@@ -101,8 +104,10 @@ module ServeVerb =
                     }
         }
 
-    let private byOnnx (settings: ServeSettings) (file: string) : Result<ServedModel, McdrlError> =
-        OnnxEngine.load file (max 1 (Environment.ProcessorCount / settings.AtOnce))
+    let private byOnnx (settings: ServeSettings) device (file: string) : Result<ServedModel, McdrlError> =
+        OnnxDevice.parse device
+        |> Result.bind (fun device ->
+            OnnxEngine.loadOn device file (max 1 (Environment.ProcessorCount / settings.AtOnce)))
         |> Result.map (fun exported ->
             {
                 Name = ServedModel.nameOf (nonNull (Path.GetFileNameWithoutExtension file))
@@ -114,10 +119,10 @@ module ServeVerb =
                 Engine = OnnxEngine.engine exported
             })
 
-    let private byTorch session (folder: string option) : Result<ServedModel, McdrlError> =
+    let private byTorch session device (folder: string option) : Result<ServedModel, McdrlError> =
         result {
             let! folder = ModelFolder.orEmbedded session folder
-            let! segmenter = Segmenter.load folder "cpu"
+            let! segmenter = Segmenter.load folder device
             let method = segmenter.Manifest.Settings.Method
 
             let answers mode =
@@ -139,6 +144,8 @@ module ServeVerb =
         result {
             let! settings = settings arguments
 
+            let device = arguments.GetResult(ServeArgument.Device, "cpu")
+
             let! model =
                 match arguments.TryGetResult Onnx, arguments.TryGetResult ServeArgument.Model with
                 | Some _, Some _ ->
@@ -148,8 +155,8 @@ module ServeVerb =
                             "mcdrl serve"
                             "Serve one of them; a second model is a second service"
                     )
-                | Some file, None -> byOnnx settings file
-                | None, folder -> byTorch session folder
+                | Some file, None -> byOnnx settings device file
+                | None, folder -> byTorch session device folder
 
             use _engine = model.Engine
 

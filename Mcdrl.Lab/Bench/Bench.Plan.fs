@@ -1,6 +1,7 @@
 namespace Mcdrl
 
 open System
+open FsToolkit.ErrorHandling
 
 /// How much of a model is timed.
 [<RequireQualifiedAccess>]
@@ -34,6 +35,17 @@ type BenchModel =
     /// Random ones on an architecture of `NamedTower`.
     | Random of architecture: string
 
+/// How ONNX Runtime computes, to be timed against.
+type OnnxReference =
+    {
+        /// `cpu`, `cuda`, `cuda:N` or `auto`.
+        Device: string
+        /// Options of its CUDA provider by the names that it gives them, besides those that Mcdrl sets.
+        Options: (string * string) list
+        /// Whether it replays a batch as one CUDA graph, with frames and answer at fixed places of the device's memory.
+        Graph: bool
+    }
+
 /// What to time. `create` makes it.
 type BenchRequest =
     private
@@ -45,6 +57,7 @@ type BenchRequest =
             Times: int
             Cores: int
             Processor: string
+            Against: OnnxReference
         }
 
     /// Whose weights compute.
@@ -59,8 +72,10 @@ type BenchRequest =
     member this.Rounds = this.Times
     /// Of either engine.
     member this.Threads = this.Cores
-    /// That our engine computes on. ONNX Runtime computes on the processor.
+    /// That our engine computes on.
     member this.Device = this.Processor
+    /// How ONNX Runtime computes.
+    member this.Reference = this.Against
 
 /// Makes requests, from values or from the names that the command takes.
 [<RequireQualifiedAccess>]
@@ -125,6 +140,56 @@ module BenchRequest =
         | Some fault -> Error fault
         | None -> Ok(value ())
 
+    /// ONNX Runtime as exported models are computed where no device is asked for.
+    let private onProcessor =
+        {
+            Device = "cpu"
+            Options = []
+            Graph = false
+        }
+
+    let private providerOption (text: string) =
+        match text.Split '=' with
+        | [| name; value |] when name <> "" && value <> "" -> Ok(name, value)
+        | _ ->
+            Error(
+                McdrlError.usage
+                    "an option is a name and a value"
+                    $"“provider_option” {text}"
+                    "Write it as name=value, for instance cudnn_conv_algo_search=HEURISTIC"
+            )
+
+    /// ONNX Runtime on a device, with options of its CUDA provider as `name=value`, and perhaps as a graph. On the processor there
+    /// are neither.
+    let against
+        (device: string)
+        (options: string list)
+        (graph: bool)
+        (request: BenchRequest)
+        : Result<BenchRequest, McdrlError> =
+        result {
+            let! named = options |> List.traverseResultM providerOption
+
+            do!
+                (device <> "cpu" || (named.IsEmpty && not graph))
+                |> Result.requireTrue (
+                    McdrlError.usage
+                        "options and graphs are the CUDA provider's, and ONNX Runtime computes on the processor"
+                        "“onnx_device” cpu"
+                        "Choose cuda or cuda:N, or leave them out"
+                )
+
+            return
+                { request with
+                    Against =
+                        {
+                            Device = device
+                            Options = named
+                            Graph = graph
+                        }
+                }
+        }
+
     /// Every empty list stands for all there is, for batches 1 and 8, and for the precisions that the processor is fast in.
     /// All that is wrong is reported at once.
     let create
@@ -157,6 +222,7 @@ module BenchRequest =
                 Times = rounds
                 Cores = threads
                 Processor = device
+                Against = onProcessor
             })
 
     /// `create` with scopes, modes and precisions by their names.

@@ -15,6 +15,8 @@ type BenchResult =
         Batch: int
         /// What computed it.
         Engine: BenchEngine
+        /// What it computed on: `cpu` or `cuda:N`.
+        Device: string
         /// Those that the engine had.
         Threads: int
         /// Measurements.
@@ -29,6 +31,8 @@ type BenchResult =
         UpperMs: float
         /// The longest.
         MaxMs: float
+        /// The first answer, with all that an engine prepares for frames of this shape.
+        FirstMs: float
         /// Operations of a batch in 10⁹, see `Flops`; the same for every engine.
         Gflop: float
         /// 10⁹ operations a second, by the median.
@@ -61,6 +65,8 @@ type BenchReport =
         Peaks: MatmulPeak list
         /// In the order in which they were timed.
         Results: BenchResult list
+        /// Where ONNX Runtime computed each part, if not all on the processor.
+        Placements: OnnxPlacement list
     }
 
 /// Measurements of one part at one batch size.
@@ -86,6 +92,7 @@ module BenchResult =
         (contender: Contender)
         (peak: MatmulPeak)
         (difference: float)
+        (first: float)
         (times: float list)
         (tower: float list option)
         : BenchResult =
@@ -112,6 +119,7 @@ module BenchResult =
             Precision = contender.Precision
             Batch = case.Batch
             Engine = contender.Engine
+            Device = contender.Device
             Threads = case.Threads
             Rounds = times.Length
             MedianMs = spread.Median
@@ -119,6 +127,7 @@ module BenchResult =
             LowerMs = spread.Lower
             UpperMs = spread.Upper
             MaxMs = spread.Most
+            FirstMs = first
             Gflop = gflop
             Gflops = gflops
             PeakGflops = peak.Best

@@ -1,5 +1,6 @@
 namespace Mcdrl
 
+open System.Diagnostics
 open System.Threading.Tasks
 open FsToolkit.ErrorHandling
 open TorchSharp
@@ -12,6 +13,13 @@ module Bench =
         match precision with
         | Precision.Fp32 -> 1e-3
         | Precision.Bf16 -> 0.1
+
+    /// `tolerance`, or that of bf16 where the provider may multiply with fewer bits.
+    let private toleranceBeside (reference: OnnxReference) precision =
+        if List.contains ("use_tf32", "1") reference.Options then
+            tolerance Precision.Bf16
+        else
+            tolerance precision
 
     /// ‖x − y‖ / ‖y‖
     let difference (x: float32 array) (y: float32 array) =
@@ -69,16 +77,24 @@ module Bench =
         | BenchPart.Tower -> $"{model.Manifest.Tower}, tower, batch {batch}"
         | BenchPart.Segmenter mode -> $"{model.Manifest.Tower}, {Marginalisation.name mode}, batch {batch}"
 
-    /// Each contender with its distance from the reference, if none is too far.
-    let private agreeing what (reference: Contender) (contenders: Contender list) =
-        let expected = reference.Answer()
+    /// What an answer is, and how many milliseconds it takes.
+    let private answered (contender: Contender) =
+        let clock = Stopwatch.StartNew()
+        let answer = contender.Answer()
+        answer, clock.Elapsed.TotalMilliseconds
+
+    /// Each contender with its distance from the reference and the time of its first answer, if none is too far; the reference itself
+    /// first.
+    let private agreeing tolerance what (reference: Contender) (contenders: Contender list) =
+        let expected, first = answered reference
 
         contenders
         |> List.traverseResultM (fun contender ->
-            let found = difference (contender.Answer()) expected
+            let answer, first = answered contender
+            let found = difference answer expected
 
             if found <= tolerance contender.Precision then
-                Ok(contender, found)
+                Ok(contender, found, first)
             else
                 Error(
                     McdrlError.model
@@ -86,6 +102,32 @@ module Bench =
                         what
                         "Report it with the model's mcdrl.json"
                 ))
+        |> Result.map (fun others -> (reference, 0.0, first) :: others)
+
+    /// ONNX Runtime as the request has it, asked for a part of the model in batches of these frames.
+    let private opened
+        (request: BenchRequest)
+        place
+        (content: byte[])
+        (frames: Tensor)
+        : Result<Contender, McdrlError> =
+        let asked = request.Reference
+
+        let load options besides =
+            OnnxContender.load place options request.Threads besides content
+
+        match place with
+        | OnnxDevice.Cuda number when asked.Graph ->
+            load
+                (CudaGraphContender.provider @ asked.Options)
+                (CudaGraphContender.configure (int frames.shape[0]))
+            |> Result.bind (fun session ->
+                CudaGraphContender.create number session frames
+                |> Result.teeError (fun _ -> session.Dispose()))
+        | OnnxDevice.Cuda _
+        | OnnxDevice.Cpu ->
+            load asked.Options ignore
+            |> Result.map (fun session -> OnnxContender.create place session frames)
 
     /// One part at one batch size.
     let private timed
@@ -93,7 +135,7 @@ module Bench =
         (model: Model)
         peakOf
         segmenters
-        session
+        (place, content)
         part
         batch
         (progress: Progress)
@@ -101,56 +143,93 @@ module Bench =
         use _scope = torch.NewDisposeScope()
         let what = name model part batch
         let frames = SampleFrames.batch (side model) batch
-        let reference = OnnxContender.create session (framesFor model part frames)
 
         let own part =
             segmenters
             |> List.map (fun (precision, segmenter) -> OwnContender.create segmenter precision part frames)
 
-        result {
-            progress.Tell
-                {
-                    Stage = what
-                    Done = 0
-                    Total = request.Rounds
-                    Note = ""
-                }
+        let against reference =
+            result {
+                let! agreed = agreeing (toleranceBeside request.Reference) what reference (own part)
 
-            let! ours = agreeing what reference (own part)
+                let towers =
+                    match part with
+                    | BenchPart.Tower -> []
+                    | BenchPart.Segmenter _ -> own BenchPart.Tower
 
-            let towers =
-                match part with
-                | BenchPart.Tower -> []
-                | BenchPart.Segmenter _ -> own BenchPart.Tower
+                let! times =
+                    let contenders = [ for contender, _, _ in agreed -> contender ] @ towers
+                    BenchRounds.measure what request.Rounds contenders progress
 
-            let! times =
-                let contenders = reference :: List.map fst ours @ towers
-                BenchRounds.measure what request.Rounds contenders progress
+                let case =
+                    {
+                        Tower = model.Manifest.Tower
+                        Part = part
+                        Batch = batch
+                        Threads = request.Threads
+                        Flops = int64 batch * flops model part
+                        Reference = List.head times
+                    }
 
-            let case =
-                {
-                    Tower = model.Manifest.Tower
-                    Part = part
-                    Batch = batch
-                    Threads = request.Threads
-                    Flops = int64 batch * flops model part
-                    Reference = List.head times
-                }
+                let results =
+                    [
+                        for index, (contender, difference, first) in List.indexed agreed do
+                            let tower =
+                                if index = 0 then
+                                    None
+                                else
+                                    List.tryItem (agreed.Length + index - 1) times
 
-            let result (contender: Contender) =
-                BenchResult.create case contender (peakOf contender.Precision)
+                            let peak = peakOf contender.Precision
+                            BenchResult.create case contender peak difference first times[index] tower
+                    ]
 
-            return
-                [
-                    for index, (contender, difference) in List.indexed ours do
-                        let tower = List.tryItem (1 + ours.Length + index) times
-                        result contender difference times[1 + index] tower
-                    result reference 0.0 case.Reference None
-                ]
-        }
+                return List.tail results @ [ List.head results ]
+            }
+
+        progress.Tell
+            {
+                Stage = what
+                Done = 0
+                Total = request.Rounds
+                Note = ""
+            }
+
+        opened request place content (framesFor model part frames)
+        |> Result.bind (fun reference ->
+            try
+                OnnxContender.attempt (fun () -> against reference)
+            finally
+                reference.Free())
+
+    /// Where ONNX Runtime computes the part, of a batch of the first size.
+    let private placed (request: BenchRequest) (model: Model) place (content: byte[]) part =
+        let batch = List.head request.Batches
+
+        match place with
+        | OnnxDevice.Cpu -> Ok None
+        | OnnxDevice.Cuda _ ->
+            use _scope = torch.NewDisposeScope()
+            let frames = framesFor model part (SampleFrames.batch (side model) batch)
+
+            let load besides =
+                OnnxContender.load place request.Reference.Options request.Threads besides content
+
+            OnnxContender.attempt (fun () ->
+                OnnxPlacement.find (name model part batch) load (fun session ->
+                    (OnnxContender.create place session frames).Run()))
+            |> Result.map Some
 
     /// One part at every batch size.
-    let private timedPart (request: BenchRequest) (model: Model) peakOf segmenters part (progress: Progress) =
+    let private timedPart
+        (request: BenchRequest)
+        (model: Model)
+        place
+        peakOf
+        segmenters
+        part
+        (progress: Progress)
+        =
         result {
             progress.Tell
                 {
@@ -160,20 +239,22 @@ module Bench =
                     Note = ""
                 }
 
-            use! session = OnnxContender.load request.Threads (write model part)
+            let! content = OnnxContender.export (write model part)
+            let! placement = placed request model place content part
 
             let! found =
                 request.Batches
                 |> List.traverseResultM (fun batch ->
-                    timed request model peakOf segmenters session part batch progress)
+                    timed request model peakOf segmenters (place, content) part batch progress)
 
-            return List.concat found
+            return placement, List.concat found
         }
 
     let private all (request: BenchRequest) (progress: Progress) =
         result {
             use _scope = torch.NewDisposeScope()
             let! device = Device.parse request.Device
+            let! place = OnnxDevice.parse request.Reference.Device
 
             let precisions = List.distinct (Precision.Fp32 :: request.Precisions)
 
@@ -207,12 +288,13 @@ module Bench =
                 let! found =
                     request.Parts
                     |> List.traverseResultM (fun part ->
-                        timedPart request model peakOf segmenters part progress)
+                        timedPart request model place peakOf segmenters part progress)
 
                 return
                     {
                         Peaks = peaks
-                        Results = List.concat found
+                        Results = List.collect snd found
+                        Placements = List.choose fst found
                     }
             finally
                 for _, segmenter in segmenters do

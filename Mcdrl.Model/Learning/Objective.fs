@@ -194,7 +194,8 @@ module Objective =
             let segmentation = overPair (fun logits -> Loss.segmentation logits batch.Labels)
 
             let dice =
-                term weights.Dice (fun () -> overPair (fun logits -> SoftDice.loss weights.DiceSmoothing logits batch.Labels))
+                term weights.Dice (fun () ->
+                    overPair (fun logits -> SoftDice.loss weights.DiceSmoothing logits batch.Labels))
 
             let causal =
                 term (if mode = Marginalisation.Never then 0.0 else weights.Causal) (fun () ->

@@ -14,7 +14,7 @@ module SoftDice =
                 smoothing
                 |> Option.map (fun share -> share * float (labels.shape[1] * labels.shape[2]))
                 |> Option.defaultValue 1.0
-                |> fun pixels -> x.add(scalar pixels, unity)
+                |> fun pixels -> x.add (scalar pixels, unity)
 
             let counts = labels.ne(scalar (float Ignored.label)).unsqueeze 1L // [B, 1, S, S]
             let p = logits.softmax(1L).slice(1L, 1L, logits.shape[1], 1L).mul counts // [B, K, S, S]
@@ -24,6 +24,6 @@ module SoftDice =
 
             let g = labels.unsqueeze(1L).eq(each).``to`` p.dtype // [B, K, S, S]
             let over (x: Tensor) = x.sum [| 2L; 3L |] // [B, K]
-            let overlap = smoothed ((over (p.mul g)).mul (scalar 2.0))
+            let overlap = smoothed ((over (p.mul g)).mul(scalar 2.0))
             let total = smoothed ((over p).add(over g, unity))
             overlap.div(total).neg().add(scalar 1.0, unity).mean())

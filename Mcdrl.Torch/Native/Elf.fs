@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.Buffers.Binary
-open System.IO
 open System.Text
 
 /// The one change that Mcdrl makes to an ELF64 shared library: a copy that no longer insists on a symbol
@@ -127,19 +126,3 @@ module internal Elf =
         | :? ArgumentException
         | :? IndexOutOfRangeException
         | :? OverflowException -> Error "damaged ELF file"
-
-    /// Whether the file at `path` reaches as far as its own header says. May throw what file reads throw.
-    let whole (path: string) : Result<unit, string> =
-        use file = File.OpenRead path
-        let header = Array.zeroCreate<byte> 64
-
-        if file.ReadAtLeast(Span header, 64, false) < 64 || u32 header 0 <> 0x464c457fu then
-            Error "not a shared library"
-        else
-            let table = BinaryPrimitives.ReadUInt64LittleEndian(ReadOnlySpan(header, 0x28, 8))
-            let size = uint64 (u16 header 0x3A) * uint64 (u16 header 0x3C)
-
-            if table > uint64 file.Length || size > uint64 file.Length - table then
-                Error $"the file is cut short at {file.Length} bytes"
-            else
-                Ok()

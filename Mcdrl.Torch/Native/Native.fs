@@ -67,23 +67,6 @@ module Native =
             path
             "Run `mcdrl doctor`, which prints what it looked for and found"
 
-    /// The loader's own words, without .NET's general advice around them.
-    let private loaderText (problem: exn) =
-        problem.Message.Split '\n'
-        |> Array.map _.Trim()
-        |> Array.filter (fun line -> line.StartsWith '/' || line.StartsWith "lib")
-        |> Array.distinct
-        |> function
-            | [||] -> problem.Message
-            | lines -> String.concat "; " lines
-
-    let private tryLoad (path: string) =
-        try
-            Ok(NativeLibrary.Load path)
-        with
-        | :? DllNotFoundException as problem -> Error(loaderText problem)
-        | :? BadImageFormatException as problem -> Error(loaderText problem)
-
     let private besides (assembly: Assembly) =
         Path.GetDirectoryName assembly.Location
         |> Option.ofObj
@@ -177,12 +160,12 @@ module Native =
             $"{version >>> 56}.{version >>> 48 &&& 0xffUL}.{version >>> 40 &&& 0xffUL}"
         | false, _ -> "of an unknown version"
 
-    /// Loads a libtorch folder; the handle of its libtorch_cpu. A file cut short would end the process with SIGBUS.
+    /// Loads a libtorch folder; the handle of its libtorch_cpu.
     let private loadLibtorch folder =
         let load (path: string) =
-            Files.attempt path (fun () -> Elf.whole path)
+            Files.attempt path (fun () -> SharedLibrary.whole path)
             |> Result.bind (Result.mapError (refused path))
-            |> Result.bind (fun () -> tryLoad path |> Result.mapError (refused path))
+            |> Result.bind (fun () -> SharedLibrary.load path |> Result.mapError (refused path))
 
         let wanted (path: string) handle =
             match statedVersion handle with
@@ -213,7 +196,7 @@ module Native =
 
     /// The handle of TorchSharp's library and whether it is a weakened copy.
     let private loadBridge (path: string) =
-        match tryLoad path with
+        match SharedLibrary.load path with
         | Ok handle -> Ok(handle, false)
         | Error reason ->
             match missingVersion reason with
@@ -222,7 +205,7 @@ module Native =
                 Files.attempt path (fun () -> File.ReadAllBytes path)
                 |> Result.bind (
                     Elf.weaken version
-                    >> Result.bind (fun image -> SealedLibrary.under bridgeName image tryLoad)
+                    >> Result.bind (fun image -> SealedLibrary.under bridgeName image SharedLibrary.load)
                     >> Result.mapError (fun why -> refused path $"{reason} ({why})")
                 )
                 |> Result.map (fun handle -> handle, true)

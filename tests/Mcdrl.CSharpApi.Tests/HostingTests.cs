@@ -79,6 +79,17 @@ public sealed class HostingTests(TinyModel tiny)
             Assert.Contains(missing, (await Assert.ThrowsAsync<McdrlModelException>(() => host.StartAsync(Token))).Message);
         }
 
+        var (elsewhere, _) = HostOf(options =>
+        {
+            options.OnnxFile = missing;
+            options.Device = "cuda:99";
+        });
+
+        using (elsewhere)
+        {
+            Assert.Contains("cuda:99", (await Assert.ThrowsAsync<McdrlUsageException>(() => elsewhere.StartAsync(Token))).Message);
+        }
+
         var (later, _) = HostOf(options =>
         {
             options.OnnxFile = missing;

@@ -51,6 +51,36 @@ public sealed class OnnxTests(TinyModel tiny)
     }
 
     [Fact]
+    public void A_device_is_taken_where_it_is_and_refused_where_it_is_not()
+    {
+        var file = Export(Marginalisation.Attention);
+        var content = File.ReadAllBytes(file);
+        using var stream = new MemoryStream(content);
+        using var own = McdrlApi.LoadOnnx(file);
+        var expected = own.Segment(tiny.Image).Mask;
+
+        foreach (var load in new Func<string, McdrlModel>[]
+        {
+            device => McdrlApi.LoadOnnx(file, device),
+            device => McdrlApi.LoadOnnx(content, device),
+            device => McdrlApi.LoadOnnx(stream, device),
+        })
+        {
+            var refused = Assert.Throws<McdrlUsageException>(() => load("cuda:99"));
+            Assert.Contains("cuda:99", refused.Message, StringComparison.Ordinal);
+            Assert.Throws<McdrlUsageException>(() => load("gpu"));
+            Assert.Throws<ArgumentNullException>(() => load(null!));
+            stream.Position = 0;
+            using var found = load("cpu");
+            Assert.Equal("cpu", found.Info.Device);
+            Assert.Equal(expected, found.Segment(tiny.Image).Mask);
+        }
+
+        using var automatic = McdrlOnnx.Load(file, "auto");
+        Assert.Matches("^(cpu|cuda:0)$", automatic.Info.Device);
+    }
+
+    [Fact]
     public void Threads_share_an_exported_model()
     {
         using var exported = McdrlApi.LoadOnnx(Export(Marginalisation.Attention));

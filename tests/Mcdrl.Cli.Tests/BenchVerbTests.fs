@@ -41,6 +41,7 @@ let tests =
                         Expect.equal (text "precision") "fp32" "precision"
                         Expect.equal (object.GetProperty("batch").GetInt32()) 1 "batch"
                         Expect.contains [ "mcdrl"; "onnxruntime" ] (text "engine") "engine"
+                        Expect.equal (text "device") "cpu" "device"
 
                         Expect.equal
                             (object.GetProperty("mode").ValueKind = JsonValueKind.Null)
@@ -48,7 +49,10 @@ let tests =
                             "mode"
 
                         for key in
-                            [ "median_ms"; "gflops"; "percent_of_peak"; "ratio"; "ratio_min"; "ratio_max" ] do
+                            [
+                                yield! [ "median_ms"; "first_ms"; "gflops"; "percent_of_peak" ]
+                                yield! [ "ratio"; "ratio_min"; "ratio_max" ]
+                            ] do
                             Expect.isGreaterThan (number key) 0.0 key
 
                     Expect.stringContains outcome.Err "÷ ONNX Runtime" "the table"
@@ -59,8 +63,8 @@ let tests =
                     let outcome = bench ([ "--part"; "segmenter" ] @ quick)
                     Expect.equal outcome.Code 0 outcome.Err
                     Expect.stringContains outcome.Out "using the embedded one" "said"
-                    Expect.isMatch outcome.Out @"exact +1 +mcdrl +fp32" "a row"
-                    Expect.isMatch outcome.Out @"exact +1 +onnxruntime +fp32" "and one to compare with"
+                    Expect.isMatch outcome.Out @"exact +1 +mcdrl, cpu +fp32" "a row"
+                    Expect.isMatch outcome.Out @"exact +1 +onnxruntime, cpu +fp32" "and one to compare with"
                     Expect.stringContains outcome.Out "peak in fp32" "the machine's own limit"
                     Expect.isMatch outcome.Out @"exact, batch 1, fp32: [0-9.]+ times attention" "exact"
                     Expect.isMatch outcome.Out @"attention, batch 1, fp32: .* % of the tower's time" "share"
@@ -74,6 +78,11 @@ let tests =
                             [ "--random"; "mini"; "--model"; World.bundle () ], 2, "--random"
                             [ "--random"; "ViT-XL" ], 2, "ViT-L-14"
                             [ "--random"; "zz"; "--rounds"; "0" ], 2, "--random zz"
+                            [ "--onnx-device"; "cuda:99" ], 2, "--device cuda:99"
+                            [ "--onnx-device"; "cuda"; "--provider-option"; "use_tf32" ],
+                            2,
+                            "--provider-option use_tf32"
+                            [ "--cuda-graph" ], 2, "--onnx-device cpu"
                             [ "--model"; "/nonexistent/model" ], 3, "/nonexistent/model"
                         ] do
                         let outcome = bench (arguments @ [ "--json" ])

@@ -13,7 +13,13 @@ let tests =
                 Expect.equal outcome.Code 0 outcome.Err
                 let native = Expect.wantOk (Native.load ()) "libtorch loads here"
 
-                for value in [ native.Libtorch; native.Folder; native.TorchSharp; "cpu"; "glibc"; "dcmtk" ] do
+                let library = Expect.wantOk (OnnxLibrary.examine ()) "ONNX Runtime loads here"
+
+                for value in
+                    [
+                        yield! [ native.Libtorch; native.Folder; native.TorchSharp; "cpu"; "glibc"; "dcmtk" ]
+                        yield! [ library.Version; library.Folder; "CUDA provider"; "CUDA driver" ]
+                    ] do
                     Expect.stringContains outcome.Out value "named"
             }
 
@@ -33,5 +39,12 @@ let tests =
                 let outcome = mcdrl [ "doctor"; "--device"; "cuda:99" ]
                 Expect.equal outcome.Code 2 "no such device"
                 Expect.stringContains outcome.Err "--device cuda:99" "says which"
+            }
+
+            test "checks a device for exported models" {
+                Expect.equal (mcdrl [ "doctor"; "--onnx"; "--device"; "cpu" ]).Code 0 "cpu"
+                let outcome = mcdrl [ "doctor"; "--onnx"; "--device"; "cuda:99" ]
+                Expect.equal outcome.Code 2 "no such device"
+                Expect.stringContains outcome.Err "ONNX Runtime" "of which engine"
             }
         ]

@@ -55,6 +55,7 @@ let main argv =
                     DataInitVerbTests.tests
                     DoctorVerbTests.tests
                     ProcessTests.tests
+                    OnnxLibraryTests.tests
                     QuietTests.tests
                     StoppingTests.tests
                     ClocksTests.tests

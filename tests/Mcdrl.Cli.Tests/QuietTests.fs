@@ -5,6 +5,7 @@ open System
 open System.Diagnostics
 open System.IO
 open Expecto
+open Mcdrl
 open Mcdrl.Cli.Tests.CommandLine
 open Mcdrl.Cli.Tests.Processes
 open Mcdrl.Tests
@@ -143,9 +144,17 @@ let tests =
                             ] do
                             quietly folder (String.concat " " arguments) (infoOf arguments)
 
-                        [ "segment"; images; "--onnx"; onnx; "--out"; inside "slim" ]
-                        |> infoOfProgram (Path.Combine(slim, "mcdrl.dll"))
-                        |> quietly folder "the command without libtorch")
+                        let segment out =
+                            [ "segment"; images; "--onnx"; onnx; "--out"; inside out ]
+                            |> infoOfProgram (Path.Combine(slim, "mcdrl.dll"))
+
+                        segment "slim" |> quietly folder "the command without libtorch"
+                        let library = inside "library"
+                        Directory.CreateDirectory library |> ignore
+                        Provider.writeRuntime library
+                        let other = segment "other"
+                        other.Environment[OnnxLibrary.FolderVariable] <- library
+                        other |> quietly folder "another ONNX Runtime")
                 }
 
                 test "a C# application says no word to the network and writes nothing to the user's home" {

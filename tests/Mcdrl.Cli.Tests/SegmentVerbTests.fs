@@ -391,8 +391,15 @@ let tests =
                         refused 3 [ "--onnx"; image ] "good.png"
                         refused 3 [ "--onnx"; Path.Combine(images, "none.onnx") ] "none.onnx"
                         refused 2 [ "--onnx"; image; "--mode"; "exact" ] "--mode"
-                        refused 2 [ "--onnx"; image; "--explain"; "--device"; "cpu" ] "--explain, --device"
-                        refused 2 [ "--onnx"; image; "--model"; World.bundle () ] "--model")
+
+                        refused
+                            2
+                            [ "--onnx"; image; "--explain"; "--precision"; "fp32" ]
+                            "--explain, --precision"
+
+                        refused 2 [ "--onnx"; image; "--model"; World.bundle () ] "--model"
+                        refused 2 [ "--onnx"; image; "--device"; "gpu" ] "--device gpu"
+                        refused 2 [ "--onnx"; image; "--device"; "cuda:99" ] "--device cuda:99")
                 }
 
                 test "wrong usage is refused before any work" {

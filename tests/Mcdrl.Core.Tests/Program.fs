@@ -34,6 +34,7 @@ let private tests () =
         InputsTests.tests
         FilesTests.tests
         LineReaderTests.tests
+        SharedLibraryTests.tests
         GuardTests.tests
         FileLockTests.tests
         LeaseTests.tests

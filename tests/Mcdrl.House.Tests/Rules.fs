@@ -140,7 +140,16 @@ module Rules =
             ]
             @ below
             "Mcdrl.Cli", [ "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
-            "Mcdrl.Cli.Onnx", [ images; segment; formats; "Mcdrl.Cli/App"; "Mcdrl.Cli/Verbs" ]
+            "Mcdrl.Cli.Onnx",
+            [
+                files
+                images
+                segment
+                formats
+                "Mcdrl.Onnx"
+                "Mcdrl.Cli/App"
+                "Mcdrl.Cli/Verbs"
+            ]
         ]
         |> Map
 

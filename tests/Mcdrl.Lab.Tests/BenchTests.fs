@@ -93,6 +93,42 @@ let private plan =
 
                 wrong "fp16" |> Outcome.refusedWith 2 [ "“precision” fp16"; "fp32, bf16" ]
 
+            testCase
+                "ONNX Runtime computes on the processor unless another device is named, where options are its provider's"
+            <| fun () ->
+                let asked =
+                    Outcome.ok (BenchRequest.create (BenchModel.Random "mini") [] [] [] [] 7 1 "cpu")
+
+                Expect.equal
+                    asked.Reference
+                    {
+                        Device = "cpu"
+                        Options = []
+                        Graph = false
+                    }
+                    "where nothing is named"
+
+                let found =
+                    BenchRequest.against "cuda:1" [ "use_tf32=1"; "prefer_nhwc=0" ] true asked
+                    |> Outcome.ok
+
+                Expect.equal
+                    found.Reference
+                    {
+                        Device = "cuda:1"
+                        Options = [ "use_tf32", "1"; "prefer_nhwc", "0" ]
+                        Graph = true
+                    }
+                    "as named"
+
+                for option in [ "use_tf32"; "=1"; "a="; "a=b=c"; "" ] do
+                    BenchRequest.against "cuda" [ option ] false asked
+                    |> Outcome.refusedWith 2 [ $"“provider_option” {option}" ]
+
+                for options, graph in [ [ "a=b" ], false; [], true ] do
+                    BenchRequest.against "cpu" options graph asked
+                    |> Outcome.refusedWith 2 [ "“onnx_device” cpu" ]
+
             testCase "names stand for what they name"
             <| fun () ->
                 let named =
@@ -125,12 +161,14 @@ let private plan =
 let private noting (log: Collections.Generic.List<string>) name milliseconds : Contender =
     {
         Engine = BenchEngine.Mcdrl
+        Device = "cpu"
         Precision = Precision.Fp32
         Run =
             fun () ->
                 log.Add name
                 Thread.Sleep(milliseconds: int)
         Answer = fun () -> [||]
+        Free = ignore
     }
 
 let private rounds =
@@ -159,12 +197,14 @@ let private rounds =
                 let short: Contender =
                     {
                         Engine = BenchEngine.Mcdrl
+                        Device = "cpu"
                         Precision = Precision.Fp32
                         Run =
                             fun () ->
                                 runs <- runs + 1
                                 Thread.SpinWait 1000
                         Answer = fun () -> [||]
+                        Free = ignore
                     }
 
                 // On a busy machine the run that is looked at may be interrupted for longer than all of them should take.
@@ -254,6 +294,7 @@ let private whole =
                     Expect.isGreaterThan result.MedianMs 0.0 what
                     Expect.isLessThanOrEqual result.MinMs result.MedianMs what
                     Expect.isLessThanOrEqual result.MedianMs result.MaxMs what
+                    Expect.isGreaterThan result.FirstMs 0.0 what
                     Expect.isLessThanOrEqual result.Difference (Bench.tolerance Precision.Fp32) what
 
                     Expect.floatClose
@@ -299,6 +340,9 @@ let private whole =
                         "as they are named"
 
                     Expect.contains [ "mcdrl"; "onnxruntime" ] (text "engine") "as they are named"
+                    Expect.equal (text "device") "cpu" "as they are named"
+
+                Expect.isEmpty found.Placements "nothing is elsewhere than on the processor"
 
             testCase "random weights: any architecture, or the list of them"
             <| fun () ->
@@ -331,10 +375,68 @@ let private whole =
                 Expect.equal (torch.get_num_threads ()) threads "threads"
         ]
 
+let private placement =
+    testList
+        "placement"
+        [
+            testCase "of a profile: who computed how many operators of which kind"
+            <| fun () ->
+                let profile =
+                    """[{"cat":"Session","name":"model_loading","args":{}},
+                        {"cat":"Node","name":"a","args":{"op_name":"Conv","provider":"CUDAExecutionProvider"}},
+                        {"cat":"Node","name":"b","args":{"op_name":"Shape","provider":"CPUExecutionProvider"}},
+                        {"cat":"Node","name":"c","args":{"op_name":"Range","provider":"CPUExecutionProvider"}},
+                        {"cat":"Node","name":"d","args":{"op_name":"Shape","provider":"CPUExecutionProvider"}},
+                        {"cat":"Session","name":"model_run"}]"""
+
+                use document = Text.Json.JsonDocument.Parse profile
+
+                Expect.equal
+                    (OnnxPlacement.ofProfile "exact" document.RootElement)
+                    {
+                        Part = "exact"
+                        Operators = 4
+                        OnProcessor = [ "Range", 1; "Shape", 2 ]
+                    }
+                    "counted"
+
+            testCase "of a session on the processor all are there, and no file stays behind"
+            <| fun () ->
+                let folder = World.bundle ()
+
+                leavingNoFile (fun () ->
+                    use _scope = torch.NewDisposeScope()
+                    let model = Outcome.ok (Bundle.load folder)
+
+                    let content =
+                        OnnxContender.export (fun path ->
+                            OnnxExport.writeProbabilities path model Marginalisation.Exact)
+                        |> Outcome.ok
+
+                    let side = model.Manifest.Preprocessing.InputSize
+
+                    let found =
+                        OnnxPlacement.find
+                            "exact"
+                            (fun besides -> OnnxContender.load OnnxDevice.Cpu [] 1 besides content)
+                            (fun session ->
+                                use frames = SampleFrames.batch side 1
+                                (OnnxContender.create OnnxDevice.Cpu session frames).Run())
+                        |> Outcome.ok
+
+                    Expect.isGreaterThan found.Operators 10 "a segmenter's"
+
+                    Expect.equal (found.OnProcessor |> List.sumBy snd) found.Operators "on the processor")
+
+                Expect.isEmpty
+                    (Directory.GetFiles(Directory.GetCurrentDirectory(), "onnxruntime_profile*"))
+                    "nor one where the program was started"
+        ]
+
 let private agreement =
     testCase "the distance of two answers is that of their vectors"
     <| fun () ->
         Expect.floatClose Accuracy.medium (Bench.difference [| 3.0f; 5.0f |] [| 3.0f; 4.0f |]) 0.2 "1 of 5"
 
 let tests =
-    testSequenced (testList "Bench" [ quartiles; plan; rounds; agreement; whole ])
+    testSequenced (testList "Bench" [ quartiles; plan; rounds; agreement; placement; whole ])

@@ -19,9 +19,14 @@ let tests =
 
                 let logits = truth.mul (scalar 40.0)
                 Expect.isLessThan ((SoftDice.loss None logits labels).item<float>()) 1e-3 "truth"
-                Expect.isGreaterThan ((SoftDice.loss None (logits.neg ()) labels).item<float>()) 0.99 "opposite"
 
-            testCase "with a share of the frame for smoothing, a mark in a frame without a lesion is pushed down as s / (P + s)² says"
+                Expect.isGreaterThan
+                    ((SoftDice.loss None (logits.neg ()) labels).item<float>())
+                    0.99
+                    "opposite"
+
+            testCase
+                "with a share of the frame for smoothing, a mark in a frame without a lesion is pushed down as s / (P + s)² says"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
                 let labels = torch.zeros (1L, 20L, 20L, dtype = torch.int64)
@@ -31,7 +36,7 @@ let tests =
                     let logits =
                         torch.zeros (1L, 2L, 20L, 20L, dtype = torch.float64, requires_grad = true)
 
-                    (SoftDice.loss smoothing logits labels).backward ()
+                    (SoftDice.loss smoothing logits labels).backward()
                     // dp/dlogit is p (1 − p) = 1/4 at every pixel.
                     (nonNull logits.grad).select(1L, 1L).mean().item<float>() * 4.0
 

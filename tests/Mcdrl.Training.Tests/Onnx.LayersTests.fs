@@ -50,7 +50,7 @@ let private run (x: Tensor) (build: OnnxGraph -> OnnxValue -> OnnxValue) : Tenso
         )
         |> ignore
 
-        use session = OnnxRuntime.session (File.ReadAllBytes file) ignore
+        use session = Outcome.ok (OnnxRuntime.session (File.ReadAllBytes file) ignore)
         let values = x.contiguous().data<float32>().ToArray()
         use input = OrtValue.CreateTensorValueFromMemory(values, x.shape)
         use options = new RunOptions()

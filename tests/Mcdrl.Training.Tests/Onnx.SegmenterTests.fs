@@ -369,7 +369,7 @@ let tests =
                     Folder.temporary (fun folder ->
                         let file = Path.Combine(folder, "tower.onnx")
                         Outcome.ok (OnnxExport.writeTower file tower DenseMode.Maskclip 64L) |> ignore
-                        use session = OnnxRuntime.session (File.ReadAllBytes file) ignore
+                        use session = Outcome.ok (OnnxRuntime.session (File.ReadAllBytes file) ignore)
                         let images = SeedTensors.normal [ 2L; 3L; 64L; 64L ] (Seed.create 4UL)
                         let expected = Tower.forward DenseMode.Maskclip tower images
                         let values = images.data<float32>().ToArray()

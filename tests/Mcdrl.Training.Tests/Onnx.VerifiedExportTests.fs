@@ -84,7 +84,7 @@ let private written =
                     Expect.isGreaterThan found.Comparison.Frames 1 "frames"
                     Expect.equal found.Bytes (FileInfo file).Length "size"
 
-                    use session = OnnxRuntime.session (File.ReadAllBytes file) ignore
+                    use session = Outcome.ok (OnnxRuntime.session (File.ReadAllBytes file) ignore)
                     let stated = session.ModelMetadata.CustomMetadataMap
 
                     let names (key: string) =
@@ -128,7 +128,7 @@ let private written =
                     withFile (fun file ->
                         let found = Outcome.ok (export { request file with Mode = Some mode })
                         Expect.equal found.Mode mode "mode"
-                        use session = OnnxRuntime.session (File.ReadAllBytes file) ignore
+                        use session = Outcome.ok (OnnxRuntime.session (File.ReadAllBytes file) ignore)
 
                         Expect.equal
                             (session.OutputMetadata.Keys |> Seq.sort |> List.ofSeq)

@@ -49,6 +49,10 @@ let private tests () =
         InterventionalTests.tests
         InterventionsTests.tests
         InterventionalEvaluatorTests.tests
+        NeededLibrariesTests.tests
+        OnnxLibraryTests.tests
+        OnnxCudaTests.tests
+        OnnxDeviceTests.tests
         OnnxLayersTests.tests
         OnnxSegmenterTests.tests
         VerifiedExportTests.tests
