@@ -406,7 +406,7 @@ let tests =
                     withImages (fun images out ->
                         for arguments, named in
                             [
-                                [ "--out"; out ], "<path>"
+                                [ "--out"; out ], "no image is named"
                                 [ "/nonexistent/a.png"; "--out"; out ], "/nonexistent/a.png"
                                 [ Path.Combine(images, "x*.png"); "--out"; out ], "x*.png"
                                 [ images; "--out"; images ], "--out"
