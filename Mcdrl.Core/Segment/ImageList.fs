@@ -2,7 +2,6 @@ namespace Mcdrl
 
 open System
 open System.Collections.Generic
-open System.IO
 open System.Security.Cryptography
 open System.Text
 
@@ -39,8 +38,6 @@ module ImageList =
     let private refused file line what fix =
         Error(McdrlError.data what $"{file}, line {line}" fix)
 
-    let private folderOf (path: string) = nonNull (Path.GetDirectoryName path)
-
     /// The image that a line names.
     let internal image (file: string) (line: int64) (text: string) : Result<ListedImage, McdrlError> =
         let refused = refused file line
@@ -58,13 +55,13 @@ module ImageList =
         elif parts.Length = 0 || text.EndsWith '/' then
             refused $"{text} is a folder" "Name one image a line"
         else
-            let path = String.concat "/" parts
+            let above, name = parts[.. parts.Length - 2], Array.last parts
 
             Ok
                 {
                     Line = line
-                    Path = path
-                    Place = Path.Combine(folderOf path, Images.stem path)
+                    Path = String.concat "/" parts
+                    Place = String.concat "/" [ yield! above; Images.stem name ]
                 }
 
     /// Opens a list to be read from its beginning.
@@ -124,16 +121,20 @@ module ImageList =
             iterate file progress (fun image ->
                 let isOwn = Part.holds part image.Place
                 counted image isOwn
-                let struct (first, _) as key = key image.Place
 
-                if not isOwn || first % passes <> index || seen.Count >= most then
+                if not isOwn || seen.Count >= most then
                     Ok()
                 else
-                    match seen.TryGetValue key with
-                    | true, earlier -> twice file earlier image
-                    | false, _ ->
-                        seen[key] <- image.Line
-                        Ok())
+                    let struct (first, _) as key = key image.Place
+
+                    if first % passes <> index then
+                        Ok()
+                    else
+                        match seen.TryGetValue key with
+                        | true, earlier -> twice file earlier image
+                        | false, _ ->
+                            seen[key] <- image.Line
+                            Ok())
 
         let images, inPart = ref 0L, ref 0L
 

@@ -5,6 +5,7 @@ open System.Diagnostics
 open System.IO
 open System.Security.Cryptography
 open System.Text
+open System.Threading
 open FsToolkit.ErrorHandling
 
 /// A part of a list that is to be segmented.
@@ -185,6 +186,23 @@ module SegmentPart =
 
         go () |> Result.map images.ToArray
 
+    /// Whether a fault is one of the output folder, such as a full disk: none of the image, and the next one would have it too.
+    let private isOfOutput (request: PartRequest) fault =
+        let out = Path.GetFullPath request.Out
+        let isInside = ref false
+
+        let look (where: string) =
+            if
+                where <> ""
+                && (Path.GetFullPath where).StartsWith(out, StringComparison.Ordinal)
+            then
+                isInside.Value <- true
+
+            where
+
+        McdrlError.mapWhere look fault |> ignore
+        McdrlError.exitCode fault = 5 && isInside.Value
+
     [<Struct>]
     type private Tally =
         {
@@ -213,9 +231,16 @@ module SegmentPart =
             // One thread an image whatever the lot holds: sums of several threads differ in their last digits.
             use _shared = engine.Share Environment.ProcessorCount
             let tally = ref { Told = 0L; Failed = 0L; Reused = 0L }
+            use stop = CancellationTokenSource.CreateLinkedTokenSource progress.Cancel
+            let ended = ref None
 
             let finished _ (answer: Answer) =
-                if answer.Failure <> Some McdrlError.Cancelled then
+                match answer.Failure with
+                | Some McdrlError.Cancelled -> ()
+                | Some fault when isOfOutput request fault ->
+                    ended.Value <- Some fault
+                    stop.Cancel()
+                | _ ->
                     lines.Write(ReadOnlySpan(Encoding.UTF8.GetBytes(answer.Line + "\n")))
                     lines.Flush()
                     answer.Failure |> Option.iter (told answer.Image.Path)
@@ -231,6 +256,7 @@ module SegmentPart =
 
             let within before =
                 { progress with
+                    Cancel = stop.Token
                     Tell =
                         fun step ->
                             progress.Tell
@@ -241,7 +267,7 @@ module SegmentPart =
                 }
 
             let work item =
-                Interruption.during progress.Cancel (fun () -> answer engine request item)
+                Interruption.during stop.Token (fun () -> answer engine request item)
 
             let rec lots () =
                 nextLot request reader earlier
@@ -259,7 +285,11 @@ module SegmentPart =
                         |> Result.bind id
                         |> Result.bind lots)
 
-            let! tally = lots ()
+            let! tally =
+                match lots (), ended.Value with
+                | Error McdrlError.Cancelled, Some fault -> Error fault
+                | outcome, _ -> outcome
+
             do! Files.attempt journal (fun () -> lines.Flush true)
             return tally
         }

@@ -197,6 +197,8 @@ let private submitParts cluster (inside: string -> string) =
             "1"
             "--minutes"
             "20"
+            "--mode"
+            "attention"
             "--program"
             Path.Combine(root, "bin", "mcdrl")
             "--to"
@@ -226,6 +228,12 @@ let private hurry cluster array (part: int) =
 let private numberOf key (path: string) =
     int (Regex.Match(File.ReadAllText path, $"\"{key}\": (\\d+)").Groups[1].Value)
 
+/// The frames whose reports are there, without their endings.
+let private reportsOf (out: string) =
+    Directory.GetFiles(out, "*.json", SearchOption.AllDirectories)
+    |> Array.map (fun path -> Path.ChangeExtension(Path.GetRelativePath(out, path), null))
+    |> Set.ofArray
+
 let private scenario (cluster: Cluster) =
     let inside name = Path.Combine(cluster.Folder, name)
     let list = makeFrames cluster inside
@@ -251,12 +259,15 @@ let private scenario (cluster: Cluster) =
     log cluster $"experiment: job {runs}; parts: job {array}; merge: job {merge}"
     let part, holder, kept = caught cluster array (inside "parts") "n1"
     killNode cluster "n1" holder
+    let before = reportsOf (inside "parts")
     log cluster $"n1 killed in the middle of part {part}, after {kept} lines"
 
     // What one process makes, while the controller hasn't noticed.
     for name, more in
         [
-            "whole", [ "segment"; "--list"; inside "list.txt"; "--root"; inside "frames" ]
+            "whole",
+            [ "segment"; "--list"; inside "list.txt"; "--root"; inside "frames" ]
+            @ [ "--mode"; "attention" ]
             "whole", [ "merge" ]
         ] do
         mcdrl cluster (more @ [ "--out"; inside name ]) |> ignore
@@ -279,9 +290,17 @@ let private scenario (cluster: Cluster) =
     let images = numberOf "images" (inside $"parts/part-{part}.done")
     require (reused >= 1 && reused <= images) "what was whole is not done again"
 
+    let twice =
+        File.ReadAllLines(inside $"parts/part-{part}.jsonl")
+        |> Array.filter (fun line -> before.Contains(Path.ChangeExtension(pathOf line, null)))
+        |> Array.length
+        |> fun segmented -> segmented - reused
+
+    log cluster $"{lines.Length} frames, each once; {compared} files are byte for byte those of one process"
+
     log
         cluster
-        $"{lines.Length} frames, each once; {compared} files are byte for byte those of one process. Of part {part}'s {images} frames {reused} were kept, {images - reused} done after the kill: 0 lost, at most {images - reused} done twice"
+        $"of part {part}'s {images} frames {reused} were kept and {images - reused} done after the kill: 0 lost, {twice} done twice"
 
     until 300.0 "the experiment's tasks have ended" (fun () -> hasLeft cluster runs)
 

@@ -48,6 +48,11 @@ let tests =
 
                 Expect.equal (found |> List.map _.Line) [ 1L; 2L; 3L; 4L; 5L ] "lines"
 
+            testCase "names that are endings alone keep their folders apart"
+            <| fun () ->
+                let found = Outcome.ok (imagesOf [ "c1/.png"; "c1.png"; ".png" ])
+                Expect.equal (found |> List.map _.Place) [ "c1/"; "c1"; "" ] "three places"
+
             testCase "what is no path below the root is refused, and its line named"
             <| fun () ->
                 for line, why in

@@ -268,6 +268,23 @@ let tests =
                     run (requestOf fresh 1 0) |> ignore
                     Expect.equal (lines world 0) (lines fresh 0) "as if it had never been stopped")
 
+            testCase
+                "where results can't be written the part ends unfinished, for it is no image's fault, and goes on later"
+            <| fun () ->
+                within 6 (fun world ->
+                    Directory.CreateDirectory world.Out |> ignore
+                    let inTheWay = Path.Combine(world.Out, "c2")
+                    File.WriteAllText(inTheWay, "")
+
+                    runWith engine (fun _ _ -> ()) Progress.none (requestOf world 1 0)
+                    |> Outcome.refusedWith 5 [ inTheWay ]
+
+                    Expect.isFalse (File.Exists(PartFiles.isDone world.Out 0)) "not done"
+                    File.Delete inTheWay
+                    let found = run (requestOf world 1 0)
+                    Expect.equal (found.Images, found.Failed) (6L, 0L) "done"
+                    Expect.isGreaterThan found.Reused 0L "what was whole is kept")
+
             testCase "lines of a part whose .done is gone are used again"
             <| fun () ->
                 within 6 (fun world ->

@@ -229,6 +229,11 @@ let metadata =
             "classes=[\"polyp\"]\nconditions=[\"blur\",\"blood\"]\nmode=exact\nmin_area=0.002\ninput_size=288\n"
     ]
 
+let lists =
+    [
+        "paths", utf8 "./c1/a.png\nc1//b.x.jpg\n../c.png\n/d.png\n\ne/../f.png\n.png\n"
+    ]
+
 /// ModelProto of one graph with a node and a tensor, as far as the guard looks; the second ends in a digest.
 let exported =
     let graph = [| 0x0Auy; 2uy; 0x22uy; 0uy; 0x2Auy; 2uy; 0x4Auy; 0uy |]

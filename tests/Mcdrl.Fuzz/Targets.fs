@@ -144,6 +144,18 @@ let private metadata (content: byte[]) =
             must (facts.InputSize >= 32 && facts.InputSize <= 2048) "a side out of bounds"
             must (facts.Classes.Length >= 1 && facts.Classes.Length <= 255) "classes out of bounds"
 
+let private imageList (content: byte[]) =
+    match text content with
+    | Error _ -> ()
+    | Ok text ->
+        for line in text.Split '\n' do
+            match ImageList.image "list.txt" 1L line with
+            | Error _ as refused -> settle refused
+            | Ok image ->
+                for path in [ image.Path; image.Place + ".mask.png" ] do
+                    let full = Path.GetFullPath("/root/" + path)
+                    must (full = "/root/" + path) "it is another path below the root, or none"
+
 let all: Target list =
     let target name read seeds =
         {
@@ -163,4 +175,5 @@ let all: Target list =
         target "record" record Seeds.records
         target "onnx" (OnnxGuard.check "model.onnx" >> settle) Seeds.exported
         target "metadata" metadata Seeds.metadata
+        target "list" imageList Seeds.lists
     ]
