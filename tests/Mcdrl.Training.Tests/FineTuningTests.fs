@@ -106,6 +106,7 @@ let private starts =
                                             Epochs = 1
                                             WarmupEpochs = 0.0
                                         })
+                                    |> methodOf (fun settings -> { settings with InputSize = 64 })
                                     |> change
                             }
 
