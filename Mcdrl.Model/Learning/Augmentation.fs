@@ -94,7 +94,8 @@ module Augmentation =
                             float32 p.C
                             float32 p.D
                             float32 p.Y
-                        |]
+                        |],
+                        device = x.device
                     )
                     .view(1L, 2L, 3L)
 
@@ -127,9 +128,9 @@ module Augmentation =
                 |> Array.map (fun name -> float32 (1.0 + 0.5 * draw name))
 
             contrasted
-                .mul(torch.tensor(tints).view(3L, 1L, 1L))
+                .mul(torch.tensor(tints, device = frame.device).view(3L, 1L, 1L))
                 .mul(scalar (1.0 + draw "brightness"))
-                .clamp(scalar 0.0, scalar 1.0))
+            |> clipped)
 
     let private conditioned probability seed frame =
         if Seed.uniform (Seed.named "whether" seed) < probability then
@@ -165,8 +166,8 @@ module Augmentation =
 
         seen, marked
 
-    /// One random view. Frame [3, S, S] float32 in [0, 1] and labels [S, S] uint8 → the same shapes; what comes
-    /// from outside the frame is black background.
+    /// One random view. Frame [3, S, S] float32 in [0, 1] and labels [S, S] uint8, both on one device → the same shapes there; what
+    /// comes from outside the frame is black background.
     let view (settings: AugmentationSettings) seed (frame: Tensor) (labels: Tensor) : Tensor * Tensor =
         let seen, marked = plain settings seed frame labels
         use seen = seen

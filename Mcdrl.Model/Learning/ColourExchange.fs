@@ -17,13 +17,14 @@ module CieLab =
 
     let private slope = 24389.0 / 3132.0
 
-    let private matrix () =
+    let private matrix (device: torch.Device) =
         torch
             .tensor(
                 [|
                     for a, b, c in toXyz do
                         yield! [| float32 a; float32 b; float32 c |]
-                |]
+                |],
+                device = device
             )
             .view(3L, 3L)
 
@@ -38,7 +39,7 @@ module CieLab =
                     (rgb.add(scalar 0.055, unity).div(scalar 1.055).pow(scalar 2.4))
                     (rgb.div (scalar 12.92))
 
-            let xyz = (matrix ()).matmul linear
+            let xyz = (matrix rgb.device).matmul linear
 
             let f =
                 chosen
@@ -70,13 +71,13 @@ module CieLab =
                     (f.pow (scalar 3.0))
                     (f.sub(scalar (16.0 / 116.0)).div(scalar slope))
 
-            let linear = (matrix ()).inverse().matmul(xyz).clamp(scalar 0.0, scalar 1.0)
+            let linear = (matrix torch.CPU).inverse().``to``(lab.device).matmul xyz |> clipped
 
-            (chosen
+            chosen
                 (linear.gt (scalar 0.0031308))
                 (linear.pow(scalar (1.0 / 2.4)).mul(scalar 1.055).sub(scalar 0.055))
-                (linear.mul (scalar 12.92)))
-                .clamp(scalar 0.0, scalar 1.0))
+                (linear.mul (scalar 12.92))
+            |> clipped)
 
 /// Gives one frame the colours of another, as a view of it: mean and deviation of L*, a* and b* (Reinhard et al. 2001; between
 /// training frames, Wei et al. 2021).
@@ -86,7 +87,7 @@ module ColourExchange =
     let private lit (rgb: Tensor) =
         scoped (fun () ->
             let struct (brightest, _) = rgb.max 0L
-            brightest.sub(scalar 0.02).div(scalar 0.08).clamp(scalar 0.0, scalar 1.0))
+            brightest.sub(scalar 0.02).div(scalar 0.08) |> clipped)
 
     /// Weighted mean and deviation of every row, each [3, 1].
     let private moments (weight: Tensor) (lab: Tensor) =
@@ -108,22 +109,19 @@ module ColourExchange =
         scoped (fun () ->
             let given = (thinned partner).flatten 1L
             let givenWeight = lit given
+            let own = frame.flatten 1L
+            let ownWeight = lit own
+            let lab = CieLab.ofRgb own
+            let mean, deviation = moments ownWeight lab
+            let newMean, newDeviation = moments givenWeight (CieLab.ofRgb given)
 
-            if givenWeight.mean().item<float32>() < 0.01f then
-                frame.alias ()
-            else
-                let own = frame.flatten 1L
-                let weight = lit own
-                let lab = CieLab.ofRgb own
-                let mean, deviation = moments weight lab
-                let newMean, newDeviation = moments givenWeight (CieLab.ofRgb given)
+            // A unit of CIELAB is what an eye can just tell: less is no contrast to be stretched.
+            let factor = newDeviation.div (deviation.maximum (scalar 1.0))
+            let exchanged = lab.sub(mean).mul(factor).add(newMean, unity) |> CieLab.toRgb
 
-                // A unit of CIELAB is what an eye can just tell: less is no contrast to be stretched.
-                let factor = newDeviation.div (deviation.maximum (scalar 1.0))
-
-                let exchanged = lab.sub(mean).mul(factor).add(newMean, unity) |> CieLab.toRgb
-
-                own.add(exchanged.sub(own).mul(weight), unity).view_as(frame))
+            // Asked of the tensor, not by a branch: a card would have to end all its work before it could answer.
+            let gives = givenWeight.mean().ge(scalar 0.01).``to`` torch.float32
+            own.add(exchanged.sub(own).mul(ownWeight.mul gives), unity).view_as(frame))
 
     /// Whose colours a frame of site `own` takes over in the view of this seed: one of `candidates`, each with its site, of another
     /// site, each as likely. `None` with probability 1 − `probability`, or where all are of the same site.

@@ -4,19 +4,21 @@ open TorchSharp
 open type TorchSharp.torch.nn
 
 /// Imaging conditions as operations on frames: what the dictionary says in words, done to pixels.
-/// A frame is [3, h, w], float32 in [0, 1]; strength lies in (0, 1]; the result has the same shape and range.
+/// A frame is [3, h, w], float32 in [0, 1], on any device; strength lies in (0, 1]; the result has the same shape and range, on
+/// the same device.
 [<RequireQualifiedAccess>]
 module Conditions =
-    let private clipped (x: Tensor) = x.clamp (scalar 0.0, scalar 1.0)
-
-    let private ramp (size: int64) =
-        torch.linspace (-1.0, 1.0, size, dtype = torch.float32)
+    let private ramp (size: int64) (device: torch.Device) =
+        torch.linspace (-1.0, 1.0, size, dtype = torch.float32, device = device)
 
     /// Distance of each pixel from (x, y), in half sides: [h, w].
     let private distance (x: float) (y: float) (frame: Tensor) =
         scoped (fun () ->
-            let rows = (squared ((ramp frame.shape[1]).sub(scalar y))).unsqueeze 1L
-            let columns = (squared ((ramp frame.shape[2]).sub(scalar x))).unsqueeze 0L
+            let rows = (squared ((ramp frame.shape[1] frame.device).sub(scalar y))).unsqueeze 1L
+
+            let columns =
+                (squared ((ramp frame.shape[2] frame.device).sub(scalar x))).unsqueeze 0L
+
             rows.add(columns, unity).sqrt())
 
     /// A lens out of focus: Gaussian, σ up to 3 % of the width.
@@ -25,7 +27,8 @@ module Conditions =
             let sigma = max 0.3 (0.03 * strength * float frame.shape[2])
             let radius = int64 (ceil (2.5 * sigma))
 
-            let offsets = torch.tensor [| for offset in -radius .. radius -> float32 offset |]
+            let offsets =
+                torch.tensor ([| for offset in -radius .. radius -> float32 offset |], device = frame.device)
 
             let weights = (squared offsets).div(scalar (-2.0 * sigma * sigma)).exp()
             let kernel = weights.div(weights.sum ()).view(1L, 1L, 1L, -1L)
@@ -57,13 +60,16 @@ module Conditions =
                     .neg()
                     .add(scalar 1.15, unity)
 
-            clipped (frame.mul (shade.clamp (scalar 0.1, scalar 1.15))))
+            clipped (frame.mul (shade.maximum(scalar 0.1).minimum(scalar 1.15))))
 
     /// Narrow-band light: blue and green only, so that red turns to brown and cyan.
     let narrowBandImaging strength (_: Seed) (frame: Tensor) =
         scoped (fun () ->
             let mix =
-                torch.tensor ([| 0.1f; 0.75f; 0.15f; 0.05f; 0.75f; 0.2f; 0.05f; 0.35f; 0.6f |])
+                torch.tensor (
+                    [| 0.1f; 0.75f; 0.15f; 0.05f; 0.75f; 0.2f; 0.05f; 0.35f; 0.6f |],
+                    device = frame.device
+                )
 
             let banded = mix.view(3L, 3L).matmul(frame.flatten 1L).view_as frame
             clipped (blend strength frame banded))
@@ -75,7 +81,9 @@ module Conditions =
 
         scoped (fun () ->
             let gains =
-                torch.tensor([| float32 (gain "red"); 1.0f; float32 (gain "blue") |]).view(3L, 1L, 1L)
+                torch
+                    .tensor([| float32 (gain "red"); 1.0f; float32 (gain "blue") |], device = frame.device)
+                    .view(3L, 1L, 1L)
 
             clipped (frame.mul gains))
 
@@ -88,13 +96,12 @@ module Conditions =
             let reach = seed |> Seed.named "reach" |> Seed.between 0.5 1.2
 
             let cover =
-                (distance (at "x") (at "y") frame)
-                    .div(scalar reach)
-                    .neg()
-                    .add(scalar 1.0, unity)
-                    .clamp(scalar 0.0, scalar 1.0)
+                (distance (at "x") (at "y") frame).div(scalar reach).neg().add(scalar 1.0, unity)
+                |> clipped
 
-            let colour = torch.tensor([| red; green; blue |]).view(3L, 1L, 1L)
+            let colour =
+                torch.tensor([| red; green; blue |], device = frame.device).view(3L, 1L, 1L)
+
             let weight = cover.mul (scalar opacity)
             clipped (frame.add (colour.sub(frame).mul weight, unity)))
 
@@ -147,7 +154,9 @@ module Conditions =
                     mode = torch.InterpolationMode.Nearest
                 )
 
-            let noise = SeedTensors.normal (List.ofArray frame.shape) (Seed.named "noise" seed)
+            let noise =
+                (SeedTensors.normal (List.ofArray frame.shape) (Seed.named "noise" seed)).``to`` frame.device
+
             clipped ((blend 0.7 frame (coarse.squeeze 0L)).add(noise.mul (scalar (0.08 * strength)), unity)))
 
     /// The strength of a condition when only its name is given.

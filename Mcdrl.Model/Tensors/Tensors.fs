@@ -16,6 +16,12 @@ module Tensors =
     let scalar (value: float) : Tensor =
         torch.tensor (value, dtype = torch.float64)
 
+    /// As `unity`, the lower end of `clipped`.
+    let private nought: Scalar = 0L.ToScalar()
+
+    /// Each element brought into [0, 1], on the device where they are.
+    let clipped (x: Tensor) : Tensor = x.clamp (nought, unity)
+
     /// x², element by element; TorchSharp's `square` makes a `Scalar` for the 2.
     let squared (x: Tensor) : Tensor = x.mul x
 

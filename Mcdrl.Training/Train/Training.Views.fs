@@ -31,7 +31,7 @@ type Views =
         Mean: float32 array
         /// Of each channel, divided by before the tower.
         Std: float32 array
-        /// Where the tower computes.
+        /// Where views are drawn and the tower computes.
         Device: torch.Device
         /// Only when the tower is frozen and the views are fixed.
         Cache: CachedFeatures option
@@ -60,7 +60,7 @@ type internal Conditioned =
 type internal Drawn =
     {
         Seen: Seen
-        /// uint8 [B, S, S].
+        /// uint8 [B, S, S], on the CPU.
         Labels: Tensor
         Conditioned: Conditioned option
     }
@@ -105,10 +105,15 @@ module Views =
         |> Seed.named item.Stem
         |> Seed.split number
 
+    /// Frame and labels of item `index`, where views are drawn.
+    let private prepared (views: Views) (index: int) =
+        let frame, labels = Frames.read views.Frames index
+        frame.``to`` views.Device, labels.``to`` views.Device
+
     /// The frame and labels of item `index`, in view `number` perhaps with the colours of a frame of another site among those that
     /// batches are drawn from.
     let private coloured (views: Views) (index: int) (number: int) =
-        let frame, labels = Frames.read views.Frames index
+        let frame, labels = prepared views index
         let siteOf index = views.Frames.Items[index].Site
 
         let partner =
@@ -124,7 +129,7 @@ module Views =
 
         match partner with
         | None -> frame, labels
-        | Some other -> ColourExchange.apply (fst (Frames.read views.Frames other)) frame, labels
+        | Some other -> ColourExchange.apply (fst (prepared views other)) frame, labels
 
     /// View `number` of item `index`: frame [3, S, S] and labels [S, S].
     let private view (views: Views) (index: int) (number: int) =
@@ -215,7 +220,7 @@ module Views =
 
         let compute index number =
             let features, labels = seen index number
-            Array.concat [ yield! parts features |> List.map bytesOf; labels.bytes.ToArray() ]
+            Array.concat [ yield! parts features |> List.map bytesOf; bytesOf labels ]
 
         recorded path key "computing tower features" views progress compute
         |> Result.map (fun store ->
@@ -385,7 +390,7 @@ module Views =
 
                 {
                     Seen = Seen.Frames(torch.stack frames)
-                    Labels = torch.stack labels
+                    Labels = (torch.stack labels).cpu()
                     Conditioned = None
                 }
             | None, Some confounders ->
@@ -401,7 +406,7 @@ module Views =
 
                 {
                     Seen = Seen.Frames(torch.stack frames)
-                    Labels = torch.stack labels
+                    Labels = (torch.stack labels).cpu()
                     Conditioned =
                         Some
                             {

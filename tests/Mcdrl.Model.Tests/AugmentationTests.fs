@@ -57,6 +57,22 @@ let tests =
                     Expect.isTrue (same marked labels) "labels"
                     Expect.equal marked.dtype torch.uint8 "type"
 
+            testCase "views are drawn where the frame is, on whatever device"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+                let frame, labels = sample ()
+                let frame, labels = frame.``to`` torch.META, labels.``to`` torch.META
+
+                // Pixels can't be moved on torch's meta device, which computes shapes alone and refuses tensors from elsewhere.
+                let coloured = { Augmentation.none with Colour = 0.3 }
+
+                for seed in 0UL .. 15UL do
+                    let seen, marked, transformed =
+                        Augmentation.pair coloured (Seed.create seed) "blood" frame labels
+
+                    for drawn in [ seen; marked; Option.get transformed ] do
+                        Expect.equal drawn.device.``type`` DeviceType.META "device"
+
             testCase "flips and quarter turns give the eight symmetries, frame and labels alike"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
