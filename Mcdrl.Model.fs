@@ -391,7 +391,7 @@ module Loss =
     /// [n] or [B, S, S].
     let crossEntropy (scores: Tensor) (labels: Tensor) =
         scoped (fun () ->
-            if labels.eq(scalar (float Ignored.label)).all().ToBoolean() then
+            if labels.eq(scalar (float Ignored.label)).all().item<bool>() then
                 scores.sum().mul(scalar 0.0).``to`` scores.dtype
             else
                 functional.cross_entropy (scores, labels, ignore_index = int64 Ignored.label))

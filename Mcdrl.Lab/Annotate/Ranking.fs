@@ -64,7 +64,7 @@ module Ranking =
         let probabilities, disagreement =
             Segmenter.probabilitiesAndDisagreement segmenter None picture
 
-        if probabilities.isfinite().all().ToBoolean() then
+        if probabilities.isfinite().all().item<bool>() then
             Ok(FrameUncertainty.ofAnswer probabilities disagreement)
         else
             Error SegmentationResult.notFinite

@@ -27,7 +27,7 @@ module internal ExperimentFeatures =
             let cells =
                 (Objective.labelsPerCell classes height width labels).squeeze(0L).eq label
 
-            if cells.any().ToBoolean() then
+            if cells.any().item<bool>() then
                 cells
             else
                 let covered =

@@ -233,7 +233,7 @@ module internal Tsne =
             data
                 $"a perplexity of {settings.Perplexity} is not between 1 and the number of other points, {features.shape[0] - 1L}"
                 "Take more images or a smaller perplexity"
-        elif not (features.isfinite().all().ToBoolean()) then
+        elif not (features.isfinite().all().item<bool>()) then
             data "a feature is not a finite number" "Look for the image whose feature it is"
         else
             None

@@ -250,7 +250,7 @@ module BertText =
     /// I64 [B] → [B, width]
     let forwardEmbedded (tower: BertText) (ends: Tensor) (embedded: Tensor) =
         scoped (fun () ->
-            let length = ends.max().ToInt64() + 1L
+            let length = ends.max().item<int64>() + 1L
             let parts = tower.embeddings
 
             let there = // [B, length]

@@ -121,7 +121,7 @@ module ClipText =
     let forwardEmbedded (tower: ClipText) (ends: Tensor) (embedded: Tensor) =
         scoped (fun () ->
             // Attention is causal, so nothing after the last end token needs computing.
-            let length = ends.max().ToInt64() + 1L
+            let length = ends.max().item<int64>() + 1L
 
             let placed =
                 embedded
@@ -142,7 +142,7 @@ module ClipText =
     let forward (tower: ClipText) (tokens: Tensor) =
         scoped (fun () ->
             let ends = tokens.argmax 1L // [B]
-            let length = ends.max().ToInt64() + 1L
+            let length = ends.max().item<int64>() + 1L
 
             embed tower (tokens.narrow (1L, 0L, length)) // [B, length, width]
             |> forwardEmbedded tower ends)

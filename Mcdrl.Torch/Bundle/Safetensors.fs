@@ -88,8 +88,8 @@ module Safetensors =
     let isFinite (tensor: Tensor) =
         use _scope = torch.NewDisposeScope()
 
-        Double.IsFinite(tensor.sum().to_type(torch.ScalarType.Float64).ToDouble())
-        || tensor.isfinite().all().ToBoolean()
+        Double.IsFinite(tensor.sum().to_type(torch.ScalarType.Float64).item<float>())
+        || tensor.isfinite().all().item<bool>()
 
     let private readValue options path (stream: Stream) (entry: SafetensorsEntry) (dtype: torch.ScalarType) =
         use scope = torch.NewDisposeScope()

@@ -15,13 +15,13 @@ type WeightStorage =
 /// Weights as a file is to hold them.
 [<RequireQualifiedAccess>]
 module WeightStorage =
-    let private largestHalf = 65504.0
+    let private largestHalf = 65504.0f
 
     /// A float32 leaf as it is stored. Vectors (norms, biases, running statistics) stay in float32: they are few, and their range
     /// is wide; so does a kernel or matrix that half precision can't hold.
     let stored storage (leaf: Tensor) : Tensor =
         let fitsHalf () =
-            leaf.numel () = 0L || leaf.detach().abs().max().ToDouble() <= largestHalf
+            leaf.numel () = 0L || leaf.detach().abs().max().item<float32>() <= largestHalf
 
         match storage with
         | WeightStorage.F16 when leaf.dim () > 1L && leaf.dtype = torch.float32 && fitsHalf () ->

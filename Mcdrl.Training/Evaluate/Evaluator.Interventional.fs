@@ -127,7 +127,7 @@ module InterventionalEvaluator =
             }
 
         let each = List.zip answers.Answers answers.Plain
-        let isFinite (answer: Tensor) = answer.isfinite().all().ToBoolean()
+        let isFinite (answer: Tensor) = answer.isfinite().all().item<bool>()
 
         if List.forall (fun (answer, plain) -> isFinite answer && isFinite plain) each then
             Interventional.scene

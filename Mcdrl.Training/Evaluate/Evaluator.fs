@@ -217,7 +217,7 @@ module Evaluator =
             let probabilities, disagreement =
                 Segmenter.probabilitiesAndDisagreement segmenter mode picture
 
-            if probabilities.isfinite().all().ToBoolean() then
+            if probabilities.isfinite().all().item<bool>() then
                 Ok(probabilities, disagreement)
             else
                 Error(place SegmentationResult.notFinite)

@@ -135,8 +135,8 @@ module Encoder =
             if tokens.dtype <> torch.int64 && tokens.dtype <> torch.int32 then
                 Error(refuse path "tokens" $"it is {tokens.dtype}, not I64")
             elif
-                tokens.min().ToInt64() < 0L
-                || tokens.max().ToInt64() >= ClipText.vocabulary text
+                tokens.min().``to``(torch.int64).item<int64>() < 0L
+                || tokens.max().``to``(torch.int64).item<int64>() >= ClipText.vocabulary text
             then
                 Error(refuse path "tokens" $"an id is not in 0 .. {ClipText.vocabulary text - 1L}")
             else

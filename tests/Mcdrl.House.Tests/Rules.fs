@@ -404,6 +404,19 @@ module Rules =
                         $"{source.Path}: {sum}"
         ]
 
+    /// TorchSharp's conversions of a tensor to a number go by a `Scalar` that nobody holds: the collector may free it before libtorch
+    /// has read it, and then libtorch ends the process. `item` reads the tensor's memory.
+    let numbersRead (house: House) : string list =
+        [
+            for source in house.Sources do
+                for found in
+                    Regex.Matches(
+                        source.Code,
+                        @"\.To(?:Boolean|Single|Double|S?Byte|Int(?:16|32|64))\s*\(\s*\)"
+                    ) do
+                    $"{source.Path}: {found.Value}, write item<...>()"
+        ]
+
     /// All of them, by name.
     let all: (string * (House -> string list)) list =
         [
@@ -420,4 +433,5 @@ module Rules =
             "the core is pure", impure
             "the network is two folders' business", networked
             "sums of tensors outlive the collector", scalarsFreed
+            "numbers are read out of tensors that are held", numbersRead
         ]

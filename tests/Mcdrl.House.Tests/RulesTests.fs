@@ -318,6 +318,18 @@ let private broken =
                 ]
 
         complains
+            "numbers are read out of tensors that are held"
+            Rules.numbersRead
+            [
+                core
+                    [
+                        "Mcdrl.Core/Values/Seed.fs",
+                        "module A =\n    let f (x: Tensor) = x.all().ToBoolean() && x.sum().item<float>() > Convert.ToDouble 1\n"
+                    ]
+            ]
+            [ "Mcdrl.Core/Values/Seed.fs: .ToBoolean(), write item<...>()" ]
+
+        complains
             "sums of tensors outlive the collector"
             Rules.scalarsFreed
             [
