@@ -107,6 +107,7 @@ let embedded (data: string) (text: string) =
         small
         [
             "method.input_size=288"
+            "loss.dice_smoothing=null"
             "method.layers=2"
             "method.min_area=0.002"
             "method.refinements=2"

@@ -142,6 +142,7 @@ module TrainVerb =
             let isUsed site = Some site <> request.LeaveOut
             OrientationWarning.say session request.Data isUsed
             ClassWarning.say session request.Data isUsed
+            ExchangeWarning.say session settings request.Data isUsed
             use _told = session.Cancel.Register(fun () -> Session.warn session (goOn arguments))
             return! ProgressBar.during session (Trainer.train request)
         }

@@ -6,7 +6,8 @@ open TorchSharp
 /// Segmenters of random weights of the right scale: they compute as much as trained ones, and know nothing.
 [<RequireQualifiedAccess>]
 module RandomModel =
-    let private preset = "best"
+    /// What the size of the network depends on, as long as the page of figures measures it so.
+    let private size = [ "method.layers=3"; "method.refinements=3" ]
 
     let private texts (width: int64) seed : Texts =
         let text part shape =
@@ -54,11 +55,11 @@ module RandomModel =
         }
 
     /// A model on the named architecture (`NamedTower.names`) at its own input size, with the phantom's classes and conditions and
-    /// the settings of preset `best`. Its tensors belong to the caller.
+    /// the settings of preset `best` but for `size`. Its tensors belong to the caller.
     let create (name: string) seed : Result<Model, McdrlError> =
         result {
             use template = torch.NewDisposeScope()
-            let! settings = Config.ofPreset preset []
+            let! settings = Config.ofPreset "best" size
             let known = String.concat ", " NamedTower.names
 
             let! shapes =

@@ -201,7 +201,7 @@ module SettingKeys =
             option
                 "augmentation.colour_exchange"
                 (number 0.0 1.0)
-                "Probability that a frame takes over the colours of a frame of another site; needs two sites."
+                "Probability that a frame takes over the colours of a frame of another training site; none where there is but one."
             key
                 "augmentation.conditions"
                 (number 0.0 1.0)

@@ -56,18 +56,6 @@ module Trainer =
             )
         | Some site -> Ok(dataset.Sites |> List.filter (fun other -> other.Name <> site))
 
-    /// A frame can take over colours of another site only where there is one.
-    let private requirePartners (settings: Settings) (sites: DatasetSite list) =
-        if Augmentation.exchange settings.Augmentation > 0.0 && sites.Length < 2 then
-            Error(
-                McdrlError.usage
-                    "frames of one site alone have no other site to exchange colours with"
-                    "augmentation.colour_exchange"
-                    "Train on two sites at least, or set it to 0"
-            )
-        else
-            Ok()
-
     /// Half precision is what a plain ResNet can be trained in.
     let private requirePrecision (settings: Settings) (tower: Tower) =
         match tower, settings.Optimiser.TowerPrecision with
@@ -93,15 +81,24 @@ module Trainer =
             )
         | _ ->
             let step = Tower.granularity tower
+            let side = int64 request.Settings.Method.InputSize
 
-            if int64 request.Settings.Method.InputSize % step = 0L then
+            if side % step = 0L then
                 Ok()
             else
+                let below = side / step * step
+
+                let near =
+                    if below = 0L then
+                        $"{step}"
+                    else
+                        $"{below} or {below + step}"
+
                 Error(
                     McdrlError.usage
-                        $"must be a multiple of {step} for {Tower.name tower}"
+                        $"{side} is no multiple of {step}, which {Tower.name tower} needs"
                         "method.input_size"
-                        "Correct the value in the configuration or with “set”"
+                        $"Set it to {near}, in the configuration or with “set”"
                 )
 
     /// What training starts with: a tower and, if there is one, its text tower; and the model that they are of.
@@ -412,7 +409,6 @@ module Trainer =
             let! dataset = Dataset.load request.Data
             do! requireAnswers request.Settings.Method dataset
             let! sites = sitesOf dataset request.LeaveOut
-            do! requirePartners request.Settings sites
             let items = sites |> List.collect (fun site -> List.ofArray site.Items)
             let! identity = identify request source dataset items progress.Cancel
             use! lease = Run.lease request.Out progress

@@ -18,7 +18,11 @@ let tests =
                     for text in [ $"{key.Key} = "; key.Meaning; SettingKeys.rangeText key ] do
                         Expect.stringContains outcome.Out text key.Key
 
-                Expect.stringContains outcome.Out "optimiser.epochs = 8  (paper 50" "another preset's"
+                Expect.stringContains
+                    outcome.Out
+                    "optimiser.epochs = 12  (paper 50, demo 8"
+                    "another preset's"
+
                 let objects = objects (mcdrl [ "settings"; "--json" ])
                 Expect.equal objects.Length SettingKeys.all.Length "an object each"
             }

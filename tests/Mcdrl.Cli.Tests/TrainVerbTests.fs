@@ -293,6 +293,26 @@ let tests =
                         Expect.isFalse (outcome.Err.Contains "The class polyp") "and no other")
                 }
 
+                test "that a single training site has no colours to exchange is told" {
+                    World.within (fun folder ->
+                        let description = Path.Combine(folder, "data", "dataset.json")
+
+                        File.WriteAllText(
+                            description,
+                            File
+                                .ReadAllText(description)
+                                .Replace(""""b": { "images": "b/images", "masks": "b/masks" },""", "")
+                        )
+
+                        let exchanged share =
+                            (inWorld folder [ "--set"; $"augmentation.colour_exchange={share}" ])
+                                .Err.Contains
+                                "Colours are not exchanged"
+
+                        Expect.isTrue (exchanged 0.5) "told"
+                        Expect.isFalse (exchanged 0.0) "nothing was to be exchanged")
+                }
+
                 test "neither weights nor a model" {
                     let outcome = mcdrl [ "train"; "--data"; "d"; "--out"; "o" ]
                     Expect.equal outcome.Code 2 outcome.Err
@@ -334,10 +354,9 @@ let tests =
                         let outcome = inWorld folder [ "--set"; "method.input_size=36" ]
                         Expect.equal outcome.Code 2 outcome.Err
 
-                        Expect.stringContains
-                            outcome.Err
-                            "method.input_size: must be a multiple of 8"
-                            "which")
+                        Expect.stringContains outcome.Err "method.input_size: 36 is no multiple of 8" "which"
+
+                        Expect.stringContains outcome.Err "32 or 40" "what would do")
                 }
 
                 test "preset and configuration" {

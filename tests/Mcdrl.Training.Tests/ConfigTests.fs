@@ -72,7 +72,7 @@ let tests =
                 "--set reaches what presets leave out: mirror images, instance normalisation, colour exchange"
             <| fun () ->
                 let settings assignments =
-                    Outcome.ok (Config.ofPreset "best" assignments)
+                    Outcome.ok (Config.ofPreset "paper" assignments)
 
                 let plain = settings []
 
