@@ -118,16 +118,20 @@ module Conditions =
         let spots = 3 + int (12.0 * strength)
 
         scoped (fun () ->
+            let rows = ramp frame.shape[1] frame.device
+            let columns = ramp frame.shape[2] frame.device
+
             let spot index =
                 let at name =
                     seed |> Seed.split index |> Seed.named name
 
                 let size = at "size" |> Seed.between 0.02 (0.04 + 0.08 * strength)
 
-                let away =
-                    distance (at "x" |> Seed.between -0.9 0.9) (at "y" |> Seed.between -0.9 0.9) frame
+                let along (axis: Tensor) name =
+                    let centre = at name |> Seed.between -0.9 0.9
+                    (squared (axis.sub(scalar centre).div (scalar size))).neg().exp()
 
-                (squared (away.div (scalar size))).neg().exp()
+                (along rows "y").unsqueeze(1L).mul ((along columns "x").unsqueeze 0L)
 
             let light = Seq.init spots spot |> Seq.reduce (fun a b -> a.maximum b)
             clipped (frame.add (light.mul (scalar 1.2), unity)))
