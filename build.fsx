@@ -204,7 +204,7 @@ let targets =
         "build and run all tests with an older processor's kernels, then with two threads on a busy machine",
         testPortable
         "test-cluster",
-        "build, and do parts of a list and of an experiment through Slurm (Debian's, unpacked, on loopback), one node killed in the middle",
+        "build, and do parts of a list and of an experiment through Slurm (Debian's, unpacked, on loopback), controller and node killed in the middle",
         testCluster
         "coverage",
         "build apart, run all tests, and count the lines and branches of each room that they reach (a quarter of an hour)",

@@ -3,7 +3,7 @@ namespace Mcdrl.Cli
 open System.Text.Json
 open System.Text.Encodings.Web
 
-/// A plan as an Indexed Job of Kubernetes, a part a pod, and a Job that merges.
+/// A plan as an Indexed Job of Kubernetes, a part a pod, and a Job for what follows.
 [<RequireQualifiedAccess>]
 module DeployKubernetes =
     let private options =
@@ -69,11 +69,11 @@ module DeployKubernetes =
         ]
         |> String.concat "\n"
 
-    let private segment (plan: DeployPlan) image =
+    let private parts (plan: DeployPlan) image =
         job
             plan.Name
             [
-                "# Made by `mcdrl deploy k8s`: a pod segments one part, which JOB_COMPLETION_INDEX tells. It may be started again at any time."
+                $"# Made by `mcdrl deploy k8s`: a pod {plan.Work.Does}, which JOB_COMPLETION_INDEX tells. It may be started again at any time."
             ]
             [
                 "  completionMode: Indexed"
@@ -97,32 +97,36 @@ module DeployKubernetes =
             ]
             [
                 $"      activeDeadlineSeconds: {plan.Minutes * 60}"
-                yield! container plan image plan.Cpus plan.Memory plan.Gpus (DeployPlan.segment plan)
+                yield! container plan image plan.Cpus plan.Memory plan.Gpus (DeployPlan.part plan)
             ]
 
-    let private merge (plan: DeployPlan) image =
+    let private closing (plan: DeployPlan) image =
+        let closing = plan.Work.Closing
+
+        let cpus, memory = if closing.IsLarge then plan.Cpus, plan.Memory else 1, 2
+
         job
-            $"{plan.Name}-merge"
+            $"{plan.Name}-{closing.Name}"
             [
-                "# Made by `mcdrl deploy k8s`: makes one file of all parts, or names those that are missing, when they have ended:"
+                $"# Made by `mcdrl deploy k8s`: {closing.Does}, when the parts have ended:"
                 $"# kubectl wait --for=condition=complete --timeout=-1s job/{plan.Name}"
             ]
             [ "  backoffLimit: 0" ]
-            (container plan image 1 2 0 (DeployPlan.merge plan))
+            (container plan image cpus memory 0 (DeployPlan.closing plan))
 
-    /// The Jobs of the parts and of the merge, by the image that the command is in.
+    /// The Jobs of the parts and of what follows, by the image that the command is in.
     let files (plan: DeployPlan) : DeployFile list =
         let image = Option.defaultValue plan.Program plan.Image
 
         [
             {
-                Name = "segment.yaml"
-                Text = segment plan image
+                Name = $"{plan.Work.Name}.yaml"
+                Text = parts plan image
                 IsProgram = false
             }
             {
-                Name = "merge.yaml"
-                Text = merge plan image
+                Name = $"{plan.Work.Closing.Name}.yaml"
+                Text = closing plan image
                 IsProgram = false
             }
         ]

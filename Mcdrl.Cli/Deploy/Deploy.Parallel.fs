@@ -14,19 +14,19 @@ module DeployParallel =
                 $"export {DeployPlan.processors}={plan.Cpus}"
                 "# In a function, whose text GNU parallel neither splits nor replaces anything in."
                 "part() {"
-                $"    exec {DeployPlan.line plan (DeployPlan.segment plan)} --part \"$1\""
+                $"    exec {DeployPlan.line plan (DeployPlan.part plan)} --part \"$1\""
                 "}"
                 "export -f part"
                 "export SHELL=\"$BASH\""
                 $"seq 0 {plan.Parts - 1} | parallel --jobs {plan.AtOnce} --timeout {plan.Minutes * 60} --termseq TERM,10000,KILL part"
-                $"exec {DeployPlan.line plan (DeployPlan.merge plan)}"
+                $"exec {DeployPlan.line plan (DeployPlan.closing plan)}"
                 ""
             ]
             |> String.concat "\n"
 
         [
             {
-                Name = "segment.sh"
+                Name = $"{plan.Work.Name}.sh"
                 Text = text
                 IsProgram = true
             }

@@ -1,21 +1,16 @@
 namespace Mcdrl.Cli
 
-open System.IO
 open System.Text.RegularExpressions
 open Mcdrl
 
-/// What is to be segmented by many processes, and what each of them needs: the same plan for every engine that starts them.
+/// What many processes are to do, and what each of them needs: the same plan for every engine that starts them.
 type DeployPlan =
     {
         /// What the engine calls it.
         Name: string
-        /// The list's file, where the processes see it.
-        List: string
-        /// The folder that its paths begin in.
-        Root: string
-        /// Where results go.
-        Out: string
-        /// Into how many parts the list is divided.
+        /// What is done.
+        Work: DeployWork
+        /// Into how many parts it is divided.
         Parts: int
         /// How many parts are worked on at once.
         AtOnce: int
@@ -27,10 +22,6 @@ type DeployPlan =
         Memory: int
         /// Graphics cards of a part.
         Gpus: int
-        /// The folder of the model, or the exported file, if it isn't the one that comes with the command.
-        Model: string option
-        /// Further words of `mcdrl segment`: what is asked of each image.
-        Asked: string list
         /// The command, by its name or path.
         Program: string
         /// Environment modules that are loaded before it.
@@ -64,16 +55,6 @@ module DeployPlan =
     /// A plain word: a module, a partition, an image, a claim.
     let private isWord (word: string) =
         Regex.IsMatch(word, @"^[A-Za-z0-9_./:@+=-]+$")
-
-    /// Where a process finds files.
-    let private paths (plan: DeployPlan) =
-        [
-            "--list", plan.List
-            "--root", plan.Root
-            "--out", plan.Out
-            for model in Option.toList plan.Model do
-                "--model", model
-        ]
 
     /// Everything that is out of range, at once.
     let check (plan: DeployPlan) : Result<DeployPlan, McdrlError> =
@@ -113,11 +94,17 @@ module DeployPlan =
                         if not (isWord word) then
                             refused "it is no plain word" $"{flag} {word}" "Use letters, digits and -_./:@+="
 
-                for flag, path in ("--program", plan.Program) :: paths plan do
+                let paths =
+                    [
+                        for place in plan.Work.Places do
+                            place.Flag, place.Path
+                    ]
+
+                for flag, path in ("--program", plan.Program) :: paths do
                     if path.IndexOfAny [| '\n'; '\r'; '\000' |] >= 0 then
                         refused "the path holds a line break or a NUL" flag "Use another path"
 
-                for flag, path in paths plan do
+                for flag, path in paths do
                     match plan.Claim with
                     | Some(_, folder) ->
                         let inside = folder.TrimEnd '/' + "/"
@@ -139,37 +126,18 @@ module DeployPlan =
         | Some faults -> Error faults
         | None -> Ok plan
 
-    /// The words that segment a part, less what says which: a scheduler tells its processes.
-    let segment (plan: DeployPlan) : string list =
-        [
-            plan.Program
-            "segment"
-            "--list"
-            plan.List
-            "--root"
-            plan.Root
-            "--out"
-            plan.Out
-            "--parts"
-            string plan.Parts
-            yield! plan.Asked
-        ]
+    /// The words that do a part, less what says which: a scheduler tells its processes.
+    let part (plan: DeployPlan) : string list =
+        plan.Program :: plan.Work.Words @ [ "--parts"; string plan.Parts ]
 
-    /// The words that merge the parts.
-    let merge (plan: DeployPlan) : string list =
-        [ plan.Program; "merge"; "--out"; plan.Out; "--list"; plan.List ]
+    /// The words of what follows when all parts have ended.
+    let closing (plan: DeployPlan) : string list = plan.Program :: plan.Work.Closing.Words
 
     /// The folders that a process must see, none of them in another.
     let folders (plan: DeployPlan) : string list =
         let above =
-            [
-                nonNull (Path.GetDirectoryName plan.List)
-                plan.Root
-                plan.Out
-                for model in Option.toList plan.Model do
-                    nonNull (Path.GetDirectoryName model)
-            ]
-            |> List.map (fun folder -> folder.TrimEnd '/' + "/")
+            plan.Work.Places
+            |> List.map (fun place -> place.Folder.TrimEnd '/' + "/")
             |> List.distinct
 
         above

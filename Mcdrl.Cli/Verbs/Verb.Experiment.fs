@@ -48,7 +48,7 @@ type ExperimentArgument =
                 "what all methods share, a preset: demo (the default for mini), best (the default otherwise) or paper."
             | Config _ -> "a complete configuration file instead of a preset."
             | Set _ -> "changes one shared setting, key=value. May be repeated."
-            | Seeds _ -> "seeds 1 to this many. Default 3."
+            | Seeds _ -> $"seeds 1 to this many. Default {ExperimentCall.seeds}."
             | Methods _ -> "only these methods, their keys with commas, e.g. baseline,mcdrl. Default: all."
             | Protocol _ -> "imagewise (the default), micro, pranet256 or bgfg."
             | Conditions _ ->
@@ -64,105 +64,23 @@ type ExperimentArgument =
 /// `mcdrl experiment`
 [<RequireQualifiedAccess>]
 module ExperimentVerb =
-    let private isMini (arguments: ParseResults<ExperimentArgument>) =
-        arguments.TryGetResult Tower = Some "mini"
-
-    let private weights (arguments: ParseResults<ExperimentArgument>) =
-        match arguments.TryGetResult Weights with
-        | Some path -> Ok path
-        | None when isMini arguments -> MiniWeights.folder ()
-        | None ->
-            Error(
-                McdrlError.usage
-                    "there are no weights"
-                    "mcdrl experiment"
-                    "Name them with --weights, or use --tower mini"
-            )
-
-    /// The shared settings as a function of further assignments, and how the report names them.
-    let private settings (arguments: ParseResults<ExperimentArgument>) =
-        let assignments = arguments.GetResults Set
-
-        let file, preset = arguments.TryGetResult Config, arguments.TryGetResult Preset
-        let fallback = if isMini arguments then "demo" else "best"
-
-        let named =
-            match file with
-            | Some file -> $"settings of {Path.GetFileName file}"
-            | None -> $"preset {Option.defaultValue fallback preset}"
-
-        String.concat
-            "; "
-            (named
-             :: (if assignments.IsEmpty then
-                     []
-                 else
-                     [ String.concat ", " assignments ])),
-        fun more -> Config.chosen "mcdrl experiment" file preset fallback (assignments @ more)
-
-    let private chosen (arguments: ParseResults<ExperimentArgument>) (design: ExperimentDesign) =
-        match arguments.TryGetResult Methods with
-        | None -> Ok design
-        | Some listed ->
-            let wanted = listed.Split ',' |> Array.map _.Trim() |> List.ofArray
-            let known = design.Methods |> List.map _.Key
-
-            match wanted |> List.filter (fun key -> not (List.contains key known)) with
-            | unknown :: _ ->
-                let keys = String.concat ", " known
-
-                Error(
-                    McdrlError.usage
-                        $"{design.Name} has no such method"
-                        $"--methods {unknown}"
-                        $"Choose some of {keys}"
-                )
-            | [] when not (List.contains design.Reference wanted) ->
-                Error(
-                    McdrlError.usage
-                        $"{design.Reference}, which the others are compared with, is missing"
-                        "--methods"
-                        $"Add {design.Reference}"
-                )
-            | [] ->
-                Ok
-                    { design with
-                        Methods =
-                            design.Methods |> List.filter (fun method -> List.contains method.Key wanted)
-                    }
-
-    /// The call as it is typed, for the report.
-    let private command (arguments: ParseResults<ExperimentArgument>) =
-        let quoted (text: string) =
-            if
-                text
-                |> Seq.exists (fun letter -> System.Char.IsWhiteSpace letter || letter = '"')
-            then
-                $"'{text}'"
-            else
-                text
-
-        let given flag value =
-            value |> Option.map (fun value -> $"{flag} {quoted value}") |> Option.toList
-
-        [
-            "mcdrl experiment"
-            arguments.GetResult Name
-            $"--data {quoted (arguments.GetResult Data)}"
-            yield! given "--test" (arguments.TryGetResult Test)
-            yield! given "--tower" (arguments.TryGetResult Tower)
-            yield! given "--weights" (arguments.TryGetResult Weights)
-            yield! given "--text" (arguments.TryGetResult Text)
-            yield! given "--text-weights" (arguments.TryGetResult Text_Weights)
-            yield! given "--preset" (arguments.TryGetResult Preset)
-            yield! given "--config" (arguments.TryGetResult Config)
-            for assignment in arguments.GetResults Set do
-                $"--set {quoted assignment}"
-            yield! given "--methods" (arguments.TryGetResult Methods)
-            yield! given "--protocol" (arguments.TryGetResult Protocol)
-            $"--seeds {arguments.GetResult(Seeds, defaultValue = 3)}"
-        ]
-        |> String.concat " "
+    let private call (arguments: ParseResults<ExperimentArgument>) : ExperimentCall =
+        {
+            Name = arguments.GetResult Name
+            Data = arguments.GetResult Data
+            Test = arguments.TryGetResult Test
+            Tower = arguments.TryGetResult Tower
+            Weights = arguments.TryGetResult Weights
+            Text = arguments.TryGetResult Text
+            TextWeights = arguments.TryGetResult Text_Weights
+            Preset = arguments.TryGetResult Preset
+            Config = arguments.TryGetResult Config
+            Assignments = arguments.GetResults Set
+            Seeds = arguments.GetResult(Seeds, defaultValue = ExperimentCall.seeds)
+            Methods = arguments.TryGetResult Methods
+            Protocol = arguments.TryGetResult Protocol
+            Conditions = arguments.TryGetResult Conditions
+        }
 
     let private table session (report: ExperimentReport) =
         let say = Session.say session
@@ -269,58 +187,14 @@ module ExperimentVerb =
 
     let private run session (arguments: ParseResults<ExperimentArgument>) =
         result {
-            let! design = ExperimentCatalogue.find (arguments.GetResult Name)
-            let! design = chosen arguments design
             let! part = partOf arguments
-            let! weights = weights arguments
 
-            let! protocol =
-                Mcdrl.Protocol.parse (arguments.GetResult(Protocol, defaultValue = "imagewise"))
-
-            let budget, settings = settings arguments
-            let seeds = arguments.GetResult(Seeds, defaultValue = 3)
-
-            do!
-                if seeds >= 1 then
-                    Ok()
-                else
-                    Error(McdrlError.usage "must be at least 1" "--seeds" "Give the number of seeds")
-
-            let conditioned = arguments.TryGetResult Conditions
-
-            do!
-                if conditioned |> Option.forall (fun frames -> frames >= 1) then
-                    Ok()
-                else
-                    Error(
-                        McdrlError.usage
-                            "must be at least 1"
-                            "--conditions"
-                            "Give the number of frames of each site, or leave it out"
-                    )
-
-            let request: ExperimentRequest =
-                {
-                    Design = design
-                    Data = arguments.GetResult Data
-                    Test = arguments.TryGetResult Test
-                    Tower = arguments.TryGetResult Tower |> Option.filter ((<>) "mini")
-                    Weights = weights
-                    Text = arguments.TryGetResult Text
-                    TextWeights = arguments.TryGetResult Text_Weights
-                    Budget = [ budget ]
-                    SettingsWith = settings
-                    Seeds = seeds
-                    Protocol = protocol
-                    Conditioned = conditioned
-                    Part = part
-                    Out =
-                        Path.GetFullPath(
-                            arguments.GetResult(Out, defaultValue = Path.Combine("out", "experiments"))
-                        )
-                    Device = arguments.GetResult(Device, defaultValue = "cpu")
-                    Command = command arguments
-                }
+            let! request =
+                ExperimentCall.request
+                    part
+                    (arguments.GetResult(Out, defaultValue = Path.Combine("out", "experiments")))
+                    (arguments.GetResult(Device, defaultValue = "cpu"))
+                    (call arguments)
 
             if not (arguments.Contains Report_Only) then
                 for data in request.Data :: Option.toList request.Test do

@@ -2,6 +2,7 @@
 #load "Processes.fsx" "Debian.fsx"
 
 open System
+open System.Collections.Generic
 open System.Diagnostics
 open System.IO
 open System.Net
@@ -46,7 +47,8 @@ type Cluster =
         /// Its files; the path is short, for a socket's may have 107 letters.
         Folder: string
         Variables: (string * string) list
-        Daemons: (string * Process) list
+        /// By their names, in the order in which they began.
+        Daemons: Dictionary<string, Process>
         Clock: Stopwatch
     }
 
@@ -98,6 +100,11 @@ let private freePort () =
     listener.Start()
     (listener.LocalEndpoint :?> IPEndPoint).Port
 
+let private nodes = [ "n0"; "n1" ]
+
+/// A graphics card of each node, as Slurm counts them: a device that is there and that nothing computes on.
+let private card = "/dev/null"
+
 let private configuration (folder: string) (libraries: string) =
     let user = Environment.UserName
 
@@ -124,6 +131,7 @@ let private configuration (folder: string) (libraries: string) =
         "JobCompType=jobcomp/none"
         "SelectType=select/cons_tres"
         "SelectTypeParameters=CR_Core"
+        "GresTypes=gpu"
         "MpiDefault=none"
         // A node is taken for dead after so many seconds.
         "SlurmdTimeout=10"
@@ -131,8 +139,8 @@ let private configuration (folder: string) (libraries: string) =
         "MinJobAge=300"
         "SchedulerParameters=sched_interval=2,batch_sched_delay=0"
         "ReturnToService=2"
-        for node in [ "n0"; "n1" ] do
-            $"NodeName={node} NodeHostname={Environment.MachineName} NodeAddr=127.0.0.1 Port={freePort ()} CPUs=1 RealMemory=2100"
+        for node in nodes do
+            $"NodeName={node} NodeHostname={Environment.MachineName} NodeAddr=127.0.0.1 Port={freePort ()} CPUs=2 RealMemory=2100 Gres=gpu:1"
         "PartitionName=main Nodes=n0,n1 Default=YES MaxTime=INFINITE State=UP"
         ""
     ]
@@ -146,11 +154,41 @@ let until (seconds: float) what (condition: unit -> bool) =
         require (clock.Elapsed.TotalSeconds < seconds) $"in {seconds} seconds not: {what}"
         Thread.Sleep 100
 
-let private started (daemons: ResizeArray<Process>) (packed: string) (folder: string) : Cluster =
-    let libraries = Path.Combine(packed, "usr", "lib", "x86_64-linux-gnu")
+/// A daemon of the cluster, by the name that it has where Slurm itself is installed. Debian's have other names, and by those they don't know
+/// that they are daemons, and forget a node's cards.
+let private daemon (folder: string) name = Path.Combine(folder, "sbin", name)
 
-    let daemon name =
-        Path.Combine(packed, "usr", "sbin", name)
+let private nameDaemons (packed: string) (folder: string) =
+    Directory.CreateDirectory(Path.Combine(folder, "sbin")) |> ignore
+
+    for name, own in
+        [
+            "munged", "munged"
+            "slurmctld", "slurmctld-wlm"
+            "slurmd", "slurmd-wlm"
+            "slurmstepd", "slurmstepd-wlm"
+        ] do
+        File.CreateSymbolicLink(daemon folder name, Path.Combine(packed, "usr", "sbin", own))
+        |> ignore
+
+let private begun variables folder name arguments =
+    let child = Process.Start(info variables folder (daemon folder name) arguments)
+    // Read, or it would stop when the pipe is full.
+    child.OutputDataReceived.Add ignore
+    child.ErrorDataReceived.Add ignore
+    child.BeginOutputReadLine()
+    child.BeginErrorReadLine()
+    child
+
+let private controller = "slurmctld"
+
+let private statesOf cluster =
+    match outcome cluster "sinfo" [ "-h"; "-N"; "-o"; "%T" ] with
+    | 0, states, _ -> states.Split('\n', StringSplitOptions.RemoveEmptyEntries) |> List.ofArray
+    | _ -> []
+
+let private started (daemons: Dictionary<string, Process>) (packed: string) (folder: string) : Cluster =
+    let libraries = Path.Combine(packed, "usr", "lib", "x86_64-linux-gnu")
 
     Directory.CreateDirectory(Path.Combine(folder, "state")) |> ignore
     File.SetUnixFileMode(folder, enum<UnixFileMode> 0o700)
@@ -159,6 +197,8 @@ let private started (daemons: ResizeArray<Process>) (packed: string) (folder: st
     File.SetUnixFileMode(key, enum<UnixFileMode> 0o400)
     let conf = Path.Combine(folder, "slurm.conf")
     File.WriteAllText(conf, configuration folder libraries)
+
+    File.WriteAllText(Path.Combine(folder, "gres.conf"), $"Name=gpu File={card}\n")
 
     let variables =
         [
@@ -169,71 +209,71 @@ let private started (daemons: ResizeArray<Process>) (packed: string) (folder: st
             "OMP_NUM_THREADS", "1"
         ]
 
-    let begun name arguments =
-        let child = Process.Start(info variables folder (daemon name) arguments)
-        daemons.Add child
-        // Read, or it would stop when the pipe is full.
-        child.OutputDataReceived.Add ignore
-        child.ErrorDataReceived.Add ignore
-        child.BeginOutputReadLine()
-        child.BeginErrorReadLine()
-        child
-
     let inside name = Path.Combine(folder, name)
 
-    let authentication =
-        begun
-            "munged"
-            [
-                "--foreground"
-                "--force"
-                $"""--key-file={key}"""
-                $"""--socket={inside "munge.socket"}"""
-                $"""--pid-file={inside "munged.pid"}"""
-                $"""--log-file={inside "munged.log"}"""
-                $"""--seed-file={inside "munged.seed"}"""
-            ]
-
-    let node name : string * Process =
-        let daemon = begun "slurmd-wlm" [ "-D"; "-N"; name; "-d"; daemon "slurmstepd-wlm" ]
-        name, daemon
+    let start name program arguments =
+        daemons.Add(name, begun variables folder program arguments)
 
     let cluster =
         {
             Folder = folder
             Variables = variables
-            Daemons = [ ("munged", authentication) ]
+            Daemons = daemons
             Clock = Stopwatch.StartNew()
         }
 
+    nameDaemons packed folder
+
+    start
+        "munged"
+        "munged"
+        [
+            "--foreground"
+            "--force"
+            $"""--key-file={key}"""
+            $"""--socket={inside "munge.socket"}"""
+            $"""--pid-file={inside "munged.pid"}"""
+            $"""--log-file={inside "munged.log"}"""
+            $"""--seed-file={inside "munged.seed"}"""
+        ]
+
     until 30.0 "munged listens" (fun () -> File.Exists(inside "munge.socket"))
+    start controller controller [ "-D"; "-c" ]
 
-    let cluster =
-        { cluster with
-            Daemons =
-                cluster.Daemons
-                @ [ ("slurmctld", begun "slurmctld-wlm" [ "-D"; "-c" ]); node "n0"; node "n1" ]
-        }
+    for node in nodes do
+        start node "slurmd" [ "-D"; "-N"; node; "-d"; daemon folder "slurmstepd" ]
 
-    until 60.0 "both nodes are idle" (fun () ->
-        match outcome cluster "sinfo" [ "-h"; "-N"; "-o"; "%T" ] with
-        | 0, states, _ -> states.Split('\n', StringSplitOptions.RemoveEmptyEntries) = [| "idle"; "idle" |]
-        | _ -> false)
-
+    until 60.0 "both nodes are idle" (fun () -> statesOf cluster = [ "idle"; "idle" ])
     log cluster "a controller and two nodes are up"
     cluster
 
 /// Starts what authenticates, the controller and the nodes, and waits until they are ready.
 let startCluster (packed: string) (folder: string) : Cluster =
-    let daemons = ResizeArray()
+    let daemons = Dictionary()
 
     try
         started daemons packed folder
     with _ ->
-        for daemon in daemons do
+        for daemon in daemons.Values do
             daemon.Kill()
 
         reraise ()
+
+/// Kills the controller at once, and begins it again from what it had saved. Nodes and their tasks go on meanwhile.
+let restartController (cluster: Cluster) =
+    let killed = cluster.Daemons[controller]
+    killed.Kill()
+    killed.WaitForExit()
+
+    cluster.Daemons[controller] <- begun cluster.Variables cluster.Folder controller [ "-D" ]
+
+    let hears state =
+        List.contains state [ "idle"; "mixed"; "allocated" ]
+
+    until 60.0 "the controller is back and hears its nodes" (fun () ->
+        match statesOf cluster with
+        | [] -> false
+        | states -> List.forall hears states)
 
 /// Ends all of a cluster's processes, and those of its jobs.
 let stopCluster (cluster: Cluster) =
@@ -248,7 +288,7 @@ let stopCluster (cluster: Cluster) =
 
     SpinWait.SpinUntil(isEmpty, TimeSpan.FromSeconds 15.0) |> ignore
 
-    for _, daemon in List.rev cluster.Daemons do
+    for daemon in Seq.rev cluster.Daemons.Values do
         if not daemon.HasExited then
             daemon.Kill()
 

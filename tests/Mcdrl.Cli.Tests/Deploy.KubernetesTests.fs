@@ -85,6 +85,25 @@ let tests =
                 Expect.isFalse ((text "merge.yaml" inPods).Contains "gpu") "no card to merge"
                 Expect.isFalse ((text "segment.yaml" { inPods with Gpus = 0 }).Contains "gpu") "none"
 
+            testCase "an experiment's runs, and its report"
+            <| fun () ->
+                let inPods =
+                    { ofExperiment with
+                        Image = inPods.Image
+                        Claim = inPods.Claim
+                    }
+
+                let words name =
+                    texts (at (container @ [ "command" ]) (job name inPods))
+
+                Expect.equal (words "experiment.yaml") ("mcdrl" :: experimentWords) "a part"
+                Expect.equal (words "report.yaml") ("mcdrl" :: reportWords) "the report"
+
+                Expect.equal
+                    (string (at (container @ [ "resources"; "limits"; "memory" ]) (job "report.yaml" inPods)))
+                    "6Gi"
+                    "as much as a part"
+
             testCase "without a reader of YAML: words are written as JSON, and keys lie as they should"
             <| fun () ->
                 let lines = (text "segment.yaml" inPods).Split '\n'

@@ -47,5 +47,13 @@ let tests =
                             "TERM,10000,KILL"
                          ]
                          :: expected)
-                        "calls")
+                        "calls"
+
+                    Expect.equal
+                        (called folder [] (text ofExperiment)
+                         |> List.skip (expected.Length + 1)
+                         |> List.tail)
+                        ([ for part in 0..19 -> experimentWords @ [ "--part"; string part ] ]
+                         @ [ reportWords ])
+                        "an experiment's")
         ]

@@ -6,21 +6,33 @@ open Expecto
 open Mcdrl.Cli
 open Mcdrl.Tests
 
+let private list = "/archive/it's a \"list\" $HOME `x` {} #.txt"
+
+/// The folder that the list's paths begin in, whose name holds what shells and YAML read otherwise, as the list's does.
+let root = "/archive/r oo't: [1]"
+
+let private out = "/archive/results & more"
+
+/// A list's images below a folder, by a model and into a folder.
+let imagesOf root model out =
+    DeployWork.segment
+        list
+        root
+        out
+        (model |> Option.map (fun path -> "--model", path))
+        [ "--threshold"; "0.4" ]
+
 /// A plan whose paths hold everything that shells and YAML read otherwise.
 let plan: DeployPlan =
     {
         Name = "polyps-1"
-        List = "/archive/it's a \"list\" $HOME `x` {} #.txt"
-        Root = "/archive/r oo't: [1]"
-        Out = "/archive/results & more"
+        Work = imagesOf root (Some "/archive/the model") out
         Parts = 20
         AtOnce = 3
         Minutes = 1501
         Cpus = 2
         Memory = 6
         Gpus = 0
-        Model = Some "/archive/the model"
-        Asked = [ "--model"; "/archive/the model"; "--threshold"; "0.4" ]
         Program = "mcdrl"
         Modules = []
         Image = None
@@ -33,20 +45,43 @@ let segmentWords =
     [
         "segment"
         "--list"
-        plan.List
+        list
         "--root"
-        plan.Root
+        root
         "--out"
-        plan.Out
-        "--parts"
-        "20"
+        out
         "--model"
         "/archive/the model"
         "--threshold"
         "0.4"
+        "--parts"
+        "20"
     ]
 
-let mergeWords = [ "merge"; "--out"; plan.Out; "--list"; plan.List ]
+let mergeWords = [ "merge"; "--out"; out; "--list"; list ]
+
+let private callWords =
+    [ "table3"; "--data"; "/archive/da ta"; "--weights"; "/weights/w.safetensors" ]
+
+/// The same plan for an experiment's runs.
+let ofExperiment =
+    { plan with
+        Work =
+            DeployWork.experiment
+                callWords
+                [
+                    DeployPlace.folder "--data" "/archive/da ta"
+                    DeployPlace.file "--weights" "/weights/w.safetensors"
+                ]
+                out
+                (Some "cuda")
+    }
+
+let experimentWords =
+    "experiment" :: callWords
+    @ [ "--out"; out; "--device"; "cuda"; "--parts"; "20" ]
+
+let reportWords = "experiment" :: callWords @ [ "--out"; out; "--report-only" ]
 
 /// Writes a program into a folder `bin`, where `called` finds it.
 let program (folder: string) name (text: string) =
@@ -56,8 +91,9 @@ let program (folder: string) name (text: string) =
     File.WriteAllText(path, "#!/bin/bash\n" + text)
     File.SetUnixFileMode(path, enum<UnixFileMode> 0o755)
 
-/// Every call of `mcdrl` (and what else logs as it does) that a script makes in a folder, as words, in the order in which they were made.
-let called (folder: string) variables (script: string) : string list list =
+/// The exit code of a script in a folder, and every call of `mcdrl` (and what else logs as it does) that it makes, as words, in the order in
+/// which they were made.
+let ended (folder: string) variables (script: string) : int * string list list =
     let log = Path.Combine(folder, "calls")
 
     program
@@ -83,13 +119,20 @@ let called (folder: string) variables (script: string) : string list list =
     use child = nonNull (Process.Start info)
     child.StandardOutput.ReadToEnd() |> ignore
     child.WaitForExit()
-    Expect.equal child.ExitCode 0 "the script ends well"
 
+    child.ExitCode,
     [
-        for line in File.ReadAllText(log).Split("\000\n") do
-            if line <> "" then
-                List.ofArray (line.Split '\000')
+        if File.Exists log then
+            for line in File.ReadAllText(log).Split("\000\n") do
+                if line <> "" then
+                    List.ofArray (line.Split '\000')
     ]
+
+/// The calls of a script that ends well.
+let called folder variables script : string list list =
+    let code, calls = ended folder variables script
+    Expect.equal code 0 "the script ends well"
+    calls
 
 let tests =
     testList
@@ -110,7 +153,7 @@ let tests =
                         Name = "Polyps"
                         Modules = [ "a b" ]
                         Partition = Some "a;b"
-                        Out = "/a\nb"
+                        Work = imagesOf root None "/a\nb"
                     }
                 |> Outcome.refusedWith
                     2
@@ -140,12 +183,18 @@ let tests =
                 |> Outcome.refusedWith 2 [ "--root"; "colon" ]
 
                 Outcome.ok (DeployPlan.check inPod) |> ignore
-                Outcome.ok (DeployPlan.check { inPod with Root = "/archive" }) |> ignore
+
+                Outcome.ok (
+                    DeployPlan.check
+                        { inPod with
+                            Work = imagesOf "/archive" None out
+                        }
+                )
+                |> ignore
 
                 DeployPlan.check
                     { inPod with
-                        Model = Some "/models/m"
-                        Out = "/archive2/out"
+                        Work = imagesOf root (Some "/models/m") "/archive2/out"
                     }
                 |> Outcome.refusedWith 2 [ "--model"; "--out: /archive2/out is not in /archive" ]
 
@@ -156,12 +205,21 @@ let tests =
                 Expect.equal
                     (DeployPlan.folders
                         { plan with
-                            Out = "/results/"
-                            Root = "/archive2"
-                            Model = None
+                            Work = imagesOf "/archive2" None "/results/"
                         })
                     [ "/archive"; "/archive2"; "/results" ]
                     "several"
 
-                Expect.equal (DeployPlan.folders { plan with List = "/list.txt" }) [ "/" ] "all"
+                Expect.equal
+                    (DeployPlan.folders
+                        { plan with
+                            Work = DeployWork.segment "/list.txt" root out None []
+                        })
+                    [ "/" ]
+                    "all"
+
+                Expect.equal
+                    (DeployPlan.folders ofExperiment)
+                    [ "/archive/da ta"; "/weights"; "/archive/results & more" ]
+                    "of an experiment: a folder itself, of a file the folder around it"
         ]

@@ -3,7 +3,7 @@
 export DOTNET_PROCESSOR_COUNT=1
 # In a function, whose text GNU parallel neither splits nor replaces anything in.
 part() {
-    exec mcdrl segment --list /archive/frames.txt --root /archive --out /results --parts 64 --model /models/polyp --part "$1"
+    exec mcdrl segment --list /archive/frames.txt --root /archive --out /results --model /models/polyp --parts 64 --part "$1"
 }
 export -f part
 export SHELL="$BASH"
