@@ -156,7 +156,7 @@ module OnnxCuda =
     /// The libraries of CUDA that a provider's file asks for, in the order in which they need each other.
     let private librariesOf provider =
         let asked =
-            NeededLibraries.of' provider
+            Elf.neededLibraries provider
             |> Option.defaultValue []
             |> List.filter (fun name -> name.StartsWith "libcu" && name <> driverName)
 

@@ -1,7 +1,6 @@
 namespace Mcdrl
 
 open System
-open System.Globalization
 open FsToolkit.ErrorHandling
 open Microsoft.ML.OnnxRuntime
 
@@ -22,22 +21,13 @@ module OnnxDevice =
         | OnnxDevice.Cpu -> "cpu"
         | OnnxDevice.Cuda number -> $"cuda:{number}"
 
-    let private unknown (asked: string) =
-        McdrlError.usage "unknown device" $"“device” {asked}" "Use cpu, cuda, cuda:N (N from 0) or auto"
-
-    let private absent (asked: string) (library: OnnxLibrary) faults =
+    let private absent asked (library: OnnxLibrary) faults =
         let listed = String.concat "; " faults
 
-        McdrlError.usage
+        DeviceName.absent
+            asked
             $"ONNX Runtime {library.Version} in {library.Folder} can't compute there: {listed}"
-            $"“device” {asked}"
-            $"Use cpu, or give ONNX Runtime what is missing: its libraries with CUDA come with the package Microsoft.ML.OnnxRuntime.Gpu.Linux or from the folder in {OnnxLibrary.FolderVariable}, those of CUDA and cuDNN from the system or LD_LIBRARY_PATH"
-
-    let private tooFew (asked: string) (found: CudaDriver) =
-        McdrlError.usage
-            $"the driver has {found.Devices.Length} CUDA devices, numbered from 0"
-            $"“device” {asked}"
-            "Use one of them, or cpu"
+            $"give ONNX Runtime what is missing: its libraries with CUDA come with the package Microsoft.ML.OnnxRuntime.Gpu.Linux or from the folder in {OnnxLibrary.FolderVariable}, those of CUDA and cuDNN from the system or LD_LIBRARY_PATH"
 
     let private cuda asked number =
         result {
@@ -46,24 +36,21 @@ module OnnxDevice =
 
             match OnnxCuda.faults found, found.Driver with
             | [], Ok driver when number < driver.Devices.Length -> return OnnxDevice.Cuda number
-            | [], Ok driver -> return! Error(tooFew asked driver)
+            | [], Ok driver -> return! Error(DeviceName.beyond asked driver.Devices.Length)
             | faults, _ -> return! Error(absent asked library faults)
         }
 
-    /// `cpu`, `cuda` (the first), `cuda:N`, or `auto`: CUDA where there is all that it needs, else the processor. A device that can't
-    /// be had is a `Usage` error that says what is missing; no answer comes from another device than the one asked for.
+    /// The device of a name (`DeviceName`). One that can't be had is a `Usage` error that says what is missing; no answer comes from another
+    /// device than the one asked for.
     let parse (name: string) : Result<OnnxDevice, McdrlError> =
-        match name.Split ':' with
-        | [| "cpu" |] -> Ok OnnxDevice.Cpu
-        | [| "cuda" |] -> cuda name 0
-        | [| "cuda"; index |] ->
-            match Int32.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture) with
-            | true, number -> cuda name number
-            | false, _ -> Error(unknown name)
-        | [| "auto" |] ->
-            OnnxLibrary.load ()
-            |> Result.map (fun () -> cuda name 0 |> Result.defaultValue OnnxDevice.Cpu)
-        | _ -> Error(unknown name)
+        DeviceName.parse name
+        |> Result.bind (fun asked ->
+            match asked with
+            | DeviceName.Cpu -> Ok OnnxDevice.Cpu
+            | DeviceName.Cuda number -> cuda name number
+            | DeviceName.Auto ->
+                OnnxLibrary.load ()
+                |> Result.map (fun () -> cuda name 0 |> Result.defaultValue OnnxDevice.Cpu))
 
     /// Options of the CUDA provider for a device, before what a caller asks for besides.
     let private standard number =

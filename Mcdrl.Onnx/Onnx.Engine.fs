@@ -267,13 +267,7 @@ module OnnxEngine =
                 Influence = output OnnxContract.influence
             }
 
-        // Runs of one CUDA session at the same time give wrong answers, one after the other right ones.
-        let alone () =
-            match engine.Device with
-            | OnnxDevice.Cpu -> ask ()
-            | OnnxDevice.Cuda _ -> lock engine.Session ask
-
-        attempt engine.Device "ONNX Runtime" alone
+        attempt engine.Device "ONNX Runtime" (fun () -> OnnxRuntime.inTurn engine.Device engine.Session ask)
         |> Result.bind (fun (found: OnnxOutput) ->
             let has (expected: int64) (values: float32 array) = int64 values.Length = images * expected
             let area = side * side

@@ -104,7 +104,7 @@ module OnnxLibrary =
 
             if OperatingSystem.IsLinux() then
                 do!
-                    Files.attempt path (fun () -> SharedLibrary.whole path)
+                    Files.attempt path (fun () -> Elf.whole path)
                     |> Result.bind (Result.mapError refused)
 
             let! handle = SharedLibrary.load path |> Result.mapError refused

@@ -27,3 +27,10 @@ module OnnxRuntime =
     /// `sessionOn` the processor.
     let session (content: byte[]) (configure: SessionOptions -> unit) : Result<InferenceSession, McdrlError> =
         sessionOn OnnxDevice.Cpu [] content configure
+
+    /// Work with a session on a device, when it is its turn. Runs of one CUDA session at the same time give wrong answers, one after the other
+    /// right ones; on the processor none waits. `gate` is what the works of one session share.
+    let internal inTurn (device: OnnxDevice) (gate: obj) (work: unit -> 'a) : 'a =
+        match device with
+        | OnnxDevice.Cpu -> work ()
+        | OnnxDevice.Cuda _ -> lock gate work

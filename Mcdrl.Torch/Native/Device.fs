@@ -1,7 +1,5 @@
 namespace Mcdrl
 
-open System
-open System.Globalization
 open TorchSharp
 
 /// The processor that a computation runs on, by name.
@@ -16,22 +14,17 @@ module Device =
             else
                 0)
 
-    let private unknown name =
-        McdrlError.usage "unknown device" $"“device” {name}" "Use cpu, cuda, cuda:N (N from 0) or auto"
-
-    let private absent name count (native: Native) =
-        let what =
-            if not native.Cuda then
-                $"the libtorch {native.Libtorch} in {native.Folder} has no CUDA"
-            elif count = 0 then
+    let private absent name (native: Native) =
+        let why =
+            if native.Cuda then
                 $"libtorch {native.Libtorch} with CUDA in {native.Folder} finds no usable CUDA device or driver"
             else
-                $"there are only {count} CUDA devices, numbered from 0"
+                $"the libtorch {native.Libtorch} in {native.Folder} has no CUDA"
 
-        McdrlError.usage
-            what
-            $"“device” {name}"
-            $"Use cpu, or set {Native.FolderVariable} to a libtorch {native.Libtorch} with CUDA on a machine that has a device"
+        DeviceName.absent
+            name
+            why
+            $"set {Native.FolderVariable} to a libtorch {native.Libtorch} with CUDA on a machine that has a device"
 
     let private cuda name index =
         Native.load ()
@@ -42,20 +35,18 @@ module Device =
                     // Or cuDNN would convolve with ten bits of mantissa and call it fp32.
                     torch.backends.cudnn.allow_tf32 <- false
                     Ok(torch.device (DeviceType.CUDA, index))
+                elif count > 0 then
+                    Error(DeviceName.beyond name count)
                 else
-                    Error(absent name count native)))
+                    Error(absent name native)))
 
-    /// `cpu`, `cuda` (the first), `cuda:N`, or `auto`: CUDA where there is some, else the CPU.
-    /// A device that isn't there is a usage error that says what was looked for.
+    /// The device of a name (`DeviceName`). One that isn't there is a usage error that says what was looked for.
     let parse (name: string) : Result<torch.Device, McdrlError> =
-        match name.Split ':' with
-        | [| "cpu" |] -> Native.load () |> Result.map (fun _ -> torch.CPU)
-        | [| "cuda" |] -> cuda name 0
-        | [| "cuda"; index |] ->
-            match Int32.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture) with
-            | true, number -> cuda name number
-            | false, _ -> Error(unknown name)
-        | [| "auto" |] ->
-            cudaCount ()
-            |> Result.bind (fun count -> if count > 0 then cuda name 0 else Ok torch.CPU)
-        | _ -> Error(unknown name)
+        DeviceName.parse name
+        |> Result.bind (fun asked ->
+            match asked with
+            | DeviceName.Cpu -> Native.load () |> Result.map (fun _ -> torch.CPU)
+            | DeviceName.Cuda number -> cuda name number
+            | DeviceName.Auto ->
+                cudaCount ()
+                |> Result.bind (fun count -> if count > 0 then cuda name 0 else Ok torch.CPU))

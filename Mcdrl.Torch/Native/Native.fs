@@ -163,7 +163,7 @@ module Native =
     /// Loads a libtorch folder; the handle of its libtorch_cpu.
     let private loadLibtorch folder =
         let load (path: string) =
-            Files.attempt path (fun () -> SharedLibrary.whole path)
+            Files.attempt path (fun () -> Elf.whole path)
             |> Result.bind (Result.mapError (refused path))
             |> Result.bind (fun () -> SharedLibrary.load path |> Result.mapError (refused path))
 

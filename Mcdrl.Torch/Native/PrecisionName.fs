@@ -16,10 +16,10 @@ module PrecisionName =
 
     /// bf16 where the device named has instructions for it, else fp32.
     let fastOn (device: string) =
-        if device.StartsWith "cuda" || Processor.hasFastBf16 () then
-            Precision.Bf16
-        else
-            Precision.Fp32
+        match DeviceName.parse device with
+        | Ok(DeviceName.Cuda _) -> Precision.Bf16
+        | _ when Processor.hasFastBf16 () -> Precision.Bf16
+        | _ -> Precision.Fp32
 
     /// `fp32`, `bf16`, or `auto` for bf16 where the device named has instructions for it. `None` where the argument is
     /// absent: what the model records.

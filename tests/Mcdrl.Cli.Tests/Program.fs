@@ -31,6 +31,7 @@ let main argv =
                     SegmentVerbTests.tests
                     SegmentListTests.tests
                     MergeVerbTests.tests
+                    ServeVerbTests.tests
                     SegmentDicomTests.tests
                     SegmentVideosTests.tests
                     BadModelsTests.tests

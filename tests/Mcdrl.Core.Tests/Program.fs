@@ -34,6 +34,8 @@ let private tests () =
         InputsTests.tests
         FilesTests.tests
         LineReaderTests.tests
+        DeviceNameTests.tests
+        ElfTests.tests
         SharedLibraryTests.tests
         GuardTests.tests
         FileLockTests.tests

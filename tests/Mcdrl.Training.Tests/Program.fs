@@ -49,10 +49,10 @@ let private tests () =
         InterventionalTests.tests
         InterventionsTests.tests
         InterventionalEvaluatorTests.tests
-        NeededLibrariesTests.tests
         OnnxLibraryTests.tests
         OnnxCudaTests.tests
         OnnxDeviceTests.tests
+        OnnxRuntimeTests.tests
         OnnxLayersTests.tests
         OnnxSegmenterTests.tests
         VerifiedExportTests.tests
