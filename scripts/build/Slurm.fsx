@@ -66,7 +66,7 @@ let private info (variables: (string * string) list) folder (program: string) (a
             RedirectStandardError = true
         )
 
-    for name, value in variables do
+    for name, value in brief :: variables do
         info.Environment[name] <- value
 
     info

@@ -5,6 +5,7 @@ open System
 open System.Buffers.Binary
 open System.IO
 open System.IO.Compression
+open System.Runtime.InteropServices
 open System.Text
 open Mcdrl
 open SkiaSharp
@@ -107,11 +108,18 @@ let encode (format: SKEncodedImageFormat) quality width height (pixel: int -> in
     use bitmap =
         new SKBitmap(SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque))
 
+    let pixels = Array.zeroCreate (4 * width * height)
+
     for y in 0 .. height - 1 do
         for x in 0 .. width - 1 do
             let red, green, blue = pixel x y
-            bitmap.SetPixel(x, y, SKColor(red, green, blue))
+            let offset = 4 * (y * width + x)
+            pixels[offset] <- red
+            pixels[offset + 1] <- green
+            pixels[offset + 2] <- blue
+            pixels[offset + 3] <- 255uy
 
+    Marshal.Copy(pixels, 0, bitmap.GetPixels(), pixels.Length)
     use data = bitmap.Encode(format, quality)
     data.ToArray()
 
