@@ -15,7 +15,7 @@ let tests =
                     "the frames that come with Mcdrl: page and stdout tell the same, with the sheets beside them" {
                     Folder.temporary (fun folder ->
                         let out = Path.Combine(folder, "demo")
-                        let outcome = mcdrl [ "demo"; "--out"; out; "--json" ]
+                        let outcome = mcdrl [ "demo"; "--model"; World.bundle (); "--out"; out; "--json" ]
                         Expect.equal outcome.Code 0 outcome.Err
                         let report = objects outcome |> Array.exactlyOne
                         let page = Path.Combine(out, "index.html")
@@ -45,12 +45,14 @@ let tests =
                         let out = Path.Combine(folder, "page")
                         let data = Path.Combine(folder, "data")
 
-                        let outcome =
-                            mcdrl [ "demo"; "--data"; data; "--frames"; "2"; "--out"; out; "--json" ]
+                        let demo frames more =
+                            mcdrl ([ "demo"; "--data"; data; "--frames"; frames; "--out"; out ] @ more)
 
+                        let outcome = demo "2" [ "--model"; World.bundle (); "--json" ]
                         Expect.equal outcome.Code 0 outcome.Err
-                        let again = mcdrl [ "demo"; "--data"; data; "--frames"; "1"; "--out"; out ]
+                        let again = demo "1" []
                         Expect.equal again.Code 0 "its own page is replaced"
+                        Expect.stringContains again.Out "using the embedded one" "where no model is named"
                         let report = objects outcome |> Array.exactlyOne
 
                         Expect.equal

@@ -18,22 +18,16 @@ let tests =
                     "the first frames of a list become a task, which data import takes back as the model's answers" {
                     Folder.temporary (fun folder ->
                         let at name = Path.Combine(folder, name)
-                        let ranked = mcdrl [ "rank"; frames; "--out"; at "list.jsonl" ]
+                        let model = [ "--model"; World.bundle () ]
+                        let ranked = mcdrl ([ "rank"; frames; "--out"; at "list.jsonl" ] @ model)
                         Expect.equal ranked.Code 0 ranked.Err
 
                         let made =
-                            mcdrl
-                                [
-                                    "export"
-                                    "cvat"
-                                    "--ranked"
-                                    at "list.jsonl"
-                                    "--top"
-                                    "3"
-                                    "--out"
-                                    at "task"
-                                    "--json"
-                                ]
+                            mcdrl (
+                                [ "export"; "cvat"; "--ranked"; at "list.jsonl"; "--top"; "3" ]
+                                @ [ "--out"; at "task"; "--json" ]
+                                @ model
+                            )
 
                         Expect.equal made.Code 0 made.Err
                         let report = objects made |> Array.exactlyOne
@@ -72,6 +66,7 @@ let tests =
                         let segmented =
                             mcdrl (
                                 [ "segment"; "--out"; at "segmented" ]
+                                @ model
                                 @ [ for name in first -> Path.Combine(frames, name) ]
                             )
 
@@ -88,6 +83,11 @@ let tests =
                                     (read (at $"labelled/c6/masks/{stem}.png"))
                                     (read (at $"segmented/{stem}.mask.png"))
                                 |> Metrics.dice EmptyTruth.Counted
+
+                            Expect.contains
+                                (read (at $"segmented/{stem}.mask.png"))
+                                1uy
+                                "something is marked"
 
                             Expect.isGreaterThan dice 0.98 $"{stem}: as the model answered")
                 }

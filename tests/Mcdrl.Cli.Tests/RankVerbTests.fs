@@ -28,6 +28,8 @@ let tests =
                                 [
                                     "rank"
                                     frames
+                                    "--model"
+                                    World.bundle ()
                                     "--by"
                                     "entropy"
                                     "--out"
@@ -77,7 +79,11 @@ let tests =
                         let copy = Path.Combine(folder, "copy.jpg")
                         File.Copy(Path.Combine(frames, "EndoCV2021_C6_0100005.jpg"), copy)
                         let data = Path.Combine(Repository.root, "examples", "polypgen-c6")
-                        let all = mcdrl [ "rank"; frames; copy; "--distinct"; "--json" ]
+
+                        let rank more =
+                            mcdrl ([ "rank"; frames; copy; "--model"; World.bundle () ] @ more)
+
+                        let all = rank [ "--distinct"; "--json" ]
                         Expect.equal all.Code 0 all.Err
                         let both = images all |> Array.filter _.EndsWith("0100005.jpg") |> Array.length
 
@@ -86,7 +92,7 @@ let tests =
                             1
                             "one of the two"
 
-                        let none = mcdrl [ "rank"; frames; copy; "--labelled"; data ]
+                        let none = rank [ "--labelled"; data ]
                         Expect.equal none.Code 2 none.Err
                         Expect.stringContains none.Err "every frame is labelled" "why")
                 }
