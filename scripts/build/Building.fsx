@@ -62,13 +62,13 @@ let compileAhead () =
         printfn
             "Machine code: none, the SDK's compiler for it is not there; bin/mcdrl starts a little slower."
 
-/// All that tests run; the command is there, as it was compiled.
+/// All that tests run, of packages that are restored; the command is there, as it was compiled.
 let compile () =
-    restore ()
     quietly "Build" "dotnet" (compiling "Mcdrl.sln" "Release")
     writeLauncher ()
 
 let build () =
+    restore ()
     compile ()
     compileAhead ()
     printfn "The command is bin/mcdrl."

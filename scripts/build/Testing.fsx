@@ -37,14 +37,14 @@ let testProjects =
         ]
 
     [
-        "Mcdrl.Training.Tests", expecto
         "Mcdrl.Cli.Tests", expecto
+        "Mcdrl.Training.Tests", expecto
+        "Mcdrl.CSharpApi.Tests", xunit
         "Mcdrl.Lab.Tests", expecto
         "Mcdrl.Model.Tests", expecto
         "Mcdrl.Torch.Tests", expecto
         "Mcdrl.Serve.Tests", expecto
         "Mcdrl.Video.Tests", expecto
-        "Mcdrl.CSharpApi.Tests", xunit
         "Mcdrl.Core.Tests", expecto
         "Mcdrl.Phantom.Tests", expecto
         "Mcdrl.Dicom.Tests", expecto
@@ -80,14 +80,14 @@ let said tallies =
 /// Shown whole, whatever else is shown at the same time.
 let say (text: string) = Console.Out.WriteLine text
 
-/// Does two things at a time, begun in this order; what each gave, in the same order.
-let twoAtATime (work: 'item -> 'result) (items: 'item list) : 'result list =
+/// Does one thing more at a time than there are processors, for tests also wait; begun in this order. What each gave, in the same order.
+let atATime (work: 'item -> 'result) (items: 'item list) : 'result list =
     let results = Array.zeroCreate items.Length
     let one = EnumerablePartitionerOptions.NoBuffering
 
     Parallel.ForEach(
         Partitioner.Create(List.indexed items, one),
-        ParallelOptions(MaxDegreeOfParallelism = 2),
+        ParallelOptions(MaxDegreeOfParallelism = Environment.ProcessorCount + 1),
         fun (index, item) -> results[index] <- work item
     )
     |> ignore
@@ -301,14 +301,13 @@ let besideBusyLoop work =
     finally
         busy.Kill()
 
-/// Does the checks and suites, two at a time.
+/// Does the checks and suites, as many at a time as is quick.
 let runAll surroundings (parts: (unit -> Tally) list) =
     let before =
         surroundings.Variables
         |> List.map (fun (name, _) -> name, Environment.GetEnvironmentVariable name)
 
-    let run () =
-        parts |> twoAtATime (fun part -> part ())
+    let run () = parts |> atATime (fun part -> part ())
 
     for name, value in surroundings.Variables do
         Environment.SetEnvironmentVariable(name, value)
@@ -326,15 +325,20 @@ let closing tallies =
     if tallies |> List.exists (fun tally -> tally.Failed > 0) then
         exit 1
 
+/// The format, which needs no build, is checked beside it: projects that wait for each other leave processors free.
 let test () =
+    restore ()
+    let format = Task.Run checkFormat
     withPackages compile
 
-    checkCluster :: suites @ [ checkScripts; checkFormat; checkSupply ]
+    checkCluster :: suites
+    @ [ checkScripts; checkSupply; (fun () -> format.Result) ]
     |> runAll usual
     |> closing
 
 /// The part of `test` that needs a cluster, by itself.
 let testCluster () =
+    restore ()
     compile ()
     closing [ checkCluster () ]
 
@@ -486,6 +490,7 @@ let testOnly (asked: string list) =
 
 /// What passes here and fails there asserts more than is promised.
 let testPortable () =
+    restore ()
     withPackages compile
 
     others
