@@ -15,7 +15,7 @@ let private sample () =
     let bright = labels.``to``(torch.float32).div(scalar 2.0)
     torch.stack ([| bright; bright; bright |], 0L), labels
 
-let private same (a: Tensor) (b: Tensor) = a.equal(b).all().ToBoolean()
+let private same (a: Tensor) (b: Tensor) = a.equal(b).all().item<bool>()
 
 let private view settings seed =
     let frame, labels = sample ()
@@ -139,7 +139,7 @@ let tests =
                 let disc = (axis.square().unsqueeze(0L)).add(axis.square().unsqueeze(1L), unity)
                 let labels = disc.lt(scalar 0.09).``to`` torch.uint8
                 let frame = torch.ones ([| 3L; 64L; 64L |])
-                let area = labels.sum().ToDouble()
+                let area = labels.sum().``to``(torch.float64).item<float>()
 
                 let scales reach =
                     [
@@ -147,7 +147,7 @@ let tests =
                             let settings = { Augmentation.none with Scale = reach }
 
                             let _, marked = Augmentation.view settings (Seed.create seed) frame labels
-                            sqrt (marked.sum().ToDouble() / area)
+                            sqrt (marked.sum().``to``(torch.float64).item<float>() / area)
                     ]
 
                 let found = scales 1.0

@@ -50,7 +50,7 @@ let private rowTests =
         Expect.equal (List.ofArray found.shape) [ 2L; 4L; 8L ] "as many"
 
         let same (a: Tensor) (b: Tensor) what =
-            Expect.isTrue (a.equal(b).all().ToBoolean()) what
+            Expect.isTrue (a.equal(b).all().item<bool>()) what
 
         same found[0L, 1L] dense[0L, 1L, 1L] "cell 5"
         same found[1L, 1L] dense[1L, 2L, 3L] "cell 11"

@@ -17,7 +17,7 @@ let private taught (network: Network) (value: Tensor) =
             for path, leaf in Tree.leaves network do
                 match leaf.grad with
                 | null -> ()
-                | grad when grad.abs().sum().ToDouble() > 0.0 -> path
+                | grad when grad.abs().sum().``to``(torch.float64).item<float>() > 0.0 -> path
                 | _ -> ()
         ]
 

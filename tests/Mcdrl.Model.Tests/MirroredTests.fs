@@ -8,7 +8,7 @@ let private every = [ None; Some Flips.Horizontal; Some Flips.Both ]
 
 let private gap (a: Tensor) (b: Tensor) =
     Expect.equal a.shape b.shape "shape"
-    a.sub(b).abs().max().ToDouble()
+    a.sub(b).abs().max().``to``(torch.float64).item<float>()
 
 /// An answer that no mirror leaves alone: what stands to the left and above counts.
 let private answer (frames: Tensor) = frames.cumsum(-1L).cumsum(-2L)

@@ -60,7 +60,7 @@ let tests =
                     "the coarsest first"
 
                 for (name, a), b in List.zip (Tree.leaves network) (Tree.tensors (create rich drawn)) do
-                    Expect.isTrue (a.equal(b).all().ToBoolean()) name
+                    Expect.isTrue (a.equal(b).all().item<bool>()) name
 
             testCase "without values it is the same network, in no memory"
             <| fun () ->

@@ -418,7 +418,7 @@ let private ofRival =
         let method, same =
             Objective.evaluate bare network worded Marginalisation.Never batch
 
-        Expect.isTrue (logits.equal(same).all().ToBoolean()) "the head reads the rival's texts"
+        Expect.isTrue (logits.equal(same).all().item<bool>()) "the head reads the rival's texts"
 
         Expect.floatClose
             Accuracy.medium

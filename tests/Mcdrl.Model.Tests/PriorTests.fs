@@ -104,5 +104,5 @@ let tests =
                     let settled, worded = Prior.settled network texts
                     Expect.isNone settled.log_prior "no leaf is left"
                     let _, same = Objective.evaluate settings settled worded mode batch
-                    Expect.isTrue (logits.equal(same).all().ToBoolean()) "the same logits"
+                    Expect.isTrue (logits.equal(same).all().item<bool>()) "the same logits"
         ]

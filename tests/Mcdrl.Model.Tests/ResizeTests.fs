@@ -12,7 +12,7 @@ let private difference (actual: Tensor) (expected: Tensor) =
     let count = float (distance.numel ())
 
     let above (limit: float) =
-        float (distance.gt(limit.ToScalar()).sum().ToInt64())
+        float (distance.gt(limit.ToScalar()).sum().``to``(torch.int64).item<int64>())
 
     above 1.0 / count, above 0.0
 
@@ -82,7 +82,7 @@ let tests =
                 let height, width = 1 + abs height % 40, 1 + abs width % 40
                 use plain = torch.full ([| 3L; 17L; 23L |], (float level).ToScalar())
                 use resized = Resize.bicubic height width plain
-                resized.eq((float level).ToScalar()).all().ToBoolean()
+                resized.eq((float level).ToScalar()).all().item<bool>()
 
             Property.check "mirroring before or after resizing gives the same picture"
             <| fun (seed: int) (target: int) ->
@@ -158,7 +158,7 @@ let tests =
                 let values (x: Tensor) = x.data<int64>().ToArray() |> set
 
                 Set.isSubset (values resized) (values labels)
-                && (same - labels).abs().sum().ToInt64() = 0L
+                && (same - labels).abs().sum().``to``(torch.int64).item<int64>() = 0L
 
             testCase "nearest takes the pixel whose centre is closest"
             <| fun () ->

@@ -50,7 +50,7 @@ let private inScope name work =
 
 let private gap (a: Tensor) (b: Tensor) =
     Expect.equal a.shape b.shape "shape"
-    a.sub(b).abs().max().ToDouble()
+    a.sub(b).abs().max().``to``(torch.float64).item<float>()
 
 let private close what a b = Expect.isLessThan (gap a b) 2e-5 what
 
@@ -171,7 +171,7 @@ let private positions =
 
                     let rows = found.narrow(0L, 1L, 16L).view(2L, 8L)
                     close "rows are equal" (rows.select (0L, 0L)) (rows.select (0L, 1L))
-                    Expect.isGreaterThan (rows.diff(1L, 1L).min().ToDouble()) 0.0 "rising")
+                    Expect.isGreaterThan (rows.diff(1L, 1L).min().``to``(torch.float64).item<float>()) 0.0 "rising")
         ]
 
 let private towers () =
@@ -198,7 +198,7 @@ let private features =
 
                     for mode in modes do
                         let other = Tower.forward mode tower images
-                        let scale = plain.Image.abs().max().ToDouble()
+                        let scale = plain.Image.abs().max().``to``(torch.float64).item<float>()
 
                         Expect.isLessThan
                             (gap plain.Image other.Image / scale)
@@ -212,7 +212,7 @@ let private features =
                     for mode in modes do
                         let together = Tower.forward mode tower images
                         let alone = Tower.forward mode tower (images.narrow (0L, 1L, 1L))
-                        let scale = alone.Dense.abs().max().ToDouble()
+                        let scale = alone.Dense.abs().max().``to``(torch.float64).item<float>()
 
                         Expect.isLessThan
                             (gap alone.Dense (together.Dense.narrow (0L, 1L, 1L)) / scale)
@@ -287,7 +287,7 @@ let private instanceNorm =
                 let change parts =
                     let stem = List.head (PlainResNet.stages (styleless parts))
                     let map = stem images
-                    gap map (stem (images.mul ((3.0).ToScalar()))) / map.abs().max().ToDouble()
+                    gap map (stem (images.mul ((3.0).ToScalar()))) / map.abs().max().``to``(torch.float64).item<float>()
 
                 Expect.isGreaterThan (change 0) 0.1 "by stored statistics"
                 Expect.isLessThan (change 1) 1e-3 "by its own")
@@ -369,7 +369,7 @@ let private mixed =
                             1e-8
                         )
 
-                    Expect.isGreaterThan (cosine.ToDouble()) 0.99 "about the same"
+                    Expect.isGreaterThan (cosine.``to``(torch.float64).item<float>()) 0.99 "about the same"
                     Expect.isGreaterThan (gap plain (widened seen)) 0.0 "not the very same"
                     (widened seen).sum().backward()
 

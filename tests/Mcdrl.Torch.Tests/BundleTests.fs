@@ -90,7 +90,7 @@ let private kept =
                     for (name, a), (other, b) in List.zip (leaves fresh) (leaves again) do
                         Expect.equal other name "name"
                         Expect.equal b.dtype a.dtype name
-                        Expect.isTrue (a.equal(b).all().ToBoolean()) name
+                        Expect.isTrue (a.equal(b).all().item<bool>()) name
 
                     Expect.equal
                         { again.Manifest with

@@ -72,7 +72,7 @@ let tests =
 
                     let gradients clip =
                         AdamWStep.descend optimiser clip trained (loss ())
-                        trained |> List.map (fun leaf -> (nonNull leaf.grad).mean().ToDouble())
+                        trained |> List.map (fun leaf -> (nonNull leaf.grad).mean().``to``(torch.float64).item<float>())
 
                     Expect.equal (gradients 1e6) [ 3.0; 1.0 ] "as they are"
                     Expect.equal (gradients 1e6) [ 3.0; 1.0 ] "none of the step before"
@@ -82,7 +82,7 @@ let tests =
                         Expect.floatClose Accuracy.medium found (whole * 2.0 / norm) "to a norm of 2"
 
                     for leaf, first in List.zip trained before do
-                        Expect.isFalse (leaf.equal(first).any().ToBoolean()) "it moves"
+                        Expect.isFalse (leaf.equal(first).any().item<bool>()) "it moves"
 
                 testCase "to the bit while the collector is at work"
                 <| fun () ->

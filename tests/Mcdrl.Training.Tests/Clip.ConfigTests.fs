@@ -91,11 +91,11 @@ let tests =
                             let of' tower =
                                 (Tower.forward DenseMode.Maskclip tower image).Image
 
-                            Expect.isTrue ((of' tower).equal(of' again).all().ToBoolean()) "the same again"
+                            Expect.isTrue ((of' tower).equal(of' again).all().item<bool>()) "the same again"
                             of' tower)
 
                     let quick, exact = features [], features [ openClip "" ]
-                    Expect.isGreaterThan (quick.sub(exact).abs().max().ToDouble()) 1e-4 "two networks"
+                    Expect.isGreaterThan (quick.sub(exact).abs().max().``to``(torch.float64).item<float>()) 1e-4 "two networks"
 
                 testCase "towers that differ, files that contradict each other, and what is not supported"
                 <| fun () ->

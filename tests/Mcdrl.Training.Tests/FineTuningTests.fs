@@ -124,7 +124,7 @@ let private starts =
                     let changed folder =
                         List.zip (weights embedded) (weights folder)
                         |> List.filter (fun ((_, before), (_, after)) ->
-                            not (before.equal(after).all().ToBoolean()))
+                            not (before.equal(after).all().item<bool>()))
                         |> List.map (fst >> fst)
 
                     Expect.isEmpty (changed unmoved) "where it was"

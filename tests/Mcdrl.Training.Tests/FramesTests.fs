@@ -45,7 +45,7 @@ let tests =
                             let marks =
                                 (Resize.nearest 32 32 (RasterTensors.ofLabels truth)).``to`` torch.uint8
 
-                            Expect.isTrue (marks.equal(labels).all().ToBoolean()) "marks")
+                            Expect.isTrue (marks.equal(labels).all().item<bool>()) "marks")
 
                 testCase "prepared once for a key"
                 <| fun () ->

@@ -169,7 +169,7 @@ let private losses =
                 let loss = (Loss.segmentation logits labels).add(SoftDice.loss None logits labels)
                 loss.backward ()
                 Expect.equal (loss.item<float32>()) 0.0f "nothing to learn"
-                Expect.isTrue ((nonNull logits.grad).isfinite().all().ToBoolean()) "gradient"
+                Expect.isTrue ((nonNull logits.grad).isfinite().all().item<bool>()) "gradient"
                 Expect.equal (Objective.classShown 2 ((labels.squeeze 0L).``to`` torch.uint8)) -1L "no class"
             }
         ]

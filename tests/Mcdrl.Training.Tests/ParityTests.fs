@@ -17,7 +17,7 @@ let private loaded path =
 let private distance (a: Tensor) (b: Tensor) =
     Expect.equal a.shape b.shape "shape"
     let a, b = a.to_type torch.ScalarType.Float64, b.to_type torch.ScalarType.Float64
-    a.sub(b).norm().ToDouble() / b.norm().ToDouble()
+    a.sub(b).norm().``to``(torch.float64).item<float>() / b.norm().``to``(torch.float64).item<float>()
 
 let private near tolerance what a b =
     Expect.isLessThan (distance a b) tolerance what
@@ -170,7 +170,7 @@ let private layouts =
 
                 for (name, a), (other, b) in List.zip (leaves openAi) (leaves huggingFace) do
                     Expect.equal name other "name"
-                    Expect.isTrue (a.equal(b).all().ToBoolean()) name
+                    Expect.isTrue (a.equal(b).all().item<bool>()) name
 
                 let images = (read (fixture "vit-tiny.expected.safetensors"))["image"]
 

@@ -76,7 +76,7 @@ let private lookups =
                 Expect.equal found.shape [| 96L; 384L |] "all"
 
                 Expect.isLessThan
-                    (found.norm(1).sub((1.0).ToScalar()).abs().max().ToDouble())
+                    (found.norm(1).sub((1.0).ToScalar()).abs().max().``to``(torch.float64).item<float>())
                     1e-5
                     "unit length"
 
@@ -127,7 +127,7 @@ let private towers =
                 let wanted = expected.Tensors["text_features"]
 
                 Expect.isLessThan
-                    (found.sub(wanted).norm().ToDouble() / wanted.norm().ToDouble())
+                    (found.sub(wanted).norm().``to``(torch.float64).item<float>() / wanted.norm().``to``(torch.float64).item<float>())
                     1e-5
                     "equal"
 
@@ -145,7 +145,7 @@ let private towers =
                 let found = ok (PromptTable.resolve weights TextSource.Own prompts)
                 Expect.equal torch.Tensor.TotalCount (before + 1L) "one tensor"
                 let alone = ok (PromptTable.resolve weights TextSource.Own [ prompts[33] ])
-                Expect.isLessThan (found.narrow(0L, 33L, 1L).sub(alone).abs().max().ToDouble()) 1e-5 "row 33"
+                Expect.isLessThan (found.narrow(0L, 33L, 1L).sub(alone).abs().max().``to``(torch.float64).item<float>()) 1e-5 "row 33"
 
             testCase "a tower without text needs a table"
             <| fun () ->

@@ -140,7 +140,7 @@ let private towerOf tensors facts =
 
 let private distance (found: Tensor) (expected: Tensor) =
     Expect.equal found.shape expected.shape "shape"
-    found.sub(expected).norm().div(expected.norm ()).ToDouble()
+    found.sub(expected).norm().div(expected.norm ()).``to``(torch.float64).item<float>()
 
 let tests =
     testSequenced

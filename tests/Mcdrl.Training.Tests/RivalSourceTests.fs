@@ -226,8 +226,8 @@ let tests =
 
                     let facts = Rival.facts rival
                     Expect.equal facts (Map [ "text_activation", "gelu" ]) "stated"
-                    Expect.isTrue ((load facts).equal(words rival).all().ToBoolean()) "the same"
-                    Expect.isFalse ((load Map.empty).equal(words rival).all().ToBoolean()) "another's")
+                    Expect.isTrue ((load facts).equal(words rival).all().item<bool>()) "the same"
+                    Expect.isFalse ((load Map.empty).equal(words rival).all().item<bool>()) "another's")
 
             testCase "refused: tokens that the text tower doesn't know, and prompts missing or one too many"
             <| fun () ->

@@ -21,7 +21,7 @@ let private prompts =
     [ "A polyp in an endoscopic image"; "ulcer"; "cysts with blur" ]
 
 let private same (a: Tensor) (b: Tensor) what =
-    Expect.isTrue (a.equal(b).all().ToBoolean()) what
+    Expect.isTrue (a.equal(b).all().item<bool>()) what
 
 /// The folder's weights under other names, or without some.
 let private rewrite (folder: string) (change: (string * Tensor) list -> (string * Tensor) list) =

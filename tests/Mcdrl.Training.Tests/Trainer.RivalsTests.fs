@@ -86,7 +86,7 @@ let private ends (request: TrainRequest) (classes: string list) =
 /// What is trained has changed, nothing else.
 let private changed before after =
     for (path, first: Tensor), last in List.zip (Tree.leaves before) (Tree.tensors after) do
-        Expect.equal (first.equal(last).all().ToBoolean()) (not (Rival.isTrained path)) path
+        Expect.equal (first.equal(last).all().item<bool>()) (not (Rival.isTrained path)) path
 
 let private trained reader prompting =
     testCase

@@ -68,7 +68,7 @@ let private same (a: Weights) (b: Weights) =
 
     for (name, a), (other, b) in List.zip (leaves a) (leaves b) do
         Expect.equal name other "name"
-        Expect.isTrue (a.equal(b).all().ToBoolean()) name
+        Expect.isTrue (a.equal(b).all().item<bool>()) name
 
 let private layouts =
     testList
@@ -325,7 +325,7 @@ let private places =
                     Expect.equal (Tower.normalisation again) (Tower.normalisation tower) "normalisation"
 
                     for (name, a), (_, b) in List.zip (Tree.leaves tower) (Tree.leaves again) do
-                        Expect.isTrue (obj.ReferenceEquals(a, b) || a.equal(b).all().ToBoolean()) name
+                        Expect.isTrue (obj.ReferenceEquals(a, b) || a.equal(b).all().item<bool>()) name
 
             testCase "the vocabulary lies beside the weights; without one the error says what to put there"
             <| fun () ->

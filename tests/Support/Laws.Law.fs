@@ -19,7 +19,7 @@ module Law =
 
     /// Bit for bit.
     let same (what: string) (expected: Tensor) (actual: Tensor) =
-        Expect.isTrue (expected.equal(actual).all().ToBoolean()) what
+        Expect.isTrue (expected.equal(actual).all().item<bool>()) what
 
     /// Fails unless every entry is ≥ −tolerance.
     let nonNegative (tolerance: float) (what: string) (x: Tensor) =
