@@ -46,3 +46,19 @@ let objects outcome =
             value
         with :? JsonException ->
             failtest $"not JSON on stdout: {line}")
+
+/// What makes a training with the tower and the texts of `World` small: one epoch, the intervention on.
+let tinyTraining: string list =
+    [
+        for setting in
+            [
+                "method.input_size=32"
+                """method.conditions=["blur","blood","mucus"]"""
+                "method.layers=1"
+                "method.head_width=8"
+                "optimiser.epochs=1"
+                "optimiser.activation_epoch=0"
+                "optimiser.batch_size=4"
+            ] do
+            yield! [ "--set"; setting ]
+    ]

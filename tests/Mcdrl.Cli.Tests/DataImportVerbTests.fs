@@ -118,19 +118,8 @@ let private journey =
                         yield! [ "train"; "--data"; data; "--leave-out"; names[1]; "--out"; run ]
                         yield! [ "--weights"; Path.Combine(folder, "tower.safetensors") ]
                         yield! [ "--text"; Path.Combine(folder, "text.safetensors") ]
-
-                        for setting in
-                            [
-                                "method.input_size=32"
-                                """method.conditions=["blur","blood","mucus"]"""
-                                "method.layers=1"
-                                "method.head_width=8"
-                                "optimiser.epochs=1"
-                                "optimiser.activation_epoch=0"
-                                "optimiser.batch_size=4"
-                                "augmentation.colour_exchange=0"
-                            ] do
-                            yield! [ "--set"; setting ]
+                        yield! tinyTraining
+                        yield! [ "--set"; "augmentation.colour_exchange=0" ]
                     ]
                 |> ignore
 

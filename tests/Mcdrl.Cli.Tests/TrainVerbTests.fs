@@ -16,19 +16,7 @@ let private inWorld (folder: string) extra =
             yield! [ "--weights"; Path.Combine(folder, "tower.safetensors") ]
             yield! [ "--text"; Path.Combine(folder, "text.safetensors") ]
             yield! [ "--out"; Path.Combine(folder, "run") ]
-
-            for setting in
-                [
-                    "method.input_size=32"
-                    """method.conditions=["blur","blood","mucus"]"""
-                    "method.layers=1"
-                    "method.head_width=8"
-                    "optimiser.epochs=1"
-                    "optimiser.activation_epoch=0"
-                    "optimiser.batch_size=4"
-                ] do
-                yield! [ "--set"; setting ]
-
+            yield! tinyTraining
             yield! extra
         ]
 

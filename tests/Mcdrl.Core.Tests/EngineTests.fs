@@ -25,15 +25,7 @@ let private mask: LabelMap =
     }
 
 let private answer: SegmentationResult =
-    {
-        Mask = mask
-        Upright = mask
-        Classes = [ "polyp" ]
-        Mode = Marginalisation.Exact
-        Marking = Marking.standard
-        Probabilities = Array.create 128 0.5f
-        Side = 8
-        Orientation = Orientation.TopLeft
+    { FakeEngine.answerOf [ "polyp" ] Marking.standard mask 8 (Array.create 128 0.5f) with
         Influence = [ "blur", 0.1 ]
         Disagreement = Some 0.1
     }
@@ -75,16 +67,8 @@ let private explanation: ExplanationResult =
     }
 
 let private engineOf answer explanation : Engine =
-    {
-        Classes = [ "polyp" ]
-        Segment = fun _ _ _ -> Ok answer
+    { FakeEngine.saying [ "polyp" ] (fun _ _ _ -> Ok answer) with
         Explain = Some(fun _ _ _ -> Ok explanation)
-        Share =
-            fun _ ->
-                { new System.IDisposable with
-                    member _.Dispose() = ()
-                }
-        Free = ignore
     }
 
 let private segment answer =

@@ -1,6 +1,5 @@
 module Mcdrl.Tests.SegmentPartTests
 
-open System
 open System.Collections.Concurrent
 open System.IO
 open System.Threading
@@ -58,31 +57,9 @@ let engineTelling (asked: byte -> unit) : Engine =
         let lesion =
             Array.init 64 (fun pixel -> if mask.Labels[pixel] = 1uy then 0.75f else 0.25f)
 
-        Ok
-            {
-                Mask = mask
-                Upright = mask
-                Classes = [ "polyp" ]
-                Mode = Marginalisation.Exact
-                Marking = marking
-                Probabilities = Array.append (lesion |> Array.map (fun p -> 1.0f - p)) lesion
-                Side = 8
-                Orientation = Orientation.TopLeft
-                Influence = []
-                Disagreement = None
-            }
+        Ok(FakeEngine.answerOf [ "polyp" ] marking mask 8 (FakeEngine.ofLesion lesion))
 
-    {
-        Classes = [ "polyp" ]
-        Segment = segment
-        Explain = None
-        Share =
-            fun _ ->
-                { new IDisposable with
-                    member _.Dispose() = ()
-                }
-        Free = ignore
-    }
+    FakeEngine.saying [ "polyp" ] segment
 
 let engine = engineTelling ignore
 

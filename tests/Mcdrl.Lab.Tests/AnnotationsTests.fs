@@ -5,6 +5,7 @@ open System.IO
 open Expecto
 open Mcdrl
 open Mcdrl.Tests
+open Mcdrl.Tests.PublishedTrees
 open Mcdrl.Tests.Annotated
 
 let private width, height = 40, 30
@@ -27,29 +28,13 @@ let private marked (label: byte) left top right bottom : LabelMap =
 let private picture folder name seed =
     Published.write folder name (Published.png width height (Published.scene seed width height))
 
-let private source name =
-    Expect.wantOk (ImportCatalogue.find name) name
-
 let private request folder (sources: (string * string) list) : ImportRequest =
-    {
+    { PublishedTrees.request folder [] with
         Sources =
             sources
             |> List.map (fun (name, below) -> source name, Path.Combine(folder, below))
         Out = Path.Combine(folder, "ours")
-        As = None
-        Labels = []
-        Options =
-            {
-                Images = None
-                Site = None
-                ByFolder = false
-            }
-        Licence = None
-        Classes = None
-        Skip = false
     }
-
-let private run request = Import.run request Progress.none
 
 /// The report and our dataset, which must be sound.
 let private imported request =

@@ -1,6 +1,5 @@
 module Mcdrl.Tests.CvatTaskTests
 
-open System
 open System.IO
 open System.IO.Compression
 open System.Xml.Linq
@@ -31,31 +30,12 @@ let private answer (picture: Picture) : LabelMap =
     }
 
 let private engine: Engine =
-    {
-        Classes = classes
-        Segment =
-            fun _ marking picture ->
-                Ok
-                    {
-                        Mask = LabelMap.inFile picture.Orientation (answer picture)
-                        Upright = answer picture
-                        Classes = classes
-                        Mode = Marginalisation.Exact
-                        Marking = marking
-                        Probabilities = Array.create 12 0.5f
-                        Side = 2
-                        Orientation = picture.Orientation
-                        Influence = []
-                        Disagreement = None
-                    }
-        Explain = None
-        Share =
-            fun _ ->
-                { new IDisposable with
-                    member _.Dispose() = ()
-                }
-        Free = ignore
-    }
+    FakeEngine.saying classes (fun _ marking picture ->
+        Ok
+            { FakeEngine.answerOf classes marking (answer picture) 2 (Array.create 12 0.5f) with
+                Mask = LabelMap.inFile picture.Orientation (answer picture)
+                Orientation = picture.Orientation
+            })
 
 let private frames (folder: string) : string list =
     [

@@ -1,6 +1,5 @@
 module Mcdrl.Tests.RankingSheetTests
 
-open System
 open System.IO
 open System.Text.RegularExpressions
 open Expecto
@@ -17,31 +16,8 @@ let private engine: Engine =
                     if i % picture.Width < picture.Width / 2 then 1uy else 0uy)
         }
 
-    {
-        Classes = [ "polyp" ]
-        Segment =
-            fun _ marking picture ->
-                Ok
-                    {
-                        Mask = half picture
-                        Upright = half picture
-                        Classes = [ "polyp" ]
-                        Mode = Marginalisation.Exact
-                        Marking = marking
-                        Probabilities = Array.create 8 0.5f
-                        Side = 2
-                        Orientation = picture.Orientation
-                        Influence = []
-                        Disagreement = None
-                    }
-        Explain = None
-        Share =
-            fun _ ->
-                { new IDisposable with
-                    member _.Dispose() = ()
-                }
-        Free = ignore
-    }
+    FakeEngine.saying [ "polyp" ] (fun _ marking picture ->
+        Ok(FakeEngine.answerOf [ "polyp" ] marking (half picture) 2 (Array.create 8 0.5f)))
 
 let private frames folder count : RankedFrame list =
     [

@@ -26,14 +26,9 @@ let probabilities =
 let private answer mode marking (picture: Picture) : SegmentationResult =
     let map = Marking.labels marking picture.Height picture.Width side probabilities
 
-    {
+    { FakeEngine.answerOf [ "polyp" ] marking map side probabilities with
         Mask = LabelMap.inFile picture.Orientation map
-        Upright = map
-        Classes = [ "polyp" ]
         Mode = Option.defaultValue Marginalisation.Exact mode
-        Marking = marking
-        Probabilities = probabilities
-        Side = side
         Orientation = picture.Orientation
         Influence = [ "blur", 0.2; "blood", 0.1 ]
         Disagreement = Some 0.05
@@ -109,16 +104,8 @@ let private explanation mode marking picture : ExplanationResult =
     }
 
 let engine: Engine =
-    {
-        Classes = [ "polyp" ]
-        Segment = fun mode marking picture -> Ok(answer mode marking picture)
+    { FakeEngine.saying [ "polyp" ] (fun mode marking picture -> Ok(answer mode marking picture)) with
         Explain = Some(fun mode marking picture -> Ok(explanation mode marking picture))
-        Share =
-            fun _ ->
-                { new IDisposable with
-                    member _.Dispose() = ()
-                }
-        Free = ignore
     }
 
 let model: ServedModel =

@@ -18,7 +18,9 @@ let private tests () =
         SegmenterMirroredTests.tests
         SegmenterCustomTests.tests
         ExplainTests.tests
+        ExplainSheetTests.tests
         SegmentFilesTests.tests
+        SegmentFilesPlansTests.tests
     ]
 
 [<EntryPoint>]

@@ -38,6 +38,7 @@ let private tests () =
         TrainingPriorTests.tests
         TrainingPreparationTests.tests
         TrainerTests.tests
+        TrainerRefusedTests.tests
         FineTuningTests.tests
         PraNetTests.tests
         SummaryTests.tests

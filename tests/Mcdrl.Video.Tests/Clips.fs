@@ -171,18 +171,7 @@ let answerOf (marking: Marking) (truth: LabelMap) : SegmentationResult =
     let lesion =
         small.Labels |> Array.map (fun label -> if label > 0uy then 0.9f else 0.1f)
 
-    {
-        Mask = truth
-        Upright = truth
-        Classes = [ "polyp" ]
-        Mode = Marginalisation.Exact
-        Marking = marking
-        Probabilities = Array.append (lesion |> Array.map (fun value -> 1f - value)) lesion
-        Side = networkSide
-        Orientation = Orientation.TopLeft
-        Influence = []
-        Disagreement = None
-    }
+    FakeEngine.answerOf [ "polyp" ] marking truth networkSide (FakeEngine.ofLesion lesion)
 
 /// An engine that says of each picture of the shots, told by its pixels, what `answer` makes of its number and truth.
 let engineOf (answer: int -> LabelMap -> LabelMap) (shots: Shot list) : Engine =
@@ -192,21 +181,7 @@ let engineOf (answer: int -> LabelMap -> LabelMap) (shots: Shot list) : Engine =
             Convert.ToHexString(Security.Cryptography.SHA256.HashData shot.Picture.Rgb), (index, shot.Truth))
         |> dict
 
-    {
-        Classes = [ "polyp" ]
-        Segment =
-            fun _ marking picture ->
-                match
-                    known.TryGetValue(Convert.ToHexString(Security.Cryptography.SHA256.HashData picture.Rgb))
-                with
-                | true, (index, truth) -> Ok(answerOf marking (answer index truth))
-                | _ ->
-                    Error(McdrlError.data "the picture is none of the clip's" "engine" "Decode without loss")
-        Explain = None
-        Share =
-            fun _ ->
-                { new IDisposable with
-                    member _.Dispose() = ()
-                }
-        Free = ignore
-    }
+    FakeEngine.saying [ "polyp" ] (fun _ marking picture ->
+        match known.TryGetValue(Convert.ToHexString(Security.Cryptography.SHA256.HashData picture.Rgb)) with
+        | true, (index, truth) -> Ok(answerOf marking (answer index truth))
+        | _ -> Error(McdrlError.data "the picture is none of the clip's" "engine" "Decode without loss"))
