@@ -69,14 +69,11 @@ module Upsampling =
             Labels = labels
         }
 
-    /// The labels of an image, marked as told. Probabilities [K + 1, S, S].
+    /// The labels of an image, marked as told, on plain arrays, where they take a fifth of the time. Probabilities [K + 1, S, S].
     let marked (marking: Marking) (height: int) (width: int) (probabilities: Tensor) : LabelMap =
-        match marking.Threshold with
-        | None -> labels height width probabilities |> Marking.withoutSmall marking.MinArea
-        | Some _ ->
-            use _scope = torch.NewDisposeScope()
-            let values = probabilities.cpu().contiguous().data<float32>().ToArray()
-            Marking.labels marking height width (int probabilities.shape[2]) values
+        use _scope = torch.NewDisposeScope()
+        let values = probabilities.cpu().contiguous().data<float32>().ToArray()
+        Marking.labels marking height width (int probabilities.shape[2]) values
 
     /// One map at full size, row by row. Map [S, S].
     let values (height: int) (width: int) (map: Tensor) : float32 array =

@@ -52,12 +52,15 @@ module internal Explained =
     /// What an answer [1, K + 1, S, S] says about a picture, with I(Y; Z | F) [1, S, S] and the influences [1, M] where the mode compares
     /// conditions.
     let segmentation (manifest: Manifest) mode marking (picture: Picture) (probabilities: Tensor) comparison =
-        let probabilities = probabilities.squeeze(0L).cpu().contiguous()
+        let probabilities =
+            probabilities.squeeze(0L).cpu().contiguous().data<float32>().ToArray()
+
+        let side = manifest.Preprocessing.InputSize
 
         let marking =
             Marking.inPicture manifest.Settings.Method.MinArea picture.Height picture.Width marking
 
-        let upright = Upsampling.marked marking picture.Height picture.Width probabilities
+        let upright = Marking.labels marking picture.Height picture.Width side probabilities
 
         {
             Mask = LabelMap.inFile picture.Orientation upright
@@ -65,8 +68,8 @@ module internal Explained =
             Classes = manifest.Classes
             Mode = mode
             Marking = marking
-            Probabilities = probabilities.data<float32>().ToArray()
-            Side = manifest.Preprocessing.InputSize
+            Probabilities = probabilities
+            Side = side
             Orientation = picture.Orientation
             Influence =
                 comparison

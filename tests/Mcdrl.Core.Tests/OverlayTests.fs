@@ -49,6 +49,23 @@ let private inked frameHeight (picture: Picture) =
     |> Array.filter (fun (red, green, blue) -> red > 200uy && green > 200uy && blue > 200uy)
     |> Array.length
 
+/// A frame of a video as it is drawn, without its alpha.
+let private drawFrame picture named caption : Picture =
+    let width, height, rgba = Overlay.frame picture named caption
+
+    Expect.hasLength rgba (4 * width * height) "four bytes a pixel"
+
+    Expect.isTrue
+        (Seq.forall (fun pixel -> rgba[4 * pixel + 3] = 255uy) (seq { 0 .. width * height - 1 }))
+        "opaque"
+
+    {
+        Width = width
+        Height = height
+        Rgb = Array.init (3 * width * height) (fun at -> rgba[at / 3 * 4 + at % 3])
+        Orientation = Orientation.TopLeft
+    }
+
 let tests =
     testList
         "Overlay"
@@ -100,6 +117,60 @@ let tests =
                     Expect.isLessThanOrEqual longSide 2200 "small enough to show"
                     Expect.isGreaterThanOrEqual overlay.Width 320 "room for the legend"
                 }
+
+            test
+                "a frame of a video: at its own size, its regions outlined and named as given, a line of text below" {
+                let picture = grey 90uy 900 600
+                let regions = Contours.find (middle 2uy 900 600)
+                let drawn = drawFrame picture [ regions.Head, "polyp 7" ] "frame 12"
+                let all = pixels drawn
+                let at x y = all[y * drawn.Width + x]
+                Expect.equal drawn.Width 900 "not enlarged"
+                Expect.isGreaterThan drawn.Height 600 "a strip below"
+                Expect.isLessThan drawn.Height 640 "of one line"
+                Expect.equal (at 10 10) (90uy, 90uy, 90uy) "the outside is left as it is"
+                Expect.equal (at 225 300) (ClassColours.ofLabel 2) "the left edge, in the class's colour"
+                Expect.notEqual (at 450 300) (90uy, 90uy, 90uy) "the inside is tinted"
+
+                let bright picture =
+                    pixels picture
+                    |> Array.take (900 * 600)
+                    |> Array.filter (fun (red, green, blue) -> red > 200uy && green > 200uy && blue > 200uy)
+                    |> Array.length
+
+                Expect.isGreaterThan (bright drawn) 10 "its name"
+                Expect.equal (bright (drawFrame picture [] "frame 12")) 0 "no region, no name"
+            }
+
+            test
+                "frames of a video have one size whatever is in them; the caption is written, and the notice where there is room" {
+                let picture = grey 90uy 640 200
+                let regions = Contours.find (middle 1uy 640 200)
+
+                let frames =
+                    [ drawFrame picture [] ""; drawFrame picture [ regions.Head, "1" ] "a caption" ]
+
+                Expect.equal
+                    (frames |> List.map (fun frame -> frame.Width, frame.Height) |> List.distinct)
+                    [ frames.Head.Width, frames.Head.Height ]
+                    "one size"
+
+                let captioned caption =
+                    inked 200 (drawFrame picture [] caption)
+
+                Expect.isGreaterThan (captioned "a caption") (captioned "") "the caption"
+
+                /// Pixels of the strip's right half that are not its ground: the notice's letters are grey.
+                let noticed caption =
+                    pixels (drawFrame picture [] caption)
+                    |> Array.indexed
+                    |> Array.filter (fun (at, (red, _, _)) ->
+                        at / 640 >= 200 && at % 640 >= 320 && red > 100uy)
+                    |> Array.length
+
+                Expect.isGreaterThan (noticed "1") 20 "the notice"
+                Expect.equal (noticed (String.replicate 300 " ")) 0 "no room for it"
+            }
 
             test "the names of regions stand beside them, with numbers where a class has several" {
                 let map: LabelMap =
