@@ -129,9 +129,9 @@ module Conditions =
 
                 let along (axis: Tensor) name =
                     let centre = at name |> Seed.between -0.9 0.9
-                    (squared (axis.sub(scalar centre).div (scalar size))).neg().exp()
+                    (squared (axis.sub(scalar centre).div(scalar size))).neg().exp()
 
-                (along rows "y").unsqueeze(1L).mul ((along columns "x").unsqueeze 0L)
+                (along rows "y").unsqueeze(1L).mul((along columns "x").unsqueeze 0L)
 
             let light = Seq.init spots spot |> Seq.reduce (fun a b -> a.maximum b)
             clipped (frame.add (light.mul (scalar 1.2), unity)))

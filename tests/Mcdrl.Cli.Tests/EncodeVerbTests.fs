@@ -51,7 +51,12 @@ let private parity name extra =
 
             for tensor in [ "image_features"; "text_features"; "dense_maskclip" ] @ extra do
                 let a, b = found[tensor], wanted[tensor]
-                Expect.isLessThan (a.sub(b).norm().``to``(torch.float64).item<float>() / b.norm().``to``(torch.float64).item<float>()) 1e-5 tensor)
+
+                Expect.isLessThan
+                    (a.sub(b).norm().``to``(torch.float64).item<float>()
+                     / b.norm().``to``(torch.float64).item<float>())
+                    1e-5
+                    tensor)
     }
 
 let tests =

@@ -171,7 +171,11 @@ let private positions =
 
                     let rows = found.narrow(0L, 1L, 16L).view(2L, 8L)
                     close "rows are equal" (rows.select (0L, 0L)) (rows.select (0L, 1L))
-                    Expect.isGreaterThan (rows.diff(1L, 1L).min().``to``(torch.float64).item<float>()) 0.0 "rising")
+
+                    Expect.isGreaterThan
+                        (rows.diff(1L, 1L).min().``to``(torch.float64).item<float>())
+                        0.0
+                        "rising")
         ]
 
 let private towers () =
@@ -287,7 +291,9 @@ let private instanceNorm =
                 let change parts =
                     let stem = List.head (PlainResNet.stages (styleless parts))
                     let map = stem images
-                    gap map (stem (images.mul ((3.0).ToScalar()))) / map.abs().max().``to``(torch.float64).item<float>()
+
+                    gap map (stem (images.mul ((3.0).ToScalar())))
+                    / map.abs().max().``to``(torch.float64).item<float>()
 
                 Expect.isGreaterThan (change 0) 0.1 "by stored statistics"
                 Expect.isLessThan (change 1) 1e-3 "by its own")

@@ -72,7 +72,10 @@ let tests =
 
                     let gradients clip =
                         AdamWStep.descend optimiser clip trained (loss ())
-                        trained |> List.map (fun leaf -> (nonNull leaf.grad).mean().``to``(torch.float64).item<float>())
+
+                        trained
+                        |> List.map (fun leaf ->
+                            (nonNull leaf.grad).mean().``to``(torch.float64).item<float>())
 
                     Expect.equal (gradients 1e6) [ 3.0; 1.0 ] "as they are"
                     Expect.equal (gradients 1e6) [ 3.0; 1.0 ] "none of the step before"

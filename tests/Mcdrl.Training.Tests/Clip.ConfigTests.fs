@@ -95,7 +95,11 @@ let tests =
                             of' tower)
 
                     let quick, exact = features [], features [ openClip "" ]
-                    Expect.isGreaterThan (quick.sub(exact).abs().max().``to``(torch.float64).item<float>()) 1e-4 "two networks"
+
+                    Expect.isGreaterThan
+                        (quick.sub(exact).abs().max().``to``(torch.float64).item<float>())
+                        1e-4
+                        "two networks"
 
                 testCase "towers that differ, files that contradict each other, and what is not supported"
                 <| fun () ->

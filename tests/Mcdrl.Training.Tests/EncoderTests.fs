@@ -67,7 +67,11 @@ let private tensors =
                     use _noGrad = torch.no_grad ()
                     let alone = Tower.forward DenseMode.Maskclip tower (images.narrow (0L, 5L, 1L))
                     let row = found.Tensors["dense_maskclip"].narrow(0L, 5L, 1L)
-                    Expect.isLessThan (row.sub(alone.Dense).abs().max().``to``(torch.float64).item<float>()) 1e-5 "row 5")
+
+                    Expect.isLessThan
+                        (row.sub(alone.Dense).abs().max().``to``(torch.float64).item<float>())
+                        1e-5
+                        "row 5")
 
             refused 4 "neither image nor tokens" (fun () -> [ "x", torch.ones [| 1L |] ]) "neither"
             refused
@@ -195,7 +199,8 @@ let private images =
                     let found = content.Tensors["image_features"].narrow(0L, 1L, 1L)
 
                     Expect.isLessThan
-                        (found.sub(wanted).norm().``to``(torch.float64).item<float>() / wanted.norm().``to``(torch.float64).item<float>())
+                        (found.sub(wanted).norm().``to``(torch.float64).item<float>()
+                         / wanted.norm().``to``(torch.float64).item<float>())
                         1e-4
                         "features")
 

@@ -17,7 +17,9 @@ let private loaded path =
 let private distance (a: Tensor) (b: Tensor) =
     Expect.equal a.shape b.shape "shape"
     let a, b = a.to_type torch.ScalarType.Float64, b.to_type torch.ScalarType.Float64
-    a.sub(b).norm().``to``(torch.float64).item<float>() / b.norm().``to``(torch.float64).item<float>()
+
+    a.sub(b).norm().``to``(torch.float64).item<float>()
+    / b.norm().``to``(torch.float64).item<float>()
 
 let private near tolerance what a b =
     Expect.isLessThan (distance a b) tolerance what

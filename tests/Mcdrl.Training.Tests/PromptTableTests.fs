@@ -127,7 +127,8 @@ let private towers =
                 let wanted = expected.Tensors["text_features"]
 
                 Expect.isLessThan
-                    (found.sub(wanted).norm().``to``(torch.float64).item<float>() / wanted.norm().``to``(torch.float64).item<float>())
+                    (found.sub(wanted).norm().``to``(torch.float64).item<float>()
+                     / wanted.norm().``to``(torch.float64).item<float>())
                     1e-5
                     "equal"
 
@@ -145,7 +146,11 @@ let private towers =
                 let found = ok (PromptTable.resolve weights TextSource.Own prompts)
                 Expect.equal torch.Tensor.TotalCount (before + 1L) "one tensor"
                 let alone = ok (PromptTable.resolve weights TextSource.Own [ prompts[33] ])
-                Expect.isLessThan (found.narrow(0L, 33L, 1L).sub(alone).abs().max().``to``(torch.float64).item<float>()) 1e-5 "row 33"
+
+                Expect.isLessThan
+                    (found.narrow(0L, 33L, 1L).sub(alone).abs().max().``to``(torch.float64).item<float>())
+                    1e-5
+                    "row 33"
 
             testCase "a tower without text needs a table"
             <| fun () ->
