@@ -322,16 +322,16 @@ module Png =
                         | :? IOException -> damaged where "the PNG file's compressed data is damaged")
                 | _ -> damaged where "the PNG file does not begin with its header")
 
-    /// Writes a file whose rows `pack` writes, each after the number of its filter, to be packed at a level of zlib.
-    let private writePacked
+    /// Writes rows of `rowBytes` bytes as they are. `overRows visit` calls `visit bytes offset` for each row in turn.
+    let private writeRows
         (target: Stream)
         width
         height
         depth
         colourType
         (palette: byte[] option)
-        (level: int)
-        (pack: Stream -> unit)
+        rowBytes
+        (overRows: (byte[] -> int -> unit) -> unit)
         =
         let chunk (name: string) (content: byte[]) =
             let body = Array.append (Text.Encoding.ASCII.GetBytes name) content
@@ -350,32 +350,16 @@ module Png =
 
         use packed = new MemoryStream()
 
-        using (new ZLibStream(packed, ZLibCompressionOptions(CompressionLevel = level), true)) pack
+        using (new ZLibStream(packed, CompressionLevel.Optimal, true)) (fun data ->
+            overRows (fun bytes offset ->
+                data.WriteByte 0uy
+                data.Write(bytes, offset, rowBytes)))
 
         target.Write(signature, 0, signature.Length)
         chunk "IHDR" ihdr
         Option.iter (chunk "PLTE") palette
         chunk "IDAT" (packed.ToArray())
         chunk "IEND" [||]
-
-    /// zlib's own level, for what is to be small.
-    let private small = 6
-
-    /// Writes rows of `rowBytes` bytes as they are. `overRows visit` calls `visit bytes offset` for each row in turn.
-    let private writeRows
-        target
-        width
-        height
-        depth
-        colourType
-        palette
-        rowBytes
-        (overRows: (byte[] -> int -> unit) -> unit)
-        =
-        writePacked target width height depth colourType palette small (fun data ->
-            overRows (fun bytes offset ->
-                data.WriteByte 0uy
-                data.Write(bytes, offset, rowBytes)))
 
     /// The rows of an array that holds them one after the other.
     let private rowsOf height rowBytes (rows: byte[]) visit =
@@ -412,29 +396,3 @@ module Png =
                     BinaryPrimitives.WriteUInt16BigEndian(Span(bytes, 2 * x, 2), row[x])
 
                 visit bytes 0))
-
-    /// zlib's level for what is drawn: a frame of 1024 × 620 takes half the time of level 6, for a file a tenth larger.
-    let private quick = 2
-
-    /// Writes an 8-bit colour PNG of what is drawn, each row predicted by the one above it and packed quickly. `overRows visit` calls `visit row`
-    /// with each row in turn, `4 * width` bytes: red, green and blue of each pixel and one that is left out.
-    let writeDrawn (target: Stream) (width: int) (height: int) (overRows: (byte[] -> unit) -> unit) =
-        writePacked target width height 8uy 2uy None quick (fun data ->
-            let own, above =
-                Array.zeroCreate<byte>(3 * width), Array.zeroCreate<byte>(3 * width)
-
-            let predicted = Array.zeroCreate<byte>(3 * width + 1)
-            predicted[0] <- 2uy
-
-            overRows (fun row ->
-                for x in 0 .. width - 1 do
-                    let from, into = 4 * x, 3 * x
-                    own[into] <- row[from]
-                    own[into + 1] <- row[from + 1]
-                    own[into + 2] <- row[from + 2]
-
-                for at in 0 .. own.Length - 1 do
-                    predicted[at + 1] <- own[at] - above[at]
-
-                data.Write(predicted, 0, predicted.Length)
-                own.CopyTo(above, 0)))

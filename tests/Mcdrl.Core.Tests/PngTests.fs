@@ -225,26 +225,6 @@ let tests =
                 Expect.equal rows expected "filter byte and samples of each row"
             }
 
-            Property.check "what is drawn comes back, each pixel's red, green and blue"
-            <| fun (seed: int) (width: byte) (height: byte) ->
-                let width, height = 1 + int width % 40, 1 + int height % 40
-                // Levels that wrap around when the row above is taken from them, and rows that are alike.
-                let rgba =
-                    random seed (4 * width * height) 256
-                    |> Array.mapi (fun at value -> if at / (4 * width) % 3 = 2 then 200uy else byte value)
-
-                use stream = new MemoryStream()
-
-                Png.writeDrawn stream width height (fun visit ->
-                    rgba |> Array.chunkBySize (4 * width) |> Array.iter visit)
-
-                let bytes = stream.ToArray()
-                let raster = Outcome.ok (decode bytes)
-
-                Png.verify "drawn" bytes = Ok()
-                && (raster.Width, raster.Height, raster.Channels) = (width, height, 3)
-                && raster.Samples = Array.init (3 * width * height) (fun at -> rgba[at / 3 * 4 + at % 3])
-
             Property.check "no mutilated file crashes"
             <| fun (seed: int) ->
                 let generator = Random seed
