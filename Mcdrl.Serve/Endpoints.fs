@@ -41,7 +41,7 @@ type HealthReport =
 /// The addresses of a service. Whatever is here is what OpenAPI tells, and the other way round.
 [<RequireQualifiedAccess>]
 module Endpoints =
-    let private jsonType, pngType = "application/json", "image/png"
+    let private jsonType, private pngType = "application/json", "image/png"
 
     let private parameter name description schema : QueryParameter =
         {

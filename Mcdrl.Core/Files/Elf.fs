@@ -11,13 +11,13 @@ open System.Text
 /// Versioning”.
 [<RequireQualifiedAccess>]
 module Elf =
-    let private magic, wide, littleEndian = 0x464c457fu, 2uy, 1uy
+    let private magic, private wide, private littleEndian = 0x464c457fu, 2uy, 1uy
     let private headerSize = 64
 
-    let private loadSegment, dynamicSegment = 1u, 2u
-    let private needed, stringTable, stringTableSize = 1UL, 5UL, 10UL
+    let private loadSegment, private dynamicSegment = 1u, 2u
+    let private needed, private stringTable, private stringTableSize = 1UL, 5UL, 10UL
 
-    let private dynamicSymbols, versionNeeds, symbolVersions =
+    let private dynamicSymbols, private versionNeeds, private symbolVersions =
         11u, 0x6ffffffeu, 0x6fffffffu
 
     /// VER_FLG_WEAK: the loader accepts a library that does not define the version.

@@ -234,6 +234,21 @@ let lists =
         "paths", utf8 "./c1/a.png\nc1//b.x.jpg\n../c.png\n/d.png\n\ne/../f.png\n.png\n"
     ]
 
+/// Requests of KServe's protocol; what is sent behind the JSON follows a byte of 255.
+let inferRequests =
+    [
+        "numbers",
+        utf8
+            """{"id":"1","parameters":{"mode":"exact","threshold":0.5,"min_area":3},"inputs":[{"name":"image","datatype":"UINT8","shape":[1,1,2,3],"data":[[[[1,2,3],[4,5,6]]]]}],"outputs":[{"name":"labels"}]}"""
+        "bytes",
+        Array.concat
+            [
+                utf8
+                    """{"parameters":{"binary_data_output":true},"inputs":[{"name":"image","datatype":"UINT8","shape":[1,2,1,3],"parameters":{"binary_data_size":6}}],"outputs":[{"name":"probabilities","parameters":{"binary_data":false}}]}"""
+                [| 255uy; 1uy; 2uy; 3uy; 4uy; 5uy; 6uy |]
+            ]
+    ]
+
 /// ModelProto of one graph with a node and a tensor, as far as the guard looks; the second ends in a digest.
 let exported =
     let graph = [| 0x0Auy; 2uy; 0x22uy; 0uy; 0x2Auy; 2uy; 0x4Auy; 0uy |]

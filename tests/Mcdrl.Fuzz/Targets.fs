@@ -156,6 +156,23 @@ let private imageList (content: byte[]) =
                     let full = Path.GetFullPath("/root/" + path)
                     must (full = "/root/" + path) "it is another path below the root, or none"
 
+/// A request of KServe's protocol: JSON, and after a byte of 255, which no UTF-8 has, what is sent behind it.
+let private inferRequest (content: byte[]) =
+    let body, headerLength =
+        match Array.IndexOf(content, 255uy) with
+        | -1 -> content, None
+        | cut -> Array.append content[.. cut - 1] content[cut + 1 ..], Some cut
+
+    let limits = { limits with MaxBytes = 1_000_000L }
+
+    match InferRequest.read Marginalisation.answering limits headerLength body with
+    | Error _ as refused -> settle refused
+    | Ok request ->
+        let picture = request.Picture
+        must (picture.Rgb.Length = 3 * picture.Width * picture.Height) "not all of the picture"
+        must (picture.Width > 0 && picture.Height > 0) "a picture of nothing"
+        must (not request.Outputs.IsEmpty) "nothing to answer with"
+
 let all: Target list =
     let target name read seeds =
         {
@@ -176,4 +193,5 @@ let all: Target list =
         target "onnx" (OnnxGuard.check "model.onnx" >> settle) Seeds.exported
         target "metadata" metadata Seeds.metadata
         target "list" imageList Seeds.lists
+        target "infer" inferRequest Seeds.inferRequests
     ]
