@@ -18,7 +18,7 @@ type Model =
 
 [<RequireQualifiedAccess>]
 module Bundle =
-    let private manifestName = "mcdrl.json"
+    let private manifestName = BundleFiles.manifestName
     let private weightsName = "weights.safetensors"
     let private textName = "text.safetensors"
     let private cardName = "README.md"
@@ -471,14 +471,25 @@ module Bundle =
     let sha256 (folder: string) : Result<string, McdrlError> =
         state folder |> Result.bind (fun (files, _) -> files.Sha256 manifestName)
 
-    let complete (files: BundleFiles, manifest: Manifest) : Result<Model, McdrlError> =
-        match assemble files manifest with
-        | Ok model -> Ok model
-        | Error fault ->
-            // Another model may have taken this one's place since its manifest was read.
-            match readManifest files with
-            | Ok fresh when fresh.Files <> manifest.Files -> assemble files fresh
-            | Ok _
-            | Error _ -> Error fault
+    /// How often reading begins again because another model has taken the place of the one that was being read.
+    let private patience = 100
 
-    let load (folder: string) : Result<Model, McdrlError> = state folder |> Result.bind complete
+    let rec private again left (files: BundleFiles) (found: Result<Model, McdrlError>) =
+        match found with
+        | Error _ when left > 0 && files.IsReplaced() ->
+            let fresh = BundleFiles.inFolder files.Place
+
+            stateIn fresh
+            |> Result.bind (fun (_, manifest) -> assemble fresh manifest)
+            |> again (left - 1) fresh
+        | found -> found
+
+    let complete (files: BundleFiles, manifest: Manifest) : Result<Model, McdrlError> =
+        assemble files manifest |> again patience files
+
+    let load (folder: string) : Result<Model, McdrlError> =
+        let files = BundleFiles.inFolder (locate folder)
+
+        stateIn files
+        |> Result.bind (fun (_, manifest) -> assemble files manifest)
+        |> again patience files

@@ -20,6 +20,8 @@ type internal BundleFiles =
         Tensors: SafetensorsOptions -> string -> Result<SafetensorsContent * string, McdrlError>
         /// Digest of a file.
         Sha256: string -> Result<string, McdrlError>
+        /// Whether another model has taken this one's place since this value was made.
+        IsReplaced: unit -> bool
     }
 
     /// What messages call a file.
@@ -28,8 +30,17 @@ type internal BundleFiles =
 /// A folder, or memory.
 [<RequireQualifiedAccess>]
 module internal BundleFiles =
+    let manifestName = "mcdrl.json"
+
     let inFolder (folder: string) : BundleFiles =
         let at (name: string) = Path.Combine(folder, name)
+
+        // A model takes another's place as a folder, or with a manifest written anew.
+        let stamp () =
+            [ folder; at manifestName ]
+            |> List.map (fun path -> FileIdentity.ofPath path, File.GetLastWriteTimeUtc path)
+
+        let before = stamp ()
 
         {
             Place = folder
@@ -37,6 +48,7 @@ module internal BundleFiles =
             Bytes = fun most name -> Files.read most (at name)
             Tensors = fun options name -> Safetensors.readDigested options (at name)
             Sha256 = at >> Files.sha256
+            IsReplaced = fun () -> stamp () <> before
         }
 
     let inMemory (place: string) (files: IReadOnlyDictionary<string, ReadOnlyMemory<byte>>) : BundleFiles =
@@ -73,4 +85,5 @@ module internal BundleFiles =
             Sha256 =
                 fun name ->
                     found name (fun content -> Ok(Convert.ToHexStringLower(SHA256.HashData content.Span)))
+            IsReplaced = fun () -> false
         }

@@ -174,6 +174,44 @@ let private kept =
                         1
                         "nothing is left beside it")
 
+            testCase
+                "a model that another took the place of, and that was put back while it was read, is read again"
+            <| fun () ->
+                use _scope = torch.NewDisposeScope()
+
+                changed ignore (fun folder ->
+                    let one = Outcome.ok (Bundle.load folder)
+
+                    let other =
+                        { one with
+                            Texts =
+                                { one.Texts with
+                                    normal = one.Texts.normal.mul (scalar 2.0)
+                                }
+                        }
+
+                    let files, manifest = Outcome.ok (Bundle.state folder)
+                    let isFirst = ref true
+
+                    let crossed =
+                        { files with
+                            Tensors =
+                                fun options name ->
+                                    if isFirst.Value then
+                                        isFirst.Value <- false
+                                        Outcome.ok (Bundle.write folder other)
+                                        let found = files.Tensors options name
+                                        Outcome.ok (Bundle.write folder one)
+                                        found
+                                    else
+                                        files.Tensors options name
+                        }
+
+                    let found = Outcome.ok (Bundle.complete (crossed, manifest))
+                    let apart = found.Texts.normal.sub(one.Texts.normal).abs().max().item<float32>()
+                    Expect.equal apart 0f "the one that is there"
+                    Expect.isFalse isFirst.Value "it was read in between")
+
             testCase "an edited model card changes nothing"
             <| fun () ->
                 use _scope = torch.NewDisposeScope()
