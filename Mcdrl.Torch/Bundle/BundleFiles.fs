@@ -38,7 +38,9 @@ module internal BundleFiles =
         // A model takes another's place as a folder, or with a manifest written anew.
         let stamp () =
             [ folder; at manifestName ]
-            |> List.map (fun path -> FileIdentity.ofPath path, File.GetLastWriteTimeUtc path)
+            |> List.map (fun path ->
+                FileIdentity.ofPath path
+                |> Option.map (fun file -> file, File.GetLastWriteTimeUtc path))
 
         let before = stamp ()
 
