@@ -439,12 +439,27 @@ module Bundle =
                 }
         }
 
-    let stateIn (files: BundleFiles) : Result<BundleFiles * Manifest, McdrlError> =
+    /// How often reading begins again because another model has taken the place of the one that was being read.
+    let private patience = 100
+
+    /// What `read` makes of a model that is there as a whole: again for each that took another's place meanwhile.
+    let private settled (files: BundleFiles) (read: BundleFiles -> Result<'a, McdrlError>) =
+        let rec attempt left (files: BundleFiles) =
+            match read files with
+            | Error _ when left > 0 && files.IsReplaced() ->
+                attempt (left - 1) (BundleFiles.inFolder files.Place)
+            | found -> found
+
+        attempt patience files
+
+    let private stated (files: BundleFiles) : Result<BundleFiles * Manifest, McdrlError> =
         result {
             let! manifest = readManifest files
             do! verify files
             return files, manifest
         }
+
+    let stateIn (files: BundleFiles) : Result<BundleFiles * Manifest, McdrlError> = settled files stated
 
     let state (folder: string) =
         stateIn (BundleFiles.inFolder (locate folder))
@@ -471,25 +486,12 @@ module Bundle =
     let sha256 (folder: string) : Result<string, McdrlError> =
         state folder |> Result.bind (fun (files, _) -> files.Sha256 manifestName)
 
-    /// How often reading begins again because another model has taken the place of the one that was being read.
-    let private patience = 100
-
-    let rec private again left (files: BundleFiles) (found: Result<Model, McdrlError>) =
-        match found with
-        | Error _ when left > 0 && files.IsReplaced() ->
-            let fresh = BundleFiles.inFolder files.Place
-
-            stateIn fresh
-            |> Result.bind (fun (_, manifest) -> assemble fresh manifest)
-            |> again (left - 1) fresh
+    let complete (files: BundleFiles, manifest: Manifest) : Result<Model, McdrlError> =
+        match assemble files manifest with
+        | Error _ when files.IsReplaced() ->
+            settled
+                (BundleFiles.inFolder files.Place)
+                (stated >> Result.bind (fun found -> found ||> assemble))
         | found -> found
 
-    let complete (files: BundleFiles, manifest: Manifest) : Result<Model, McdrlError> =
-        assemble files manifest |> again patience files
-
-    let load (folder: string) : Result<Model, McdrlError> =
-        let files = BundleFiles.inFolder (locate folder)
-
-        stateIn files
-        |> Result.bind (fun (_, manifest) -> assemble files manifest)
-        |> again patience files
+    let load (folder: string) : Result<Model, McdrlError> = state folder |> Result.bind complete

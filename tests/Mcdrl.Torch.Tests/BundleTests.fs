@@ -51,6 +51,15 @@ let private leaves (model: Model) =
             $"texts.{name}", leaf
     ]
 
+/// A model of other texts.
+let private anotherThan (model: Model) =
+    { model with
+        Texts =
+            { model.Texts with
+                normal = model.Texts.normal.mul (scalar 2.0)
+            }
+    }
+
 let private kept =
     testList
         "kept"
@@ -140,13 +149,7 @@ let private kept =
                 changed ignore (fun folder ->
                     let one = Outcome.ok (Bundle.load folder)
 
-                    let other =
-                        { one with
-                            Texts =
-                                { one.Texts with
-                                    normal = one.Texts.normal.mul (scalar 2.0)
-                                }
-                        }
+                    let other = anotherThan one
 
                     File.WriteAllText(inside "notes.txt" folder, "ours")
 
@@ -182,13 +185,7 @@ let private kept =
                 changed ignore (fun folder ->
                     let one = Outcome.ok (Bundle.load folder)
 
-                    let other =
-                        { one with
-                            Texts =
-                                { one.Texts with
-                                    normal = one.Texts.normal.mul (scalar 2.0)
-                                }
-                        }
+                    let other = anotherThan one
 
                     let files, manifest = Outcome.ok (Bundle.state folder)
                     let isFirst = ref true
