@@ -141,8 +141,14 @@ module TrainVerb =
 
             let isUsed site = Some site <> request.LeaveOut
             OrientationWarning.say session request.Data isUsed
-            ClassWarning.say session request.Data isUsed
-            ExchangeWarning.say session settings request.Data isUsed
+
+            // A dataset that can't be read is told by who reads it next.
+            Dataset.load request.Data
+            |> Result.iter (fun dataset ->
+                let used = dataset.Sites |> List.filter (fun site -> isUsed site.Name)
+                ClassWarning.say session dataset used
+                ExchangeWarning.say session settings used)
+
             use _told = session.Cancel.Register(fun () -> Session.warn session (goOn arguments))
             return! ProgressBar.during session (Trainer.train request)
         }
